@@ -1,0 +1,34 @@
+# The operator's image. The process that runs dask-kubernetes' controller (`python3 -m daskjob.dask_controller`) is in it
+# too. Users' images need nothing of it.
+#   docker build -t daskjob/operator .        any base with Python >= 3.11, its venv module and pip will do
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS build
+# pip and the build back end stay here, out of the image.
+RUN python3 -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --quiet "hatchling>=1.25,<2"
+RUN python3 -m venv --without-pip /opt/daskjob-venv
+WORKDIR /src
+# Dependencies come before the source: a change of code does not fetch them again. Their byte code is compiled now, and
+# "unchecked", so that a start compares and writes nothing; what does not compile (files for other Pythons) is not needed.
+COPY pyproject.toml ./
+RUN python3 -c 'import tomllib; \
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+extras = project["optional-dependencies"]; \
+print(*project["dependencies"], *extras["operator"], *extras["dask-controller"], sep="\n")' > /tmp/requirements.txt \
+ && /opt/build/bin/pip --python /opt/daskjob-venv/bin/python install --no-cache-dir --no-compile --quiet -r /tmp/requirements.txt \
+ && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/daskjob-venv/lib || true; }
+COPY README.md ./
+COPY crds crds
+COPY operator operator
+RUN /opt/build/bin/pip wheel --no-cache-dir --quiet --no-deps --no-build-isolation --wheel-dir /tmp/wheels . \
+ && /opt/build/bin/pip --python /opt/daskjob-venv/bin/python install --no-cache-dir --no-compile --quiet --no-deps /tmp/wheels/*.whl \
+ && /opt/daskjob-venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/daskjob-venv/lib/python3*/site-packages/daskjob
+
+FROM ${BASE}
+COPY --from=build /opt/daskjob-venv /opt/daskjob-venv
+# HOME: the root file system is read-only in the chart's pods. USER: kopf asks for a name, and the number below has none.
+ENV PATH=/opt/daskjob-venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp USER=daskjob
+# A number, so that runAsNonRoot can be checked.
+USER 65532:65532
+WORKDIR /tmp
+ENTRYPOINT ["python3", "-m", "daskjob"]

@@ -1,0 +1,111 @@
+{{- define "daskjob.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{/* A release called "daskjob" or "daskjob-operator" gives daskjob-operator. At most 46 characters: suffixes follow. */}}
+{{- define "daskjob.fullname" -}}
+{{- $name := include "daskjob.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
+{{- else if contains .Release.Name $name }}
+{{- $name }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 46 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 46 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "daskjob.daskController.fullname" -}}
+{{ include "daskjob.fullname" . }}-dask-controller
+{{- end }}
+
+{{- define "daskjob.operator.serviceAccountName" -}}
+{{- if .Values.operator.serviceAccount.create }}
+{{- .Values.operator.serviceAccount.name | default (include "daskjob.fullname" .) }}
+{{- else }}
+{{- .Values.operator.serviceAccount.name | required "operator.serviceAccount.name is needed with operator.serviceAccount.create=false" }}
+{{- end }}
+{{- end }}
+
+{{- define "daskjob.daskController.serviceAccountName" -}}
+{{- if .Values.daskController.serviceAccount.create }}
+{{- .Values.daskController.serviceAccount.name | default (include "daskjob.daskController.fullname" .) }}
+{{- else }}
+{{- .Values.daskController.serviceAccount.name | required "daskController.serviceAccount.name is needed with daskController.serviceAccount.create=false" }}
+{{- end }}
+{{- end }}
+
+{{/* Name of the report policy and of its binding; empty if there is none. */}}
+{{- define "daskjob.policyName" -}}
+{{- if .Values.reportPolicy.name }}
+{{- .Values.reportPolicy.name }}
+{{- else if .Values.reportPolicy.enabled }}
+{{- include "daskjob.fullname" . }}-report-writers
+{{- end }}
+{{- end }}
+
+{{/* Not `app.kubernetes.io/managed-by: daskjob-operator`: that marks the objects of jobs. */}}
+{{- define "daskjob.labels" -}}
+{{ include "daskjob.selectorLabels" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: daskjob
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{- define "daskjob.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "daskjob.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "daskjob.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{/* Environment that operator and Dask controller share. */}}
+{{- define "daskjob.commonEnv" -}}
+- {name: DASKJOB_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
+- {name: DASKJOB_HEALTH_PORT, value: "8080"}
+- {name: DASKJOB_LOG_FORMAT, value: {{ .Values.log.format | quote }}}
+- {name: DASKJOB_LOG_LEVEL, value: {{ .Values.log.level | quote }}}
+{{- end }}
+
+{{/* What the two containers have in common. The health port answers once the process is at work. */}}
+{{- define "daskjob.containerRest" -}}
+ports:
+- {name: health, containerPort: 8080}
+startupProbe:
+  httpGet: {path: /healthz, port: health}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /healthz, port: health}
+  periodSeconds: 15
+  timeoutSeconds: 5
+  failureThreshold: 4
+readinessProbe:
+  httpGet: {path: /healthz, port: health}
+  periodSeconds: 10
+  timeoutSeconds: 5
+securityContext: {{- toYaml .Values.securityContext | nindent 2 }}
+volumeMounts:
+- {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{/* A CRD out of a file, with `keep` as Helm's resource policy. Takes a list: context, file, keep. */}}
+{{- define "daskjob.crd" -}}
+{{- $root := index . 0 }}
+{{- $crd := $root.Files.Get (index . 1) | fromYaml }}
+{{- $annotations := dict }}
+{{- if index . 2 }}
+{{- $annotations = dict "helm.sh/resource-policy" "keep" }}
+{{- end }}
+{{- $metadata := dict "labels" (include "daskjob.labels" $root | fromYaml) "annotations" $annotations }}
+{{- toYaml (mergeOverwrite $crd (dict "metadata" (mergeOverwrite $crd.metadata $metadata))) }}
+{{- end }}

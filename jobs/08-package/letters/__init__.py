@@ -1,0 +1,1 @@
+"""Letters counted, in a package of two modules."""

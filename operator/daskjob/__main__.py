@@ -1,0 +1,118 @@
+"""`python -m daskjob`: the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from datetime import UTC, datetime
+
+import kopf
+
+from daskjob import __version__
+from daskjob.control.client import KubeClient
+from daskjob.control.errors import ApiError, ErrorKind
+from daskjob.control.lease import LeaseLock, lead
+from daskjob.control.perform import Performer
+from daskjob.control.queue import WorkQueue
+from daskjob.control.reconcile import Reconciler
+from daskjob.control.resync import keep_resyncing
+from daskjob.control.store import Key, Store
+from daskjob.errors import SpecError
+from daskjob.handlers import make_registry, make_settings
+from daskjob.runner.archive import build
+from daskjob.settings import Settings, read_settings
+
+logger = logging.getLogger("daskjob")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def operate(settings: Settings) -> None:
+    """Runs until it is told to stop, or can no longer do its work: then whoever started it starts it again."""
+    client = await KubeClient.connect()
+    store, queue = Store(), WorkQueue()
+    performer = Performer(client, store, settings.defaults, build())
+    reconciler = Reconciler(client, store, performer, settings.defaults, now)
+
+    async def process(key: Key) -> None:
+        try:
+            again = await reconciler.reconcile(key)
+        except ApiError as error:
+            if error.kind is ErrorKind.TERMINATING:
+                return
+            pause = queue.add_failed(key, at_least=error.retry_after or 0.0)
+            level = logging.DEBUG if error.kind is ErrorKind.CONFLICT else logging.WARNING
+            logger.log(level, "%s/%s: %s; again in %.1f s", *key, error, pause)
+        except SpecError as error:
+            logger.warning("%s/%s: %s; again in %.1f s", *key, error, queue.add_failed(key))
+        except Exception:
+            logger.exception("%s/%s: unexpected; again in %.1f s", *key, queue.add_failed(key))
+        else:
+            queue.forget_failures(key)
+            if again is not None:
+                queue.add_after(key, again)
+
+    async def work() -> None:
+        logger.info("leading")
+        listed = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keep_resyncing(client, store, queue, settings.namespaces, listed))
+            await listed.wait()
+            group.create_task(queue.run(process, settings.concurrency))
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    lock = LeaseLock(client, settings.operator_namespace, settings.lease_name, settings.pod_name)
+    health = f"http://0.0.0.0:{settings.health_port}/healthz" if settings.health_port else None
+    tasks = [
+        asyncio.create_task(stop.wait(), name="stop"),
+        asyncio.create_task(lead(lock, work), name="leader"),
+        asyncio.create_task(
+            kopf.operator(
+                registry=make_registry(store, queue),
+                settings=make_settings(),
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
+                liveness_endpoint=health,
+                stop_flag=stop,
+            ),
+            name="watches",
+        ),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await lock.release()
+        await client.close()
+    failed = [task for task in done if not task.cancelled() and task.exception() is not None]
+    for task in failed:
+        logger.critical("%s ended", task.get_name(), exc_info=task.exception())
+    if failed or not stop.is_set():
+        sys.exit(1)
+    logger.info("stopped")
+
+
+def main() -> None:
+    try:
+        settings = read_settings()
+    except ValueError as error:
+        sys.exit(f"daskjob: {error}")
+    formats = {"json": kopf.LogFormat.JSON}
+    kopf.configure(log_format=formats.get(settings.log_format, kopf.LogFormat.FULL))
+    logging.getLogger().setLevel(settings.log_level)
+    # "Handler succeeded", for every event.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    logger.info("daskjob operator %s, namespaces: %s", __version__, ", ".join(settings.namespaces) or "all")
+    asyncio.run(operate(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Dataclasses to and from the JSON of a Kubernetes resource (camelCase, absent instead of null)."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def camel(name: str) -> str:
+    """`backoff_limit` -> `backoffLimit`; a field's metadata may name it otherwise."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+@functools.cache
+def fields_of(cls: type) -> tuple[tuple[str, str, Any], ...]:
+    """(attribute, JSON name, type) of each field of a dataclass."""
+    hints = typing.get_type_hints(cls)
+    return tuple((f.name, f.metadata.get("json", camel(f.name)), hints[f.name]) for f in dataclasses.fields(cls))
+
+
+def to_dict(value: Any) -> Any:
+    """JSON of a dataclass. Absent: None, and empty tuples and mappings. Other values stay as they are."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        pairs = ((json, to_dict(getattr(value, name))) for name, json, _ in fields_of(type(value)))
+        return {json: item for json, item in pairs if item is not None and item != {} and item != []}
+    if isinstance(value, tuple):
+        return [to_dict(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return value
+
+
+def from_dict(cls: type[T], data: Any) -> T:
+    """The dataclass that `data` describes. Unknown names are passed over, and so is a value of the wrong type:
+    what a newer or older version wrote, or a hand edited, is no reason to fall over."""
+    values = {}
+    if isinstance(data, Mapping):
+        for name, json, hint in fields_of(typing.cast(type, cls)):
+            if data.get(json) is not None:
+                read = _read(hint, data[json])
+                if read is not None:
+                    values[name] = read
+    return cls(**values)
+
+
+def _read(hint: Any, value: Any) -> Any:
+    """`value` as `hint` has it, or None if it does not fit."""
+    origin = typing.get_origin(hint)
+    if hint is Any:
+        return value
+    if origin in (types.UnionType, typing.Union):
+        options = [option for option in typing.get_args(hint) if option is not type(None)]
+        return next((read for option in options if (read := _read(option, value)) is not None), None)
+    if origin is tuple:
+        if not isinstance(value, list):
+            return None
+        item = typing.get_args(hint)[0]
+        if item is Any:
+            return tuple(value)
+        return tuple(read for each in value if (read := _read(item, each)) is not None)
+    if origin in (dict, Mapping):
+        return dict(value) if isinstance(value, Mapping) else None
+    if dataclasses.is_dataclass(hint):
+        return from_dict(typing.cast(type, hint), value) if isinstance(value, Mapping) else None
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value) if value in list(hint) else None
+    if hint is float and isinstance(value, int):
+        return float(value)
+    if isinstance(value, bool) and hint is not bool:
+        return None
+    return value if isinstance(value, hint) else None

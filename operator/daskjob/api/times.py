@@ -1,0 +1,26 @@
+"""RFC 3339 texts and datetimes, always in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def to_text(moment: datetime) -> str:
+    """`2026-01-31T12:00:00.123456Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def to_seconds_text(moment: datetime) -> str:
+    """`2026-01-31T12:00:00Z`: what Kubernetes' own times look like, and all that `metav1.Time` reads."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def from_text(text: object) -> datetime | None:
+    """The moment, or None where there is none or it cannot be read."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,5 @@
+"""`python -m daskjob.cli`."""
+
+from daskjob.cli import main
+
+main()

@@ -1,0 +1,185 @@
+"""The command line: `daskjob run`, `daskjob validate`."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import daskjob as package
+from daskjob.cli.documents import Document, InputError, find_config_map, load_jobs
+
+if TYPE_CHECKING:
+    from daskjob.cli.progress import Display
+
+SUCCEEDED, FAILED, BAD_INPUT = 0, 1, 2
+
+PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+RECURSIVE = click.option("-R", "--recursive", is_flag=True, help="Look into folders of folders, too.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package.__version__, message="daskjob %(version)s")
+def daskjob() -> None:
+    """Run Dask graphs from DaskJob manifests: here, the way a cluster would."""
+
+
+@daskjob.command()
+@PATHS
+@RECURSIVE
+def validate(paths: tuple[str, ...], recursive: bool) -> None:
+    """Check manifests offline, by the rules that the API server applies.
+
+    PATH is a file, a folder or - for standard input. Exit code: 0 all are valid, 2 not.
+    """
+    jobs, _ = _load(paths, recursive)
+    _check(jobs, err=False)
+    for job in jobs:
+        click.echo(f"{job.title}: valid")
+
+
+@daskjob.command()
+@PATHS
+@RECURSIVE
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json", "value"]),
+    help="What to print in the end: the whole object, as kubectl get would, or the result's value alone (JSON).",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the logs of Dask's scheduler and workers.")
+@click.option("--dashboard", is_flag=True, help="Serve Dask's dashboard on this machine while the job runs.")
+def run(
+    paths: tuple[str, ...], recursive: bool, output: str | None, quiet: bool, verbose: bool, dashboard: bool
+) -> None:
+    """Run the DaskJobs of manifests on this machine, one after the other.
+
+    PATH is a file, a folder or - for standard input. Results go to stdout; progress and what the jobs print go to
+    stderr. Exit code: 0 all succeeded, 1 a job failed, 2 bad input, 130 interrupted.
+    """
+    jobs, others = _load(paths, recursive)
+    _check(jobs, err=True)
+    if importlib.util.find_spec("distributed") is None:
+        _refuse("running jobs here needs dask and distributed: pip install 'daskjob[local]'")
+
+    from daskjob.cli.progress import display
+    from daskjob.cli.report import explain, line, write
+
+    finished: list[Mapping[str, Any]] = []
+    width = max(len(job.name) for job in jobs)
+    with _interruptible() as interrupted:
+        for job in jobs:
+            with display(job.name, quiet=quiet) as shown:
+                content = _run_one(job, others, interrupted.event, shown, dashboard=dashboard, logs=verbose)
+            finished.append(content)
+            if output is None:
+                click.echo(line(content, width))
+            click.echo(explain(content), err=True, nl=False)
+            if interrupted.number is not None:
+                break
+    if output is not None:
+        write(finished, output)
+    left = [job.name for job in jobs[len(finished) :]]
+    if left:
+        click.echo(f"not run: {', '.join(left)}", err=True)
+    if interrupted.number is not None:
+        sys.exit(128 + interrupted.number)
+    sys.exit(SUCCEEDED if all(each["status"]["phase"] == "Succeeded" for each in finished) else FAILED)
+
+
+def _run_one(
+    job: Document,
+    others: list[Document],
+    cancel: threading.Event,
+    shown: Display,
+    *,
+    dashboard: bool,
+    logs: bool,
+) -> Mapping[str, Any]:
+    """The job with its defaults and its status, as it would be read from a cluster."""
+    from daskjob.local.backend import run as run_locally
+    from daskjob.schema import apply_defaults
+
+    manifest = apply_defaults(job.content)
+    uid = str(uuid.uuid4())
+    status = run_locally(
+        manifest,
+        uid=uid,
+        find_config_map=lambda name: find_config_map(job, others, name),
+        listener=shown,
+        cancel=cancel,
+        dashboard=dashboard,
+        logs=logs,
+    )
+    metadata = {"namespace": "default", **manifest["metadata"], "uid": uid, "generation": 1}
+    created = {"creationTimestamp": status["startTime"]}
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
+        "metadata": metadata | created,
+        "spec": manifest["spec"],
+        "status": status,
+    }
+
+
+def _load(paths: tuple[str, ...], recursive: bool) -> tuple[list[Document], list[Document]]:
+    try:
+        return load_jobs(paths, recursive=recursive)
+    except InputError as error:
+        _refuse(str(error))
+
+
+def _check(jobs: list[Document], *, err: bool) -> None:
+    """Ends the program, after telling of every problem, unless all are valid."""
+    from daskjob.schema import validate as find_problems
+
+    problems = [f"{job.title}: {each.path}: {each.message}" for job in jobs for each in find_problems(job.content)]
+    seen: dict[tuple[str, str], Document] = {}
+    for job in jobs:
+        first = seen.setdefault((job.namespace, job.name), job)
+        if first is not job:
+            problems.append(f"{job.title}: metadata.name: {first.title} has the same name: give each its own")
+    for problem in problems:
+        click.echo(problem, err=err)
+    if problems:
+        sys.exit(BAD_INPUT)
+
+
+def _refuse(message: str) -> Any:
+    click.echo(f"daskjob: {message}", err=True)
+    sys.exit(BAD_INPUT)
+
+
+class _Interrupted:
+    """Which signal asked to end, if any; `event` is set by then."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.number: int | None = None
+
+
+@contextmanager
+def _interruptible() -> Iterator[_Interrupted]:
+    """Ctrl-C and a polite kill end the job that runs, which takes a moment, and then the program."""
+    interrupted = _Interrupted()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupted.number = number
+        interrupted.event.set()
+
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

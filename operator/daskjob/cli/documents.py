@@ -1,0 +1,162 @@
+"""Reads manifests: files, several documents in one, folders, standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+API_VERSION = "daskjob.io/v1alpha1"
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class InputError(Exception):
+    """What was given cannot be read as manifests; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document. `file`: as to be shown; `number`: counts from 1 in its file."""
+
+    file: str
+    number: int
+    content: Any
+    #: The folder whose other files may hold what it refers to.
+    folder: Path | None
+
+    @property
+    def kind(self) -> str:
+        return str(self.content.get("kind") or "") if isinstance(self.content, Mapping) else ""
+
+    @property
+    def name(self) -> str:
+        metadata = self.content.get("metadata") if isinstance(self.content, Mapping) else None
+        return str(metadata.get("name") or "") if isinstance(metadata, Mapping) else ""
+
+    @property
+    def namespace(self) -> str:
+        metadata = self.content.get("metadata") if isinstance(self.content, Mapping) else None
+        return str((metadata.get("namespace") if isinstance(metadata, Mapping) else None) or "default")
+
+    @property
+    def title(self) -> str:
+        """`job.yaml: document 2 (square-sum)`."""
+        return f"{self.file}: document {self.number}" + (f" ({self.name})" if self.name else "")
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """Like the API server: a key given twice is an error, and what looks like a date is text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge" or not isinstance(key, yaml.ScalarNode):
+                continue
+            if (key.tag, key.value) in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def load_jobs(paths: Sequence[str], *, recursive: bool = False) -> tuple[list[Document], list[Document]]:
+    """(the DaskJobs, in order; everything else that was read). Raises InputError.
+
+    In a folder only YAML and JSON files count, and of these only documents that are manifests. A file that is named
+    must hold manifests and at least one DaskJob.
+    """
+    jobs: list[Document] = []
+    others: list[Document] = []
+    for path in paths:
+        before = len(jobs)
+        for document in _read_path(path, recursive):
+            (jobs if document.kind == "DaskJob" else others).append(document)
+        if len(jobs) == before:
+            raise InputError(f"{path}: no DaskJob in it; {_hint(path, recursive)}")
+    return jobs, others
+
+
+def find_config_map(job: Document, others: Sequence[Document], name: str) -> Mapping[str, Any] | None:
+    """A ConfigMap of that name for a job: in what was read, or else in another file of the job's folder."""
+    read = {other.file for other in others} | {job.file}
+    for document in (*others, *_siblings(job, read)):
+        if document.kind == "ConfigMap" and (document.name, document.namespace) == (name, job.namespace):
+            content: Mapping[str, Any] = document.content
+            return content
+    return None
+
+
+def _siblings(job: Document, read: set[str]) -> Iterator[Document]:
+    for file in _files(job.folder, False) if job.folder is not None else ():
+        if str(file) not in read:
+            try:
+                yield from _read_file(file, strict=False)
+            except InputError:
+                continue  # not what was asked for
+
+
+def _read_path(path: str, recursive: bool) -> Iterator[Document]:
+    if path == "-":
+        yield from _parse(sys.stdin.read(), "stdin", Path.cwd(), strict=True)
+    elif Path(path).is_dir():
+        for file in _files(Path(path), recursive):
+            yield from _read_file(file, strict=False)
+    else:
+        yield from _read_file(Path(path), strict=True)
+
+
+def _files(folder: Path, recursive: bool) -> list[Path]:
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(file for file in found if file.suffix in SUFFIXES and file.is_file())
+
+
+def _read_file(file: Path, *, strict: bool) -> Iterator[Document]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{file}: there is no such file or folder") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read: {error}") from None
+    yield from _parse(text, str(file), file.parent, strict=strict)
+
+
+def _parse(text: str, file: str, folder: Path, *, strict: bool) -> Iterator[Document]:
+    try:
+        contents = list(yaml.load_all(text, Loader=_Loader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark is not None else file
+        raise InputError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
+    number = 0
+    for content in contents:
+        if content is None:
+            continue  # nothing between two ---
+        number += 1
+        if isinstance(content, Mapping) and content.get("kind") == "List" and isinstance(content.get("items"), list):
+            for item in content["items"]:
+                yield Document(file, number, item, folder)
+            continue
+        document = Document(file, number, content, folder)
+        if not document.kind and strict:
+            raise InputError(
+                f"{document.title}: not a manifest: it has no kind; begin with apiVersion: {API_VERSION} and kind: DaskJob"
+            )
+        if document.kind:
+            yield document
+
+
+def _hint(path: str, recursive: bool) -> str:
+    if path != "-" and Path(path).is_dir() and not recursive:
+        return "use -R to look into its folders too"
+    return f"a DaskJob begins with apiVersion: {API_VERSION} and kind: DaskJob"

@@ -1,0 +1,178 @@
+"""The few requests that the operator makes, over the `kubernetes` package's asyncio client.
+
+Objects go in and come out as plain JSON. Every request has a time limit; every failure is an `ApiError`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client as kubernetes_client
+from kubernetes.aio import config as kubernetes_config
+
+from daskjob.api import constants as c
+from daskjob.control.errors import ApiError, ErrorKind, classify
+
+#: Seconds for a request and its answer.
+TIMEOUT = 30.0
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of object, and where the API has it."""
+
+    kind: str
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+        parts = [root]
+        if namespace:
+            parts.append(f"namespaces/{namespace}")
+        parts.append(self.plural)
+        return "/".join([*parts, *(each for each in (name, subresource) if each)])
+
+
+DASK_JOBS = Resource("DaskJob", c.API_VERSION, "daskjobs")
+REPORTS = Resource("DaskJobReport", c.API_VERSION, "daskjobreports")
+CLUSTERS = Resource("DaskCluster", c.DASK_API_VERSION, "daskclusters")
+WORKER_GROUPS = Resource("DaskWorkerGroup", c.DASK_API_VERSION, "daskworkergroups")
+DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments")
+PODS = Resource("Pod", "v1", "pods")
+SERVICES = Resource("Service", "v1", "services")
+SECRETS = Resource("Secret", "v1", "secrets")
+CONFIG_MAPS = Resource("ConfigMap", "v1", "configmaps")
+EVENTS = Resource("Event", "v1", "events")
+POLICIES = Resource(
+    "ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1", "validatingadmissionpolicies"
+)
+POLICY_BINDINGS = Resource(
+    "ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
+)
+
+#: What is watched and listed, all but the jobs by the operator's label.
+WATCHED = (DASK_JOBS, REPORTS, CLUSTERS, WORKER_GROUPS, DEPLOYMENTS, PODS)
+BY_KIND = {each.kind: each for each in WATCHED}
+
+
+class KubeClient:
+    """One connection pool to the API server."""
+
+    def __init__(self, api: kubernetes_client.ApiClient) -> None:
+        self.api = api
+        api.user_agent = c.MANAGER
+
+    @classmethod
+    async def connect(cls) -> KubeClient:
+        """As the pod's service account, or as KUBECONFIG says."""
+        configuration = kubernetes_client.Configuration()
+        try:
+            kubernetes_config.load_incluster_config(client_configuration=configuration)
+        except kubernetes_config.ConfigException:
+            await kubernetes_config.load_kube_config(client_configuration=configuration)
+        configuration.connection_pool_maxsize = 20
+        return cls(kubernetes_client.ApiClient(configuration))
+
+    async def close(self) -> None:
+        await self.api.close()
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
+        """The object, or None if there is none."""
+        try:
+            return await self._request("GET", resource.path(namespace, name))
+        except ApiError as error:
+            if error.kind is ErrorKind.NOT_FOUND:
+                return None
+            raise
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str | None = None, fields: str | None = None
+    ) -> list[Body]:
+        """All objects that match, of one namespace or (None) of all. `kind` and `apiVersion` are filled in."""
+        query = {"labelSelector": labels, "fieldSelector": fields, "limit": "500"}
+        items: list[Body] = []
+        while True:
+            answer = await self._request("GET", resource.path(namespace), query=query)
+            items += answer.get("items") or []
+            following = answer.get("metadata", {}).get("continue")
+            if not following:
+                break
+            query["continue"] = following
+        return [{**item, "kind": resource.kind, "apiVersion": resource.api_version} for item in items]
+
+    async def create(self, resource: Resource, body: Body) -> Body:
+        """The object as created. Raises ApiError, of kind EXISTS if the name is taken."""
+        return await self._request("POST", resource.path(body["metadata"].get("namespace")), body=body)
+
+    async def apply_status(self, resource: Resource, body: Body) -> Body:
+        """The status by server-side apply: `body` says all that the operator has to say. With a resource version in
+        it, a conflict if the object is no longer that one."""
+        metadata = body["metadata"]
+        return await self._request(
+            "PATCH",
+            resource.path(metadata["namespace"], metadata["name"], "status"),
+            body=body,
+            query={"fieldManager": c.MANAGER, "force": "true"},
+            content_type="application/apply-patch+yaml",
+        )
+
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
+        """A JSON merge patch."""
+        return await self._request(
+            "PATCH", resource.path(namespace, name), body=body, content_type="application/merge-patch+json"
+        )
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
+        """Deletes that very object, in the background. False if it is gone, or another has its name now."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._request("DELETE", resource.path(namespace, name), body=body)
+        except ApiError as error:
+            if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.CONFLICT):
+                return False
+            raise
+        return True
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | None = None,
+        query: Mapping[str, str | None] | None = None,
+        content_type: str = "application/json",
+    ) -> Body:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        try:
+            request = await self.api.param_serialize(
+                method,
+                path,
+                query_params=[(key, value) for key, value in (query or {}).items() if value],
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = await self.api.call_api(*request, _request_timeout=TIMEOUT)
+            text = (await response.read()).decode("utf-8", "replace")
+        except kubernetes_client.ApiException as error:
+            raise classify(error.status or 0, str(error.body or error.reason), dict(error.headers or {})) from error
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise ApiError(ErrorKind.TRANSIENT, 0, f"{type(error).__name__}: {error}") from error
+        if response.status >= 400:
+            raise classify(response.status, text, dict(response.headers))
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            raise ApiError(ErrorKind.TRANSIENT, response.status, f"not JSON: {text[:200]!r}") from error
+        if not isinstance(answer, dict):
+            raise ApiError(ErrorKind.TRANSIENT, response.status, f"not an object: {text[:200]!r}")
+        return answer

@@ -1,0 +1,43 @@
+"""Kubernetes Events on a job, as `kubectl describe` shows them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from daskjob.api import constants as c
+from daskjob.api.times import to_seconds_text, to_text
+from daskjob.control.client import Body
+from daskjob.lifecycle.decide import Event
+from daskjob.lifecycle.observation import Job
+
+
+def event_body(job: Job, event: Event, now: datetime) -> Body:
+    """The Event. Its name follows from what it tells, so telling it twice leaves one."""
+    told = f"{job.uid}/{job.status.attempt}/{event.reason}/{event.message}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "namespace": job.namespace,
+            "name": f"{job.name}.{hashlib.sha256(told.encode()).hexdigest()[:16]}",
+        },
+        "involvedObject": {
+            "apiVersion": c.API_VERSION,
+            "kind": "DaskJob",
+            "namespace": job.namespace,
+            "name": job.name,
+            "uid": job.uid,
+        },
+        "type": "Warning" if event.warning else "Normal",
+        "reason": event.reason,
+        "message": event.message,
+        "action": event.reason,
+        "eventTime": to_text(now),
+        "firstTimestamp": to_seconds_text(now),
+        "lastTimestamp": to_seconds_text(now),
+        "count": 1,
+        "reportingComponent": c.MANAGER,
+        "reportingInstance": c.MANAGER,
+        "source": {"component": c.MANAGER},
+    }

@@ -1,0 +1,126 @@
+"""Carries actions out. Each can be repeated: what is there already is success, and so is what is gone already."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import assert_never
+
+from daskjob.api.status import Attempt
+from daskjob.control.client import (
+    BY_KIND,
+    CLUSTERS,
+    CONFIG_MAPS,
+    PODS,
+    REPORTS,
+    SECRETS,
+    SERVICES,
+    WORKER_GROUPS,
+    Body,
+    KubeClient,
+    Resource,
+)
+from daskjob.control.errors import ApiError, ErrorKind
+from daskjob.control.observe import belongs
+from daskjob.control.store import Store
+from daskjob.lifecycle.actions import Action, Cancel, CreateCluster, CreateRunner, Delete, Scale
+from daskjob.lifecycle.observation import Job
+from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
+from daskjob.manifests.pods import Defaults
+from daskjob.manifests.runner import job_file, report, runner_config_map, runner_pod
+from daskjob.manifests.tls import tls_secret
+
+
+class NameConflictError(ApiError):
+    """An object that is not ours has a name that we need."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(
+            ErrorKind.INVALID,
+            409,
+            f"a {kind} named {name!r} exists and does not belong to this job; delete or rename it",
+        )
+
+
+class Performer:
+    """The I/O of actions. `program`: the runner's zipapp."""
+
+    def __init__(self, client: KubeClient, store: Store, defaults: Defaults, program: bytes) -> None:
+        self._client = client
+        self._store = store
+        self._defaults = defaults
+        self._program = program
+
+    async def perform(self, action: Action, job: Job, attempt: Attempt, now: datetime) -> None:
+        """Raises ApiError if the API server refuses, SpecError if a template cannot be used."""
+        match action:
+            case CreateCluster():
+                await self._create_cluster(job, attempt, now)
+            case CreateRunner():
+                await self._create_runner(job, attempt)
+            case Scale(group, replicas):
+                spec = {"spec": {"worker": {"replicas": replicas}}}
+                body = await self._client.patch(WORKER_GROUPS, job.namespace, group, spec)
+                self._store.put(_kind(WORKER_GROUPS, body))
+            case Cancel(name):
+                body = await self._client.patch(REPORTS, job.namespace, name, {"spec": {"cancel": True}})
+                self._store.put(_kind(REPORTS, body))
+            case Delete(target):
+                await self._client.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
+            case _:
+                assert_never(action)
+
+    async def _create_cluster(self, job: Job, attempt: Attempt, now: datetime) -> None:
+        cluster = await self._create(CLUSTERS, dask_cluster(job, attempt, self._defaults), job)
+        uid = cluster["metadata"]["uid"]
+        # What the pods mount and ask for, before dask-kubernetes gets to make them.
+        orders = job_file(job, attempt, self._defaults)
+        await _first_error(
+            self._create_once(SERVICES, scheduler_service(job, attempt, uid)),
+            self._create_once(SECRETS, tls_secret(job, attempt, uid, now)),
+            self._create_once(CONFIG_MAPS, code_config_map(job, attempt, uid, orders)),
+            self._create_once(CONFIG_MAPS, runner_config_map(job.namespace, self._program)),
+        )
+
+    async def _create_runner(self, job: Job, attempt: Attempt) -> None:
+        program = runner_config_map(job.namespace, self._program)["metadata"]["name"]
+        pod = await self._create(PODS, runner_pod(job, attempt, self._defaults, program), job)
+        await self._create(REPORTS, report(job, attempt, pod["metadata"]["uid"]), job)
+
+    async def _create(self, resource: Resource, body: Body, job: Job) -> Body:
+        """The object: as created, or as it was already there and is this job's."""
+        try:
+            created = await self._client.create(resource, body)
+        except ApiError as error:
+            if error.kind is not ErrorKind.EXISTS:
+                raise
+            name = body["metadata"]["name"]
+            found = await self._client.get(resource, job.namespace, name)
+            if found is None:
+                raise ApiError(ErrorKind.CONFLICT, 409, f"{resource.kind} {name} was deleted meanwhile") from error
+            if not belongs(_kind(resource, found), job.uid):
+                raise NameConflictError(resource.kind, name) from error
+            created = found
+        self._store.put(_kind(resource, created))
+        return created
+
+    async def _create_once(self, resource: Resource, body: Body) -> None:
+        """Creates what may not be read, or does not matter whose it is: its name says what is in it."""
+        try:
+            await self._client.create(resource, body)
+        except ApiError as error:
+            if error.kind is not ErrorKind.EXISTS:
+                raise
+
+
+def _kind(resource: Resource, body: Body) -> Body:
+    return {**body, "kind": resource.kind, "apiVersion": resource.api_version}
+
+
+async def _first_error(*tasks: Awaitable[None]) -> None:
+    """All at once; when all are done, the first error, if any."""
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,244 @@
+"""One pass over one job: observe, decide, record, perform."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from daskjob.api import constants as c
+from daskjob.api.codec import to_dict
+from daskjob.api.constants import Reason
+from daskjob.api.status import Attempt, DaskJobStatus
+from daskjob.control.client import BY_KIND, CONFIG_MAPS, DASK_JOBS, EVENTS, WATCHED, Body, KubeClient
+from daskjob.control.errors import ApiError, ErrorKind
+from daskjob.control.events import event_body
+from daskjob.control.observe import belongs, observe, read_job
+from daskjob.control.perform import Performer
+from daskjob.control.store import Key, Store
+from daskjob.errors import SpecError
+from daskjob.lifecycle.decide import SILENCE, Decision, attempt_name, decide
+from daskjob.lifecycle.observation import Job, Observation, Problem
+from daskjob.lifecycle.orphans import decide_orphans
+from daskjob.lifecycle.problems import read_refusal
+from daskjob.manifests.cluster import dask_cluster
+from daskjob.manifests.pods import Defaults
+from daskjob.manifests.runner import runner_pod
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Memory:
+    """What this process remembers of a job beside its objects; losing it costs a little time, nothing else."""
+
+    uid: str
+    written: datetime | None = None
+    refusal: Problem | None = None
+    source_found: bool = False
+
+
+class Reconciler:
+    """Brings one job after another to where its decision says. Holds no state that matters."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        store: Store,
+        performer: Performer,
+        defaults: Defaults,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._performer = performer
+        self._defaults = defaults
+        self._clock = clock
+        self._memories: dict[Key, Memory] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass. Returns in how many seconds to look again even if nothing happens (None: no need).
+
+        Raises ApiError if the status could not be written, or an action not be carried out for a passing reason.
+        """
+        body = self._store.job(key)
+        await self._remove_orphans(key, body)
+        if body is None:
+            self._memories.pop(key, None)
+            return None
+        job = self._read(body)
+        memory = self._memories.get(key)
+        if memory is None or memory.uid != job.uid:
+            memory = self._memories[key] = Memory(job.uid)
+        observation = await self._observe(key, job, memory)
+        decision = decide(observation)
+        if decision.refresh:
+            await self._refresh(key, job)
+            body = self._store.job(key)
+            if body is None or body["metadata"]["uid"] != job.uid:
+                return 0.0
+            job = self._read(body)
+            observation = await self._observe(key, job, memory, fresh=True)
+            decision = decide(observation)
+        if decision.status != job.status:
+            await self._record(body, job, decision)
+            memory.written = observation.now
+        if not await self._perform(job, decision, memory):
+            return 0.0
+        return decision.again.total_seconds() if decision.again is not None else None
+
+    def _read(self, body: Body) -> Job:
+        job = read_job(body, self._clock())
+        if job.status.current is None and not job.status.finished:
+            job = replace(job, spec_problem=self._spec_problem(job))
+        return job
+
+    def _spec_problem(self, job: Job) -> str | None:
+        """What no API server can see in a spec: found by building what would be made of it."""
+        if not (job.spec.cluster.image or self._defaults.image):
+            return (
+                "spec.cluster.image: is missing, and this operator was installed without a default image; "
+                "name an image with dask and distributed in it"
+            )
+        try:
+            attempt = Attempt(1, attempt_name(job.name, job.uid, 1))
+            dask_cluster(job, attempt, self._defaults)
+            runner_pod(job, attempt, self._defaults, "check")
+        except SpecError as error:
+            return str(error)
+        return None
+
+    async def _observe(self, key: Key, job: Job, memory: Memory, fresh: bool = False) -> Observation:
+        now = self._clock()
+        observation = observe(
+            job, self._store.owned(key), now, refusal=memory.refusal, fresh=fresh, written=memory.written
+        )
+        heard = observation.report is not None and bool(observation.report.status)
+        if job.status.finished or job.deleting or heard:
+            return observation
+        source = job.spec.graph.source
+        if source is not None and source.config_map is not None and not memory.source_found:
+            memory.source_found = bool(await self._client.get(CONFIG_MAPS, job.namespace, source.config_map.name))
+            observation = replace(observation, source_found=memory.source_found)
+        silent = _silent_pods(observation)
+        if silent:
+            observation = replace(observation, warnings=await self._warnings(job, silent))
+        return observation
+
+    async def _warnings(self, job: Job, names: list[str]) -> tuple[str, ...]:
+        """What Kubernetes' events say of pods whose status says nothing: volumes that cannot be mounted, mostly."""
+        found = []
+        for name in names[:3]:
+            fields = f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning"
+            events = await self._client.list(EVENTS, job.namespace, fields=fields)
+            mounts = [each for each in events if str(each.get("reason", "")).startswith("Failed")]
+            if mounts:
+                last = max(mounts, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
+                found.append(f"pod {name}: {last.get('reason')}: {last.get('message')}")
+        return tuple(found)
+
+    async def _refresh(self, key: Key, job: Job) -> None:
+        """Asks the API server for the job and all that belongs to it."""
+        selector = f"{c.JOB_UID_LABEL}={job.uid}"
+        for resource in WATCHED:
+            known = {
+                each["metadata"]["uid"]
+                for each in (*self._store.owned(key), self._store.job(key) or {})
+                if each.get("kind") == resource.kind and (resource is DASK_JOBS or belongs(each, job.uid))
+            }
+            if resource is DASK_JOBS:
+                found = await self._client.get(resource, job.namespace, job.name)
+                bodies = [] if found is None else [{**found, "kind": resource.kind}]
+            else:
+                bodies = await self._client.list(resource, job.namespace, labels=selector)
+            self._store.replace(resource.kind, bodies, known)
+
+    async def _record(self, body: Body, job: Job, decision: Decision) -> None:
+        """Writes the status, if the job is still as it was seen; then tells of it."""
+        status = to_dict(decision.status)
+        written = await self._client.apply_status(
+            DASK_JOBS,
+            {
+                "apiVersion": c.API_VERSION,
+                "kind": "DaskJob",
+                "metadata": {
+                    "namespace": job.namespace,
+                    "name": job.name,
+                    "uid": job.uid,
+                    "resourceVersion": body["metadata"]["resourceVersion"],
+                },
+                "status": status,
+            },
+        )
+        self._store.put({**written, "kind": DASK_JOBS.kind})
+        _log(job, decision.status)
+        for event in decision.events:
+            try:
+                await self._client.create(EVENTS, event_body(job, event, self._clock()))
+            except ApiError as error:
+                # Events are a courtesy; the status has it all.
+                logger.debug("event not posted for %s/%s: %s", job.namespace, job.name, error)
+
+    async def _perform(self, job: Job, decision: Decision, memory: Memory) -> bool:
+        """Carries the actions out, in order. False if the API server refused one for a reason that the user should
+        know: the next pass, at once, tells it."""
+        attempt = decision.status.current
+        if attempt is None or not decision.actions:
+            return True
+        try:
+            for action in decision.actions:
+                await self._performer.perform(action, job, attempt, self._clock())
+        except (ApiError, SpecError) as error:
+            problem = _refusal(error)
+            if problem is None or problem == memory.refusal:
+                raise
+            memory.refusal = problem
+            return False
+        memory.refusal = None
+        return True
+
+    async def _remove_orphans(self, key: Key, body: Body | None) -> None:
+        uid = body["metadata"]["uid"] if body is not None else None
+        deletes = decide_orphans(self._store.owned(key), uid, self._clock())
+        if deletes and body is None and await self._client.get(DASK_JOBS, *key) is not None:
+            return
+        for delete in deletes:
+            target = delete.target
+            logger.warning("%s/%s: deleting %s: %s", key[0], target.name, target.kind, delete.why)
+            if await self._client.delete(BY_KIND[target.kind], key[0], target.name, target.uid):
+                continue
+            gone = {"namespace": key[0], "name": target.name, "uid": target.uid}
+            self._store.drop({"kind": target.kind, "metadata": gone})
+
+
+def _silent_pods(observation: Observation) -> list[str]:
+    """Pods on a node whose containers have not started for a while, without a word why."""
+    runner = (observation.runner,) if observation.runner is not None else ()
+    return [
+        pod.name
+        for pod in (*observation.schedulers, *runner, *observation.workers)
+        if pod.phase == "Pending"
+        and pod.unschedulable is None
+        and pod.created is not None
+        and observation.now - pod.created >= SILENCE
+        and all(each.waiting is not None and not each.waiting[1] for each in pod.containers)
+    ]
+
+
+def _refusal(error: ApiError | SpecError) -> Problem | None:
+    """What a user should know of a refused action; None for what passes by itself."""
+    if isinstance(error, SpecError):
+        return Problem(Reason.INVALID_SPEC, str(error), hopeless=True)
+    if error.kind is ErrorKind.FORBIDDEN:
+        return read_refusal(error.message)
+    if error.kind is ErrorKind.INVALID:
+        reason = Reason.NAME_CONFLICT if error.status == 409 else Reason.POD_REJECTED
+        return Problem(reason, error.message, hopeless=error.status != 409)
+    return None
+
+
+def _log(job: Job, status: DaskJobStatus) -> None:
+    before, after = job.status.phase, status.phase
+    if before != after:
+        logger.info("%s/%s: %s -> %s %s", job.namespace, job.name, before or "new", after, status.summary or "")

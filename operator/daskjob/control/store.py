@@ -1,0 +1,113 @@
+"""What the watches told: the last known state of every object that belongs to a job.
+
+A cache, never the truth: writes carry resource versions, deletions carry UIDs, and conclusions from something being
+absent are drawn only after asking the API server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from daskjob.api import constants as c
+from daskjob.control.client import DASK_JOBS, Body
+
+Key = tuple[str, str]
+"""(namespace, name) of a job."""
+
+
+class Store:
+    """Bodies by kind, namespace and name, and all those of one job."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[tuple[str, str, str], Body] = {}
+        self._by_job: dict[Key, set[tuple[str, str, str]]] = {}
+
+    def put(self, body: Body) -> Key | None:
+        """Takes in an object, unless a later version of it is known. Returns the job that it belongs to."""
+        identity, job = _identity(body), job_of(body)
+        if job is None:
+            return None
+        known = self._bodies.get(identity)
+        if known is not None and _same(known, body) and _version(known) > _version(body):
+            return job
+        self._bodies[identity] = body
+        self._by_job.setdefault(job, set()).add(identity)
+        return job
+
+    def drop(self, body: Body) -> Key | None:
+        """Forgets an object that was deleted; one of the same name that came after it stays."""
+        identity, job = _identity(body), job_of(body)
+        known = self._bodies.get(identity)
+        if known is not None and _same(known, body):
+            self._forget(identity)
+        return job
+
+    def job(self, key: Key) -> Body | None:
+        return self._bodies.get((DASK_JOBS.kind, *key))
+
+    def owned(self, key: Key) -> Iterator[Body]:
+        """All objects labelled with that job's name, of whichever job of that name."""
+        for identity in sorted(self._by_job.get(key, ())):
+            if identity[0] != DASK_JOBS.kind:
+                yield self._bodies[identity]
+
+    def jobs(self) -> list[Key]:
+        return list(self._by_job)
+
+    def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> set[Key]:
+        """Makes the store say of that kind what a list said; returns the jobs that this concerns.
+
+        `known`: the UIDs of what the list would have had, if it still existed. What came in since the list was asked
+        for is newer, and stays.
+        """
+        listed = {body["metadata"]["uid"]: body for body in bodies}
+        touched = {job for body in listed.values() if (job := self.put(body)) is not None}
+        for identity, body in list(self._bodies.items()):
+            uid = body["metadata"]["uid"]
+            if identity[0] == kind and uid in known and uid not in listed:
+                job = job_of(body)
+                if job is not None:
+                    touched.add(job)
+                self._forget(identity)
+        return touched
+
+    def uids(self, kind: str, namespace: str | None) -> set[str]:
+        """The UIDs of all known objects of a kind; `namespace`: of one namespace, or (None) of all."""
+        return {
+            body["metadata"]["uid"]
+            for identity, body in self._bodies.items()
+            if identity[0] == kind and namespace in (None, identity[1])
+        }
+
+    def _forget(self, identity: tuple[str, str, str]) -> None:
+        job = job_of(self._bodies.pop(identity))
+        if job is not None:
+            identities = self._by_job.get(job, set())
+            identities.discard(identity)
+            if not identities:
+                self._by_job.pop(job, None)
+
+
+def job_of(body: Body) -> Key | None:
+    """The job that an object is, or belongs to by its label; None if to none."""
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace", "")
+    if body.get("kind") == DASK_JOBS.kind:
+        return namespace, metadata["name"]
+    name = (metadata.get("labels") or {}).get(c.JOB_LABEL)
+    return (namespace, name) if name else None
+
+
+def _identity(body: Body) -> tuple[str, str, str]:
+    return body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"]
+
+
+def _same(one: Body, other: Body) -> bool:
+    return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
+
+
+def _version(body: Body) -> int:
+    """Resource versions of one kind can be compared as numbers (Kubernetes promises it since 1.35, and before that
+    they have always been etcd's revisions)."""
+    text = body["metadata"].get("resourceVersion", "")
+    return int(text) if text.isdigit() else 0

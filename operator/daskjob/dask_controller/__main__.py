@@ -1,0 +1,68 @@
+"""`python3 -m daskjob.dask_controller`: see the package."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from functools import partial
+from typing import Any
+
+import kopf
+
+from daskjob.dask_controller import behaviour, connection, registry
+
+CONTROLLER = "dask_kubernetes.operator.controller.controller"
+#: How long the custom resource definitions may take to be served after an installation.
+RESOURCES_SECONDS = 60.0
+
+logger = logging.getLogger("daskjob.controller")
+
+
+def assemble() -> kopf.OperatorRegistry:
+    """dask-kubernetes' handlers as selected, then our start and login. Logs what is kept and what is not."""
+    behaviour.bound_locks(importlib.import_module(CONTROLLER))
+    selection = registry.select(kopf.get_default_registry())
+    logger.info("Handlers kept: %s", ", ".join(selection.kept))
+    logger.info("Handlers left out: %s", ", ".join(selection.left_out + selection.foreign))
+    held: list[connection.SharedApi] = []
+
+    @kopf.on.startup(registry=selection.registry, id="daskjob", backoff=2)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        behaviour.configure_kopf(settings)
+        api = await connection.open_api()
+        held.append(api)  # kr8s itself keeps only a weak reference
+        await connection.wait_for_resources(api, RESOURCES_SECONDS)
+
+    kopf.on.login(registry=selection.registry, id="login")(partial(connection.login, os.environ))
+    return selection.registry
+
+
+def main() -> int:
+    try:
+        settings = behaviour.ControllerSettings.from_environ(os.environ)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    behaviour.configure_logging(settings)
+    try:
+        handlers = assemble()
+    except (registry.UnexpectedRegistry, RuntimeError) as error:
+        logger.error("%s", error)
+        return 1
+    logger.info("Watching %s.", ", ".join(settings.namespaces) or "all namespaces")
+    kopf.run(
+        registry=handlers,
+        # One patch for all handlers of an event, where kopf's default makes one patch each.
+        lifecycle=kopf.lifecycles.all_at_once,
+        standalone=True,
+        liveness_endpoint=settings.liveness_endpoint,
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

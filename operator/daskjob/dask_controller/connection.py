@@ -1,0 +1,117 @@
+"""How the process reaches the API server: one login for kopf, one shared client for kr8s."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import httpx
+import kopf
+import kr8s
+from kr8s.asyncio import Api
+
+GROUP_VERSION = "kubernetes.dask.org/v1"
+RESOURCES = frozenset({"daskclusters", "daskworkergroups"})
+REQUEST_SECONDS = 20.0
+
+logger = logging.getLogger(__name__)
+
+
+class SharedApi(Api):
+    """kr8s' client, which logs in and asks for the server's version once.
+
+    kr8s does both again for every object that a handler touches, which would be half of all requests, and drops its
+    connections whenever no handler holds an object. An expired token is still renewed: kr8s reads it again on a 401.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            bypass_factory=True, url=None, kubeconfig=None, serviceaccount=None, namespace=None, context=None
+        )
+        # Not for the pool: behind a hundred requests in flight the next one waits its turn.
+        self.timeout = httpx.Timeout(REQUEST_SECONDS, pool=None)
+        self._once = asyncio.Lock()
+        self._session_token: str | None = None
+        self._ready = False
+
+    def __await__(self) -> Generator[Any, None, SharedApi]:
+        return self._prepared().__await__()
+
+    async def _prepared(self) -> SharedApi:
+        if not self._ready:
+            async with self._once:
+                if not self._ready:
+                    await self.auth
+                    await self._check_version()
+                    self._ready = True
+        return self
+
+    async def _create_session(self) -> None:
+        """As kr8s does it, but not with the same token again.
+
+        kr8s makes a new session after every 403, an exceeded quota included, and closes the old one under all requests
+        that are in flight there.
+        """
+        token = self.auth.token
+        if token and token == self._session_token and self._session and not self._session.is_closed:
+            return
+        await super()._create_session()
+        self._session_token = token
+
+
+async def open_api() -> SharedApi:
+    """A client that kr8s gives to every handler as long as somebody holds it, with what kr8s discovers already read.
+
+    Raises `RuntimeError` if kr8s does not take it.
+    """
+    api = await SharedApi()
+    if await kr8s.asyncio.api() is not api:
+        raise RuntimeError("kr8s does not share its clients any more: install the dask-kubernetes of pyproject.toml")
+    # Handlers list Deployments by name, for which kr8s reads every group of the API: now, and not in the first job.
+    try:
+        await api.api_resources()
+    except kr8s.ServerError as error:
+        logger.warning("Not every API group answers (kr8s goes on without): %s", error)
+    return api
+
+
+async def wait_for_resources(api: Api, seconds: float) -> None:
+    """Returns once the API server serves DaskClusters and DaskWorkerGroups; kopf looks for them once, at its start.
+
+    Raises `kopf.PermanentError`, which ends the process, if they are not there in time.
+    """
+    deadline = time.monotonic() + seconds
+    missing: list[str] = sorted(RESOURCES)
+    while True:
+        try:
+            async with api.call_api("GET", version="", base="/apis", url=GROUP_VERSION) as response:
+                missing = sorted(RESOURCES - {resource["name"] for resource in response.json()["resources"]})
+        except kr8s.ServerError as error:
+            if error.response is None or error.response.status_code != httpx.codes.NOT_FOUND:
+                raise
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise kopf.PermanentError(
+                f"the API server does not serve {' and '.join(missing)} of {GROUP_VERSION}: install the chart with "
+                "daskController.crds.install=true, or apply dask-kubernetes' custom resource definitions"
+            )
+        logger.info("Waiting for the custom resource definitions of %s.", ", ".join(missing))
+        await asyncio.sleep(1)
+
+
+def login(environ: Mapping[str, str], **kwargs: Any) -> kopf.ConnectionInfo | None:
+    """kopf's credentials: the pod's service account, else the kubeconfig; None if there is neither.
+
+    In a pod the server is named by address, as kr8s and client-go do it: no DNS is needed to begin.
+    """
+    info: kopf.ConnectionInfo | None = kopf.login_with_service_account(**kwargs)
+    if info is None:
+        return kopf.login_with_kubeconfig(**kwargs)
+    host = environ["KUBERNETES_SERVICE_HOST"]
+    host = f"[{host}]" if ":" in host else host
+    return dataclasses.replace(info, server=f"https://{host}:{environ.get('KUBERNETES_SERVICE_PORT', '443')}")

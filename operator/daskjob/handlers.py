@@ -1,0 +1,60 @@
+"""kopf's part: the watch streams. Every event only says "look again"; the work is done from our own queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+from daskjob.api import constants as c
+from daskjob.control.client import DASK_JOBS, WATCHED, Resource
+from daskjob.control.queue import WorkQueue
+from daskjob.control.store import Store
+
+
+def make_registry(store: Store, queue: WorkQueue) -> kopf.OperatorRegistry:
+    """Handlers of raw events only: others would leave annotations and finalizers on the objects."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+
+    def watch(resource: Resource) -> None:
+        group, _, version = resource.api_version.rpartition("/")
+
+        @kopf.on.event(group, version, resource.plural, registry=registry, id=resource.plural)
+        async def look(event: kopf.RawEvent, **_: Any) -> None:
+            body = {**event["object"], "kind": resource.kind, "apiVersion": resource.api_version}
+            key = store.drop(body) if event["type"] == "DELETED" else store.put(body)
+            if key is not None:
+                queue.add(key)
+
+    for resource in WATCHED:
+        watch(resource)
+    return registry
+
+
+def make_settings() -> kopf.OperatorSettings:
+    """kopf's settings: what each is for stands beside it."""
+    settings = kopf.OperatorSettings()
+    # One leader is found by a Lease; kopf's own way is advisory and goes by the clock.
+    settings.peering.standalone = True
+    # Events on jobs are ours.
+    settings.posting.enabled = False
+    # The kinds are known; looking for new ones needs rights that nothing else needs.
+    settings.scanning.disabled = True
+    # Only what carries our label is sent at all.
+    for resource in WATCHED:
+        if resource is not DASK_JOBS:
+            settings.watching.label_selectors[resource.plural] = c.MANAGED_SELECTOR
+    settings.watching.chunk_size = 500
+    settings.watching.connect_timeout = 5
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.networking.connect_timeout = 5
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = (1, 2, 4, 8, 15, 30, 30, 30, 30)
+    settings.networking.enforce_retry_after = False
+    settings.process.ultimate_exiting_timeout = 20
+    return settings

@@ -1,0 +1,170 @@
+"""How an attempt ended: from its report where there is one, else from what the pods show.
+
+Reason and class of a failure come from pods that the operator sees wherever these have something to say; a report
+can claim any end of its own code, but not that the infrastructure was to blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from daskjob import wire
+from daskjob.api.codec import from_dict
+from daskjob.api.constants import FailureClass, Reason
+from daskjob.api.status import Failure, Result
+from daskjob.api.times import from_text
+from daskjob.lifecycle.observation import Observation
+from daskjob.lifecycle.pods import Pod
+from daskjob.lifecycle.problems import find_problem
+
+#: The kubelet's word on a dead pod can come after the runner's: how long to wait for it.
+SETTLE = timedelta(seconds=5)
+
+#: What a runner may claim and a pod must confirm.
+CORROBORATED = frozenset({Reason.WORKERS_KILLED, Reason.SCHEDULER_LOST})
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of an attempt, ready to be recorded. `degraded`: why it does not come from the report."""
+
+    failure: Failure | None = None
+    result: Result | None = None
+    degraded: str | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Too early to tell."""
+
+    delay: timedelta
+
+
+def failed(reason: str, message: str, kind: FailureClass = FailureClass.APPLICATION, **details: Any) -> Ending:
+    return Ending(failure=Failure(reason=reason, failure_class=kind, message=message, **details))
+
+
+def infrastructure(reason: str, message: str) -> Ending:
+    return failed(reason, message, FailureClass.INFRASTRUCTURE)
+
+
+def reported(observation: Observation, status: Mapping[str, Any]) -> Ending | Wait:
+    """The end that a sealed report, or a termination message, tells of."""
+    result = from_dict(Result, status["result"]) if status.get("result") else None
+    if status.get("outcome") == "Succeeded":
+        return Ending(result=result or Result(type="NoneType", value="null"))
+    failure = from_dict(Failure, status.get("failure") or {})
+    failure = replace(failure, reason=failure.reason or Reason.EXIT_CODE, failure_class=FailureClass.APPLICATION)
+    if failure.reason in CORROBORATED:
+        seen = _corroborate(observation, failure)
+        finished = from_text((status.get("timings") or {}).get("graphFinished"))
+        if seen is None and finished is not None:
+            age = observation.now - finished
+            if timedelta(0) <= age < SETTLE:
+                return Wait(SETTLE - age)
+        failure = seen or failure
+    elif failure.reason in (Reason.NO_WORKERS, Reason.SCHEDULER_UNREACHABLE):
+        problem = find_problem(observation)
+        failure = (
+            replace(failure, reason=problem.reason, message=f"{failure.message}; {problem.message}")
+            if problem is not None
+            else replace(failure, failure_class=FailureClass.INFRASTRUCTURE)
+        )
+    return Ending(failure=failure, result=result)
+
+
+def _corroborate(observation: Observation, failure: Failure) -> Failure | None:
+    """The failure as the pods show it; None if they do not (yet) show anything."""
+    if failure.reason == Reason.WORKERS_KILLED:
+        dead = next((pod for pod in observation.workers if pod.oom_killed), None)
+        if dead is None:
+            return None
+        limit = ((observation.job.spec.cluster.workers.resources or {}).get("limits") or {}).get("memory")
+        what = f"the memory limit of {limit}" if limit else "its memory limit"
+        return replace(
+            failure,
+            reason=Reason.WORKER_OOM_KILLED,
+            message=f"worker pod {dead.name} was killed for exceeding {what}; raise "
+            f"spec.cluster.workers.resources.limits.memory or work on smaller pieces. {failure.message or ''}".strip(),
+        )
+    lost = scheduler_lost(observation)
+    return lost.failure if lost is not None else None
+
+
+def scheduler_lost(observation: Observation) -> Ending | None:
+    """The end of an attempt whose scheduler died: it keeps its state in memory only, so nothing can go on.
+
+    Before the runner has reached it, a scheduler that does not stay up is a cluster that does not start (see
+    `problems`), not a lost one.
+    """
+    report = observation.report
+    connected = bool(report and (report.status.get("timings") or {}).get("connected"))
+    if not connected:
+        return None
+    dead = next((pod for pod in observation.schedulers if _died(pod)), None)
+    if dead is not None:
+        if dead.oom_killed:
+            return failed(
+                Reason.SCHEDULER_OOM_KILLED,
+                f"scheduler pod {dead.name} was killed for exceeding its memory limit; raise "
+                "spec.cluster.scheduler.resources.limits.memory or build a smaller graph",
+            )
+        ends = [end for each in dead.containers for end in each.terminations]
+        how = f"its container ended with exit code {ends[0].exit_code}" if ends else dead.reason or "it was removed"
+        return infrastructure(Reason.SCHEDULER_LOST, f"scheduler pod {dead.name} was lost while the graph ran: {how}")
+    alive = [pod for pod in observation.schedulers if not pod.deleting and not pod.ended]
+    began = from_text((report.status.get("timings") or {}).get("connected")) if report else None
+    replaced = [pod for pod in alive if began and pod.created and pod.created > began + timedelta(seconds=1)]
+    if replaced or (not alive and observation.fresh):
+        return infrastructure(Reason.SCHEDULER_LOST, "the scheduler's pod is gone, and with it the state of the graph")
+    return None
+
+
+def _died(pod: Pod) -> bool:
+    return pod.deleting or pod.ended or pod.restarts > 0 or any(each.terminated for each in pod.containers)
+
+
+def exited(observation: Observation, runner: Pod) -> Ending | Wait:
+    """The end of an attempt whose runner's pod ended without sealing its report."""
+    main = runner.main
+    end = next(iter(main.terminations), None) if main is not None else None
+    said = wire.parse_termination(end.message) if end is not None else None
+    degraded = "the runner's pod ended without a sealed report"
+    if said is not None and said.get("outcome") in ("Succeeded", "Failed"):
+        ending = reported(observation, said)
+        return ending if isinstance(ending, Wait) else replace(ending, degraded=f"{degraded}; its outcome is from its "
+                                                               "termination message")
+    return replace(_unreported(runner, end.exit_code if end else None, end.reason if end else ""), degraded=degraded)
+
+
+def _unreported(runner: Pod, exit_code: int | None, reason: str) -> Ending:
+    name = runner.name
+    if runner.disrupted:
+        words = runner.message or runner.reason or "evicted or preempted"
+        return infrastructure(Reason.RUNNER_DISRUPTED, f"runner pod {name} was disrupted: {words}")
+    if runner.reason == "Evicted":
+        return failed(Reason.RUNNER_EVICTED, f"runner pod {name} was evicted: {runner.message}")
+    if reason == "OOMKilled":
+        return failed(
+            Reason.RUNNER_OOM_KILLED,
+            f"runner pod {name} was killed for exceeding its memory limit; raise spec.runner.resources.limits.memory "
+            "or keep the data on the workers",
+            exit_code=exit_code,
+        )
+    if exit_code is None:
+        return infrastructure(
+            Reason.RUNNER_LOST, f"runner pod {name} ended ({runner.reason or runner.phase}) {runner.message}".strip()
+        )
+    if exit_code == 0:
+        return failed(
+            Reason.EXITED_EARLY, f"runner pod {name} ended with exit code 0 but left no result", exit_code=exit_code
+        )
+    return failed(
+        Reason.EXIT_CODE,
+        f"runner pod {name} ended with exit code {exit_code} ({reason or 'no reason given'}) and left no outcome; "
+        f"see kubectl logs {name}",
+        exit_code=exit_code,
+    )

@@ -1,0 +1,142 @@
+"""What the rules need to know of a pod, read from its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_COMPONENT_LABEL
+from daskjob.api.times import from_text
+
+
+@dataclass(frozen=True)
+class Termination:
+    exit_code: int
+    reason: str
+    message: str
+    signal: int | None = None
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Container:
+    name: str
+    ready: bool = False
+    restarts: int = 0
+    running_since: datetime | None = None
+    #: Why it does not run yet, in the kubelet's words.
+    waiting: tuple[str, str] | None = None
+    terminated: Termination | None = None
+    #: How it ended before its last restart.
+    last_terminated: Termination | None = None
+
+    @property
+    def terminations(self) -> tuple[Termination, ...]:
+        return tuple(each for each in (self.terminated, self.last_terminated) if each is not None)
+
+
+@dataclass(frozen=True)
+class Pod:
+    name: str
+    uid: str
+    component: str
+    attempt: int
+    phase: str
+    created: datetime | None = None
+    deleting: bool = False
+    #: Why it is not on a node, in the scheduler's words.
+    unschedulable: str | None = None
+    #: Evicted, preempted, drained: not the pod's own doing.
+    disrupted: bool = False
+    reason: str = ""
+    message: str = ""
+    containers: tuple[Container, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def main(self) -> Container | None:
+        """The container that is ours: the first."""
+        return self.containers[0] if self.containers else None
+
+    @property
+    def running_since(self) -> datetime | None:
+        return self.main.running_since if self.main is not None else None
+
+    @property
+    def started(self) -> bool:
+        """Whether its container runs, or ran."""
+        return self.main is not None and (self.main.running_since is not None or bool(self.main.terminations))
+
+    @property
+    def ready(self) -> bool:
+        return not self.deleting and self.main is not None and self.main.ready
+
+    @property
+    def oom_killed(self) -> bool:
+        return any(end.reason == "OOMKilled" for each in self.containers for end in each.terminations)
+
+    @property
+    def restarts(self) -> int:
+        return self.main.restarts if self.main is not None else 0
+
+
+def read_pod(body: Mapping[str, Any]) -> Pod:
+    """A pod as the API server has it."""
+    metadata = body["metadata"]
+    labels = metadata.get("labels") or {}
+    status = body.get("status") or {}
+    conditions = {each.get("type"): each for each in status.get("conditions") or ()}
+    scheduled = conditions.get("PodScheduled") or {}
+    names = [each["name"] for each in (body.get("spec") or {}).get("containers") or ()]
+    states = {each.get("name"): each for each in status.get("containerStatuses") or ()}
+    return Pod(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        component=labels.get(COMPONENT_LABEL) or labels.get(DASK_COMPONENT_LABEL) or "",
+        attempt=read_attempt(labels),
+        phase=status.get("phase") or "Pending",
+        created=from_text(metadata.get("creationTimestamp")),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
+        disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",
+        reason=status.get("reason") or "",
+        message=status.get("message") or "",
+        containers=tuple(_read_container(states[name]) for name in names if name in states),
+    )
+
+
+def read_attempt(labels: Mapping[str, Any]) -> int:
+    """The number of the attempt that an object was made for; 0 where its label says none."""
+    text = str(labels.get(ATTEMPT_LABEL, ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _read_container(status: Mapping[str, Any]) -> Container:
+    state = status.get("state") or {}
+    waiting = state.get("waiting")
+    return Container(
+        name=status["name"],
+        ready=bool(status.get("ready")),
+        restarts=status.get("restartCount") or 0,
+        running_since=from_text((state.get("running") or {}).get("startedAt")),
+        waiting=(waiting.get("reason") or "", waiting.get("message") or "") if waiting else None,
+        terminated=_read_termination(state.get("terminated")),
+        last_terminated=_read_termination((status.get("lastState") or {}).get("terminated")),
+    )
+
+
+def _read_termination(state: Mapping[str, Any] | None) -> Termination | None:
+    if state is None:
+        return None
+    return Termination(
+        exit_code=state.get("exitCode") or 0,
+        reason=state.get("reason") or "",
+        message=state.get("message") or "",
+        signal=state.get("signal"),
+        finished=from_text(state.get("finishedAt")),
+    )

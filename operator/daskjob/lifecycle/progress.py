@@ -1,0 +1,108 @@
+"""The part of the status that changes while a job runs, and where it is on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from daskjob.api.codec import from_dict
+from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
+from daskjob.api.status import Attempt, ClusterStatus, DaskJobStatus, Progress, Timings, WorkerCounts
+from daskjob.api.times import to_seconds_text, to_text
+from daskjob.lifecycle.observation import Observation
+from daskjob.lifecycle.problems import find_problem
+
+
+def report_of(observation: Observation) -> Mapping[str, Any]:
+    """The runner's words; empty where there are none."""
+    return observation.report.status if observation.report is not None else {}
+
+
+def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) -> DaskJobStatus:
+    """The status with what is seen now of cluster, progress and times."""
+    said = report_of(observation)
+    status = replace(
+        status,
+        cluster=_cluster(observation, attempt, said),
+        progress=_progress(said) or status.progress,
+        timings=_timings(observation, status.timings, said),
+    )
+    return _readiness(observation, replace(status, phase=_phase(observation, said)))
+
+
+def has_started(observation: Observation) -> bool:
+    """Whether the runner has reached its first worker; without a report, whether both run."""
+    said = report_of(observation)
+    if (said.get("timings") or {}).get("firstWorker") or said.get("stage") in ("Running", "Finished"):
+        return True
+    runner = observation.runner
+    degraded = not said and runner is not None and runner.started
+    return degraded and any(pod.ready for pod in observation.workers)
+
+
+def _phase(observation: Observation, said: Mapping[str, Any]) -> Phase:
+    if said.get("stage") in ("Running", "Finished"):
+        return Phase.RUNNING
+    return Phase.PENDING if observation.cluster is None else Phase.STARTING
+
+
+def _cluster(observation: Observation, attempt: Attempt, said: Mapping[str, Any]) -> ClusterStatus:
+    workers = observation.job.spec.cluster.workers
+    wanted = observation.group.replicas if observation.group is not None else workers.initial
+    connected = (said.get("workers") or {}).get("connected")
+    ready = connected if connected is not None else sum(pod.ready for pod in observation.workers)
+    dashboard = None
+    if observation.job.spec.cluster.dashboard and observation.schedulers:
+        pod = observation.schedulers[-1].name
+        dashboard = f"kubectl -n {observation.job.namespace} port-forward pod/{pod} {DASHBOARD_PORT}:{DASHBOARD_PORT}"
+    return ClusterStatus(attempt.name, WorkerCounts(wanted, ready), f"{ready}/{wanted}", dashboard)
+
+
+def _progress(said: Mapping[str, Any]) -> Progress | None:
+    counts = said.get("progress")
+    if not counts:
+        return None
+    progress = from_dict(Progress, counts)
+    done = min(progress.done, progress.total)
+    percent = 100 * done // progress.total if progress.total else 0
+    return replace(progress, done=done, percent=percent, summary=f"{done}/{progress.total}")
+
+
+def _timings(observation: Observation, before: Timings, said: Mapping[str, Any]) -> Timings:
+    """First sight counts: a time that is set stays."""
+    seen = from_dict(Timings, said.get("timings") or {})
+    scheduler = next((pod.running_since for pod in observation.schedulers if pod.running_since), None)
+    runner = observation.runner.running_since if observation.runner is not None else None
+    return replace(
+        before,
+        created=before.created or (to_text(observation.now) if observation.cluster is not None else None),
+        scheduler_started=before.scheduler_started or (to_seconds_text(scheduler) if scheduler else None),
+        runner_started=before.runner_started
+        or seen.runner_started
+        or (to_seconds_text(runner) if runner and not said else None),
+        connected=before.connected or seen.connected,
+        first_worker=before.first_worker or seen.first_worker,
+        graph_started=before.graph_started or seen.graph_started,
+        graph_finished=before.graph_finished or seen.graph_finished,
+    )
+
+
+def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus:
+    counts = status.cluster.workers if status.cluster is not None else WorkerCounts()
+    problem = find_problem(observation)
+    if counts.wanted and counts.ready >= counts.wanted and has_started(observation):
+        ready, reason, message = True, Reason.WORKERS_READY, f"all {counts.wanted} workers are connected"
+    elif problem is not None:
+        ready, reason, message = False, problem.reason, problem.message
+    else:
+        ready, reason = False, Reason.WAITING
+        message = f"waiting for {counts.wanted} workers: {counts.ready} connected"
+    return status.with_condition(
+        ConditionType.CLUSTER_READY,
+        ready,
+        reason,
+        message,
+        to_seconds_text(observation.now),
+        observation.job.generation,
+    )

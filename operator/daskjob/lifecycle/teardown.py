@@ -1,0 +1,51 @@
+"""What must not exist now, from what exists: on every pass, not only when a job ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from daskjob.api.times import from_text
+from daskjob.lifecycle.actions import Action, Cancel, Delete
+from daskjob.lifecycle.observation import Observation, Owned
+
+#: How long a runner that is told to stop, or has reported, may take to end by itself (its logs stay then).
+RUNNER_GRACE = timedelta(seconds=30)
+
+
+def delete_leftovers(observation: Observation) -> list[Action]:
+    """Objects of attempts other than the current one."""
+    return [Delete(each, "it belongs to an earlier attempt") for each in observation.leftovers if not each.deleting]
+
+
+def tear_down(observation: Observation) -> list[Action]:
+    """What to remove once the outcome is recorded. The runner's pod stays, for its logs, if it ends."""
+    actions = delete_leftovers(observation)
+    cluster, runner, report = observation.cluster, observation.runner, observation.report
+    if cluster is not None and not cluster.deleting:
+        actions.append(Delete(cluster, "the job has ended"))
+    if runner is not None and not runner.ended and not runner.deleting:
+        pod = Owned("Pod", runner.name, runner.uid, runner.attempt)
+        if not runner.started:
+            actions.append(Delete(pod, "the job has ended and its runner never started"))
+        elif _overdue(observation):
+            actions.append(Delete(pod, "the job has ended and its runner has not"))
+        elif report is not None and not report.sealed and not report.cancel:
+            actions.append(Cancel(report.name))
+    return actions
+
+
+def _overdue(observation: Observation) -> bool:
+    ended = from_text(observation.job.status.completion_time)
+    return ended is not None and observation.now >= ended + RUNNER_GRACE
+
+
+def is_clean(observation: Observation) -> bool:
+    """Whether nothing is left of the job but its ended runner and its reports."""
+    return (
+        observation.cluster is None
+        and not observation.schedulers
+        and not observation.workers
+        and not observation.deployments
+        and not observation.leftovers
+        and (observation.runner is None or observation.runner.ended)
+    )

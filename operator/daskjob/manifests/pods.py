@@ -1,0 +1,149 @@
+"""What the pods of scheduler, workers and runner have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daskjob.api.spec import Component
+from daskjob.api.status import Attempt
+from daskjob.lifecycle.observation import Job
+from daskjob.manifests.names import Names, names_of
+from daskjob.manifests.template import check_template, merge
+
+TLS_PATH = "/opt/daskjob/tls"
+CODE_PATH = "/opt/daskjob/code"
+#: The key of the runner's orders in the ConfigMap that also holds the code.
+JOB_KEY = "job.json"
+
+DEFAULT_SECURITY: Mapping[str, Any] = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "runAsGroup": 1000,
+    "fsGroup": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the operator's installation decides about every job's pods."""
+
+    image: str | None = None
+    image_pull_policy: str | None = None
+    #: Words of `daskjob.manifests.template` that templates may use.
+    allowed: Collection[str] = ()
+    security_context: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SECURITY)
+    cluster_domain: str = "cluster.local"
+
+
+def dask_environment() -> list[dict[str, str]]:
+    """Dask's own settings for encrypted traffic, as its processes read them from the environment."""
+    prefix = "DASK_DISTRIBUTED__COMM"
+    values = {f"{prefix}__REQUIRE_ENCRYPTION": "true", f"{prefix}__TLS__CA_FILE": f"{TLS_PATH}/ca.crt"}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        values[f"{prefix}__TLS__{role}__CERT"] = f"{TLS_PATH}/tls.crt"
+        values[f"{prefix}__TLS__{role}__KEY"] = f"{TLS_PATH}/tls.key"
+    # Images run as a user whose home may not exist or not be writable.
+    values["HOME"] = "/tmp"
+    values["PYTHONUNBUFFERED"] = "1"
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def pod_spec(
+    job: Job,
+    attempt: Attempt,
+    component: Component,
+    defaults: Defaults,
+    *,
+    name: str,
+    path: str,
+    container: Mapping[str, Any],
+    volumes: Collection[Mapping[str, Any]] = (),
+    mounts: Collection[Mapping[str, Any]] = (),
+    pod: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The PodSpec of one component, the user's template merged over it.
+
+    `name`: of its container; `path`: where in the manifest its template stands, for error messages. Raises SpecError
+    for a template that asks for what it may not have.
+    """
+    check_template(component.template, path, defaults.allowed)
+    cluster, names = job.spec.cluster, names_of(job, attempt)
+    code = code_volume(job, names)
+    # Without a group of its own, a volume's files belong to root.
+    mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
+    spec: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": dict(defaults.security_context),
+        "containers": [
+            {
+                "name": name,
+                "image": cluster.image or defaults.image,
+                "env": merge_environment(dask_environment(), list(cluster.env)),
+                "resources": dict(component.resources),
+                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                "volumeMounts": [
+                    {"name": "tls", "mountPath": TLS_PATH, "readOnly": True},
+                    {"name": "tmp", "mountPath": "/tmp"},
+                    *([{"name": "code", "mountPath": CODE_PATH, "readOnly": True}] if code else []),
+                    *mounts,
+                ],
+                **container,
+            }
+        ],
+        "volumes": [
+            {"name": "tls", "secret": {"secretName": names.tls, "defaultMode": mode}},
+            {"name": "tmp", "emptyDir": {}},
+            *([code] if code else []),
+            *volumes,
+        ],
+        # A lost node should be noticed within a minute, not five.
+        "tolerations": [
+            {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
+            for key in ("not-ready", "unreachable")
+        ],
+        **(pod or {}),
+    }
+    policy = cluster.image_pull_policy or defaults.image_pull_policy
+    if policy:
+        spec["containers"][0]["imagePullPolicy"] = policy
+    if cluster.image_pull_secrets:
+        spec["imagePullSecrets"] = list(cluster.image_pull_secrets)
+    return merge(spec, component.template.get("spec") or {})
+
+
+def template_metadata(component: Component) -> dict[str, Any]:
+    """Labels and annotations that the user wants on the pods."""
+    metadata = component.template.get("metadata") or {}
+    return {kind: dict(metadata.get(kind) or {}) for kind in ("labels", "annotations")}
+
+
+def merge_environment(ours: list[Any], users: list[Any]) -> list[Any]:
+    """The user's variables win over ours of the same name."""
+    return list(merge({"env": ours}, {"env": users})["env"])
+
+
+def code_volume(job: Job, names: Names) -> dict[str, Any] | None:
+    """The volume with the job's code; None if the code is in the image."""
+    source = job.spec.graph.source
+    if source is None:
+        return None
+    if source.config_map is not None:
+        return {"name": "code", "configMap": {"name": source.config_map.name}}
+    items = [{"key": key, "path": path} for key, path, _ in code_files(job)]
+    return {"name": "code", "configMap": {"name": names.code, "items": items}}
+
+
+def code_files(job: Job) -> list[tuple[str, str, str]]:
+    """(key in the ConfigMap, path below the code's folder, content) of each file that the manifest carries."""
+    source = job.spec.graph.source
+    if source is None:
+        return []
+    if source.inline is not None:
+        # The module that the entry point names: a.b becomes a/b.py.
+        return [("0", f"{job.spec.graph.module.replace('.', '/')}.py", source.inline)]
+    # A ConfigMap's keys cannot hold a slash.
+    return [(str(index), path, content) for index, (path, content) in enumerate(sorted((source.files or {}).items()))]

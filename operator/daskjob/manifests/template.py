@@ -1,0 +1,136 @@
+"""A user's pod template over ours: merged as Kubernetes merges patches, and held to what it may ask for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from daskjob.api import constants as c
+from daskjob.errors import SpecError
+
+#: The key by which Kubernetes' strategic merge joins the items of a list; other lists are replaced, but these grow.
+MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "ports": "containerPort",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+    "resourceClaims": "name",
+}
+APPENDED = frozenset({"tolerations", "envFrom"})
+
+#: What a template may ask for only where the operator's settings allow it, by the word that allows it.
+HOST_NAMESPACES = "hostNamespaces"
+HOST_PATH = "hostPath"
+PRIVILEGED = "privileged"
+SERVICE_ACCOUNTS = "serviceAccounts"
+
+
+def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """`patch` strategically merged over `base`; null removes a field. Neither argument is changed."""
+    merged = copy.deepcopy(dict(base))
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        elif isinstance(value, list) and isinstance(merged.get(key), list):
+            merged[key] = _merge_lists(key, merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def _merge_lists(name: str, base: list[Any], patch: list[Any]) -> list[Any]:
+    if name in APPENDED:
+        return [*base, *copy.deepcopy(patch)]
+    key = MERGE_KEYS.get(name)
+    if key is None:
+        return copy.deepcopy(patch)
+    merged = list(base)
+    for item in patch:
+        same = next((i for i, each in enumerate(merged) if each.get(key) == item.get(key)), None)
+        if same is None:
+            merged.append(copy.deepcopy(item))
+        else:
+            merged[same] = merge(merged[same], item)
+    return merged
+
+
+def check_template(template: Mapping[str, Any], path: str, allowed: Collection[str]) -> None:
+    """Raises SpecError at the first field that a template may not set.
+
+    `path`: where the template stands, such as `spec.runner.template`. `allowed`: words of the operator's settings.
+    """
+    problem = next(_problems(template, path, allowed), None)
+    if problem is not None:
+        raise SpecError(*problem)
+
+
+def _problems(template: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
+    for kind in ("labels", "annotations"):
+        for key in (template.get("metadata") or {}).get(kind) or {}:
+            domain = key.partition("/")[0]
+            if domain in (c.GROUP, c.DASK_GROUP, "dask.org") or key == c.MANAGED_BY_LABEL:
+                yield f"{path}.metadata.{kind}[{key}]", "is the operator's own; choose another name"
+    spec = template.get("spec")
+    if spec is None:
+        return
+    if not isinstance(spec, Mapping):
+        yield f"{path}.spec", "must be a pod's spec, an object"
+        return
+    yield from _pod_problems(spec, f"{path}.spec", allowed)
+    for kind in ("containers", "initContainers", "ephemeralContainers", "volumes", "env"):
+        if not isinstance(spec.get(kind) or [], list):
+            yield f"{path}.spec.{kind}", "must be a list"
+            return
+    for volume in spec.get("volumes") or ():
+        if not isinstance(volume, Mapping) or "name" not in volume:
+            yield f"{path}.spec.volumes", "each volume needs a name"
+        elif "hostPath" in volume and HOST_PATH not in allowed:
+            yield f"{path}.spec.volumes[{volume['name']}].hostPath", _refusal(HOST_PATH)
+    for kind in ("containers", "initContainers"):
+        for container in spec.get(kind) or ():
+            if not isinstance(container, Mapping) or "name" not in container:
+                yield f"{path}.spec.{kind}", "each container needs a name (ours are: scheduler, worker, runner)"
+                continue
+            yield from _container_problems(container, f"{path}.spec.{kind}[{container['name']}]", allowed)
+
+
+def _pod_problems(spec: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(key) and HOST_NAMESPACES not in allowed:
+            yield f"{path}.{key}", _refusal(HOST_NAMESPACES)
+    if spec.get("hostUsers") and HOST_NAMESPACES not in allowed:
+        yield f"{path}.hostUsers", _refusal(HOST_NAMESPACES)
+    for key in ("serviceAccountName", "serviceAccount", "automountServiceAccountToken"):
+        if spec.get(key) and SERVICE_ACCOUNTS not in allowed:
+            yield f"{path}.{key}", _refusal(SERVICE_ACCOUNTS)
+    if spec.get("shareProcessNamespace"):
+        yield f"{path}.shareProcessNamespace", "would make the runner's supervisor killable; remove it"
+    if spec.get("restartPolicy"):
+        yield f"{path}.restartPolicy", "is the operator's to set; remove it"
+
+
+def _container_problems(container: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
+    security = container.get("securityContext") or {}
+    if PRIVILEGED in allowed:
+        return
+    for key in ("privileged", "allowPrivilegeEscalation"):
+        if security.get(key):
+            yield f"{path}.securityContext.{key}", _refusal(PRIVILEGED)
+    if (security.get("capabilities") or {}).get("add"):
+        yield f"{path}.securityContext.capabilities.add", _refusal(PRIVILEGED)
+    if security.get("procMount") not in (None, "Default"):
+        yield f"{path}.securityContext.procMount", _refusal(PRIVILEGED)
+
+
+def _refusal(word: str) -> str:
+    return f"is not allowed here; remove it, or have the operator installed with `{word}` in the chart's job.allow"

@@ -1,0 +1,14 @@
+"""What the API server would say of a manifest, without one: the CRDs' own schemas and CEL rules, applied offline.
+
+>>> [str(problem) for problem in validate({"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob"})]
+['metadata.name: is missing: write a name such as square-sum', 'spec: is missing: ...']
+"""
+
+from __future__ import annotations
+
+from daskjob.schema.crds import find_crds, load_crds
+from daskjob.schema.problem import Problem
+from daskjob.schema.properties import property_paths
+from daskjob.schema.validate import apply_defaults, validate
+
+__all__ = ["Problem", "apply_defaults", "find_crds", "load_crds", "property_paths", "validate"]

@@ -1,0 +1,50 @@
+"""Where the CRD files are, and what is in them."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+
+def find_crds() -> Traversable:
+    """The folder of the CRD files: package data of a wheel, or `crds/` of the checkout that is installed editable.
+
+    Raises FileNotFoundError when there is neither, which means that the installation is damaged.
+    """
+    packaged = files("daskjob.schema").joinpath("crds")
+    checkout = Path(__file__).resolve().parents[3] / "crds"
+    for folder in (packaged, checkout):
+        if folder.joinpath("daskjobs.yaml").is_file():
+            return folder
+    raise FileNotFoundError(f"the CRD files of daskjob are neither in {packaged} nor in {checkout}: install it again")
+
+
+@cache
+def load_crds() -> dict[str, dict[str, Any]]:
+    """The CRDs by kind (`DaskJob`, `DaskJobReport`), each as its file has it. Parsed once: do not change them."""
+    import yaml
+
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted(find_crds().iterdir(), key=lambda each: each.name):
+        if not file.name.endswith(".yaml"):
+            continue
+        for document in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+            if document and document["kind"] == "CustomResourceDefinition":
+                found[document["spec"]["names"]["kind"]] = document
+    return found
+
+
+def schema_of(kind: str) -> dict[str, Any]:
+    """The structural schema of a kind's one version."""
+    (version,) = load_crds()[kind]["spec"]["versions"]
+    schema: dict[str, Any] = version["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def api_version(kind: str) -> str:
+    """`daskjob.io/v1alpha1`, from the CRD."""
+    spec = load_crds()[kind]["spec"]
+    return f"{spec['group']}/{spec['versions'][0]['name']}"

@@ -1,0 +1,53 @@
+"""How the API server stores a manifest before it judges it: nulls dropped, defaults filled in, numbers made its own."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from typing import Any
+
+OPEN = "x-kubernetes-preserve-unknown-fields"
+INT64 = range(-(2**63), 2**63)
+
+
+def as_stored(value: Any, schema: dict[str, Any]) -> Any:
+    """A copy of `value` with what the server makes of it under the structural `schema`.
+
+    A null where the schema allows none is dropped from an object (so it counts as not given), absent fields with a
+    default get it, and under open parts a float with a whole value becomes an integer, as JSON in Go has it.
+    Values of a wrong type are left for the validation to find.
+    """
+    if schema.get(OPEN) and "properties" not in schema:
+        return whole_numbers(value)
+    if isinstance(value, dict):
+        return _object_as_stored(value, schema)
+    if isinstance(value, list) and "items" in schema:
+        return [as_stored(each, schema["items"]) for each in value]
+    return whole_numbers(value)
+
+
+def _object_as_stored(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    properties = schema.get("properties", {})
+    values = schema.get("additionalProperties")
+    stored = {}
+    for name, each in value.items():
+        inner = properties.get(name, values)
+        if inner is None:
+            stored[name] = whole_numbers(each)
+        elif each is not None or inner.get("nullable") or (inner.get(OPEN) and "type" not in inner):
+            stored[name] = as_stored(each, inner)
+    for name, inner in properties.items():
+        if name not in stored and "default" in inner:
+            stored[name] = as_stored(deepcopy(inner["default"]), inner)
+    return stored
+
+
+def whole_numbers(value: Any) -> Any:
+    """A deep copy in which 1.0 is 1; floats beyond 64 bits, and with a fraction, stay."""
+    if isinstance(value, dict):
+        return {name: whole_numbers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [whole_numbers(each) for each in value]
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer() and int(value) in INT64:
+        return int(value)
+    return value
