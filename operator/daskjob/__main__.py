@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import kopf
@@ -15,6 +16,7 @@ from daskjob.control.client import KubeClient
 from daskjob.control.errors import ApiError, ErrorKind
 from daskjob.control.lease import LeaseLock, lead
 from daskjob.control.perform import Performer
+from daskjob.control.policy import INTERVAL, policy_in_force
 from daskjob.control.queue import WorkQueue
 from daskjob.control.reconcile import Reconciler
 from daskjob.control.resync import keep_resyncing
@@ -36,7 +38,7 @@ async def operate(settings: Settings) -> None:
     client = await KubeClient.connect()
     store, queue = Store(), WorkQueue()
     performer = Performer(client, store, settings.defaults, build())
-    reconciler = Reconciler(client, store, performer, settings.defaults, now)
+    reconciler = Reconciler(client, store, performer, now)
 
     async def process(key: Key) -> None:
         try:
@@ -56,12 +58,25 @@ async def operate(settings: Settings) -> None:
             if again is not None:
                 queue.add_after(key, again)
 
+    async def check_policy() -> float:
+        """Returns in how many seconds to check again."""
+        token = await policy_in_force(client, settings.policy_name)
+        performer.defaults = replace(settings.defaults, report_token=token)
+        # Soon, where it may just be on its way.
+        return INTERVAL if token else 10.0
+
+    async def keep_checking(pause: float) -> None:
+        while True:
+            await asyncio.sleep(pause)
+            pause = await check_policy()
+
     async def work() -> None:
         logger.info("leading")
         listed = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(keep_resyncing(client, store, queue, settings.namespaces, listed))
             await listed.wait()
+            group.create_task(keep_checking(await check_policy()))
             group.create_task(queue.run(process, settings.concurrency))
 
     stop = asyncio.Event()

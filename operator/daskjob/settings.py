@@ -29,6 +29,8 @@ class Settings:
     log_level: str = "INFO"
     #: Jobs looked at side by side.
     concurrency: int = 10
+    #: The ValidatingAdmissionPolicy on reports, and its binding.
+    policy_name: str = "daskjob-reports"
     #: What every job's pods are made with.
     defaults: Defaults = field(default_factory=Defaults)
 
@@ -67,6 +69,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         log_format=text("LOG_FORMAT", base.log_format),
         log_level=text("LOG_LEVEL", base.log_level).upper(),
         concurrency=number("CONCURRENCY", base.concurrency),
+        policy_name=environment.get("DASKJOB_POLICY_NAME", base.policy_name).strip(),
         defaults=Defaults(
             image=text("DEFAULT_IMAGE") or None,
             image_pull_policy=text("DEFAULT_IMAGE_PULL_POLICY") or None,

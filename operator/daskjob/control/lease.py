@@ -41,7 +41,9 @@ class LeaseLock(BaseLock):
         self._client = client
         self._lease: Body | None = None
 
-    async def get(self, name: str, namespace: str) -> tuple[bool, LeaderElectionRecord | Exception]:
+    async def get(
+        self, name: str, namespace: str
+    ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
         try:
             self._lease = await asyncio.wait_for(self._client.get(LEASES, namespace, name), PATIENCE)
         except (ApiError, TimeoutError) as error:

@@ -49,7 +49,7 @@ class Performer:
     def __init__(self, client: KubeClient, store: Store, defaults: Defaults, program: bytes) -> None:
         self._client = client
         self._store = store
-        self._defaults = defaults
+        self.defaults = defaults
         self._program = program
 
     async def perform(self, action: Action, job: Job, attempt: Attempt, now: datetime) -> None:
@@ -72,10 +72,10 @@ class Performer:
                 assert_never(action)
 
     async def _create_cluster(self, job: Job, attempt: Attempt, now: datetime) -> None:
-        cluster = await self._create(CLUSTERS, dask_cluster(job, attempt, self._defaults), job)
+        cluster = await self._create(CLUSTERS, dask_cluster(job, attempt, self.defaults), job)
         uid = cluster["metadata"]["uid"]
         # What the pods mount and ask for, before dask-kubernetes gets to make them.
-        orders = job_file(job, attempt, self._defaults)
+        orders = job_file(job, attempt, self.defaults)
         await _first_error(
             self._create_once(SERVICES, scheduler_service(job, attempt, uid)),
             self._create_once(SECRETS, tls_secret(job, attempt, uid, now)),
@@ -85,7 +85,7 @@ class Performer:
 
     async def _create_runner(self, job: Job, attempt: Attempt) -> None:
         program = runner_config_map(job.namespace, self._program)["metadata"]["name"]
-        pod = await self._create(PODS, runner_pod(job, attempt, self._defaults, program), job)
+        pod = await self._create(PODS, runner_pod(job, attempt, self.defaults, program), job)
         await self._create(REPORTS, report(job, attempt, pod["metadata"]["uid"]), job)
 
     async def _create(self, resource: Resource, body: Body, job: Job) -> Body:

@@ -22,8 +22,8 @@ from daskjob.lifecycle.decide import SILENCE, Decision, attempt_name, decide
 from daskjob.lifecycle.observation import Job, Observation, Problem
 from daskjob.lifecycle.orphans import decide_orphans
 from daskjob.lifecycle.problems import read_refusal
+from daskjob.lifecycle.reduce import reduce
 from daskjob.manifests.cluster import dask_cluster
-from daskjob.manifests.pods import Defaults
 from daskjob.manifests.runner import runner_pod
 
 logger = logging.getLogger(__name__)
@@ -47,13 +47,11 @@ class Reconciler:
         client: KubeClient,
         store: Store,
         performer: Performer,
-        defaults: Defaults,
         clock: Callable[[], datetime],
     ) -> None:
         self._client = client
         self._store = store
         self._performer = performer
-        self._defaults = defaults
         self._clock = clock
         self._memories: dict[Key, Memory] = {}
 
@@ -96,15 +94,15 @@ class Reconciler:
 
     def _spec_problem(self, job: Job) -> str | None:
         """What no API server can see in a spec: found by building what would be made of it."""
-        if not (job.spec.cluster.image or self._defaults.image):
+        if not (job.spec.cluster.image or self._performer.defaults.image):
             return (
                 "spec.cluster.image: is missing, and this operator was installed without a default image; "
                 "name an image with dask and distributed in it"
             )
         try:
             attempt = Attempt(1, attempt_name(job.name, job.uid, 1))
-            dask_cluster(job, attempt, self._defaults)
-            runner_pod(job, attempt, self._defaults, "check")
+            dask_cluster(job, attempt, self._performer.defaults)
+            runner_pod(job, attempt, self._performer.defaults, "check")
         except SpecError as error:
             return str(error)
         return None
@@ -156,21 +154,14 @@ class Reconciler:
 
     async def _record(self, body: Body, job: Job, decision: Decision) -> None:
         """Writes the status, if the job is still as it was seen; then tells of it."""
-        status = to_dict(decision.status)
-        written = await self._client.apply_status(
-            DASK_JOBS,
-            {
-                "apiVersion": c.API_VERSION,
-                "kind": "DaskJob",
-                "metadata": {
-                    "namespace": job.namespace,
-                    "name": job.name,
-                    "uid": job.uid,
-                    "resourceVersion": body["metadata"]["resourceVersion"],
-                },
-                "status": status,
-            },
-        )
+        try:
+            written = await self._write(body, decision.status)
+        except ApiError as error:
+            # What a report made its way into would else keep the job from ever ending.
+            if error.kind is not ErrorKind.INVALID:
+                raise
+            logger.error("%s/%s: the status was refused, leaving details out: %s", job.namespace, job.name, error)
+            written = await self._write(body, reduce(decision.status, error.message))
         self._store.put({**written, "kind": DASK_JOBS.kind})
         _log(job, decision.status)
         for event in decision.events:
@@ -179,6 +170,18 @@ class Reconciler:
             except ApiError as error:
                 # Events are a courtesy; the status has it all.
                 logger.debug("event not posted for %s/%s: %s", job.namespace, job.name, error)
+
+    async def _write(self, body: Body, status: DaskJobStatus) -> Body:
+        metadata = {key: body["metadata"][key] for key in ("namespace", "name", "uid", "resourceVersion")}
+        return await self._client.apply_status(
+            DASK_JOBS,
+            {
+                "apiVersion": DASK_JOBS.api_version,
+                "kind": DASK_JOBS.kind,
+                "metadata": metadata,
+                "status": to_dict(status),
+            },
+        )
 
     async def _perform(self, job: Job, decision: Decision, memory: Memory) -> bool:
         """Carries the actions out, in order. False if the API server refused one for a reason that the user should

@@ -68,7 +68,7 @@ async def open_api() -> SharedApi:
 
     Raises `RuntimeError` if kr8s does not take it.
     """
-    api = await SharedApi()
+    api = SharedApi()
     if await kr8s.asyncio.api() is not api:
         raise RuntimeError("kr8s does not share its clients any more: install the dask-kubernetes of pyproject.toml")
     # Handlers list Deployments by name, for which kr8s reads every group of the API: now, and not in the first job.

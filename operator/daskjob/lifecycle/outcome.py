@@ -131,12 +131,14 @@ def exited(observation: Observation, runner: Pod) -> Ending | Wait:
     """The end of an attempt whose runner's pod ended without sealing its report."""
     main = runner.main
     end = next(iter(main.terminations), None) if main is not None else None
-    said = wire.parse_termination(end.message) if end is not None else None
+    said = wire.parse_termination_message(end.message if end is not None else None)
     degraded = "the runner's pod ended without a sealed report"
-    if said is not None and said.get("outcome") in ("Succeeded", "Failed"):
+    if said:
+        lost = ", which had no room for the result's value" if said.get("truncated") and said.get("result") else ""
         ending = reported(observation, said)
-        return ending if isinstance(ending, Wait) else replace(ending, degraded=f"{degraded}; its outcome is from its "
-                                                               "termination message")
+        if isinstance(ending, Wait):
+            return ending
+        return replace(ending, degraded=f"{degraded}; its outcome is from its termination message{lost}")
     return replace(_unreported(runner, end.exit_code if end else None, end.reason if end else ""), degraded=degraded)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from daskjob.api.codec import from_dict
 from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
 from daskjob.api.status import Attempt, ClusterStatus, DaskJobStatus, Progress, Timings, WorkerCounts
-from daskjob.api.times import to_seconds_text, to_text
+from daskjob.api.times import from_text, to_seconds_text, to_text
 from daskjob.lifecycle.observation import Observation
 from daskjob.lifecycle.problems import find_problem
 
@@ -71,7 +71,8 @@ def _progress(said: Mapping[str, Any]) -> Progress | None:
 
 def _timings(observation: Observation, before: Timings, said: Mapping[str, Any]) -> Timings:
     """First sight counts: a time that is set stays."""
-    seen = from_dict(Timings, said.get("timings") or {})
+    told = {name: from_text(text) for name, text in (said.get("timings") or {}).items()}
+    seen = from_dict(Timings, {name: to_text(moment) for name, moment in told.items() if moment is not None})
     scheduler = next((pod.running_since for pod in observation.schedulers if pod.running_since), None)
     runner = observation.runner.running_since if observation.runner is not None else None
     return replace(

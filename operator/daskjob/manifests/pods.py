@@ -36,6 +36,8 @@ class Defaults:
     allowed: Collection[str] = ()
     security_context: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SECURITY)
     cluster_domain: str = "cluster.local"
+    #: Whether runners get a token to write their reports with.
+    report_token: bool = True
 
 
 def dask_environment() -> list[dict[str, str]]:

@@ -91,7 +91,7 @@ def runner_pod(job: Job, attempt: Attempt, defaults: Defaults, program: str) -> 
         mounts=[
             {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
             {"name": "job", "mountPath": JOB_PATH, "readOnly": True},
-            {"name": "token", "mountPath": TOKEN_PATH, "readOnly": True},
+            *([{"name": "token", "mountPath": TOKEN_PATH, "readOnly": True}] if defaults.report_token else []),
         ],
         volumes=[
             {"name": "runner", "configMap": {"name": program}},
@@ -102,28 +102,13 @@ def runner_pod(job: Job, attempt: Attempt, defaults: Defaults, program: str) -> 
                     "items": [{"key": JOB_KEY, "path": "job.json"}],
                 },
             },
-            {
-                # Bound to this pod: the one thing it can do is write the status of the report that names the pod.
-                "name": "token",
-                "projected": {
-                    "defaultMode": 0o444,
-                    "sources": [
-                        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
-                        {
-                            "configMap": {
-                                "name": "kube-root-ca.crt",
-                                "items": [{"key": "ca.crt", "path": "ca.crt"}],
-                            }
-                        },
-                    ],
-                },
-            },
+            *([_token_volume()] if defaults.report_token else []),
         ],
         pod={"restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE_SECONDS},
     )
     ours = [
         {"name": "DASKJOB_JOB_FILE", "value": f"{JOB_PATH}/job.json"},
-        {"name": "DASKJOB_REPORT", "value": "kubernetes"},
+        {"name": "DASKJOB_REPORT", "value": "kubernetes" if defaults.report_token else "none"},
     ]
     runner = next(each for each in spec["containers"] if each["name"] == "runner")
     runner["env"] = [each for each in runner["env"] if not each["name"].startswith("DASKJOB_")] + ours
@@ -139,6 +124,13 @@ def runner_pod(job: Job, attempt: Attempt, defaults: Defaults, program: str) -> 
         },
         "spec": spec,
     }
+
+
+def _token_volume() -> dict[str, Any]:
+    """Bound to the pod: the one thing it can do is write the status of the report that names that pod."""
+    certificates = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    sources = [{"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}, {"configMap": certificates}]
+    return {"name": "token", "projected": {"defaultMode": 0o444, "sources": sources}}
 
 
 def report(job: Job, attempt: Attempt, runner_uid: str) -> dict[str, Any]:

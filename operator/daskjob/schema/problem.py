@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_$][-A-Za-z0-9_$]*")
 
@@ -30,11 +31,16 @@ def join(path: str, step: str | int) -> str:
     return f"{path}.{step}" if path else step
 
 
-def written(steps: Iterable[str | int]) -> str:
-    """The steps from the top of a manifest as one path."""
-    path = ""
+def written(steps: Iterable[str | int], schema: Mapping[str, Any]) -> str:
+    """The steps from the top of a manifest as one path; keys of a map (not fields) of the `schema` go in brackets."""
+    path, inner = "", schema
     for step in steps:
-        path = join(path, step)
+        if isinstance(step, int):
+            path, inner = join(path, step), inner.get("items", {})
+        elif step not in inner.get("properties", {}) and "additionalProperties" in inner:
+            path, inner = f"{path}[{step}]", inner["additionalProperties"]
+        else:
+            path, inner = join(path, step), inner.get("properties", {}).get(step, {})
     return path
 
 

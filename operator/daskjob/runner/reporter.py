@@ -1,0 +1,157 @@
+"""A thread that keeps the report up to date while the supervisor watches its child."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from typing import Any, Callable, Optional
+
+from daskjob import wire
+from daskjob.runner import cadence, reports
+
+#: Seconds between tries before the first patch was accepted: the report may not exist yet, nor the right to it.
+START_RETRY = 1.0
+RUN_RETRY = 15.0
+FINAL_RETRY = 8.0
+#: So often may the final patch be refused for reasons that rarely go away by themselves.
+REFUSALS = 3
+
+#: What a report needs; the rest may be what the server rejected.
+_ESSENTIAL = ("protocol", "seq", "heartbeatTime", "stage", "outcome", "result", "failure")
+
+
+class Reporter:
+    """Collects parts of the status and patches them into a sink, no more often than `cadence` says.
+
+    `notify` is called in the reporter's thread whenever `accepted`, `cancelled` or `sealed` turns true.
+    """
+
+    def __init__(self, sink: reports.Sink, notify: Callable[[], None]) -> None:
+        self._sink = sink
+        self._notify = notify
+        self._status: dict[str, Any] = {"protocol": wire.PROTOCOL, "seq": 0}
+        self._changed = threading.Condition()
+        self._stage_since: Optional[float] = None
+        self._part_since: Optional[float] = None
+        self._final = False
+        self._finished = threading.Event()
+        self.accepted = False
+        self.cancelled = False
+        self.sealed = False
+        self.delivered = False
+        #: When to give up on the final patch (monotonic); may be brought forward at any time, from a signal handler too.
+        self.deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="daskjob-report", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def update(self, part: dict[str, Any]) -> None:
+        """Takes a part of the status; timings and workers are merged, everything else is replaced."""
+        now = time.monotonic()
+        with self._changed:
+            if part.get("stage", self._status.get("stage")) != self._status.get("stage"):
+                self._stage_since = self._stage_since or now
+            else:
+                self._part_since = self._part_since or now
+            for name, value in part.items():
+                merge = name in ("timings", "workers")
+                self._status[name] = {**self._status.get(name, {}), **value} if merge else value
+            self._changed.notify()
+
+    def status(self) -> dict[str, Any]:
+        """The status as it stands."""
+        with self._changed:
+            return dict(self._status)
+
+    def finish(self, part: dict[str, Any], budget: float) -> bool:
+        """Sends the last status, tries for `budget` seconds; whether it was accepted."""
+        self.deadline = min(self.deadline, time.monotonic() + budget)
+        self.update(part)
+        with self._changed:
+            self._final = True
+            self._changed.notify()
+        while not self._finished.wait(0.2):
+            if time.monotonic() > self.deadline + 1.0:
+                break
+        return self.delivered
+
+    def _run(self) -> None:
+        started = time.monotonic()
+        last: Optional[float] = None
+        failures = 0
+        not_before = 0.0
+        while not self._final:
+            with self._changed:
+                due = max(cadence.next_patch(started, last, self._stage_since, self._part_since), not_before)
+                wait = due - time.monotonic()
+                if wait > 0 and not self._final:
+                    self._changed.wait(wait)
+                if self._final or time.monotonic() < due:
+                    continue
+                body = self._next_body()
+            try:
+                self._accept(self._sink.patch(body))
+                last, failures = time.monotonic(), 0
+            except reports.SinkError as error:
+                failures += 1
+                self._refused(error)
+                if failures == 5 or error.kind == reports.REJECTED:
+                    print(f"daskjob: the report is not accepted: {error}", file=sys.stderr, flush=True)
+                longest = RUN_RETRY if self.accepted or failures > 20 else START_RETRY
+                not_before = time.monotonic() + self._pause(failures, longest, error)
+        self._seal()
+        self._finished.set()
+
+    def _seal(self) -> None:
+        with self._changed:
+            # The same bytes in every try: a patch that was accepted without our knowing is then no change.
+            body = self._next_body()
+        failures = refusals = 0
+        while not self.sealed:
+            try:
+                self._sink.patch(body)
+                self.delivered = True
+                return
+            except reports.SinkError as error:
+                failures += 1
+                print(f"daskjob: the final report is not accepted: {error}", file=sys.stderr, flush=True)
+                self._refused(error)
+                if error.kind == reports.REJECTED:
+                    body = {name: body[name] for name in _ESSENTIAL if name in body}
+                if error.kind in (reports.REJECTED, reports.FORBIDDEN) or (
+                    error.kind == reports.MISSING and self.accepted
+                ):
+                    refusals += 1
+                wake = time.monotonic() + self._pause(failures, FINAL_RETRY, error)
+                if refusals >= REFUSALS or wake > self.deadline:
+                    return
+                while time.monotonic() < wake:
+                    time.sleep(min(0.2, max(0.0, wake - time.monotonic())))
+                    if time.monotonic() > self.deadline:
+                        return
+
+    def _next_body(self) -> dict[str, Any]:
+        self._status["seq"] += 1
+        self._status["heartbeatTime"] = wire.timestamp(time.time())
+        self._stage_since = self._part_since = None
+        return dict(self._status)
+
+    def _accept(self, spec: dict[str, Any]) -> None:
+        news = not self.accepted
+        self.accepted = True
+        if spec.get("cancel") is True and not self.cancelled:
+            self.cancelled = news = True
+        if news:
+            self._notify()
+
+    def _refused(self, error: reports.SinkError) -> None:
+        if error.kind == reports.SEALED:
+            self.sealed = True
+            self._notify()
+
+    def _pause(self, failures: int, longest: float, error: reports.SinkError) -> float:
+        pause = cadence.backoff(failures, longest) * random.uniform(0.8, 1.2)
+        return max(pause, min(error.retry_after or 0.0, 60.0))

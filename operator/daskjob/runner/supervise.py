@@ -1,0 +1,249 @@
+"""The parent: starts the child, reports, cancels, and says how it ended whatever user code did.
+
+It must never do what user code could make fail: no import of `distributed`, no unpickling, no pipe that can fill up.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any, Optional
+
+from daskjob import wire
+from daskjob.runner import channel, processes
+
+#: Seconds that the first report may take before user code starts without it.
+GATE = 15.0
+#: Seconds from cancelling to SIGTERM and to SIGKILL; less when the pod itself is being stopped.
+CANCEL_STEPS = (3.0, 6.0)
+STOP_STEPS = (1.0, 2.5)
+#: Seconds for the final report; less when the pod itself is being stopped.
+FINAL_BUDGET = 120.0
+STOP_BUDGET = 5.0
+#: Seconds that the child has to end after its result was acknowledged.
+LINGER = 5.0
+MAX_LINE = 4 * 1024 * 1024
+
+TERMINATION_LOG = "/dev/termination-log"
+
+
+def supervise() -> int:
+    """Runs the job to its end; the exit code: 0 succeeded, 1 failed, 3 finished but could not report it."""
+    return _Supervisor().run()
+
+
+class _Supervisor:
+    def __init__(self) -> None:
+        self.started = time.time()
+        self.stopping = False
+        self.cancel_reason = ""
+        self.cancel_since = 0.0
+        self.ended_since = 0.0
+        self.gate_open = False
+        self.outcome: Optional[dict[str, Any]] = None
+        self.buffer = b""
+        self.wake_read, self.wake_write = os.pipe()
+        os.set_blocking(self.wake_read, False)
+        os.set_blocking(self.wake_write, False)
+        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        child_read, self.control = os.pipe()
+        self.messages, child_write = os.pipe()
+        self.oom_kills = processes.oom_kills()
+        self.child = processes.spawn(child_read, child_write)
+        os.close(child_read)
+        os.close(child_write)
+        os.set_blocking(self.messages, False)
+        os.set_blocking(self.control, False)
+        # From here on the child is busy importing: there is time.
+        self.began = time.monotonic()
+        processes.adopt_orphans()
+        from daskjob.runner.reporter import Reporter
+
+        self.reporter = Reporter(_sink(), self._wake)
+        self.reporter.update({"stage": "Starting", "timings": {"runnerStarted": wire.timestamp(self.started)}})
+        self.reporter.start()
+
+    def run(self) -> int:
+        poll = select.poll()
+        poll.register(self.messages, select.POLLIN)
+        poll.register(self.wake_read, select.POLLIN)
+        while not processes.reap(self.child):
+            for fd, events in poll.poll(self._patience()):
+                if fd == self.wake_read:
+                    _drain(fd)
+                elif not self._receive() and events & select.POLLHUP:
+                    poll.unregister(fd)
+            self._steer()
+        while self._receive():
+            pass
+        status = processes.end_all(self.child)
+        return self._finish(self._conclude(status))
+
+    def _stop(self, *_: object) -> None:
+        if not self.stopping:
+            self.stopping = True
+            if hasattr(self, "reporter"):
+                self.reporter.deadline = time.monotonic() + STOP_STEPS[1] + STOP_BUDGET
+
+    def _wake(self) -> None:
+        try:
+            os.write(self.wake_write, b"\0")
+        except BlockingIOError:
+            pass
+
+    def _patience(self) -> float:
+        """Milliseconds until something is due even if nothing happens."""
+        return 100.0 if self.cancel_since or self.ended_since or not self.gate_open else 2000.0
+
+    def _steer(self) -> None:
+        now = time.monotonic()
+        if self.stopping and not self.cancel_reason:
+            self._cancel("the runner was told to stop (SIGTERM) before the graph was finished")
+            # At once: the pod may be gone before anything else is known.
+            if self.outcome is None:
+                _write_termination(_failed("Cancelled", self.cancel_reason))
+        elif self.reporter.cancelled and not self.cancel_reason:
+            self._cancel("cancelled as asked for by the report's spec.cancel")
+        elif self.reporter.sealed and not self.cancel_reason:
+            self._cancel("the report has an outcome already: this attempt is over")
+        if not self.gate_open and not self.cancel_reason:
+            late = now - self.began > GATE
+            if self.reporter.accepted or late:
+                self.gate_open = True
+                self._tell(channel.GO)
+                if not self.reporter.accepted:
+                    print("daskjob: no report was accepted so far; going on without", file=sys.stderr, flush=True)
+        if self.cancel_since:
+            terminate, kill = STOP_STEPS if self.stopping else CANCEL_STEPS
+            if now - self.cancel_since > kill:
+                processes.signal_group(self.child, signal.SIGKILL)
+            elif now - self.cancel_since > terminate:
+                processes.signal_group(self.child, signal.SIGTERM)
+        if self.ended_since and now - self.ended_since > LINGER:
+            processes.signal_group(self.child, signal.SIGKILL)
+
+    def _cancel(self, reason: str) -> None:
+        self.cancel_reason = reason
+        self.cancel_since = time.monotonic()
+        self._tell(channel.CANCEL)
+
+    def _tell(self, command: bytes) -> None:
+        try:
+            os.write(self.control, command)
+        except (BlockingIOError, BrokenPipeError):
+            pass
+
+    def _receive(self) -> bool:
+        """Reads what the child sent; whether there was something."""
+        try:
+            data = os.read(self.messages, 1 << 20)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EINTR):
+                return False
+            raise
+        *lines, self.buffer = (self.buffer + data).split(b"\n")
+        if len(self.buffer) > MAX_LINE:
+            self.buffer = b""
+        for line in lines:
+            self._take(line)
+        return bool(data)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            part = wire.parse_report(json.loads(line))
+        except (ValueError, RecursionError):
+            return
+        end = {name: part.pop(name) for name in ("outcome", "result", "failure") if name in part}
+        part.pop("seq", None)
+        if part:
+            self.reporter.update(part)
+        if "outcome" not in end:
+            return
+        if self.outcome is None and not self.cancel_reason:
+            self.outcome = end
+            _write_termination(end)
+        self.ended_since = self.ended_since or time.monotonic()
+        self._tell(channel.ACKNOWLEDGE)
+
+    def _conclude(self, status: Optional[int]) -> dict[str, Any]:
+        if self.outcome is not None:
+            return self.outcome
+        if self.cancel_reason:
+            return _failed("Cancelled", self.cancel_reason)
+        killed_for_memory = processes.oom_kills() > self.oom_kills
+        return describe_exit(status, killed_for_memory)
+
+    def _finish(self, end: dict[str, Any]) -> int:
+        _write_termination(end)
+        delivered = self.reporter.finish({"stage": "Finished", **end}, STOP_BUDGET if self.stopping else FINAL_BUDGET)
+        if not delivered:
+            print(f"daskjob: could not report the outcome {end['outcome']}", file=sys.stderr, flush=True)
+            return 3
+        return 0 if end["outcome"] == wire.SUCCEEDED else 1
+
+
+def describe_exit(status: Optional[int], killed_for_memory: bool) -> dict[str, Any]:
+    """The failure of a child that ended without saying how, from its wait status (None: unknown)."""
+    if status is not None and os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        message = f"the process that ran the graph was killed by {name}"
+        if killed_for_memory:
+            message += ": out of memory; raise spec.runner.resources.limits.memory"
+        elif number == signal.SIGKILL:
+            message += " (often: out of memory)"
+        return _failed("Signal", message, exit_code=128 + number)
+    code = os.WEXITSTATUS(status) if status is not None else 0
+    message = f"the process that ran the graph ended with exit code {code} before there was a result"
+    return _failed("ExitCode" if code else "ExitedEarly", message, exit_code=code)
+
+
+def _failed(reason: str, message: str, exit_code: Optional[int] = None) -> dict[str, Any]:
+    return {"outcome": wire.FAILED, "failure": wire.failure(reason, message, exit_code=exit_code)}
+
+
+def _sink() -> Any:
+    from daskjob.runner import reports
+
+    target = os.environ.get("DASKJOB_REPORT", "kubernetes")
+    if target.startswith("file:"):
+        return reports.FileSink(target[5:])
+    from daskjob.runner import job
+
+    try:
+        found = job.read()
+    except job.InvalidJob as error:
+        print(f"daskjob: {error}", file=sys.stderr, flush=True)
+        return reports.NoSink(str(error))
+    return reports.KubernetesSink(found.namespace, found.report)
+
+
+def _write_termination(end: dict[str, Any]) -> None:
+    path = os.environ.get("DASKJOB_TERMINATION_LOG") or TERMINATION_LOG
+    if path == TERMINATION_LOG and not os.path.exists(path):
+        return
+    try:
+        # In place: in a pod the file itself is mounted.
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(wire.termination_message(end["outcome"], end.get("result"), end.get("failure")))
+    except OSError as error:
+        print(f"daskjob: cannot write the termination message: {error}", file=sys.stderr, flush=True)
+
+
+def _drain(fd: int) -> None:
+    try:
+        while os.read(fd, 4096):
+            pass
+    except BlockingIOError:
+        pass

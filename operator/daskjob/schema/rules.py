@@ -1,0 +1,134 @@
+"""The CEL half of a CRD's schema: x-kubernetes-validations, evaluated with cel-python.
+
+Rules about a change (`oldSelf`) say nothing about a manifest alone and are left to the API server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from daskjob.schema.problem import Problem, join
+from daskjob.schema.stored import OPEN
+
+if TYPE_CHECKING:
+    from celpy import Runner
+    from celpy.celtypes import Value
+
+_QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+
+
+class CannotEvaluate(Exception):
+    """A rule that could not be evaluated, as when a field it uses has a wrong type."""
+
+
+def broken_rules(value: Any, schema: dict[str, Any], path: str = "", *, lenient: bool = False) -> Iterator[Problem]:
+    """A problem for each CEL rule of the structural `schema` that `value`, with its defaults, breaks.
+
+    A rule that cannot be evaluated is a problem too, as it is for the API server, unless `lenient`: then the value is
+    known to have other problems, of which that is the consequence.
+    """
+    for rule in schema.get("x-kubernetes-validations", []):
+        if re.search(r"\boldSelf\b", rule["rule"]):
+            continue
+        where = path + rule.get("fieldPath", "") if path else rule.get("fieldPath", "").removeprefix(".")
+        try:
+            holds = _holds(rule["rule"], value, schema)
+        except CannotEvaluate as error:
+            if not lenient:
+                yield Problem(where, f"cannot be checked ({error}): {rule['message']}")
+            continue
+        if not holds:
+            yield Problem(where, rule["message"])
+    if isinstance(value, dict):
+        for name, each in value.items():
+            inner = schema.get("properties", {}).get(name)
+            if inner is not None:
+                yield from broken_rules(each, inner, join(path, name), lenient=lenient)
+            elif "additionalProperties" in schema:
+                values = schema["additionalProperties"]
+                yield from broken_rules(each, values, f"{path}[{name}]", lenient=lenient)
+    elif isinstance(value, list) and "items" in schema:
+        for index, each in enumerate(value):
+            yield from broken_rules(each, schema["items"], join(path, index), lenient=lenient)
+
+
+def _holds(rule: str, value: Any, schema: dict[str, Any]) -> bool:
+    from celpy.evaluation import CELEvalError
+
+    try:
+        return bool(_program(rule).evaluate({"self": _as_cel(value, schema)}))
+    except (CELEvalError, ValueError, TypeError) as error:
+        raise CannotEvaluate(str(error).partition("\n")[0]) from error
+
+
+@cache
+def _program(rule: str) -> Runner:
+    environment = _environment()
+    program: Runner = environment.program(environment.compile(rule), functions=_functions())
+    return program
+
+
+@cache
+def _environment() -> Any:
+    # Slow to import, and needed only to validate.
+    from celpy import Environment
+
+    return Environment()
+
+
+def _as_cel(value: Any, schema: dict[str, Any]) -> Value:
+    """`value` as CEL sees it: what lies in an open part is hidden, as on the server."""
+    from celpy import celtypes
+
+    match value:
+        case bool():
+            return celtypes.BoolType(value)
+        case int():
+            return celtypes.IntType(value)
+        case float():
+            return celtypes.DoubleType(value)
+        case str():
+            return celtypes.StringType(value)
+        case list():
+            return celtypes.ListType([_as_cel(each, schema.get("items", {})) for each in value])
+        case dict():
+            properties, values = schema.get("properties", {}), schema.get("additionalProperties")
+            named = {name: properties.get(name, values) for name in value}
+            return celtypes.MapType(
+                {
+                    celtypes.StringType(name): _as_cel(value[name], inner)
+                    for name, inner in named.items()
+                    if inner is not None and not (inner.get(OPEN) and "type" not in inner)
+                }
+            )
+        case _:
+            return None
+
+
+def _functions() -> dict[str, Any]:
+    """Of Kubernetes' own CEL functions, those that the rules use."""
+    from celpy import celtypes
+
+    return {
+        "sum": lambda numbers: celtypes.IntType(sum(numbers)),
+        "isQuantity": lambda text: celtypes.BoolType(_QUANTITY.fullmatch(text) is not None),
+        "quantity": lambda text: text,
+        "isGreaterThan": lambda one, other: celtypes.BoolType(amount(one) > amount(other)),
+    }
+
+
+def amount(quantity: str) -> Decimal:
+    """The number that a Kubernetes quantity stands for, exactly. Raises ValueError for what is none."""
+    found = _QUANTITY.fullmatch(quantity)
+    if found is None:
+        raise ValueError(f"{quantity} is not a quantity")
+    number, suffix = Decimal(found[1]), found[2] or ""
+    if suffix in _BINARY:
+        return number * (1 << _BINARY[suffix])
+    return number.scaleb(_DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:] or 0))

@@ -1,0 +1,78 @@
+"""A manifest held to its CRD: `validate` and `apply_defaults`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daskjob.schema.crds import api_version, load_crds, schema_of
+from daskjob.schema.plain import not_json
+from daskjob.schema.problem import Problem, shown
+from daskjob.schema.stored import as_stored
+
+# The server appends five characters, after cutting what would pass 63.
+_GENERATED, _KEPT = "abcde", 58
+
+
+def validate(manifest: Any) -> list[Problem]:
+    """What the API server would refuse of a DaskJob or DaskJobReport, ordered by field; empty when it is valid.
+
+    Checked are the schema (unknown fields too) and the CEL rules, but no rule about a change of an existing object.
+    Integers beyond 64 bits are refused here, where the server would round them.
+    """
+    if not isinstance(manifest, dict):
+        return [Problem("", f"a manifest is a mapping with apiVersion, kind, metadata and spec, not {shown(manifest)}")]
+    if problems := _wrong_kind(manifest):
+        return problems
+    if problems := sorted(set(not_json(manifest))):
+        return problems
+    from daskjob.schema.rules import broken_rules
+    from daskjob.schema.structural import structural_problems
+
+    stored = apply_defaults(manifest)
+    found = {*_unnamed(stored), *structural_problems(manifest["kind"], stored)}
+    named, generated = _with_name(stored)
+    for problem in broken_rules(named, schema_of(manifest["kind"]), lenient=bool(found)):
+        if problem.path != "metadata.name":
+            found.add(problem)
+        elif isinstance(named["metadata"].get("name"), str) and not _unnamed(stored):
+            found.add(Problem("metadata.generateName", problem.message) if generated else problem)
+    return sorted(found)
+
+
+def apply_defaults(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a DaskJob or DaskJobReport as the API server would store it.
+
+    Defaults are filled in, nulls that mean "not given" are dropped, whole floats are integers. The manifest need not be
+    valid. Raises ValueError when its kind is another.
+    """
+    if not isinstance(manifest, dict) or _wrong_kind(manifest):
+        raise ValueError(f"not a manifest of {' or '.join(sorted(load_crds()))}: {shown(manifest)}")
+    stored: dict[str, Any] = as_stored(manifest, schema_of(manifest["kind"]))
+    return stored
+
+
+def _wrong_kind(manifest: dict[str, Any]) -> list[Problem]:
+    kind, version = manifest.get("kind"), manifest.get("apiVersion")
+    if not isinstance(kind, str) or kind not in load_crds():
+        return [Problem("kind", f"must be {' or '.join(sorted(load_crds()))}, not {shown(kind)}")]
+    if version != api_version(kind):
+        return [Problem("apiVersion", f"must be {api_version(kind)}, not {shown(version)}")]
+    return []
+
+
+def _unnamed(manifest: dict[str, Any]) -> list[Problem]:
+    metadata = manifest.get("metadata")
+    if metadata is None or (isinstance(metadata, dict) and not (metadata.get("name") or metadata.get("generateName"))):
+        return [Problem("metadata.name", "is missing: write a name such as square-sum")]
+    return []
+
+
+def _with_name(manifest: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The manifest with the name that the server would generate, and whether it does."""
+    metadata = manifest.get("metadata")
+    if not isinstance(metadata, dict):
+        return manifest | {"metadata": {}}, False
+    prefix = metadata.get("generateName")
+    if metadata.get("name") or not isinstance(prefix, str):
+        return manifest, False
+    return manifest | {"metadata": metadata | {"name": prefix[:_KEPT] + _GENERATED}}, True

@@ -1,0 +1,335 @@
+"""Reports and termination messages: building them in shape, and reading whatever claims to be one.
+
+The runner's pod runs user code, so everything that comes from it is read as hostile: unknown fields vanish, numbers
+are clamped, texts are cut and stripped of control characters, and what is malformed counts as absent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional
+
+from daskjob.wire.result import RESULT_BYTES, TYPES_BYTES, sha256
+
+PROTOCOL = 1
+SUCCEEDED = "Succeeded"
+FAILED = "Failed"
+STAGES = ("Starting", "Connected", "Running", "Finished")
+REASONS = (
+    "ModuleNotFound",
+    "EntrypointNotFound",
+    "EntrypointFailed",
+    "TaskFailed",
+    "WorkersKilled",
+    "ResultNotSerializable",
+    "ResultTooLarge",
+    "ExitedEarly",
+    "ExitCode",
+    "Signal",
+    "SchedulerUnreachable",
+    "SchedulerLost",
+    "NoWorkers",
+    "Cancelled",
+    "InvalidJob",
+)
+TIMINGS = ("runnerStarted", "connected", "firstWorker", "graphStarted", "graphFinished")
+COUNTS = ("total", "done", "processing", "erred")
+
+#: In bytes of UTF-8.
+MESSAGE_BYTES = 1024
+TRACEBACK_BYTES = 4096
+NAME_BYTES = 256
+TERMINATION_BYTES = 3072
+MAX_PREFIXES = 50
+MAX_RETIRED = 1000
+MAX_COUNT = 2**53
+#: The largest `value` that is read; the runner's own limit comes with the job.
+VALUE_BYTES = 4 * RESULT_BYTES
+
+Shape = Dict[str, Any]
+
+
+def failure(
+    reason: str,
+    message: str,
+    exception_type: Optional[str] = None,
+    traceback: Optional[str] = None,
+    task_key: Optional[str] = None,
+    exit_code: Optional[int] = None,
+) -> Shape:
+    """A failure in shape: texts cleaned and cut to their limits, the end of a traceback kept; absent parts left out."""
+    shape = {
+        "reason": reason,
+        "message": message,
+        "exceptionType": exception_type,
+        "traceback": traceback,
+        "taskKey": task_key,
+        "exitCode": exit_code,
+    }
+    return _failure({name: value for name, value in shape.items() if value is not None})
+
+
+def parse_report(status: object) -> Shape:
+    """A report's status, cleaned: only fields of the protocol, each well-formed and bounded; {} if there is nothing.
+
+    Never raises. A `result` whose value is not JSON text keeps only its type and size; one whose size or digest is
+    wrong gets the right ones. A failure reason that is not one of the runner's becomes EntrypointFailed.
+    """
+    return _mapping(status, _REPORT)
+
+
+def parse_termination_message(text: object) -> Shape:
+    """`{protocol, outcome, result?, failure?, truncated?}` of a container's termination message; {} if it is none."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    if not isinstance(text, str) or len(text) > 4 * TERMINATION_BYTES:
+        return {}
+    shape = _mapping(_load(text), _TERMINATION)
+    return shape if "outcome" in shape and "protocol" in shape else {}
+
+
+def termination_message(outcome: str, result: Optional[Shape] = None, failure: Optional[Shape] = None) -> str:
+    """JSON of at most 3 KiB: the result's value only if it fits, else type, size and digest and `truncated`."""
+    message: Shape = {"protocol": PROTOCOL, "outcome": outcome}
+    if result is not None:
+        message["result"] = result
+    if failure is not None:
+        message["failure"] = dict(failure)
+    text = _dump(message)
+    if len(text.encode()) > TERMINATION_BYTES and result is not None:
+        message["result"] = {name: result[name] for name in ("type", "size", "sha256") if name in result}
+        message["truncated"] = True
+        text = _dump(message)
+    # Escapes can make a text several times as long as its bytes: halve until it fits.
+    limit = TRACEBACK_BYTES
+    while len(text.encode()) > TERMINATION_BYTES and failure is not None:
+        limit //= 2
+        message["truncated"] = True
+        for name, keep_end in (("traceback", True), ("message", False), ("taskKey", False), ("exceptionType", False)):
+            if name in message["failure"]:
+                message["failure"][name] = clip(message["failure"][name], limit, keep_end)
+        text = _dump(message)
+    return text
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with microseconds, of seconds since 1970."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+
+
+def clean(text: str, lines: bool = True) -> str:
+    """Without colours, control, direction and unassigned characters; line ends and tabs stay if `lines`."""
+    text = _TERMINAL_CODE.sub("", text)
+    if text.isprintable():
+        return text
+    keep = "\n\t" if lines else ""
+    return "".join(c if c.isprintable() or c in keep else " " if c.isspace() else "" for c in text)
+
+
+def clip(text: str, limit: int, keep_end: bool = False) -> str:
+    """At most `limit` bytes of UTF-8, with an ellipsis where something was cut: the end, or the start if `keep_end`."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limit:
+        return data.decode()
+    size = max(0, limit - 3)
+    if keep_end:
+        return "…" + data[len(data) - size :].decode("utf-8", "ignore")
+    return data[:size].decode("utf-8", "ignore") + "…"
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _load(text: str) -> Any:
+    """Parsed JSON, numbers included only if short; None if it is none. NaN and Infinity are no JSON."""
+    try:
+        return json.loads(text, parse_int=_short_int, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _short_int(text: str) -> int:
+    return int(text) if len(text) < 20 else 0
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(text)
+
+
+# What follows reads one field: a function from anything to the clean value, or None for "absent".
+_Reader = Callable[[object], Any]
+
+
+def _mapping(value: object, fields: Mapping[str, _Reader]) -> Shape:
+    if not isinstance(value, Mapping):
+        return {}
+    found = ((name, read(value.get(name))) for name, read in fields.items() if name in value)
+    return {name: item for name, item in found if item is not None}
+
+
+def _sub(fields: Mapping[str, _Reader], required: Iterable[str] = ()) -> _Reader:
+    def read(value: object) -> Optional[Shape]:
+        shape = _mapping(value, fields)
+        return shape if shape and all(name in shape for name in required) else None
+
+    return read
+
+
+def _text(limit: int, keep_end: bool = False, lines: bool = True) -> _Reader:
+    def read(value: object) -> Optional[str]:
+        if not isinstance(value, str):
+            return None
+        # Cut twice: cleaning megabytes would cost more than they are worth.
+        rough = value[-4 * limit :] if keep_end else value[: 4 * limit]
+        text = clip(clean(rough, lines), limit, keep_end)
+        return text or None
+
+    return read
+
+
+def _number(low: int, high: int) -> _Reader:
+    def read(value: object) -> Optional[int]:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+            return None
+        return int(min(max(value, low), high))
+
+    return read
+
+
+def _one_of(words: Iterable[str]) -> _Reader:
+    allowed = frozenset(words)
+    return lambda value: value if isinstance(value, str) and value in allowed else None
+
+
+def _matching(pattern: str, limit: int) -> _Reader:
+    compiled = re.compile(pattern)
+
+    def read(value: object) -> Optional[str]:
+        return value if isinstance(value, str) and len(value) <= limit and compiled.fullmatch(value) else None
+
+    return read
+
+
+def _list_of(read_item: _Reader, limit: int) -> _Reader:
+    def read(value: object) -> Optional[list[Any]]:
+        if not isinstance(value, (list, tuple)):
+            return None
+        return [item for item in map(read_item, value[:limit]) if item is not None]
+
+    return read
+
+
+def _time(value: object) -> Optional[str]:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9T:.Z-]{20,27}", value):
+        return None
+    form = "%Y-%m-%dT%H:%M:%S.%fZ" if "." in value else "%Y-%m-%dT%H:%M:%SZ"
+    try:
+        datetime.strptime(value, form)
+    except ValueError:
+        return None
+    return value
+
+
+def _types(value: object) -> Optional[dict[str, str]]:
+    if not isinstance(value, Mapping):
+        return None
+    types: dict[str, str] = {}
+    room = TYPES_BYTES
+    for pointer, name in value.items():
+        if not isinstance(pointer, str) or not isinstance(name, str) or not _TYPE.fullmatch(name):
+            continue
+        if pointer and not pointer.startswith("/"):
+            continue
+        room -= len(pointer) + len(name) + 6
+        if room < 0:
+            break
+        types[pointer.encode("utf-8", "replace").decode()] = name
+    return types or None
+
+
+def _value(value: object) -> Optional[str]:
+    """JSON text as it is, since a cut or cleaned one would be another value; nothing else."""
+    if not isinstance(value, str) or len(value) > VALUE_BYTES or not value.isprintable():
+        return None
+    try:
+        json.loads(value, parse_int=len, parse_float=len, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _result(value: object) -> Optional[Shape]:
+    shape = _mapping(value, _RESULT)
+    if "type" not in shape:
+        return None
+    if "value" in shape:
+        data = shape["value"].encode()
+        shape["size"], shape["sha256"] = len(data), sha256(data)
+    else:
+        shape.pop("types", None)
+    return shape
+
+
+def _failure(value: object) -> Shape:
+    shape = _mapping(value, _FAILURE)
+    if shape.get("reason") not in REASONS:
+        claimed = shape.get("reason", "")
+        text = f"{claimed}: {shape.get('message', '')}".strip(": ")
+        shape = {**shape, "reason": "EntrypointFailed", "message": clip(text, MESSAGE_BYTES)}
+    return shape
+
+
+_TYPE = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
+_count = _number(0, MAX_COUNT)
+_line = _text(NAME_BYTES, lines=False)
+_PREFIX = {"name": _line, **dict.fromkeys(COUNTS, _count)}
+_RESULT: dict[str, _Reader] = {
+    "type": _text(NAME_BYTES, lines=False),
+    "value": _value,
+    "types": _types,
+    "size": _count,
+    "sha256": _matching("[0-9a-f]{64}", 64),
+}
+_FAILURE: dict[str, _Reader] = {
+    "reason": _matching("[A-Z][A-Za-z]+", 64),
+    "message": _text(MESSAGE_BYTES),
+    "exceptionType": _line,
+    "traceback": _text(TRACEBACK_BYTES, keep_end=True),
+    "taskKey": _line,
+    "exitCode": _number(-255, 255),
+}
+_outcome = _one_of((SUCCEEDED, FAILED))
+_protocol = _number(1, 1000)
+_REPORT: dict[str, _Reader] = {
+    "protocol": _protocol,
+    "seq": _count,
+    "heartbeatTime": _time,
+    "stage": _one_of(STAGES),
+    "progress": _sub(
+        {**dict.fromkeys(COUNTS, _count), "prefixes": _list_of(_sub(_PREFIX, ("name",)), MAX_PREFIXES)},
+        ("total", "done"),
+    ),
+    "workers": _sub(
+        {
+            **dict.fromkeys(("connected", "threads", "wanted"), _number(0, 1_000_000)),
+            "retired": _list_of(_matching(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", 253), MAX_RETIRED),
+        }
+    ),
+    "timings": _sub(dict.fromkeys(TIMINGS, _time)),
+    "result": _result,
+    "failure": lambda value: _failure(value) if isinstance(value, Mapping) else None,
+    "outcome": _outcome,
+}
+_TERMINATION: dict[str, _Reader] = {
+    "protocol": _protocol,
+    "outcome": _outcome,
+    "result": _REPORT["result"],
+    "failure": _REPORT["failure"],
+    "truncated": lambda value: True if value is True else None,
+}

@@ -1,0 +1,291 @@
+"""What the chart makes of its values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import CHART, NAMESPACE, ROOT, Rendering
+
+OPERATOR, CONTROLLER = "daskjob-operator", "daskjob-operator-dask-controller"
+OUR_CRDS = {"daskjobs.daskjob.io", "daskjobreports.daskjob.io"}
+DASK_CRDS = {"daskclusters.kubernetes.dask.org", "daskworkergroups.kubernetes.dask.org"}
+KEEP = "helm.sh/resource-policy"
+
+
+def without_marks(crd: dict[str, Any]) -> dict[str, Any]:
+    return {**crd, "metadata": {"name": crd["metadata"]["name"]}}
+
+
+def definitions() -> dict[str, dict[str, Any]]:
+    paths = [*(ROOT / "crds").glob("daskjob*.yaml"), *(CHART / "files" / "dask-crds").iterdir()]
+    found = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]
+    return {crd["metadata"]["name"]: crd for crd in found}
+
+
+def test_the_definitions_come_through_unchanged_and_stay(default: Rendering) -> None:
+    assert default.names("CustomResourceDefinition") == OUR_CRDS | DASK_CRDS
+    for name, crd in definitions().items():
+        rendered = default.one("CustomResourceDefinition", name)
+        assert without_marks(rendered) == without_marks(crd)
+        assert rendered["metadata"]["annotations"][KEEP] == "keep"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"crds": {"install": False}}, DASK_CRDS),
+        ({"daskController": {"crds": {"install": False}}}, OUR_CRDS),
+        ({"daskController": {"enabled": False}}, OUR_CRDS),
+        ({"crds": {"install": False}, "daskController": {"crds": {"install": False}}}, set()),
+    ],
+)
+def test_definitions_can_be_left_out(render, values: dict[str, Any], expected: set[str]) -> None:
+    assert render(values).names("CustomResourceDefinition") == expected
+
+
+def test_definitions_can_go_with_the_release(render) -> None:
+    rendering = render({"crds": {"keep": False}, "daskController": {"crds": {"keep": False}}})
+    for crd in rendering.all("CustomResourceDefinition"):
+        assert KEEP not in crd["metadata"].get("annotations", {})
+
+
+def test_the_policy_is_the_file_with_the_real_account(default: Rendering) -> None:
+    text = (ROOT / "crds" / "report-policy.yaml").read_text()
+    account = f"system:serviceaccount:{NAMESPACE}:{OPERATOR}"
+    assert account in text, "the file's placeholder is what this release happens to be called"
+    policy, binding = (yaml.safe_load(part) for part in text.split("\n---\n"))
+    name = default.env(OPERATOR)["DASKJOB_POLICY_NAME"]
+    rendered = default.one("ValidatingAdmissionPolicy", name)
+    assert rendered["spec"] == policy["spec"]
+    assert default.one("ValidatingAdmissionPolicyBinding", name)["spec"] == {**binding["spec"], "policyName": name}
+
+
+def test_the_policy_excepts_the_account_of_this_release(render) -> None:
+    rendering = render({"operator": {"serviceAccount": {"name": "jobs"}}}, release="other")
+    conditions = rendering.all("ValidatingAdmissionPolicy")[0]["spec"]["matchConditions"]
+    [expression] = [each["expression"] for each in conditions if each["name"] == "not-the-operator"]
+    assert expression == f"request.userInfo.username != 'system:serviceaccount:{NAMESPACE}:jobs'"
+
+
+def test_the_policy_holds_in_the_watched_namespaces(render) -> None:
+    [binding] = render({"watchNamespaces": ["a", "b"]}).all("ValidatingAdmissionPolicyBinding")
+    [expression] = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+    assert expression == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"]}
+
+
+def test_a_policy_installed_by_other_means(render) -> None:
+    rendering = render({"reportPolicy": {"enabled": False, "name": "ours"}})
+    assert not rendering.all("ValidatingAdmissionPolicy") + rendering.all("ValidatingAdmissionPolicyBinding")
+    assert rendering.env(OPERATOR)["DASKJOB_POLICY_NAME"] == "ours"
+    assert "daskjob-operator-runner" in rendering.names("ClusterRoleBinding")
+
+
+def test_without_a_dask_controller_nothing_of_it_is_left(render) -> None:
+    rendering = render({"daskController": {"enabled": False}})
+    assert rendering.names("Deployment") == {OPERATOR}
+    assert not [each for each in rendering.objects if "dask-controller" in json.dumps(each["metadata"])]
+
+
+@pytest.mark.parametrize("name", [OPERATOR, CONTROLLER])
+def test_pods_fit_the_restricted_standard(default: Rendering, name: str) -> None:
+    pod = default.one("Deployment", name)["spec"]["template"]["spec"]
+    container = default.container(name)
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+    [volume] = pod["volumes"]
+    assert list(volume) == ["name", "emptyDir"]
+    assert container["resources"]["limits"]["memory"]
+    assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+    assert pod["terminationGracePeriodSeconds"] == 30
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
+    [port] = container["ports"]
+    assert str(port["containerPort"]) == default.env(name)["DASKJOB_HEALTH_PORT"]
+
+
+def test_commands(default: Rendering) -> None:
+    assert default.container(OPERATOR)["command"] == ["python3", "-m", "daskjob"]
+    assert default.container(CONTROLLER)["command"] == ["python3", "-m", "daskjob.dask_controller"]
+
+
+def test_the_dask_controller_is_never_there_twice(default: Rendering) -> None:
+    spec = default.one("Deployment", CONTROLLER)["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_environment_by_default(default: Rendering) -> None:
+    env = default.env(OPERATOR)
+    assert env.pop("DASKJOB_OPERATOR_NAMESPACE") == {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    assert env.pop("DASKJOB_POD_NAME") == {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert json.loads(env.pop("DASKJOB_POD_SECURITY_CONTEXT")) == {
+        "runAsNonRoot": True,
+        "runAsUser": 1000,
+        "runAsGroup": 1000,
+        "fsGroup": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    shared = {
+        "DASKJOB_NAMESPACES": "",
+        "DASKJOB_HEALTH_PORT": "8080",
+        "DASKJOB_LOG_FORMAT": "json",
+        "DASKJOB_LOG_LEVEL": "INFO",
+    }
+    assert env == shared | {
+        "DASKJOB_LEASE_NAME": OPERATOR,
+        "DASKJOB_POLICY_NAME": f"{OPERATOR}-report-writers",
+        "DASKJOB_CLUSTER_DOMAIN": "cluster.local",
+        "DASKJOB_DEFAULT_IMAGE": "",
+        "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "",
+        "DASKJOB_ALLOW": "",
+    }
+    assert default.env(CONTROLLER) == shared
+
+
+def test_environment_from_values(render) -> None:
+    values = {
+        "watchNamespaces": ["a", "b"],
+        "clusterDomain": "example.internal",
+        "log": {"format": "plain", "level": "WARNING"},
+        "job": {
+            "defaultImage": "team/dask:1",
+            "defaultImagePullPolicy": "Never",
+            "allow": ["hostPath", "serviceAccounts"],
+            # As on OpenShift; Helm reads numbers as floating point.
+            "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
+        },
+        "operator": {"extraEnv": [{"name": "TZ", "value": "UTC"}]},
+    }
+    rendering = render(values)
+    env = rendering.env(OPERATOR)
+    for name in (OPERATOR, CONTROLLER):
+        assert rendering.env(name)["DASKJOB_NAMESPACES"] == "a,b"
+        assert rendering.env(name)["DASKJOB_LOG_FORMAT"] == "plain"
+        assert rendering.env(name)["DASKJOB_LOG_LEVEL"] == "WARNING"
+    assert env["DASKJOB_CLUSTER_DOMAIN"] == "example.internal"
+    assert env["DASKJOB_DEFAULT_IMAGE"] == "team/dask:1"
+    assert env["DASKJOB_DEFAULT_IMAGE_PULL_POLICY"] == "Never"
+    assert env["DASKJOB_ALLOW"] == "hostPath,serviceAccounts"
+    assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
+    assert env["TZ"] == "UTC"
+    assert "TZ" not in rendering.env(CONTROLLER)
+
+
+@pytest.mark.parametrize(("component", "name"), [("operator", OPERATOR), ("daskController", CONTROLLER)])
+def test_pod_values_reach_their_own_deployment_only(render, component: str, name: str) -> None:
+    tolerations = [{"key": "a", "operator": "Exists"}]
+    affinity = {"nodeAffinity": {}}
+    values = {
+        "podLabels": {"team": "jobs"},
+        "podAnnotations": {"note": "text"},
+        "nodeSelector": {"pool": "system"},
+        "tolerations": tolerations,
+        "affinity": affinity,
+        "priorityClassName": "high",
+        "resources": {"requests": {"cpu": "7m"}},
+        "extraEnv": [{"name": "EXTRA", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+    }
+    rendering = render({component: values, "imagePullSecrets": [{"name": "pull"}]})
+    for each in rendering.all("Deployment"):
+        own = each["metadata"]["name"] == name
+        template = each["spec"]["template"]
+        pod = template["spec"]
+        assert pod["imagePullSecrets"] == [{"name": "pull"}]
+        assert (template["metadata"]["labels"].get("team") == "jobs") is own
+        assert (template["metadata"].get("annotations") == {"note": "text"}) is own
+        assert (pod.get("nodeSelector") == {"pool": "system"}) is own
+        assert (pod.get("tolerations") == tolerations) is own
+        assert (pod.get("affinity") == affinity) is own
+        assert (pod.get("priorityClassName") == "high") is own
+        assert (pod["containers"][0]["resources"]["requests"]["cpu"] == "7m") is own
+        assert ("EXTRA" in rendering.env(each["metadata"]["name"])) is own
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ({}, "daskjob/operator:0.1.0"),
+        ({"repository": "localhost/daskjob/operator", "tag": "test"}, "localhost/daskjob/operator:test"),
+        ({"digest": f"sha256:{'0' * 64}", "tag": "ignored"}, f"daskjob/operator@sha256:{'0' * 64}"),
+    ],
+)
+def test_image(render, values: dict[str, Any], image: str) -> None:
+    rendering = render({"image": values})
+    assert {rendering.container(name)["image"] for name in (OPERATOR, CONTROLLER)} == {image}
+
+
+def test_selectors_match_their_pods_and_nobody_elses(default: Rendering) -> None:
+    deployments = default.all("Deployment")
+    for each in deployments:
+        selector = each["spec"]["selector"]["matchLabels"].items()
+        matched = [
+            other["metadata"]["name"]
+            for other in deployments
+            if selector <= other["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        assert matched == [each["metadata"]["name"]]
+    covered = default.one("NetworkPolicy", OPERATOR)["spec"]["podSelector"]["matchLabels"].items()
+    assert all(covered <= each["spec"]["template"]["metadata"]["labels"].items() for each in deployments)
+
+
+def test_no_object_carries_the_label_of_jobs(default: Rendering) -> None:
+    """The operator would take it for one of a job's."""
+    for each in default.objects:
+        assert each["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+
+
+def test_network_policy(render, default: Rendering) -> None:
+    spec = default.one("NetworkPolicy", OPERATOR)["spec"]
+    assert spec["policyTypes"] == ["Ingress"]
+    assert spec["ingress"] == [{"ports": [{"port": "health", "protocol": "TCP"}]}]
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    [rule] = render({"networkPolicy": {"from": peers}}).one("NetworkPolicy", OPERATOR)["spec"]["ingress"]
+    assert rule["from"] == peers
+    assert not render({"networkPolicy": {"enabled": False}}).all("NetworkPolicy")
+
+
+def test_disruption_budget_only_where_it_does_not_block_a_drain(render) -> None:
+    def budgets(replicas: int, enabled: bool = True) -> int:
+        values = {"operator": {"replicas": replicas}, "podDisruptionBudget": {"enabled": enabled}}
+        return len(render(values).all("PodDisruptionBudget"))
+
+    assert [budgets(1), budgets(2), budgets(2, enabled=False)] == [0, 1, 0]
+
+
+def test_service_accounts_that_exist(render) -> None:
+    existing = {"serviceAccount": {"create": False, "name": "mine"}}
+    rendering = render({"operator": existing})
+    assert rendering.names("ServiceAccount") == {CONTROLLER}
+    assert rendering.one("ClusterRoleBinding", OPERATOR)["subjects"][0]["name"] == "mine"
+    assert rendering.one("Deployment", OPERATOR)["spec"]["template"]["spec"]["serviceAccountName"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("release", "values", "name"),
+    [
+        ("daskjob", {}, "daskjob-operator"),
+        ("daskjob-operator", {}, "daskjob-operator"),
+        ("jobs", {}, "jobs-daskjob-operator"),
+        ("jobs", {"nameOverride": "dask"}, "jobs-dask"),
+        ("jobs", {"fullnameOverride": "all"}, "all"),
+    ],
+)
+def test_names(render, release: str, values: dict[str, Any], name: str) -> None:
+    rendering = render(values, release=release)
+    assert rendering.names("Deployment") == {name, f"{name}-dask-controller"}
+    assert rendering.env(name)["DASKJOB_LEASE_NAME"] == name
+
+
+def test_names_fit_with_the_longest_release(render) -> None:
+    rendering = render(release="r" * 53)
+    for each in rendering.objects:
+        if each["kind"] != "CustomResourceDefinition":
+            assert len(each["metadata"]["name"]) <= 63

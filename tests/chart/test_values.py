@@ -1,0 +1,82 @@
+"""values.schema.json knows every value and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import CHART, helm
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+#: What Kubernetes itself defines and checks: open in the schema.
+OPEN = {"podSecurityContext", "securityContext", "affinity"}
+
+
+def test_helm_lint() -> None:
+    result = helm("lint", str(CHART), "--strict")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def pairs(schema: dict[str, Any], values: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Each object of the schema that has fixed properties, with the default values at its place."""
+    if "properties" in schema:
+        yield path, schema, values
+        for name, child in schema["properties"].items():
+            if isinstance(values, dict) and name in values:
+                yield from pairs(child, values[name], f"{path}.{name}")
+
+
+def test_schema_and_values_name_the_same() -> None:
+    for path, schema, values in pairs(SCHEMA, VALUES):
+        # `global` is Helm's own; `claims` of resources has no default.
+        known = set(schema["properties"]) - {"global", "claims"}
+        assert known == set(values), f"at {path or 'the top'}"
+
+
+def test_every_object_is_closed_but_those_of_kubernetes() -> None:
+    def check(schema: Any, name: str) -> None:
+        if isinstance(schema, dict):
+            if schema.get("type") == "object" and name not in OPEN | {"global", "items", "valueFrom"}:
+                assert "additionalProperties" in schema, f"{name} takes anything"
+            for key, child in schema.items():
+                check(child, name if key in ("properties", "$defs") else key)
+        elif isinstance(schema, list):
+            for child in schema:
+                check(child, name)
+
+    check(SCHEMA, "the top")
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"replicas": 2}, "''"),
+        ({"operator": {"replica": 2}}, "/operator"),
+        ({"operator": {"replicas": "2"}}, "/operator/replicas"),
+        ({"operator": {"replicas": -1}}, "/operator/replicas"),
+        ({"operator": {"resources": {"limit": {"cpu": 1}}}}, "/operator/resources"),
+        ({"operator": {"extraEnv": [{"name": "A", "text": "b"}]}}, "/operator/extraEnv/0"),
+        ({"daskController": {"crds": {"installed": False}}}, "/daskController/crds"),
+        ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
+        ({"image": {"digest": "sha256:12"}}, "/image/digest"),
+        ({"watchNamespaces": "team-a"}, "/watchNamespaces"),
+        ({"watchNamespaces": ["team_a"]}, "/watchNamespaces/0"),
+        ({"watchNamespaces": ["a", "a"]}, "/watchNamespaces"),
+        ({"job": {"allow": ["everything"]}}, "/job/allow/0"),
+        ({"job": {"image": "a"}}, "/job"),
+        ({"log": {"level": "TRACE"}}, "/log/level"),
+        ({"crds": {"enabled": True}}, "/crds"),
+    ],
+)
+def test_wrong_values_are_refused_at_their_place(refused, values: dict[str, Any], place: str) -> None:
+    assert f"at {place}:" in refused(values).replace("at '/", "at /").replace("':", ":").replace("at ':", "at '':")
+
+
+def test_a_service_account_that_exists_must_be_named(refused) -> None:
+    message = refused({"operator": {"serviceAccount": {"create": False}}})
+    assert "operator.serviceAccount.name is needed" in message

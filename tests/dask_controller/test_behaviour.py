@@ -1,0 +1,141 @@
+"""Settings of the launcher: from its environment, and for kopf."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from typing import Any
+
+import kopf
+import pytest
+
+from daskjob.dask_controller import behaviour
+from daskjob.dask_controller.behaviour import ControllerSettings, Locks, bound_locks, configure_kopf
+from daskjob.dask_controller.essence import HandledFields
+
+
+@pytest.mark.parametrize(
+    ("environ", "settings"),
+    [
+        ({}, ControllerSettings((), 8080, "plain", "INFO")),
+        ({"DASKJOB_NAMESPACES": ""}, ControllerSettings()),
+        ({"DASKJOB_NAMESPACES": "a, b,"}, ControllerSettings(namespaces=("a", "b"))),
+        ({"DASKJOB_HEALTH_PORT": "9000"}, ControllerSettings(health_port=9000)),
+        ({"DASKJOB_LOG_FORMAT": "JSON"}, ControllerSettings(log_format="json")),
+        ({"DASKJOB_LOG_LEVEL": "warning"}, ControllerSettings(log_level="WARNING")),
+    ],
+)
+def test_environment(environ: dict[str, str], settings: ControllerSettings) -> None:
+    assert ControllerSettings.from_environ(environ) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DASKJOB_HEALTH_PORT", "http"),
+        ("DASKJOB_HEALTH_PORT", "70000"),
+        ("DASKJOB_HEALTH_PORT", "-1"),
+        ("DASKJOB_LOG_FORMAT", "xml"),
+        ("DASKJOB_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_environment_that_cannot_be(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name} is '.*': give "):
+        ControllerSettings.from_environ({name: value})
+
+
+def test_liveness_endpoint() -> None:
+    assert ControllerSettings().liveness_endpoint == "http://0.0.0.0:8080/healthz"
+    assert ControllerSettings(health_port=0).liveness_endpoint is None
+
+
+async def test_our_settings_hold_after_their_startup_handler() -> None:
+    from dask_kubernetes.operator.controller import controller
+
+    settings = kopf.OperatorSettings()
+    await controller.startup(settings=settings)
+    configure_kopf(settings)
+    assert settings.posting.enabled is False
+    assert settings.peering.standalone is True
+    assert settings.scanning.disabled is True
+    assert isinstance(settings.persistence.diffbase_storage, HandledFields)
+    assert settings.execution.default_backoff < 60
+    assert settings.watching.client_timeout > settings.watching.server_timeout
+    assert 0 < settings.networking.request_timeout <= 30
+
+
+async def test_only_clusters_of_jobs_are_watched() -> None:
+    from kopf._cogs.structs.references import Resource
+
+    settings = kopf.OperatorSettings()
+    configure_kopf(settings)
+    for plural in ("daskclusters", "daskworkergroups"):
+        resource = Resource(group="kubernetes.dask.org", version="v1", plural=plural)
+        matching = [value for selector, value in settings.watching.label_selectors.items() if selector.check(resource)]
+        assert matching == ["app.kubernetes.io/managed-by=daskjob-operator"]
+
+
+def test_groups_have_the_labels_of_their_cluster() -> None:
+    """Or our own controller would not see the groups that it made."""
+    from dask_kubernetes.operator.controller import controller
+
+    key, value = behaviour.LABEL_SELECTOR.split("=")
+    labels = controller._get_labels(kopf.Body({"metadata": {"labels": {key: value}}}).metadata)
+    group = controller.build_default_worker_group_spec("a", {"replicas": 1}, {}, labels)
+    assert group["metadata"]["labels"][key] == value
+
+
+async def test_a_lock_lasts_as_long_as_somebody_holds_it() -> None:
+    locks = Locks()
+    async with locks["a/b"] as _:
+        assert locks["a/b"].locked()
+        assert not locks["a/c"].locked()
+        waiting = asyncio.ensure_future(locks["a/b"].acquire())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    await waiting
+    del waiting
+    gc.collect()
+    assert len(locks) == 0
+
+
+def test_their_dictionary_of_locks_is_replaced() -> None:
+    from dask_kubernetes.operator.controller import controller
+
+    class Copy:
+        __name__ = "controller"
+        worker_group_scale_locks: Any = controller.worker_group_scale_locks
+
+    bound_locks(Copy)
+    assert isinstance(Copy.worker_group_scale_locks, Locks)
+    with pytest.raises(RuntimeError, match="has no worker_group_scale_locks"):
+        bound_locks(type("Empty", (), {}))
+
+
+@pytest.fixture
+def restored_logging() -> Any:
+    """Leaves logging as it was."""
+    root = logging.getLogger()
+    names = ("kopf", "httpx", "httpcore", "aiohttp", "asyncio")
+    before = root.level, list(root.handlers), {name: logging.getLogger(name).level for name in names}
+    asyncio_logger = logging.getLogger("asyncio")
+    kept = asyncio_logger.propagate, list(asyncio_logger.handlers)
+    yield
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    for name, level in before[2].items():
+        logging.getLogger(name).setLevel(level)
+    asyncio_logger.propagate, asyncio_logger.handlers[:] = kept
+
+
+@pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize(
+    ("level", "kopfs", "requests"),
+    [("DEBUG", logging.INFO, logging.WARNING), ("INFO", logging.INFO, logging.WARNING), ("ERROR", 40, 40)],
+)
+def test_whole_objects_are_never_logged(level: str, kopfs: int, requests: int) -> None:
+    behaviour.configure_logging(ControllerSettings(log_level=level))
+    assert logging.getLogger("kopf.objects").getEffectiveLevel() == kopfs
+    assert logging.getLogger("httpx").getEffectiveLevel() == requests
+    assert logging.getLogger("daskjob.controller").getEffectiveLevel() == logging.getLevelName(level)

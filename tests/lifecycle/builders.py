@@ -1,0 +1,177 @@
+"""Scenes for decision tables: `a_job().with_deadline(5).accepted().cluster().runner()` reads as what was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from daskjob.api.constants import ConditionType, Phase
+from daskjob.api.spec import parse_spec
+from daskjob.api.status import Attempt, Condition, DaskJobStatus
+from daskjob.api.times import to_seconds_text, to_text
+from daskjob.lifecycle.decide import Decision, decide
+from daskjob.lifecycle.observation import Deployment, Group, Job, Observation, Owned, Problem, Report
+from daskjob.lifecycle.pods import Container, Pod, Termination
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+UID = "3f2a9c10-0000-4000-8000-000000000001"
+ATTEMPT = "sum-3f2a9-1"
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def text(seconds_ago: float = 0) -> str:
+    """A time as reports have it."""
+    return to_text(ago(seconds_ago))
+
+
+def a_pod(component: str, number: int = 0, **changes: Any) -> Pod:
+    """A pod without a node yet."""
+    name = f"{ATTEMPT}-{component}" if number == 0 else f"{ATTEMPT}-{component}-{number}"
+    pod = Pod(name, f"uid-{component}-{number}", component, attempt=1, phase="Pending", created=ago(60))
+    return replace(pod, **changes)
+
+
+def running(component: str, number: int = 0, since: float = 50, **changes: Any) -> Pod:
+    """A pod whose container runs, and is ready unless said otherwise."""
+    container = Container(component, ready=changes.pop("ready", True), running_since=ago(since))
+    return a_pod(component, number, phase="Running", containers=(container,), **changes)
+
+
+def ended(component: str, exit_code: int = 0, reason: str = "", message: str = "", **changes: Any) -> Pod:
+    """A pod whose only container ended, and stays so."""
+    word = reason or ("Completed" if exit_code == 0 else "Error")
+    container = Container(component, terminated=Termination(exit_code, word, message))
+    phase = "Succeeded" if exit_code == 0 else "Failed"
+    return a_pod(component, **{"phase": phase, "containers": (container,), **changes})
+
+
+def waiting(component: str, reason: str, message: str = "", **changes: Any) -> Pod:
+    """A pod whose container cannot start, in the kubelet's words."""
+    return a_pod(component, containers=(Container(component, waiting=(reason, message)),), **changes)
+
+
+def restarted(component: str, exit_code: int = 1, reason: str = "Error", message: str = "", **changes: Any) -> Pod:
+    """A pod whose container ended and runs again."""
+    last = Termination(exit_code, reason, message)
+    container = Container(component, ready=True, restarts=1, running_since=ago(1), last_terminated=last)
+    return a_pod(component, phase="Running", containers=(container,), **changes)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is observed of one job; every method gives another scene."""
+
+    spec: dict[str, Any] = field(default_factory=lambda: {"graph": {"entrypoint": "m:f"}, "cluster": {"image": "i"}})
+    status: DaskJobStatus = field(default_factory=DaskJobStatus)
+    seen: dict[str, Any] = field(default_factory=dict)
+    job: dict[str, Any] = field(default_factory=dict)
+
+    def with_spec(self, **fields: Any) -> Self:
+        return replace(self, spec={**self.spec, **fields})
+
+    def with_deadline(self, seconds: int) -> Self:
+        return self.with_spec(activeDeadlineSeconds=seconds)
+
+    def with_workers(self, **fields: Any) -> Self:
+        return self.with_spec(cluster={**self.spec["cluster"], "workers": fields})
+
+    def with_config_map(self, name: str, found: bool) -> Self:
+        graph = {**self.spec["graph"], "source": {"configMap": {"name": name}}}
+        return self.with_spec(graph=graph).sees(source_found=found)
+
+    def that_is(self, **fields: Any) -> Self:
+        """Fields of the job itself: `deleting`, `spec_problem`, `generation`…"""
+        return replace(self, job={**self.job, **fields})
+
+    def with_status(self, **fields: Any) -> Self:
+        return replace(self, status=replace(self.status, **fields))
+
+    def with_condition(self, kind: ConditionType, status: str, reason: str, seconds_ago: float) -> Self:
+        condition = Condition(kind, status, reason, "", to_seconds_text(ago(seconds_ago)), 1)
+        return self.with_status(conditions=(*self.status.conditions, condition))
+
+    def accepted(self, seconds_ago: float = 60) -> Self:
+        """The first attempt is recorded."""
+        began = to_seconds_text(ago(seconds_ago))
+        return self.with_status(
+            phase=Phase.PENDING,
+            observed_generation=1,
+            start_time=began,
+            attempt=1,
+            attempts=(Attempt(1, ATTEMPT, start_time=began),),
+        )
+
+    def finished(self, kind: ConditionType = ConditionType.COMPLETE, seconds_ago: float = 5) -> Self:
+        """An outcome is recorded."""
+        phase = Phase.SUCCEEDED if kind is ConditionType.COMPLETE else Phase.FAILED
+        done = self.with_status(phase=phase, completion_time=to_seconds_text(ago(seconds_ago)))
+        return done.with_condition(kind, "True", "Succeeded", seconds_ago)
+
+    def sees(self, **fields: Any) -> Self:
+        """Fields of the observation."""
+        return replace(self, seen={**self.seen, **fields})
+
+    def fresh(self) -> Self:
+        return self.sees(fresh=True)
+
+    def cluster(self, deleting: bool = False) -> Self:
+        return self.sees(cluster=Owned("DaskCluster", ATTEMPT, "uid-cluster", 1, deleting))
+
+    def schedulers(self, *pods: Pod) -> Self:
+        return self.sees(schedulers=pods)
+
+    def workers(self, *pods: Pod) -> Self:
+        return self.sees(workers=pods)
+
+    def deployments(self, *names: str, refusal: str | None = None, component: str = "worker") -> Self:
+        return self.sees(deployments=tuple(Deployment(name, f"uid-{name}", component, refusal) for name in names))
+
+    def group(self, replicas: int) -> Self:
+        return self.sees(group=Group(f"{ATTEMPT}-default", replicas))
+
+    def runner(self, pod: Pod | None = None) -> Self:
+        return self.sees(runner=pod or running("runner"))
+
+    def report(self, runner_uid: str = "uid-runner-0", cancel: bool = False, **status: Any) -> Self:
+        return self.sees(report=Report(ATTEMPT, "uid-report", runner_uid, cancel, status))
+
+    def refused(self, problem: Problem) -> Self:
+        return self.sees(refusal=problem)
+
+    def started(self) -> Self:
+        """Cluster, scheduler, two workers and runner run, and the runner says that it computes."""
+        return (
+            self.accepted()
+            .cluster()
+            .schedulers(running("scheduler"))
+            .workers(running("worker", 1), running("worker", 2))
+            .runner()
+            .report(
+                stage="Running",
+                seq=3,
+                timings={"connected": text(40), "firstWorker": text(39), "graphStarted": text(38)},
+                workers={"connected": 2},
+                progress={"total": 10, "done": 4, "processing": 2, "erred": 0},
+            )
+        )
+
+    def says(self, **status: Any) -> Self:
+        """The report, with more in it."""
+        report = self.seen["report"]
+        return self.sees(report=replace(report, status={**report.status, **status}))
+
+    def observe(self) -> Observation:
+        spec = parse_spec(self.spec)
+        job = replace(Job("team", "sum", UID, 1, ago(61), False, spec, self.status), **self.job)
+        return Observation(now=NOW, job=job, **self.seen)
+
+    def decide(self) -> Decision:
+        return decide(self.observe())
+
+
+def a_job() -> Scene:
+    return Scene()

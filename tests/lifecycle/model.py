@@ -1,0 +1,248 @@
+"""A small model of the API server: objects with UIDs and resource versions, watches that lag, and what it refuses.
+
+Bodies are values: every write makes a new one, none is ever changed.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from daskjob.control.client import BY_KIND, DASK_JOBS, REPORTS, Body, Resource
+from daskjob.control.errors import ApiError, ErrorKind, classify
+
+NAMESPACE = "team"
+CRDS = Path(__file__).resolve().parents[2] / "crds"
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+formats = jsonschema.FormatChecker(formats=())
+formats.checks("date-time")(lambda value: not isinstance(value, str) or bool(RFC_3339.fullmatch(value)))
+
+
+def validator_of(file: str) -> jsonschema.Draft202012Validator:
+    """Of the status that a CustomResourceDefinition describes."""
+    definition = yaml.safe_load((CRDS / file).read_text())
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    return jsonschema.Draft202012Validator(schema, format_checker=formats)
+
+
+STATUS = {DASK_JOBS.kind: validator_of("daskjobs.yaml"), REPORTS.kind: validator_of("daskjobreports.yaml")}
+
+
+class Crash(BaseException):
+    """The operator's process ends here."""
+
+
+class Rejected(Exception):
+    """A write that the model's API server does not take (for the actors beside the operator)."""
+
+
+class Watch:
+    """The events of each kind that one watcher has not been told yet, in order."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, deque[tuple[str, Body]]] = {kind: deque() for kind in BY_KIND}
+
+    def add(self, kind: str, event: str, body: Body) -> None:
+        if kind in self.events:
+            self.events[kind].append((event, body))
+
+    def clear(self) -> None:
+        for events in self.events.values():
+            events.clear()
+
+
+class Server:
+    """All objects, by kind and name; one namespace."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Body] = {}
+        self.version = 100
+        self.made = 0
+        self.watches: list[Watch] = []
+        #: Called before each write of the operator with (verb, kind, body before, body after).
+        self.judges: list[Callable[[str, str, Body | None, Body | None], None]] = []
+
+    def find(self, kind: str, name: str) -> Body | None:
+        return self.objects.get((kind, name))
+
+    def all(self, kind: str) -> list[Body]:
+        return [body for (each, _), body in sorted(self.objects.items()) if each == kind]
+
+    def uids(self) -> set[str]:
+        return {body["metadata"]["uid"] for body in self.objects.values()}
+
+    def create(self, kind: str, body: Body, now: str) -> Body:
+        name = body["metadata"]["name"]
+        if (kind, name) in self.objects:
+            raise Rejected(f"{kind} {name!r} already exists")
+        self.made += 1
+        metadata = {
+            **copy.deepcopy(body["metadata"]),
+            "namespace": NAMESPACE,
+            "uid": f"{self.made:08x}-0000-4000-8000-{kind.lower()}",
+            "creationTimestamp": now,
+            "generation": 1,
+        }
+        return self._put(kind, {**copy.deepcopy(body), "kind": kind, "metadata": metadata}, "ADDED")
+
+    def update(self, kind: str, name: str, **parts: Any) -> Body:
+        """With these parts (`spec`, `status`, `metadata`) replaced."""
+        return self._put(kind, {**self.objects[kind, name], **copy.deepcopy(parts)}, "MODIFIED")
+
+    def remove(self, kind: str, name: str) -> None:
+        body = self.objects.pop((kind, name))
+        self.version += 1
+        metadata = {**body["metadata"], "resourceVersion": str(self.version)}
+        for watch in self.watches:
+            watch.add(kind, "DELETED", {**body, "metadata": metadata})
+
+    def delete(self, kind: str, name: str, now: str) -> None:
+        """As a DELETE does: a pod that ran is marked and ends in its own time, all else is gone."""
+        body = self.objects[kind, name]
+        if kind != "Pod" or not body.get("status", {}).get("containerStatuses"):
+            self.remove(kind, name)
+        elif "deletionTimestamp" not in body["metadata"]:
+            self.update(kind, name, metadata={**body["metadata"], "deletionTimestamp": now})
+
+    def orphans(self) -> Iterator[tuple[str, str]]:
+        """What the garbage collector has to delete: objects whose owners are all gone."""
+        uids = self.uids()
+        for (kind, name), body in sorted(self.objects.items()):
+            owners = body["metadata"].get("ownerReferences")
+            if owners and not any(each["uid"] in uids for each in owners):
+                yield kind, name
+
+    def check_status(self, kind: str, status: Body) -> None:
+        error = jsonschema.exceptions.best_match(STATUS[kind].iter_errors(status))
+        if error is not None:
+            raise Rejected(f"{kind} status{error.json_path[1:]}: {error.message[:300]}")
+
+    def _put(self, kind: str, body: Body, event: str) -> Body:
+        self.version += 1
+        body = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+        self.objects[kind, body["metadata"]["name"]] = body
+        for watch in self.watches:
+            watch.add(kind, event, body)
+        return body
+
+
+class ModelClient:
+    """`KubeClient` on a model: the same methods. `plan` says what befalls the next requests.
+
+    `ok`; `transient` and `timeout` (an answer that never comes: nothing was done, or all); `conflict`; `forbidden`
+    (for quota); `crash` (all is done, and the operator knows nothing of it).
+    """
+
+    def __init__(self, server: Server, now: Callable[[], str]) -> None:
+        self.server = server
+        self.now = now
+        self.plan: deque[str] = deque()
+        self.crashed = False
+        self.writes = 0
+        #: What the quota does not leave room for.
+        self.full: set[str] = set()
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
+        self._meet(reading=True)
+        return self.server.find(resource.kind, name)
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str | None = None, fields: str | None = None
+    ) -> list[Body]:
+        self._meet(reading=True)
+        wanted = dict(each.split("=", 1) for each in labels.split(",")) if labels else {}
+        return [
+            body
+            for body in self.server.all(resource.kind)
+            if wanted.items() <= body["metadata"].get("labels", {}).items()
+        ]
+
+    async def create(self, resource: Resource, body: Body) -> Body:
+        name = body["metadata"]["name"]
+        fate = self._meet()
+        if resource.kind in self.full or fate == "forbidden":
+            self._quota(resource, name)
+        if self.server.find(resource.kind, name) is not None:
+            raise ApiError(ErrorKind.EXISTS, 409, f"{resource.plural} {name!r} already exists")
+        self._judge("create", resource.kind, None, body)
+        return self._answer(fate, self.server.create(resource.kind, body, self.now()))
+
+    async def apply_status(self, resource: Resource, body: Body) -> Body:
+        fate = self._meet()
+        metadata = body["metadata"]
+        before = self.server.find(resource.kind, metadata["name"])
+        if before is None:
+            raise ApiError(ErrorKind.NOT_FOUND, 404, "not found")
+        same = all(before["metadata"][key] == metadata.get(key) for key in ("uid", "resourceVersion"))
+        if not same or fate == "conflict":
+            raise ApiError(ErrorKind.CONFLICT, 409, "the object has been modified")
+        try:
+            self.server.check_status(resource.kind, body["status"])
+        except Rejected as error:
+            # Nothing but a defect of the operator: such a write would be refused for ever.
+            raise AssertionError(str(error)) from error
+        self._judge("status", resource.kind, before, body)
+        return self._answer(fate, self.server.update(resource.kind, metadata["name"], status=body["status"]))
+
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
+        fate = self._meet()
+        before = self.server.find(resource.kind, name)
+        if before is None:
+            raise ApiError(ErrorKind.NOT_FOUND, 404, "not found")
+        if fate == "conflict":
+            raise ApiError(ErrorKind.CONFLICT, 409, "the object has been modified")
+        self._judge("patch", resource.kind, before, body)
+        return self._answer(fate, self.server.update(resource.kind, name, spec=_merge(before["spec"], body["spec"])))
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
+        fate = self._meet()
+        before = self.server.find(resource.kind, name)
+        if before is None or before["metadata"]["uid"] != uid:
+            return False
+        self._judge("delete", resource.kind, before, None)
+        self.server.delete(resource.kind, name, self.now())
+        self._answer(fate, {})
+        return True
+
+    def _meet(self, reading: bool = False) -> str:
+        if self.crashed:
+            raise Crash
+        fate = self.plan.popleft() if self.plan else "ok"
+        self.writes += not reading
+        if fate == "transient" or (reading and fate == "timeout"):
+            raise ApiError(ErrorKind.TRANSIENT, 0, "no answer")
+        if reading and fate == "crash":
+            self.crashed = True
+            raise Crash
+        return fate
+
+    def _answer(self, fate: str, body: Body) -> Body:
+        if fate == "crash":
+            self.crashed = True
+            raise Crash
+        if fate == "timeout":
+            raise ApiError(ErrorKind.TRANSIENT, 0, "no answer in time")
+        return body
+
+    def _judge(self, verb: str, kind: str, before: Body | None, after: Body | None) -> None:
+        for judge in self.server.judges:
+            judge(verb, kind, before, after)
+
+    def _quota(self, resource: Resource, name: str) -> None:
+        # The words change with every try, as the real ones do.
+        words = f'{resource.plural} "{name}" is forbidden: exceeded quota: q, used: count={self.server.version}'
+        raise classify(403, words)
+
+
+def _merge(base: Any, patch: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(patch, dict):
+        return patch
+    return {**base, **{key: _merge(base.get(key), value) for key, value in patch.items()}}

@@ -1,0 +1,256 @@
+"""Who else acts on a model of the API server: kubelet, Deployments, dask-kubernetes, garbage collector, runners."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from daskjob.api import constants as c
+from daskjob.api.times import to_seconds_text, to_text
+from daskjob.control.client import Body
+
+from .model import NAMESPACE, Rejected, Server
+
+READY = {"PodScheduled": {"type": "PodScheduled", "status": "True"}}
+
+
+def labels_of(body: Body) -> dict[str, str]:
+    labels: dict[str, str] = body["metadata"].get("labels") or {}
+    return labels
+
+
+def component_of(pod: Body) -> str:
+    labels = labels_of(pod)
+    return labels.get(c.COMPONENT_LABEL) or labels.get(c.DASK_COMPONENT_LABEL) or ""
+
+
+def is_ended(pod: Body) -> bool:
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def is_running(pod: Body) -> bool:
+    return pod.get("status", {}).get("phase") == "Running"
+
+
+class World:
+    """The cluster around the operator. Each method is one step of one actor."""
+
+    def __init__(self, skew: int) -> None:
+        self.server = Server()
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        #: How far the clock in the pods is ahead of the operator's.
+        self.skew = timedelta(seconds=skew)
+        #: Whether Deployments may make pods.
+        self.full = False
+        #: What keeps new pods from starting: (reason, message), or None.
+        self.obstacle: tuple[str, str] | None = None
+        #: Pods on a node that no longer answers.
+        self.lost: set[str] = set()
+
+    def text(self) -> str:
+        return to_seconds_text(self.now)
+
+    def pods(self) -> list[Body]:
+        return self.server.all("Pod")
+
+    def pod_time(self) -> str:
+        return to_text(self.now + self.skew)
+
+    # The garbage collector.
+
+    def collect(self) -> bool:
+        """Deletes one object without an owner; False if there is none."""
+        for kind, name in self.server.orphans():
+            if "deletionTimestamp" not in self.server.objects[kind, name]["metadata"]:
+                self.server.delete(kind, name, self.text())
+                return True
+        return False
+
+    # dask-kubernetes, whose worker groups get their owner only after they were made.
+
+    def make_clusters(self) -> bool:
+        """One step for each cluster and group that needs one; False if none does."""
+        acted = False
+        for cluster in self.server.all("DaskCluster"):
+            name, labels = cluster["metadata"]["name"], labels_of(cluster)
+            acted |= self._deployment(f"{name}-scheduler", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"})
+            if self.server.find("DaskWorkerGroup", f"{name}-default") is None:
+                group = {
+                    "metadata": {
+                        "name": f"{name}-default",
+                        "labels": {**labels, c.DASK_COMPONENT_LABEL: "workergroup"},
+                    },
+                    "spec": {"cluster": name, "worker": cluster["spec"]["worker"]},
+                }
+                self.server.create("DaskWorkerGroup", group, self.text())
+                acted = True
+        for group in self.server.all("DaskWorkerGroup"):
+            acted |= self._serve(group)
+        return acted
+
+    def _serve(self, group: Body) -> bool:
+        name, cluster = group["metadata"]["name"], self.server.find("DaskCluster", group["spec"]["cluster"])
+        if cluster is None:
+            return False
+        if "ownerReferences" not in group["metadata"]:
+            owner = _reference("DaskCluster", cluster)
+            self.server.update("DaskWorkerGroup", name, metadata={**group["metadata"], "ownerReferences": [owner]})
+            return True
+        wanted = group["spec"]["worker"]["replicas"]
+        # It acts on a change of the number, and never again by itself.
+        handled = group.get("status", {}).get("handled")
+        if handled == wanted:
+            return False
+        there = [each for each in self.server.all("Deployment") if _owned_by(each, group)]
+        labels = {**labels_of(group), c.DASK_COMPONENT_LABEL: "worker"}
+        for _ in range(wanted - len(there)):
+            self.server.made += 1
+            self._deployment(f"{name}-worker-{self.server.made:010x}", group, labels)
+        for each in there[wanted:]:
+            self.server.delete("Deployment", each["metadata"]["name"], self.text())
+        self.server.update("DaskWorkerGroup", name, status={"handled": wanted})
+        return True
+
+    def _deployment(self, name: str, owner: Body, labels: dict[str, str]) -> bool:
+        if self.server.find("Deployment", name) is not None:
+            return False
+        metadata = {"name": name, "labels": labels, "ownerReferences": [_reference(owner["kind"], owner)]}
+        self.server.create("Deployment", {"metadata": metadata}, self.text())
+        return True
+
+    # Deployments.
+
+    def make_pods(self) -> bool:
+        """A pod for each Deployment that has none; False if all have one, or none can be made."""
+        acted = False
+        for deployment in self.server.all("Deployment"):
+            name = deployment["metadata"]["name"]
+            mine = [each for each in self.pods() if _owned_by(each, deployment)]
+            if any("deletionTimestamp" not in each["metadata"] and not is_ended(each) for each in mine):
+                continue
+            if self.full:
+                words = f'pods "{name}-x" is forbidden: exceeded quota: team, requested: pods=1'
+                refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words}
+                if deployment.get("status") != {"conditions": [refused]}:
+                    self.server.update("Deployment", name, status={"conditions": [refused]})
+                    acted = True
+                continue
+            if deployment.get("status"):
+                self.server.update("Deployment", name, status={})
+            metadata = {
+                "name": f"{name}-{self.server.made:05x}",
+                "labels": labels_of(deployment),
+                "ownerReferences": [_reference("Deployment", deployment)],
+            }
+            spec = {"containers": [{"name": labels_of(deployment)[c.DASK_COMPONENT_LABEL]}]}
+            self.server.create("Pod", {"metadata": metadata, "spec": spec}, self.text())
+            acted = True
+        return acted
+
+    # The kubelet.
+
+    def start(self, pod: Body) -> bool:
+        """Runs a pod, or says why it cannot; False if nothing changes."""
+        status = pod.get("status", {})
+        if status.get("phase", "Pending") != "Pending" or "deletionTimestamp" in pod["metadata"]:
+            return False
+        container = pod["spec"]["containers"][0]["name"]
+        if self.obstacle is not None and self.obstacle[0] == "Unschedulable":
+            words = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": self.obstacle[1]}
+            return self._say(pod, {"phase": "Pending", "conditions": [words]})
+        reason, message = self.obstacle or self._missing_volume(pod) or ("", "")
+        if reason:
+            state = {"name": container, "state": {"waiting": {"reason": reason, "message": message}}}
+            return self._say(pod, {"phase": "Pending", "containerStatuses": [state]})
+        state = {"name": container, "ready": True, "state": {"running": {"startedAt": self.pod_time()}}}
+        return self._say(pod, {"phase": "Running", "containerStatuses": [state]})
+
+    def _missing_volume(self, pod: Body) -> tuple[str, str] | None:
+        """A pod waits, without a word in its status, for what it mounts."""
+        for volume in pod["spec"].get("volumes", ()):
+            name = volume.get("configMap", {}).get("name")
+            secret = volume.get("secret", {}).get("secretName")
+            if name and self.server.find("ConfigMap", name) is None:
+                return "ContainerCreating", ""
+            if secret and self.server.find("Secret", secret) is None:
+                return "ContainerCreating", ""
+        return None
+
+    def end(self, pod: Body, exit_code: int, reason: str, message: str = "") -> None:
+        """A container ends: a runner's for good, one of a Deployment to start again."""
+        status = pod["status"]
+        container = status["containerStatuses"][0]
+        ended = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": self.pod_time()}
+        if component_of(pod) == "runner":
+            state = {"name": container["name"], "state": {"terminated": ended}}
+            phase = "Succeeded" if exit_code == 0 else "Failed"
+            self._say(pod, {"phase": phase, "containerStatuses": [state]})
+            return
+        again = {
+            "name": container["name"],
+            "ready": True,
+            "restartCount": container.get("restartCount", 0) + 1,
+            "state": {"running": {"startedAt": self.pod_time()}},
+            "lastState": {"terminated": ended},
+        }
+        self._say(pod, {"phase": "Running", "containerStatuses": [again]})
+
+    def evict(self, pod: Body, disrupted: bool) -> None:
+        conditions = [{"type": "DisruptionTarget", "status": "True"}] if disrupted else []
+        status = {"phase": "Failed", "reason": "Evicted", "message": "low on memory", "conditions": conditions}
+        self._say(pod, status)
+
+    def remove_pods(self) -> bool:
+        """Ends pods that are to be deleted; a runner that ends so may have left no word. False if there are none."""
+        acted = False
+        for pod in self.pods():
+            if "deletionTimestamp" in pod["metadata"] and pod["metadata"]["uid"] not in self.lost:
+                self.server.remove("Pod", pod["metadata"]["name"])
+                acted = True
+        return acted
+
+    def _say(self, pod: Body, status: dict[str, Any]) -> bool:
+        if pod.get("status") == status:
+            return False
+        self.server.update("Pod", pod["metadata"]["name"], status=status)
+        return True
+
+    # Runners.
+
+    def report_of(self, runner: Body) -> Body | None:
+        """The report that this runner, and no other, can write to."""
+        name = runner["metadata"]["name"].removesuffix("-runner")
+        report = self.server.find("DaskJobReport", name)
+        if report is None or report["spec"]["runnerPodUID"] != runner["metadata"]["uid"]:
+            return None
+        return report
+
+    def say(self, runner: Body, **parts: Any) -> bool:
+        """Patches the report as the runner does; False if there is none, or it is sealed, or the API refuses."""
+        report = self.report_of(runner)
+        if report is None or report.get("status", {}).get("outcome"):
+            return False
+        before = report.get("status", {})
+        status = {**before, **parts, "protocol": 1, "seq": before.get("seq", 0) + 1}
+        status["timings"] = {**before.get("timings", {}), **parts.get("timings", {})}
+        status = json.loads(json.dumps(status))
+        try:
+            self.server.check_status("DaskJobReport", status)
+        except Rejected:
+            return False
+        self.server.update("DaskJobReport", report["metadata"]["name"], status=status)
+        return True
+
+
+def a_job(spec: dict[str, Any]) -> Body:
+    return {"apiVersion": c.API_VERSION, "kind": "DaskJob", "metadata": {"name": "sum", "namespace": NAMESPACE}, "spec": spec}
+
+
+def _reference(kind: str, owner: Body) -> dict[str, Any]:
+    metadata = owner["metadata"]
+    return {"kind": kind, "name": metadata["name"], "uid": metadata["uid"], "controller": True}
+
+
+def _owned_by(body: Body, owner: Body) -> bool:
+    return any(each["uid"] == owner["metadata"]["uid"] for each in body["metadata"].get("ownerReferences", ()))
