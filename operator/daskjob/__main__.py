@@ -123,8 +123,9 @@ def main() -> None:
     formats = {"json": kopf.LogFormat.JSON}
     kopf.configure(log_format=formats.get(settings.log_format, kopf.LogFormat.FULL))
     logging.getLogger().setLevel(settings.log_level)
-    # "Handler succeeded", for every event.
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    # "Handler succeeded" for every event, and a line for every look at /healthz.
+    for chatty in ("kopf.objects", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     logger.info("daskjob operator %s, namespaces: %s", __version__, ", ".join(settings.namespaces) or "all")
     asyncio.run(operate(settings))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -56,3 +58,13 @@ def test_open_parts_are_hidden_from_rules() -> None:
 def test_rules_about_a_change_are_left_to_the_server() -> None:
     rule = {"rule": "self.a == oldSelf.a", "message": "no"}
     assert list(broken_rules({"a": 2}, SCHEMA | {"x-kubernetes-validations": [rule]})) == []
+
+
+def test_the_recursion_limit_of_the_process_stays() -> None:
+    code = (
+        "import sys; sys.setrecursionlimit(1234)\n"
+        "from daskjob.schema.rules import broken_rules\n"
+        "list(broken_rules(1, {'x-kubernetes-validations': [{'rule': 'self > 0', 'message': ''}]}))\n"
+        "print('celpy' in sys.modules, sys.getrecursionlimit())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True 1234\n"

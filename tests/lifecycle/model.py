@@ -187,8 +187,7 @@ class ModelClient:
         try:
             self.server.check_status(resource.kind, body["status"])
         except Rejected as error:
-            # Nothing but a defect of the operator: such a write would be refused for ever.
-            raise AssertionError(str(error)) from error
+            raise ApiError(ErrorKind.INVALID, 422, str(error)) from error
         self._judge("status", resource.kind, before, body)
         return self._answer(fate, self.server.update(resource.kind, metadata["name"], status=body["status"]))
 

@@ -17,6 +17,7 @@ from kr8s.asyncio import Api
 GROUP_VERSION = "kubernetes.dask.org/v1"
 RESOURCES = frozenset({"daskclusters", "daskworkergroups"})
 REQUEST_SECONDS = 20.0
+CONNECTIONS = 20
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class SharedApi(Api):
         super().__init__(
             bypass_factory=True, url=None, kubeconfig=None, serviceaccount=None, namespace=None, context=None
         )
-        # Not for the pool: behind a hundred requests in flight the next one waits its turn.
+        # Not for the pool: behind the requests in flight the next one waits its turn.
         self.timeout = httpx.Timeout(REQUEST_SECONDS, pool=None)
         self._once = asyncio.Lock()
         self._session_token: str | None = None
@@ -51,15 +52,26 @@ class SharedApi(Api):
         return self
 
     async def _create_session(self) -> None:
-        """As kr8s does it, but not with the same token again.
+        """As kr8s does it, but not with the same token again, and with as many connections as are kept open.
 
         kr8s makes a new session after every 403, an exceeded quota included, and closes the old one under all requests
-        that are in flight there.
+        that are in flight there; and httpx by default opens a hundred connections but keeps twenty.
         """
         token = self.auth.token
         if token and token == self._session_token and self._session and not self._session.is_closed:
             return
-        await super()._create_session()
+        if self._session:
+            await self._session.aclose()
+        headers = {"User-Agent": self.__version__, "Content-Type": "application/json"}
+        self._session = httpx.AsyncClient(
+            base_url=self.auth.server,
+            headers=headers | ({"Authorization": f"Bearer {token}"} if token else {}),
+            verify=await self.auth.ssl_context(),  # type: ignore[no-untyped-call]
+            timeout=self.timeout,
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            follow_redirects=True,
+            proxy=self.auth.proxy,
+        )
         self._session_token = token
 
 

@@ -25,7 +25,9 @@ def tear_down(observation: Observation) -> list[Action]:
         actions.append(Delete(cluster, "the job has ended"))
     if runner is not None and not runner.ended and not runner.deleting:
         pod = Owned("Pod", runner.name, runner.uid, runner.attempt)
-        if not runner.started:
+        # A report can be ahead of the kubelet's word that its writer runs.
+        heard = report is not None and bool(report.status)
+        if not runner.started and not heard:
             actions.append(Delete(pod, "the job has ended and its runner never started"))
         elif _overdue(observation):
             actions.append(Delete(pod, "the job has ended and its runner has not"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import random
@@ -91,8 +92,6 @@ class _Run:
         self.port = free_port()
         self.dashboard = free_port() if dashboard else None
         self.facts = Facts(plan.attempt, plan.generation, plan.workers, accepted)
-        if self.dashboard is not None:
-            self.facts.dashboard = f"http://127.0.0.1:{self.dashboard}/status"
         self.began = time.monotonic()
         self.told: dict[str, Any] | None = None
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
@@ -101,6 +100,7 @@ class _Run:
     def run(self) -> dict[str, Any]:
         for note in self.plan.notes:
             self.listener.note(note)
+        self._offer_dashboard()
         try:
             with Processes(f"{self.plan.uid}", self.folder, self.listener.output) as processes:
                 self.processes = processes
@@ -117,6 +117,16 @@ class _Run:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.facts.cleaned_up = now()
         return build_status(self.facts)
+
+    def _offer_dashboard(self) -> None:
+        if self.dashboard is None:
+            return
+        if importlib.util.find_spec("bokeh") is None:
+            self.dashboard = None
+            self.listener.note("there is no dashboard without bokeh: pip install bokeh")
+            return
+        self.facts.dashboard = f"http://127.0.0.1:{self.dashboard}/status"
+        self.listener.note(f"dashboard: {self.facts.dashboard}")
 
     def _prepare(self) -> None:
         self.scratch = self.folder / "scratch"
@@ -267,7 +277,7 @@ class _Run:
         """The runner's last words, where its report has no outcome; else what its exit code says."""
         code = self.runner.returncode
         try:
-            said = wire.parse_termination(self.termination_log.read_text(errors="replace"))
+            said = wire.parse_termination_message(self.termination_log.read_text(errors="replace"))
         except OSError:
             said = None
         if said is not None and said.get("outcome") in ("Succeeded", "Failed"):

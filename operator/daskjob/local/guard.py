@@ -18,8 +18,8 @@ import time
 from collections.abc import Collection, Iterator
 
 MARKER = "DASKJOB_LOCAL_RUN"
-#: Seconds between asking processes to end and killing them.
-GRACE = 1.0
+#: Seconds between asking processes to end and killing them: they hold nothing that is worth waiting for.
+GRACE = 0.3
 POLL = 0.01
 
 

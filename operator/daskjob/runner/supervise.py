@@ -161,10 +161,10 @@ class _Supervisor:
             part = wire.parse_report(json.loads(line))
         except (ValueError, RecursionError):
             return
-        end = {name: part.pop(name) for name in ("outcome", "result", "failure") if name in part}
-        part.pop("seq", None)
-        if part:
-            self.reporter.update(part)
+        end = {name: part[name] for name in ("outcome", "result", "failure") if name in part}
+        news = {name: part[name] for name in ("stage", "timings", "progress", "workers") if name in part}
+        if news:
+            self.reporter.update(news)
         if "outcome" not in end:
             return
         if self.outcome is None and not self.cancel_reason:

@@ -6,6 +6,7 @@ Rules about a change (`oldSelf`) say nothing about a manifest alone and are left
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
@@ -79,7 +80,12 @@ def _environment() -> Any:
     # Slow to import, and needed only to validate.
     from celpy import Environment
 
-    return Environment()
+    limit = sys.getrecursionlimit()
+    try:
+        return Environment()
+    finally:
+        # It raises the limit for the whole process; rules this small need no more than there was.
+        sys.setrecursionlimit(limit)
 
 
 def _as_cel(value: Any, schema: dict[str, Any]) -> Value:

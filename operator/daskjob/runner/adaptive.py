@@ -1,0 +1,35 @@
+"""How many workers an adaptive cluster should have, from what the scheduler asks for."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+#: Seconds that fewer workers must be enough before any is retired.
+COOLDOWN = 15.0
+#: Seconds between questions to the scheduler.
+INTERVAL = 2.0
+
+
+class Scaler:
+    """Up at once, down after a while, always between minimum and maximum."""
+
+    def __init__(self, minimum: int, maximum: int) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+        self.wanted = minimum
+        self._lower_since: Optional[float] = None
+
+    def decide(self, now: float, target: int, running: int) -> tuple[int, int]:
+        """(wanted, to retire): `target` is the scheduler's, `running` the workers that are there and not retired."""
+        target = min(max(target, self.minimum), self.maximum)
+        if target >= max(running, self.wanted):
+            self._lower_since = None
+            self.wanted = target
+            return self.wanted, 0
+        if self._lower_since is None:
+            self._lower_since = now
+        if now - self._lower_since < COOLDOWN:
+            return self.wanted, 0
+        self._lower_since = None
+        self.wanted = target
+        return self.wanted, max(0, running - target)

@@ -1,0 +1,179 @@
+"""The child: connects, loads, runs and encodes; hands every step to the parent and ends when that has read the result."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import Any, Callable, Optional
+
+from daskjob import wire
+from daskjob.runner import job as jobs
+from daskjob.runner.channel import Channel
+
+#: Seconds to wait for the parent to read the result.
+HANDOVER = 30.0
+
+
+def run(read_fd: int, write_fd: int) -> int:
+    """Never returns normally: ends the process once the parent has the outcome."""
+    child = _Child(read_fd, write_fd)
+    child.run()
+    return 1
+
+
+class _Child:
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self._clients: list[Callable[[], None]] = []
+        self._ending = threading.Lock()
+        self._pid = os.getpid()
+        self._channel = Channel(read_fd, write_fd, self._cancel)
+
+    def run(self) -> None:
+        scheduler: Any = None
+        started = ""
+        try:
+            job = jobs.read()
+            try:
+                from daskjob.runner.scheduler import Scheduler
+            except ImportError as error:
+                self.end(_missing_dask(error))
+            scheduler = Scheduler(job, self._channel.send, self._lost)
+            self._channel.go.wait()
+            from daskjob.runner.load import load, prepare_path
+
+            folder = prepare_path(job.code_path)
+            client = self._connect(job, scheduler)
+            target = load(job.entrypoint, folder)
+            if not scheduler.wait(scheduler.enough_workers):
+                self.end(_failed("NoWorkers", _no_workers(job, scheduler)))
+            from daskjob.runner.execute import execute
+
+            started = wire.timestamp(time.time())
+            self._channel.send({"stage": "Running", "timings": {"graphStarted": started}})
+            value = execute(target, job, client, lambda: self._open_client(job))
+            finished = wire.timestamp(time.time())
+            end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": wire.encode(value, job.result_bytes)}
+        except BaseException as error:
+            finished = wire.timestamp(time.time())
+            end = self._describe(error, scheduler)
+        if started:
+            end["timings"] = {"graphFinished": finished}
+        if scheduler is not None:
+            end.update(scheduler.refresh())
+        self.end(end)
+
+    def end(self, end: dict[str, Any]) -> None:
+        """Hands the outcome over, once, whichever thread comes first, and ends the process."""
+        if os.getpid() != self._pid:
+            # A fork that user code made and that came back from it.
+            os._exit(0)
+        self._ending.acquire()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                pass
+        self._channel.send(end)
+        self._channel.acknowledged.wait(HANDOVER)
+        os._exit(0 if end["outcome"] == wire.SUCCEEDED else 1)
+
+    def _describe(self, error: BaseException, scheduler: Any) -> dict[str, Any]:
+        if scheduler is None and not isinstance(error, jobs.InvalidJob):
+            import traceback
+
+            traceback.print_exc()
+            return _failed("InvalidJob", f"the runner itself failed: {error!r}")
+        if isinstance(error, jobs.InvalidJob):
+            return _failed("InvalidJob", str(error))
+        if not isinstance(error, (wire.NotSerializable, wire.TooLarge)):
+            import traceback
+
+            # Whole, for the pod's log; the report has the end of it.
+            traceback.print_exception(type(error), error, error.__traceback__)
+        from daskjob.runner import failure
+
+        end: dict[str, Any] = {"outcome": wire.FAILED, "failure": failure.describe(error, scheduler)}
+        if isinstance(error, wire.NotSerializable):
+            end["result"] = {"type": error.type}
+        elif isinstance(error, wire.TooLarge):
+            end["result"] = {"type": error.type, "size": error.size}
+        return end
+
+    def _connect(self, job: jobs.Job, scheduler: Any) -> Any:
+        """A client of user code, Dask's default from here on."""
+        import dask
+        from distributed import Client
+
+        # `Client()` in user code then means this scheduler.
+        dask.config.set({"scheduler-address": job.scheduler})
+        while scheduler.wait(scheduler.connected):
+            try:
+                client = Client(job.scheduler, timeout=10)
+            except (OSError, TimeoutError) as error:
+                scheduler.last_error = f"{type(error).__name__}: {error}"
+                time.sleep(0.2)
+                continue
+            self._clients.append(lambda: _cancel_futures(client))
+            return client
+        self.end(_failed("SchedulerUnreachable", _unreachable(job, scheduler)))
+
+    async def _open_client(self, job: jobs.Job) -> Any:
+        """A client of the running loop, Dask's default instead of the other one."""
+        import asyncio
+
+        from distributed import Client
+
+        client = await Client(job.scheduler, asynchronous=True, timeout=30)
+        loop = asyncio.get_running_loop()
+        self._clients.append(lambda: _soon(loop, lambda: _cancel_futures(client)))
+        return client
+
+    def _cancel(self) -> None:
+        for cancel in list(self._clients):
+            try:
+                cancel()
+            except Exception as error:
+                print(f"daskjob: futures could not be cancelled: {error!r}", file=sys.stderr, flush=True)
+
+    def _lost(self, message: str) -> None:
+        self.end(_failed("SchedulerLost", message))
+
+
+def _soon(loop: Any, action: Callable[[], Any]) -> None:
+    loop.call_soon_threadsafe(action)
+
+
+def _cancel_futures(client: Any) -> Any:
+    from distributed import Future
+
+    futures = [Future(key, client) for key in list(client.futures)]
+    answer = client.cancel(futures, force=True)
+    if client.asynchronous:
+        import asyncio
+
+        return asyncio.ensure_future(answer)
+    return None
+
+
+def _failed(reason: str, message: str, exception_type: Optional[str] = None) -> dict[str, Any]:
+    return {"outcome": wire.FAILED, "failure": wire.failure(reason, message, exception_type)}
+
+
+def _missing_dask(error: ImportError) -> dict[str, Any]:
+    message = f"this image cannot import dask and distributed ({error}): use one that has both"
+    return _failed("ModuleNotFound", message, type(error).__name__)
+
+
+def _unreachable(job: jobs.Job, scheduler: Any) -> str:
+    return (
+        f"no connection to the scheduler at {job.scheduler} within {job.scheduler_timeout:g} s: {scheduler.last_error}"
+    )
+
+
+def _no_workers(job: jobs.Job, scheduler: Any) -> str:
+    return (
+        f"{scheduler.workers} of {job.min_workers} workers registered with the scheduler "
+        f"within {job.scheduler_timeout:g} s"
+    )

@@ -1,0 +1,144 @@
+"""From the entry point to its value: calling, awaiting, computing, gathering."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import inspect
+from typing import Any, Callable, Coroutine, Mapping
+
+from dask.base import is_dask_collection
+from distributed import Client, Future
+
+from daskjob.runner.job import Job
+
+
+def execute(target: Any, job: Job, client: Client, open_client: Callable[[], Any]) -> Any:
+    """The value of the entry point: called if it is callable, awaited, computed and gathered on the cluster.
+
+    `client` is the connected client, already Dask's default. A coroutine function that asks for a client gets one of
+    its own loop instead, which `open_client` makes. Raises whatever user code or its tasks raise.
+    """
+    if is_dask_collection(target) or not callable(target):
+        if job.args or job.kwargs:
+            raise TypeError(f"graph.args are given, but {job.entrypoint} is a {type(target).__name__}, not a function")
+        return _drive(_settle(target, job, client))
+    if not _is_coroutine_function(target):
+        value = _call(target, job, client)
+        if inspect.isawaitable(value):
+            return asyncio.run(_await_and_settle(value, job, client))
+        return _drive(_settle(value, job, client))
+    if not _wants_client(target, job):
+        return asyncio.run(_await_and_settle(_call(target, job, client), job, client))
+    return asyncio.run(_with_own_client(target, job, open_client))
+
+
+async def _with_own_client(target: Any, job: Job, open_client: Callable[[], Any]) -> Any:
+    client = await open_client()
+    return await _settle(await _call(target, job, client), job, client)
+
+
+async def _await_and_settle(value: Any, job: Job, client: Client) -> Any:
+    return await _settle(await value, job, client)
+
+
+def _drive(work: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine that never waits, without an event loop: user code may bring its own."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("a client of this process's own loop was expected")
+
+
+def _is_coroutine_function(target: Any) -> bool:
+    plain = inspect.unwrap(target) if not isinstance(target, type) else target
+    while hasattr(plain, "func"):
+        plain = plain.func
+    return inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(getattr(plain, "__call__", None))
+
+
+def _wants_client(target: Any, job: Job) -> bool:
+    try:
+        parameter = inspect.signature(target).parameters.get("client")
+    except (TypeError, ValueError):
+        return False
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return parameter is not None and parameter.kind in named and "client" not in job.kwargs
+
+
+def _call(target: Any, job: Job, client: Any) -> Any:
+    args, kwargs = list(job.args), dict(job.kwargs)
+    if _wants_client(target, job):
+        parameters = list(inspect.signature(target).parameters.values())
+        place = next(index for index, each in enumerate(parameters) if each.name == "client")
+        positional = parameters[place].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        if positional and place <= len(args) and args:
+            # `graph.args` are the other parameters, wherever `client` stands among them.
+            args.insert(place, client)
+        else:
+            kwargs["client"] = client
+    return target(*args, **kwargs)
+
+
+async def _settle(value: Any, job: Job, client: Any) -> Any:
+    """The value with everything in it computed and gathered; the named keys of it if the job names keys."""
+    if job.keys is not None:
+        return await _resolved(client.gather(_submit_graph(value, job.keys, client)))
+    collections: list[Any] = []
+    _replace(value, is_dask_collection, collections.append)
+    if collections:
+        # All at once: what they share is computed once.
+        futures = iter(await _resolved(client.compute(collections)))
+        value = _replace(value, is_dask_collection, lambda _: next(futures))
+    pending: list[Any] = []
+    _replace(value, _is_future, pending.append)
+    if pending:
+        values = iter(await _resolved(client.gather(pending)))
+        value = _replace(value, _is_future, lambda _: next(values))
+    return value
+
+
+async def _resolved(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) and not _is_future(value) else value
+
+
+def _submit_graph(graph: Any, names: list[Any], client: Any) -> list[Any]:
+    if not isinstance(graph, Mapping):
+        raise TypeError(f"graph.keys are given, but the entry point gives a {type(graph).__name__}, not a dict of tasks")
+    keys = [_key(name) for name in names]
+    for key in keys:
+        if key not in graph:
+            close = difflib.get_close_matches(str(key), [str(each) for each in graph], 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise KeyError(f"graph.keys: {key!r} is not a key of the graph{hint}")
+    futures: list[Any] = client.get(graph, keys, sync=False)
+    return futures
+
+
+def _key(name: Any) -> Any:
+    return tuple(_key(part) for part in name) if isinstance(name, list) else name
+
+
+def _is_future(value: Any) -> bool:
+    return isinstance(value, Future)
+
+
+def _replace(value: Any, wanted: Callable[[Any], bool], replacement: Callable[[Any], Any], depth: int = 0) -> Any:
+    """The same nest of lists, tuples, sets and dicts with each wanted item replaced, in order."""
+    if wanted(value):
+        return replacement(value)
+    kind = type(value)
+    # Deeper nests are refused later, with their path.
+    if depth > 100:
+        return value
+    if kind is list:
+        return [_replace(item, wanted, replacement, depth + 1) for item in value]
+    if isinstance(value, tuple):
+        items = [_replace(item, wanted, replacement, depth + 1) for item in value]
+        return kind(*items) if hasattr(value, "_fields") else tuple(items)
+    if kind in (set, frozenset) and any(map(wanted, value)):
+        return kind([_replace(item, wanted, replacement, depth + 1) for item in value])
+    if isinstance(value, dict):
+        return {key: _replace(item, wanted, replacement, depth + 1) for key, item in value.items()}
+    return value

@@ -1,0 +1,165 @@
+"""What went wrong, in the words of the report: reason, exception, traceback without our frames, the task that erred."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import re
+import traceback
+from typing import Any, Iterator, Optional
+
+from daskjob import wire
+from daskjob.runner.job import InvalidJob
+from daskjob.runner.load import EntrypointMissing, ModuleMissing
+from daskjob.runner.scheduler import Scheduler
+
+#: Frames of these packages tell a user nothing about their own code.
+_LIBRARIES = ("dask", "distributed", "tornado", "asyncio", "concurrent", "importlib", "tblib", "<frozen", "<decorator")
+
+
+def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, Any]:
+    """The report's `failure` for anything that loading, running or encoding raised."""
+    if isinstance(error, InvalidJob):
+        return wire.failure("InvalidJob", str(error))
+    if isinstance(error, ModuleMissing):
+        cause = error.__cause__
+        return wire.failure("ModuleNotFound", str(error), name_of(cause or error), _traceback(cause or error))
+    if isinstance(error, EntrypointMissing):
+        return wire.failure("EntrypointNotFound", str(error), "AttributeError")
+    if isinstance(error, wire.NotSerializable):
+        return wire.failure("ResultNotSerializable", str(error))
+    if isinstance(error, wire.TooLarge):
+        return wire.failure("ResultTooLarge", str(error))
+    if isinstance(error, SystemExit):
+        return _exit(error)
+    if scheduler is not None and _is_connection_error(error) and (_lost_connection(error) or not scheduler.alive()):
+        message = "the connection to the scheduler was lost, and the futures with it"
+        return wire.failure("SchedulerLost", f"{message}: {error}", name_of(error), _traceback(error))
+    return _raised(error, scheduler.erred_tasks() if scheduler is not None else [])
+
+
+def _exit(error: SystemExit) -> dict[str, Any]:
+    code = error.code if isinstance(error.code, int) else 1 if error.code else 0
+    what = f"sys.exit({error.code!r}) was called before there was a result"
+    reason = "ExitCode" if code else "ExitedEarly"
+    return wire.failure(reason, what, "SystemExit", _traceback(error), exit_code=max(-255, min(255, code)))
+
+
+def _raised(error: BaseException, erred: list[tuple[str, str, str]]) -> dict[str, Any]:
+    if type(error).__name__ == "KilledWorker":
+        task = str(getattr(error, "task", ""))
+        message = f"the workers that ran task {task} died, each time: most often for want of memory. {error}"
+        return wire.failure("WorkersKilled", message, name_of(error), None, task or None)
+    match = _match(error, erred)
+    if match is not None:
+        key, text, trace = match
+        return wire.failure("TaskFailed", *_words(error, text, trace), task_key=key)
+    behind = next((found for found in (_match(each, erred) for each in _causes(error)) if found), None)
+    key = behind[0] if behind else None
+    return wire.failure("EntrypointFailed", _message(error), name_of(error), _traceback(error), key)
+
+
+def _match(error: BaseException, erred: list[tuple[str, str, str]]) -> Optional[tuple[str, str, str]]:
+    """The erred task whose exception this is, also if the exception could not be sent and its text came instead."""
+    forms = {_safe(repr, error), _safe(str, error)}
+    for task in erred:
+        if task[1] in forms:
+            return task
+    if type(error) is Exception and len(error.args) == 1 and isinstance(error.args[0], (bytes, bytearray)):
+        return erred[0] if erred else None
+    if _from_worker(error):
+        # The text may differ from process to process: it may hold an address in memory.
+        return next((task for task in erred if task[1].startswith(f"{type(error).__name__}(")), None)
+    return None
+
+
+def _words(error: BaseException, text: str, trace: str) -> tuple[str, str, str]:
+    """(message, exception type, traceback) of a task's exception."""
+    stood_in = type(error) is Exception and not text.startswith("Exception(")
+    if not stood_in:
+        return _message(error), name_of(error), _traceback(error)
+    name = re.match(r"[\w.]+", text)
+    frames = f"Traceback (most recent call last):\n{_without_libraries(trace)}{text}"
+    return text, name.group() if name else "Exception", frames
+
+
+def _from_worker(error: BaseException) -> bool:
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    return any(os.path.join("distributed", "worker.py") in file for file in files)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = {id(error)}
+    following: Optional[BaseException] = error.__cause__ or error.__context__
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        following = following.__cause__ or following.__context__
+
+
+def _is_connection_error(error: BaseException) -> bool:
+    kinds = (OSError, asyncio.TimeoutError, concurrent.futures.TimeoutError, asyncio.CancelledError)
+    kinds += (concurrent.futures.CancelledError,)
+    for each in (error, *_causes(error)):
+        if isinstance(each, kinds) or type(each).__name__ in ("ClosedClientError", "FutureCancelledError"):
+            return True
+    return False
+
+
+def _lost_connection(error: BaseException) -> bool:
+    return any(getattr(each, "reason", None) == "scheduler-connection-lost" for each in (error, *_causes(error)))
+
+
+def name_of(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    return _safe(str, error) or type(error).__name__
+
+
+def _safe(form: Any, error: BaseException) -> str:
+    try:
+        return str(form(error))
+    except Exception as broken:
+        return f"(its text cannot be had: {type(broken).__name__})"
+
+
+def _traceback(error: BaseException) -> str:
+    """As Python prints it, but only with frames of user code, if there are any."""
+    try:
+        whole = traceback.TracebackException(type(error), error, error.__traceback__, limit=-200)
+        _shorten(whole, set())
+        return "".join(whole.format())
+    except Exception as broken:
+        return f"(no traceback: {type(broken).__name__})"
+
+
+def _shorten(whole: traceback.TracebackException, seen: set[int]) -> None:
+    if id(whole) in seen:
+        return
+    seen.add(id(whole))
+    user = [frame for frame in whole.stack if not _is_library(frame.filename)]
+    whole.stack = traceback.StackSummary.from_list(user or list(whole.stack)[-5:])
+    for link in (whole.__cause__, whole.__context__):
+        if link is not None:
+            _shorten(link, seen)
+
+
+def _is_library(file: str) -> bool:
+    parts = file.replace(os.sep, "/").split("/")
+    if "daskjob" in parts and any(part.endswith(".pyz") for part in parts):
+        return True
+    folders = {"site-packages", "dist-packages", "lib"}
+    starts = [index + 1 for index, part in enumerate(parts[:-1]) if part in folders or part.startswith("python3")]
+    return parts[0] in _LIBRARIES or parts[0].startswith("<frozen") or any(parts[at] in _LIBRARIES for at in starts)
+
+
+def _without_libraries(trace: str) -> str:
+    """The same for the text of a traceback: two lines a frame."""
+    frames = re.split(r"(?m)^(?=  File \")", trace)
+    files = [re.match(r'  File "([^"]*)"', frame) for frame in frames]
+    user = [frame for frame, file in zip(frames, files) if file is None or not _is_library(file.group(1))]
+    return "".join(user or frames)

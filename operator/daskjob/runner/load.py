@@ -1,0 +1,91 @@
+"""Finding the entry point, and saying what was found instead."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import pkgutil
+import sys
+from types import ModuleType
+from typing import Any, Optional
+
+from daskjob.runner.job import InvalidJob
+
+
+class ModuleMissing(Exception):
+    """The module that the entry point names, or one that it imports, is not there."""
+
+
+class EntrypointMissing(Exception):
+    """The module is there, and the attribute is not."""
+
+
+def prepare_path(code_path: Optional[str]) -> str:
+    """Makes user code importable, before everything else: the job's code if it brings any, else the working folder."""
+    folder = code_path or os.getcwd()
+    # The archive itself stays importable, last: its parts are loaded when they are first needed.
+    own = sys.path.pop(0) if sys.path and sys.path[0] == sys.argv[0] else None
+    sys.path.insert(0, folder)
+    if own is not None:
+        sys.path.append(own)
+    return folder
+
+
+def load(entrypoint: str, folder: str) -> Any:
+    """The object at `package.module:attribute.path`. Raises ModuleMissing, EntrypointMissing, InvalidJob, or what the
+    import raises."""
+    module_name, colon, path = entrypoint.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *path.split("."))):
+        raise InvalidJob(f"graph.entrypoint: {entrypoint[:200]!r} is not of the form package.module:attribute")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise _missing_module(error, module_name, folder) from error
+    found: Any = module
+    walked = module_name
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise
+            raise EntrypointMissing(_missing_attribute(found, name, walked)) from None
+        walked += f".{name}" if ":" in walked else f":{name}"
+    return found
+
+
+def _missing_module(error: ModuleNotFoundError, wanted: str, folder: str) -> ModuleMissing:
+    missing = error.name or ""
+    if wanted != missing and not wanted.startswith(f"{missing}."):
+        return ModuleMissing(
+            f"{error}: {wanted} imports it, and it is not installed in this image nor among the job's files"
+        )
+    if "." in missing:
+        parent = sys.modules.get(missing.rpartition(".")[0])
+        names = sorted(module.name for module in pkgutil.iter_modules(getattr(parent, "__path__", [])))
+        missing_name, where = missing.rpartition(".")[2], f"the package {missing.rpartition('.')[0]}"
+    else:
+        names = sorted(module.name for module in pkgutil.iter_modules([folder]))
+        missing_name, where = missing, folder
+    return ModuleMissing(f"there is no module {missing!r}; {where} has: {_listing(names)}{_close(missing_name, names)}")
+
+
+def _missing_attribute(owner: Any, name: str, walked: str) -> str:
+    kind = "module" if isinstance(owner, ModuleType) else type(owner).__name__
+    names = sorted(
+        each
+        for each, value in getattr(owner, "__dict__", {}).items()
+        if not each.startswith("_") and not isinstance(value, ModuleType)
+    )
+    return f"{kind} {walked!r} has no {name!r}; it has: {_listing(names)}{_close(name, names)}"
+
+
+def _listing(names: list[str]) -> str:
+    more = f" and {len(names) - 15} more" if len(names) > 15 else ""
+    return (", ".join(names[:15]) or "nothing") + more
+
+
+def _close(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,270 @@
+"""The runner's own line to the scheduler, apart from user code's clients and in a thread of its own.
+
+It connects, waits for workers, counts tasks, asks for more or fewer workers, and notices when the scheduler is gone,
+whatever user code does with its client meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import threading
+import time
+import types
+from typing import Any, Callable, Optional
+from urllib.parse import urlsplit
+
+from distributed.core import connect, rpc
+from distributed.protocol.pickle import dumps
+from distributed.security import Security
+
+from daskjob import wire
+from daskjob.runner import snapshot
+from daskjob.runner.adaptive import INTERVAL as ADAPTIVE_INTERVAL
+from daskjob.runner.adaptive import Scaler
+from daskjob.runner.job import Job
+from daskjob.runner.progress import Progress
+
+#: Seconds that one connection attempt may take, one after the other; then the last again and again. A Service's address
+#: that is not routed yet swallows the first packets, so the first attempts are short.
+ATTEMPTS = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+PAUSE = 0.1
+#: Seconds between snapshots: while waiting for workers, then from the shortest on, so that they cost at most 5 %.
+WAITING = 0.1
+SHORTEST = 0.5
+LONGEST = 5.0
+#: Seconds that a question to the scheduler may take.
+CALL = 8.0
+#: Seconds without any way to connect after which the scheduler counts as lost.
+LOST = 8.0
+
+
+class SchedulerLost(Exception):
+    """The scheduler cannot be reached any more, or another one answers in its place."""
+
+
+class Scheduler:
+    """`publish` takes parts of the report's status; `lost` is called once, with a message, in the thread of this."""
+
+    def __init__(self, job: Job, publish: Callable[[dict[str, Any]], None], lost: Callable[[str], None]) -> None:
+        self._job = job
+        self._publish = publish
+        self._lost = lost
+        self._deadline = time.monotonic() + job.scheduler_timeout
+        self._security = Security().get_connection_args("client")
+        self._progress = Progress()
+        self._scaler = Scaler(*job.adaptive) if job.adaptive else None
+        self._loop = asyncio.new_event_loop()
+        self._rpc: Any = None
+        self._id = ""
+        self._last: dict[str, Any] = {}
+        self._workers: dict[str, list[Any]] = {}
+        self._retired: list[str] = []
+        self._retiring: Optional[asyncio.Task[None]] = None
+        self._asked_adaptive = 0.0
+        self._broken = False
+        self.last_error = "no attempt was made"
+        self.connected = threading.Event()
+        self.enough_workers = threading.Event()
+        threading.Thread(target=self._loop.run_until_complete, args=(self._main(),), daemon=True).start()
+
+    def wait(self, event: threading.Event) -> bool:
+        """Waits for `connected` or `enough_workers`, at most until the job's scheduler time-out."""
+        return event.wait(max(0.0, self._deadline - time.monotonic()))
+
+    @property
+    def workers(self) -> int:
+        return len(self._usable())
+
+    def refresh(self, patience: float = 1.0) -> dict[str, Any]:
+        """The latest progress and workers, asked for once more now; what is known if that takes too long."""
+        if self._id:
+            self._call(self._observe(), patience)
+        return dict(self._last)
+
+    def erred_tasks(self) -> list[tuple[str, str, str]]:
+        """(key, exception text, traceback text) of the tasks that erred last, newest first; [] if it is not to be had."""
+        text = self._call(self._ask(snapshot.erred), CALL)
+        return [(key, error, trace) for key, error, trace in json.loads(text)] if text else []
+
+    def alive(self) -> bool:
+        """Whether the scheduler that the job began with still answers; takes up to about 20 s to be sure it does not."""
+        deadline = time.monotonic() + 2 * LOST
+        while time.monotonic() < deadline:
+            answer = self._call(self._probe(), CALL + 1)
+            if answer is not None:
+                return bool(answer == self._id)
+            time.sleep(0.3)
+        return False
+
+    def _call(self, work: Any, patience: float) -> Any:
+        """The result of a coroutine in this thread's loop; None if it fails or takes too long."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(patience)
+        except Exception:
+            future.cancel()
+            return None
+
+    async def _main(self) -> None:
+        try:
+            await self._connect()
+            await self._watch()
+        except SchedulerLost as error:
+            self._lost(str(error))
+
+    async def _connect(self) -> None:
+        attempt = 0
+        while not self._id:
+            patience = ATTEMPTS[min(attempt, len(ATTEMPTS) - 1)]
+            attempt += 1
+            try:
+                self._id = await self._identify(patience)
+            except Exception as error:
+                self.last_error = f"{type(error).__name__}: {error}".strip(": ")
+                await asyncio.sleep(PAUSE)
+        self._rpc = rpc(self._job.scheduler, timeout=CALL, connection_args=self._security)
+        self._publish({"stage": "Connected", "timings": {"connected": wire.timestamp(time.time())}})
+        self.connected.set()
+
+    async def _identify(self, patience: float) -> str:
+        comm = await asyncio.wait_for(
+            connect(self._job.scheduler, timeout=patience, **self._security), patience + 1.0
+        )
+        try:
+            await asyncio.wait_for(comm.write({"op": "identity", "reply": True}), CALL)
+            answer = await asyncio.wait_for(comm.read(), CALL)
+        finally:
+            comm.abort()
+        return str(answer["id"])
+
+    async def _watch(self) -> None:
+        while True:
+            asked = time.monotonic()
+            try:
+                await self._observe()
+                if self._scaler is not None and asked - self._asked_adaptive >= ADAPTIVE_INTERVAL:
+                    self._asked_adaptive = asked
+                    await self._scale(self._scaler)
+            except (OSError, asyncio.TimeoutError):
+                await self._survive()
+            took = time.monotonic() - asked
+            shortest = SHORTEST if self.enough_workers.is_set() else WAITING
+            await asyncio.sleep(min(LONGEST, max(shortest, 20 * took)))
+
+    async def _survive(self) -> None:
+        """Returns when the scheduler answers again; raises SchedulerLost if it does not, or is another one."""
+        since = time.monotonic()
+        while True:
+            answer = await self._probe()
+            if answer == self._id:
+                return
+            if answer:
+                raise SchedulerLost(
+                    f"another scheduler answers at {self._job.scheduler}: the first one, and all that it knew, is gone"
+                )
+            if await self._accepts():
+                # Something listens there: it is busy, not gone.
+                since = time.monotonic()
+            elif time.monotonic() - since > LOST:
+                raise SchedulerLost(f"the scheduler at {self._job.scheduler} does not answer any more: {self.last_error}")
+            await asyncio.sleep(0.5)
+
+    async def _probe(self) -> Optional[str]:
+        try:
+            return await self._identify(3.0)
+        except Exception as error:
+            self.last_error = f"{type(error).__name__}: {error}".strip(": ")
+            return None
+
+    async def _accepts(self) -> bool:
+        address = urlsplit(self._job.scheduler)
+
+        def attempt() -> bool:
+            try:
+                socket.create_connection((address.hostname, address.port), 3.0).close()
+            except OSError:
+                return False
+            return True
+
+        return await asyncio.get_running_loop().run_in_executor(None, attempt)
+
+    async def _ask(self, function: Callable[[Any], str]) -> str:
+        answer = await asyncio.wait_for(
+            self._rpc.run_function(function=dumps(_by_value(function)), args=dumps(()), kwargs=dumps({}), wait=True),
+            CALL,
+        )
+        if not isinstance(answer, dict) or answer.get("status") != "OK":
+            raise RuntimeError(f"the scheduler does not run functions: {str(answer)[:500]}")
+        return str(answer["result"])
+
+    async def _observe(self) -> None:
+        try:
+            seen = json.loads(await self._ask(snapshot.counts))
+        except (OSError, asyncio.TimeoutError):
+            raise
+        except Exception as error:
+            if not self._broken:
+                print(f"daskjob: no progress of tasks can be shown: {error}", file=sys.stderr, flush=True)
+            self._broken = True
+            seen = await self._observe_workers()
+        if seen["id"] != self._id:
+            raise SchedulerLost(f"another scheduler answers at {self._job.scheduler}: the first one is gone")
+        self._workers = seen["workers"]
+        usable = self._usable()
+        part: dict[str, Any] = {"progress": self._progress.take(seen["prefixes"])}
+        part["workers"] = {"connected": len(usable), "threads": sum(threads for _, threads, _ in usable)}
+        if self._scaler is not None:
+            part["workers"].update({"wanted": self._scaler.wanted, "retired": list(self._retired)})
+        if part != self._last:
+            if usable and not self._last.get("workers", {}).get("connected"):
+                self._first_worker(part)
+            self._last = {"progress": part["progress"], "workers": part["workers"]}
+            self._publish(part)
+        if len(usable) >= self._job.min_workers:
+            self.enough_workers.set()
+
+    def _first_worker(self, part: dict[str, Any]) -> None:
+        if not self.enough_workers.is_set() and not getattr(self, "_had_worker", False):
+            self._had_worker = True
+            part["timings"] = {"firstWorker": wire.timestamp(time.time())}
+
+    async def _observe_workers(self) -> dict[str, Any]:
+        identity = await asyncio.wait_for(self._rpc.identity(), CALL)
+        workers = {
+            address: [str(worker.get("name", address)), worker.get("nthreads", 1), True]
+            for address, worker in identity.get("workers", {}).items()
+        }
+        return {"id": identity["id"], "workers": workers, "prefixes": {}}
+
+    def _usable(self) -> list[list[Any]]:
+        return [worker for worker in self._workers.values() if worker[2] and worker[0] not in self._retired]
+
+    async def _scale(self, scaler: Scaler) -> None:
+        target = await asyncio.wait_for(self._rpc.adaptive_target(), CALL)
+        # Retired workers that are still there count for the scheduler, not for us.
+        target = int(target) - (len(self._workers) - len(self._usable()))
+        _, surplus = scaler.decide(time.monotonic(), target, len(self._usable()))
+        if surplus and (self._retiring is None or self._retiring.done()):
+            self._retiring = asyncio.ensure_future(self._retire(surplus))
+
+    async def _retire(self, count: int) -> None:
+        """Moves what the least busy workers hold elsewhere and lets them take no more tasks; the operator ends them."""
+        try:
+            names = await self._rpc.workers_to_close(n=count, attribute="name")
+            mine = [str(name) for name in names if str(name) not in self._retired][:count]
+            gone = await self._rpc.retire_workers(names=mine, close_workers=False, remove=False)
+        except (OSError, asyncio.TimeoutError) as error:
+            print(f"daskjob: could not retire workers: {error}", file=sys.stderr, flush=True)
+            return
+        named = {address: worker[0] for address, worker in self._workers.items()}
+        self._retired += [named[address] for address in gone if address in named]
+
+
+def _by_value(function: Callable[[Any], str]) -> Any:
+    """The same function as if it were defined in the program itself: such functions are pickled whole."""
+    copy = types.FunctionType(function.__code__, {"__builtins__": __builtins__}, function.__name__)
+    copy.__module__ = "__main__"
+    return copy

@@ -1,0 +1,40 @@
+"""Functions that run inside the scheduler.
+
+They are sent by value (the scheduler has none of our code), so each is whole in itself and gives JSON text back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def counts(dask_scheduler: Any) -> str:
+    """`{id, workers: {address: [name, threads, usable]}, prefixes: {name: [total, done, processing, pending, erred]}}`.
+
+    A prefix remembers how often its tasks entered each state, forgotten ones included, so nothing is lost when a
+    computation is forgotten. A task that was computed twice counts as done once more; the reader evens that out.
+    """
+    import json
+
+    prefixes = {}
+    for prefix in list(dask_scheduler.task_prefixes.values()):
+        now, ever = prefix.states, prefix.state_counts
+        alive = sum(count for state, count in now.items() if state != "forgotten")
+        processing = now.get("processing", 0)
+        pending = sum(now.get(state, 0) for state in ("waiting", "queued", "no-worker"))
+        total = alive + ever.get("forgotten", 0)
+        if total:
+            prefixes[prefix.name] = [total, ever.get("memory", 0), processing, pending, ever.get("erred", 0)]
+    workers = {
+        address: [str(worker.name), worker.nthreads, worker.status.name in ("running", "paused")]
+        for address, worker in dask_scheduler.workers.items()
+    }
+    return json.dumps({"id": dask_scheduler.id, "workers": workers, "prefixes": prefixes})
+
+
+def erred(dask_scheduler: Any) -> str:
+    """`[[key, exception, traceback], …]` of the tasks that erred last, newest first, forgotten ones included."""
+    import json
+
+    tasks = list(getattr(dask_scheduler, "erred_tasks", ()))[:20]
+    return json.dumps([[str(task.key), task.exception_text[:4096], task.traceback_text[-8192:]] for task in tasks])

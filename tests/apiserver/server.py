@@ -1,0 +1,226 @@
+"""A real etcd and kube-apiserver on loopback, and a client that says what they answered. No kubelet, no controllers:
+a pod is an object with a UID, and its token is asked for by name."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BINARIES = Path(os.environ.get("CLUSTER_BIN") or Path.home() / ".cache/daskjob/bin-1.35.4")
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server said: `status` is the HTTP status, `body` the decoded JSON (a Status object on errors)."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def message(self) -> str:
+        return str(self.body.get("message", ""))
+
+    @property
+    def causes(self) -> list[tuple[str, str]]:
+        """Field and message of each thing refused; without the server's remarks that belong to no field."""
+        causes = self.body.get("details", {}).get("causes", [])
+        return [(each.get("field", ""), each.get("message", "")) for each in causes if each.get("field") != "<nil>"]
+
+    def ok(self) -> dict[str, Any]:
+        """The body of an answer that must be a success."""
+        assert self.status in (200, 201), f"{self.status}: {self.message or self.body}"
+        return self.body
+
+
+@dataclass
+class Client:
+    """One user of the API server, known by its token. Keeps one connection open."""
+
+    port: int
+    certificate: Path
+    token: str
+    _connection: http.client.HTTPSConnection = field(init=False)
+
+    def __post_init__(self) -> None:
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        context.check_hostname = False
+        self._connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=30)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
+        """`path` with its query; `body` is sent as JSON of the content type `kind`."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
+        self._connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        with self._connection.getresponse() as response:
+            content = response.read()
+        decoded = json.loads(content) if content.startswith(b"{") else {"message": content.decode()}
+        return Answer(response.status, decoded)
+
+    def create(self, path: str, manifest: dict[str, Any], query: str = "fieldValidation=Strict") -> Answer:
+        return self.request("POST", f"{path}?{query}", manifest)
+
+    def get(self, path: str) -> Answer:
+        return self.request("GET", path)
+
+    def merge(self, path: str, changes: dict[str, Any]) -> Answer:
+        """A JSON merge-patch, as the runner sends it."""
+        return self.request("PATCH", f"{path}?fieldValidation=Strict", changes, "application/merge-patch+json")
+
+    def apply(self, path: str, manifest: dict[str, Any], manager: str = "test") -> Answer:
+        """A server-side apply."""
+        query = f"fieldManager={manager}&fieldValidation=Strict"
+        return self.request("PATCH", f"{path}?{query}", manifest, "application/apply-patch+yaml")
+
+    def delete(self, path: str) -> Answer:
+        return self.request("DELETE", path)
+
+
+@dataclass
+class Server:
+    """A running API server; `admin` may do everything."""
+
+    port: int
+    certificate: Path
+    kubeconfig: Path
+    admin: Client
+    _open: ExitStack
+
+    def client(self, token: str) -> Client:
+        """A client for a token; closed with the server."""
+        made = Client(self.port, self.certificate, token)
+        self._open.callback(made.close)
+        return made
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        command = [str(BINARIES / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]
+        # A cache of its own: what another server offered is not what this one offers.
+        environment = os.environ | {"KUBECACHEDIR": str(self.kubeconfig.parent / "kubectl-cache")}
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, env=environment)
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """Starts both, and kills both at the end. Raises RuntimeError when a program is missing or does not get ready."""
+    missing = [name for name in ("etcd", "kube-apiserver", "kubectl") if not (BINARIES / name).is_file()]
+    if missing:
+        raise RuntimeError(f"no {', '.join(missing)} in {BINARIES}: run tests/cluster/build, or set CLUSTER_BIN")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="daskjob-apiserver-")))
+        token = secrets.token_hex(16)
+        _write_keys(folder, token)
+        client_port, peer_port, port = _free_ports(3)
+        etcd = f"http://127.0.0.1:{client_port}"
+        peer = f"http://127.0.0.1:{peer_port}"
+        started = [
+            stack.enter_context(
+                _process(
+                    folder,
+                    "etcd",
+                    *("--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"),
+                    *("--listen-client-urls", etcd, "--advertise-client-urls", etcd),
+                    *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
+                    *("--initial-cluster", f"default={peer}"),
+                )
+            ),
+            stack.enter_context(
+                _process(
+                    folder,
+                    "kube-apiserver",
+                    *(f"--etcd-servers={etcd}", f"--cert-dir={folder}/certs", f"--secure-port={port}"),
+                    *("--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"),
+                    *("--service-cluster-ip-range=198.19.0.0/24", "--authorization-mode=RBAC"),
+                    *(f"--token-auth-file={folder}/tokens.csv", "--service-account-issuer=https://kubernetes.default"),
+                    *(f"--service-account-key-file={folder}/sa.key",),
+                    *(f"--service-account-signing-key-file={folder}/sa.key",),
+                )
+            ),
+        ]
+        certificate = folder / "certs/apiserver.crt"
+        _await_ready(folder, started, certificate, port, token)
+        admin = Client(port, certificate, token)
+        stack.callback(admin.close)
+        kubeconfig = folder / "kubeconfig"
+        kubeconfig.write_text(_kubeconfig(port, certificate, token))
+        yield Server(port, certificate, kubeconfig, admin, stack)
+
+
+def _write_keys(folder: Path, token: str) -> None:
+    command = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", folder / "sa.key"]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
+
+
+def _kubeconfig(port: int, certificate: Path, token: str) -> str:
+    cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(certificate)}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "test", "user": {"token": token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        }
+    )
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextmanager
+def _process(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program with its log in the folder. Killed at the end: what it holds is thrown away with the folder."""
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [BINARIES / name, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _await_ready(
+    folder: Path, started: list[subprocess.Popen[bytes]], certificate: Path, port: int, token: str
+) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    said = "nothing yet"
+    while time.monotonic() < deadline:
+        if any(process.poll() is not None for process in started):
+            break
+        try:
+            client = Client(port, certificate, token)
+            try:
+                answer = client.get("/readyz")
+            finally:
+                client.close()
+        except (OSError, http.client.HTTPException) as error:
+            said = repr(error)
+        else:
+            if answer.status == 200:
+                return
+            said = answer.message
+        time.sleep(0.1)
+    logs = "\n".join(f"{log.name}: …{log.read_text()[-1500:]}" for log in sorted(folder.glob("*.log")))
+    raise RuntimeError(f"the API server did not get ready within {START_SECONDS} s; it said: {said}\n{logs}")

@@ -1,0 +1,489 @@
+"""The operator against a model of Kubernetes in which all goes wrong that can: the promises hold after every step.
+
+Two operators (one should lead, but the promises must not rest on it) run the real passes (`Reconciler`, `Performer`,
+`observe`, `decide`) over a model API server. Their watches lag and lose events, their requests fail before and after
+they took effect, and they die after any request. At the end the faults stop, time goes on, and every job must end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from daskjob.api import constants as c
+from daskjob.api.codec import from_dict, to_dict
+from daskjob.api.constants import ConditionType
+from daskjob.api.status import DaskJobStatus
+from daskjob.control.client import BY_KIND, Body
+from daskjob.control.errors import ApiError
+from daskjob.control.perform import Performer
+from daskjob.control.queue import WorkQueue
+from daskjob.control.reconcile import Reconciler
+from daskjob.control.resync import INTERVAL, resync
+from daskjob.control.store import Store
+from daskjob.manifests.pods import Defaults
+
+from .model import NAMESPACE, Crash, ModelClient, Watch
+from .world import World, a_job, component_of, is_ended, is_running, labels_of
+
+KEY = (NAMESPACE, "sum")
+DEFAULTS = Defaults(image="localhost/dask:test")
+
+SOURCES = [None, {"inline": "def f(): return 1"}, {"configMap": {"name": "code"}}]
+WORKERS = [{"replicas": 2}, {"adaptive": {"minimum": 1, "maximum": 3}}]
+RUNNERS = [{}, {}, {}, {"template": {"spec": {"hostNetwork": True}}}]
+FATES = ["ok"] * 6 + ["transient", "timeout", "conflict", "forbidden", "crash"]
+#: Reasons that a runner may give, right and wrong ones.
+REASONS = ["TaskFailed", "WorkersKilled", "SchedulerLost", "NoWorkers", "RunnerDisrupted", "", "no reason at all"]
+OBSTACLES = [
+    ("ImagePullBackOff", "no such image"),
+    ("InvalidImageName", "not a name"),
+    ("Unschedulable", "0/1 nodes are available"),
+    ("CreateContainerConfigError", 'secret "x" not found'),
+]
+#: What may stand in a termination message.
+LAST_WORDS = [
+    "",
+    "Killed",
+    '{"protocol": 1, "outcome": "Succeeded", "result": {"type": "int", "value": "7", "size": 1}}',
+    '{"protocol": 1, "outcome": "Failed", "failure": {"reason": "TaskFailed", "message": "boom"}}',
+    '{"protocol": 1, "outcome": "Failed", "failure": {"reason": "!", "class": "Infrastructure"}}',
+    '{"protocol": 1, "outcome": "Succeeded", "result": {"type": 5, "value": 7, "size": -1, "sha256": "x"}}',
+    '{"protocol": 1, "outcome": "Succeeded", "result": []}',
+    '{"protocol": 1, "outcome": "Failed", "failure": {"reason": "Signal", "message": "\\ud800\\u0000", "exitCode": 1e9}}',
+    "[[[[",
+]
+
+examples = int(os.environ.get("N") or 60)
+watched = st.sampled_from(sorted(BY_KIND))
+operators = st.sampled_from([0, 0, 0, 1])
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> dict[str, Any]:
+    source, deadline = draw(st.sampled_from(SOURCES)), draw(st.sampled_from([None, None, 90]))
+    return {
+        "graph": {"entrypoint": "m:f", **({"source": source} if source else {})},
+        "cluster": {"workers": draw(st.sampled_from(WORKERS))},
+        "runner": draw(st.sampled_from(RUNNERS)),
+        **({"activeDeadlineSeconds": deadline} if deadline else {}),
+    }
+
+
+class Operator:
+    """One operator's process: its memory goes with every crash."""
+
+    def __init__(self, world: World, loop: asyncio.Runner) -> None:
+        self.world, self.loop = world, loop
+        self.client = ModelClient(world.server, world.text)
+        self.watch = Watch()
+        world.server.watches.append(self.watch)
+        self.begin()
+
+    def begin(self) -> None:
+        """A new process lists everything before it does anything."""
+        self.store, self.queue = Store(), WorkQueue()
+        self.client.crashed = False
+        self.client.plan.clear()
+        client: Any = self.client
+        performer = Performer(client, self.store, DEFAULTS, b"program")
+        self.reconciler = Reconciler(client, self.store, performer, lambda: self.world.now)
+        self.watch.clear()
+        self.resync()
+
+    def resync(self) -> None:
+        client: Any = self.client
+        self.loop.run(resync(client, self.store, self.queue, ()))
+
+    def deliver(self, kind: str, count: int) -> None:
+        events = self.watch.events[kind]
+        for _ in range(min(count, len(events))):
+            event, body = events.popleft()
+            if event == "DELETED":
+                self.store.drop(body)
+            else:
+                self.store.put(body)
+
+    def look(self, plan: Sequence[str] = ()) -> float | None:
+        """One pass, as the work queue makes it. Returns when to look again; nothing but ApiError may come of it."""
+        self.client.plan = deque(plan)
+        try:
+            return self.loop.run(self.reconciler.reconcile(KEY))
+        except ApiError:
+            return 60.0
+        except Crash:
+            self.begin()
+            return 0.0
+        finally:
+            self.client.plan.clear()
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        #: By job UID: what was recorded as its end.
+        self.ends: dict[str, Body] = {}
+
+    @initialize(skew=st.sampled_from([0, 600, -600]), spec=specs())
+    def begin(self, skew: int, spec: dict[str, Any]) -> None:
+        self.world = World(skew)
+        self.server = self.world.server
+        self.server.judges.append(self.judge)
+        self.operators = [Operator(self.world, self.loop) for _ in range(2)]
+        self.server.create("DaskJob", a_job(spec), self.world.text())
+
+    # What holds at every write of an operator.
+
+    def judge(self, verb: str, kind: str, before: Body | None, after: Body | None) -> None:
+        if verb == "status" and before is not None and after is not None:
+            self.judge_status(before, after["status"])
+        elif verb == "create" and after is not None and kind in ("DaskCluster", "Pod", "DaskJobReport"):
+            self.judge_create(kind, after)
+        elif verb == "delete" and before is not None:
+            job = self.job_of(before)
+            if job is not None:
+                assert job.finished, f"{kind} deleted before an outcome was recorded"
+
+    def judge_create(self, kind: str, body: Body) -> None:
+        job = self.job_of(body)
+        if job is None:
+            return  # The job was deleted meanwhile: the garbage collector is next.
+        assert not job.finished, f"{kind} made for a job that has ended"
+        assert labels_of(body)[c.ATTEMPT_LABEL] == str(job.attempt), f"{kind} made before its attempt was recorded"
+        assert job.current is not None
+        assert body["metadata"]["name"].startswith(job.current.name)
+        if kind == "Pod":
+            report = self.server.find("DaskJobReport", job.current.name)
+            assert report is None, "a second runner for an attempt that has a report"
+
+    def judge_status(self, before: Body, status: Body) -> None:
+        old, new = from_dict(DaskJobStatus, before.get("status")), from_dict(DaskJobStatus, status)
+        assert to_dict(new) == status, "the status does not survive being read"
+        assert not (new.is_true(ConditionType.COMPLETE) and new.is_true(ConditionType.FAILED))
+        for condition in new.conditions:
+            known = old.condition(ConditionType(condition.type))
+            same = known is not None and known.status == condition.status
+            if known is not None and same:
+                assert condition.last_transition_time == known.last_transition_time
+        if old.finished:
+            for part in ("phase", "result", "failure", "completion_time", "attempts", "summary"):
+                assert getattr(old, part) == getattr(new, part), f"{part} changed after the end"
+        elif new.finished:
+            self.judge_end(before["metadata"]["uid"], new)
+
+    def judge_end(self, uid: str, status: DaskJobStatus) -> None:
+        if status.current is None:
+            assert status.failure is not None
+            assert status.failure.reason == c.Reason.INVALID_SPEC
+            return
+        succeeded = status.is_true(ConditionType.COMPLETE)
+        report = self.server.find("DaskJobReport", status.current.name) or {}
+        outcome = report.get("status", {}).get("outcome")
+        if outcome is not None:
+            assert succeeded == (outcome == "Succeeded"), f"the report says {outcome}, the job {status.failure}"
+        elif succeeded:
+            runner = self.server.find("Pod", f"{status.current.name}-runner")
+            assert runner is not None, "a success that nobody reported"
+            assert "Succeeded" in json.dumps(runner["status"]), "a success that nobody reported"
+
+    def job_of(self, body: Body) -> DaskJobStatus | None:
+        """The status of the job that an object belongs to, if there is still that job."""
+        job = self.server.find("DaskJob", "sum")
+        if job is None or job["metadata"]["uid"] != labels_of(body).get(c.JOB_UID_LABEL):
+            return None
+        return from_dict(DaskJobStatus, job.get("status"))
+
+    @invariant()
+    def an_end_stays(self) -> None:
+        job = self.server.find("DaskJob", "sum")
+        if job is not None and from_dict(DaskJobStatus, job.get("status")).finished:
+            parts = ("phase", "result", "failure", "completionTime")
+            end = {part: job["status"].get(part) for part in parts}
+            assert self.ends.setdefault(job["metadata"]["uid"], end) == end
+
+    @invariant()
+    def two_runners_never_overlap(self) -> None:
+        job = self.server.find("DaskJob", "sum")
+        uid = job["metadata"]["uid"] if job is not None else None
+        mine = [each for each in self.runners() if labels_of(each).get(c.JOB_UID_LABEL) == uid]
+        assert len(mine) <= 1
+
+    def runners(self) -> list[Body]:
+        return [each for each in self.world.pods() if component_of(each) == "runner"]
+
+    def running(self) -> list[Body]:
+        return [each for each in self.runners() if is_running(each)]
+
+    # The user.
+
+    @precondition(lambda self: self.server.find("DaskJob", "sum") is None)
+    @rule(spec=specs())
+    def apply(self, spec: dict[str, Any]) -> None:
+        self.server.create("DaskJob", a_job(spec), self.world.text())
+
+    @precondition(lambda self: self.server.find("DaskJob", "sum") is not None)
+    @rule(whim=st.integers(0, 5))
+    def delete_job(self, whim: int) -> None:
+        if whim == 5:
+            self.server.remove("DaskJob", "sum")
+
+    @precondition(lambda self: self.server.find("ConfigMap", "code") is None)
+    @rule()
+    def bring_code(self) -> None:
+        self.server.create("ConfigMap", {"metadata": {"name": "code"}}, self.world.text())
+
+    @rule(kind=st.sampled_from(["DaskCluster", "Pod", "DaskJobReport"]), whim=st.integers(0, 3), data=st.data())
+    def delete_something(self, kind: str, whim: int, data: st.DataObject) -> None:
+        bodies = self.server.all(kind)
+        if bodies and whim == 3:
+            self.server.delete(kind, data.draw(st.sampled_from(bodies))["metadata"]["name"], self.world.text())
+
+    # The operators.
+
+    @rule(which=operators, plan=st.lists(st.sampled_from(FATES), max_size=12))
+    def look(self, which: int, plan: list[str]) -> None:
+        self.operators[which].look(plan)
+
+    @rule(which=operators, after=st.integers(0, 12))
+    def look_and_crash(self, which: int, after: int) -> None:
+        self.operators[which].look([*["ok"] * after, "crash"])
+
+    @rule(which=operators)
+    def restart(self, which: int) -> None:
+        self.operators[which].begin()
+
+    @rule(which=operators, kind=watched, count=st.integers(1, 5))
+    def deliver(self, which: int, kind: str, count: int) -> None:
+        self.operators[which].deliver(kind, count)
+
+    @rule(which=operators)
+    def deliver_all(self, which: int) -> None:
+        for kind in sorted(BY_KIND):
+            self.operators[which].deliver(kind, 1000)
+
+    @rule(which=operators, kind=watched)
+    def lose(self, which: int, kind: str) -> None:
+        events = self.operators[which].watch.events[kind]
+        if events:
+            events.popleft()
+
+    @rule(which=operators)
+    def resync(self, which: int) -> None:
+        self.operators[which].resync()
+
+    # The cluster.
+
+    @rule(seconds=st.sampled_from([1, 4, 11, 31, 70, 130, 700]))
+    def wait(self, seconds: int) -> None:
+        self.world.now += timedelta(seconds=seconds)
+
+    @rule(times=st.integers(1, 6))
+    def run_controllers(self, times: int) -> None:
+        for _ in range(times):
+            self.world.make_clusters()
+            self.world.make_pods()
+            self.world.collect()
+
+    @rule()
+    def run_kubelet(self) -> None:
+        self.world.remove_pods()
+        for pod in self.world.pods():
+            self.world.start(pod)
+
+    @rule()
+    def run_all(self) -> None:
+        self.settle()
+
+    @rule(which=operators)
+    def go_on(self, which: int) -> None:
+        """For a while all is well."""
+        self.operators[which].look()
+        self.settle()
+        self.deliver_all(which)
+        self.operators[which].look()
+
+    @rule(obstacle=st.sampled_from([None] * 6 + OBSTACLES))
+    def obstruct(self, obstacle: tuple[str, str] | None) -> None:
+        self.world.obstacle = obstacle
+
+    @rule(full=st.sampled_from([False, False, True]))
+    def fill_quota(self, full: bool) -> None:
+        self.world.full = full
+        for operator in self.operators:
+            operator.client.full = {"Pod"} if full else set()
+
+    @precondition(lambda self: any(map(is_running, self.world.pods())))
+    @rule(data=st.data(), how=st.sampled_from(["oom", "crash", "evict", "drain", "lose node"]))
+    def harm_a_pod(self, data: st.DataObject, how: str) -> None:
+        pod = data.draw(st.sampled_from([each for each in self.world.pods() if is_running(each)]))
+        if how == "oom":
+            self.world.end(pod, 137, "OOMKilled")
+        elif how == "crash":
+            self.world.end(pod, 1, "Error")
+        elif how == "lose node":
+            self.world.lost.add(pod["metadata"]["uid"])
+            self.server.delete("Pod", pod["metadata"]["name"], self.world.text())
+        else:
+            self.world.evict(pod, disrupted=how == "drain")
+
+    # The runner.
+
+    @precondition(lambda self: self.running())
+    @rule(stage=st.sampled_from(["Starting", "Connected", "Running", "Finished"]), wanted=st.integers(0, 5))
+    def say(self, stage: str, wanted: int) -> None:
+        reached = ["runnerStarted", "connected", "firstWorker", "graphStarted"]
+        there = reached[: {"Starting": 1, "Connected": 2, "Running": 4, "Finished": 4}[stage]]
+        workers = [each["metadata"]["name"] for each in self.server.all("Deployment") if "-worker-" in str(each)]
+        for runner in self.running():
+            self.world.say(
+                runner,
+                stage=stage,
+                timings={each: self.world.pod_time() for each in there},
+                progress={"total": 9, "done": wanted},
+                workers={"connected": 2, "wanted": wanted, "retired": workers[wanted:]},
+            )
+
+    @precondition(lambda self: self.running())
+    @rule(value=st.text(max_size=70), finished=st.booleans())
+    def succeed(self, value: str, finished: bool) -> None:
+        for runner in self.running():
+            result = {"type": "str", "value": json.dumps(value), "size": len(value)}
+            times = {"graphFinished": self.world.pod_time()} if finished else {}
+            self.world.say(runner, outcome="Succeeded", result=result, stage="Finished", timings=times)
+
+    @precondition(lambda self: self.running())
+    @rule(reason=st.sampled_from(REASONS), message=st.sampled_from(["boom", "x" * 32768, "\u0000 \u202e"]))
+    def fail(self, reason: str, message: str) -> None:
+        for runner in self.running():
+            failure = {"reason": reason or "?", "message": message}
+            self.world.say(
+                runner, outcome="Failed", failure=failure, timings={"graphFinished": self.world.pod_time()}
+            )
+
+    @precondition(lambda self: self.running())
+    @rule(exit_code=st.sampled_from([0, 1, 3, 139]), last_words=st.sampled_from(LAST_WORDS))
+    def exit(self, exit_code: int, last_words: str) -> None:
+        for runner in self.running():
+            self.world.end(runner, exit_code, "Completed" if exit_code == 0 else "Error", last_words)
+
+    # The end of all faults.
+
+    def settle(self) -> None:
+        """Lets all but the operator and the runners act until there is nothing for them to do."""
+        for _ in range(100):
+            acted = self.world.make_clusters()
+            acted |= self.world.make_pods() | self.world.collect() | self.world.remove_pods()
+            for pod in self.world.pods():
+                acted |= self.world.start(pod)
+            if not acted:
+                return
+        raise AssertionError("the model's cluster does not come to rest")
+
+    def run_runners(self) -> None:
+        """Each goes one step towards its end, if it has workers; one with a deadline hangs until it is told to stop."""
+        workers = [each for each in self.world.pods() if component_of(each) == "worker" and is_running(each)]
+        job = self.server.find("DaskJob", "sum") or {}
+        for runner in self.running():
+            report = self.world.report_of(runner)
+            if report is None:
+                continue
+            if report.get("status", {}).get("outcome"):
+                self.world.end(runner, 0, "Completed")
+            elif report["spec"].get("cancel"):
+                self.world.say(runner, outcome="Failed", failure={"reason": "Cancelled", "message": "told to stop"})
+            elif workers and not job.get("spec", {}).get("activeDeadlineSeconds"):
+                stage = report.get("status", {}).get("stage")
+                if stage == "Running":
+                    self.succeed("done", True)
+                else:
+                    self.say("Running", 1)
+
+    def come_to_an_end(self) -> None:
+        """Time goes on, by what the operator itself asks for and by its resync."""
+        operator = self.operators[0]
+        due, listing = self.world.now, self.world.now + timedelta(seconds=INTERVAL)
+        for _ in range(200):
+            self.settle()
+            self.run_runners()
+            self.settle()
+            if any(operator.watch.events.values()):
+                self.deliver_all(0)
+                due = self.world.now
+            if due <= self.world.now:
+                again = operator.look()
+                due = self.world.now + timedelta(seconds=INTERVAL if again is None else again)
+                self.an_end_stays()
+            elif self.is_over():
+                return
+            else:
+                self.world.now = min(due, listing)
+                if self.world.now >= listing:
+                    operator.resync()
+                    due, listing = self.world.now, self.world.now + timedelta(seconds=INTERVAL)
+        job = self.server.find("DaskJob", "sum")
+        raise AssertionError(f"the job does not end, or is not cleaned up: {json.dumps(job and job.get('status'))}")
+
+    def is_over(self) -> bool:
+        job = self.server.find("DaskJob", "sum")
+        if job is not None:
+            status = from_dict(DaskJobStatus, job.get("status"))
+            if not status.finished or (not self.world.lost and not status.is_true(ConditionType.CLEANED_UP)):
+                return False
+        return bool(self.world.lost) or not self.remains()
+
+    def remains(self) -> list[str]:
+        """What is left over that should not be."""
+        job = self.server.find("DaskJob", "sum")
+        uid = job["metadata"]["uid"] if job is not None else None
+        kept = {"DaskJob", "Event", "ConfigMap"}
+        return [
+            f"{kind} {name}"
+            for (kind, name), body in self.server.objects.items()
+            if kind not in kept
+            and not (labels_of(body).get(c.JOB_UID_LABEL) == uid and (kind == "DaskJobReport" or is_ended(body)))
+            or (kind == "ConfigMap" and name.endswith("-code"))
+        ]
+
+    def teardown(self) -> None:
+        if not hasattr(self, "operators"):
+            self.loop.close()
+            return
+        try:
+            self.come_to_an_end()
+            # Nodes come back, or are removed.
+            self.world.lost.clear()
+            self.come_to_an_end()
+            self.judge_the_end()
+        finally:
+            self.loop.close()
+
+    def judge_the_end(self) -> None:
+        assert self.remains() == []
+        job = self.server.find("DaskJob", "sum")
+        if job is not None:
+            status = from_dict(DaskJobStatus, job["status"])
+            failed = status.condition(ConditionType.FAILED)
+            assert status.is_true(ConditionType.COMPLETE) or (failed is not None and failed.reason)
+            assert status.is_true(ConditionType.CLEANED_UP)
+        # A job that has ended costs nothing more.
+        for operator in self.operators:
+            operator.resync()
+            operator.client.writes = 0
+            operator.look()
+            assert operator.client.writes == 0
+
+
+Machine.TestCase.settings = settings(
+    max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestMachine = Machine.TestCase

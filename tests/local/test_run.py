@@ -1,0 +1,340 @@
+"""`daskjob run` for real: what it prints, its exit codes, deadlines, interruptions, and that it leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+LINUX = sys.platform == "linux"
+
+
+def manifest(name: str, code: str, *, entrypoint: str = "code:main", **spec: Any) -> dict[str, Any]:
+    graph = {"entrypoint": entrypoint, "source": {"inline": textwrap.dedent(code)}}
+    return {
+        "apiVersion": "daskjob.io/v1alpha1",
+        "kind": "DaskJob",
+        "metadata": {"name": name},
+        "spec": {"graph": graph | spec.pop("graph", {}), **spec},
+    }
+
+
+@dataclass
+class Command:
+    """`daskjob run` in a folder of its own. Every process that comes of it carries `mark` in its environment."""
+
+    folder: Path
+    mark: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def write(self, file: str, *documents: dict[str, Any]) -> str:
+        (self.folder / file).write_text(yaml.safe_dump_all(documents))
+        return file
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "daskjob.cli", "run", *arguments],
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": self.folder, **options},
+            env={**os.environ, "TEST_RUN": self.mark, "TMPDIR": str(self.folder / "tmp")},
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments) as process:
+            try:
+                out, err = process.communicate(timeout=60)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def processes(self) -> list[int]:
+        """Those alive, oneself excepted; Linux only."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                variables = path.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if f"TEST_RUN={self.mark}".encode() in variables:
+                found.append(int(path.parent.name))
+        return found
+
+    def left(self) -> list[Any]:
+        return [*self.processes(), *(self.folder / "tmp").iterdir()]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Command]:
+    (tmp_path / "tmp").mkdir()
+    command = Command(tmp_path)
+    yield command
+    left = command.left()
+    for process in command.processes():
+        os.kill(process, signal.SIGKILL)
+    assert left == []
+
+
+def read_until(stream: Any, text: str) -> str:
+    """What comes until a line that has the text in it."""
+    read = ""
+    for line in stream:
+        read += line
+        if text in line:
+            return read
+    raise AssertionError(f"{text!r} did not come: {read}")
+
+
+def status_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.stdout, done.stderr
+    status: dict[str, Any] = json.loads(done.stdout)["status"]
+    return status
+
+
+CHATTY = """
+    from dask import delayed
+
+    def double(number):
+        print("a task at work")
+        return 2 * number
+
+    def main():
+        print("building the graph")
+        return delayed(double)(21)
+"""
+
+
+def test_several_jobs_one_of_them_failing(command: Command) -> None:
+    """One after the other; results to stdout, everything else to stderr; exit code 1."""
+    command.write("a.yaml", manifest("first", CHATTY), manifest("other", "def main(): return 1 / 0"))
+    command.write("b.yaml", manifest("last", "async def main(): return (1, 2)"))
+    done = command.run(".")
+    assert done.stdout.splitlines() == [
+        "first  Succeeded  42",
+        "other  Failed     EntrypointFailed",
+        "last   Succeeded  [1, 2]",
+    ]
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert "building the graph" in lines
+    assert "[worker-0] a task at work" in lines
+    assert "first: starting, 0/1 workers" in lines
+    at = lines.index("other failed: EntrypointFailed")
+    assert lines[at + 1] == "  ZeroDivisionError: division by zero"
+    assert any("def main(): return 1 / 0" in each for each in lines[at:])
+    assert lines.index("last: starting, 0/1 workers") > at
+
+
+def test_output_of_one_job(command: Command) -> None:
+    command.write("job.yaml", manifest("one", CHATTY))
+    done = command.run("job.yaml", "-o", "yaml", "-q")
+    job = yaml.safe_load(done.stdout)
+    assert done.returncode == 0
+    assert (job["apiVersion"], job["kind"]) == ("daskjob.io/v1alpha1", "DaskJob")
+    assert job["metadata"]["name"] == "one"
+    assert job["spec"]["startupDeadlineSeconds"] == 600, "the defaults of the schema"
+    assert job["status"]["phase"] == "Succeeded"
+    assert job["status"]["result"]["value"] == "42"
+    assert job["status"]["cluster"]["summary"] == "1/1"
+    assert job["status"]["progress"]["summary"] == "1/1"
+    times = job["status"]["timings"]
+    assert list(times.values()) == sorted(times.values())
+    assert list(times)[0] == "accepted"
+    assert list(times)[-1] == "cleanedUp"
+    assert done.stderr.splitlines() == ["building the graph", "[worker-0] a task at work"], "quiet"
+
+
+def test_output_of_several_jobs(command: Command) -> None:
+    command.write("job.yaml", *(manifest(name, "main = [1, None]") for name in ("one", "two")))
+    done = command.run("job.yaml", "-o", "json")
+    content = json.loads(done.stdout)
+    assert (content["kind"], [each["metadata"]["name"] for each in content["items"]]) == ("List", ["one", "two"])
+
+
+def test_value(command: Command) -> None:
+    command.write("job.yaml", manifest("one", "main = {'a': [1, None]}"))
+    done = command.run("job.yaml", "-o", "value")
+    assert json.loads(done.stdout) == {"a": [1, None]}
+
+
+def test_code_in_the_current_directory_and_settings(command: Command) -> None:
+    (command.folder / "mine.py").write_text(
+        textwrap.dedent("""
+            import os
+
+            def inside(dask_worker):
+                return [os.environ["GREETING"], dask_worker.state.nthreads, dask_worker.memory_manager.memory_limit]
+
+            def main(client):
+                return [os.environ["GREETING"], *client.run(inside).values()]
+        """)
+    )
+    job = manifest(
+        "mine",
+        "",
+        cluster={
+            "env": [{"name": "NAME", "value": "you"}, {"name": "GREETING", "value": "hello $(NAME)"}],
+            "workers": {"replicas": 2, "threads": 3, "resources": {"limits": {"memory": "1Gi"}}},
+        },
+    )
+    job["spec"]["graph"] = {"entrypoint": "mine:main"}
+    command.write("job.yaml", job)
+    done = command.run("job.yaml", "-o", "value")
+    worker = ["hello you", 3, 1024**3]
+    assert json.loads(done.stdout) == ["hello you", worker, worker], done.stderr
+    for path in command.folder.rglob("__pycache__"):
+        assert path.parent == command.folder, "only Python's own traces of importing mine.py"
+
+
+def test_a_worker_that_dies_is_replaced(command: Command) -> None:
+    code = """
+        import os, pathlib
+        from dask import delayed
+
+        def die_once(path):
+            if not pathlib.Path(path).exists():
+                pathlib.Path(path).touch()
+                os._exit(3)
+            return "alive"
+
+        def main(path):
+            return delayed(die_once)(path)
+    """
+    command.write("job.yaml", manifest("one", code, graph={"args": [str(command.folder / "died")]}))
+    done = command.run("job.yaml")
+    assert done.stdout == 'one  Succeeded  "alive"\n', done.stderr
+    assert "one: worker-0 ended, with exit code 3; starting another" in done.stderr.splitlines()
+
+
+ENDLESS = """
+    import subprocess, sys, time
+    from dask import delayed
+
+    def wait():
+        # Something that is in nobody's process group but its own.
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+        print("waiting", flush=True)
+        time.sleep(600)
+
+    def main():
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+        return delayed(wait)()
+"""
+
+
+@pytest.mark.skipif(not LINUX, reason="processes are found by /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(number: signal.Signals, command: Command) -> None:
+    command.write("job.yaml", manifest("endless", ENDLESS), manifest("next", "main = 1"))
+    with command.start("job.yaml", "-o", "json") as process:
+        read_until(process.stderr, "[worker-0] waiting")
+        began = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert json.loads(out)["status"]["failure"]["reason"] == "Cancelled"
+    assert "not run: next" in err
+    assert "Traceback" not in err
+    assert time.monotonic() - began < 10
+    assert command.left() == []
+
+
+@pytest.mark.skipif(not LINUX, reason="processes are found by /proc")
+def test_killed(command: Command) -> None:
+    """Not even that leaves anything."""
+    command.write("job.yaml", manifest("endless", ENDLESS))
+    with command.start("job.yaml") as process:
+        read_until(process.stderr, "[worker-0] waiting")
+        process.kill()
+    deadline = time.monotonic() + 15
+    while command.left() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert command.left() == []
+
+
+def test_active_deadline(command: Command) -> None:
+    command.write("job.yaml", manifest("endless", ENDLESS, activeDeadlineSeconds=4))
+    began = time.monotonic()
+    done = command.run("job.yaml", "-o", "json")
+    status = status_of(done)
+    assert status["failure"]["reason"] == "DeadlineExceeded"
+    assert status["failure"]["message"].endswith("longer than spec.activeDeadlineSeconds (4 s)")
+    assert done.returncode == 1
+    assert time.monotonic() - began < 15
+    assert command.left() == []
+
+
+def with_preload(name: str, component: str, code: str, **spec: Any) -> dict[str, Any]:
+    """A job whose scheduler or workers first run this code."""
+    variable = {"name": f"DASK_DISTRIBUTED__{component}__PRELOAD", "value": "first"}
+    files = {"code.py": "main = 1", "first.py": code}
+    job = manifest(name, "", cluster={"env": [variable]}, **spec)
+    job["spec"]["graph"]["source"] = {"files": files}
+    job["spec"]["graph"]["entrypoint"] = "code:main"
+    return job
+
+
+@pytest.mark.parametrize(
+    ("component", "code", "spec", "reason", "message"),
+    [
+        ("WORKER", "import time; time.sleep(600)", {"startupDeadlineSeconds": 3}, "StartupDeadlineExceeded", "(3 s)"),
+        ("WORKER", "raise SystemExit('I will not')", {}, "NoWorkers", "I will not"),
+        ("SCHEDULER", "import os; os._exit(7)", {}, "SchedulerLost", "before the graph ran, with exit code 7"),
+    ],
+)
+def test_a_cluster_that_does_not_start(
+    component: str, code: str, spec: dict[str, Any], reason: str, message: str, command: Command
+) -> None:
+    command.write("job.yaml", with_preload("one", component, code, **spec))
+    done = command.run("job.yaml", "-o", "json")
+    failure = status_of(done)["failure"]
+    assert failure["reason"] == reason
+    assert message in failure["message"]
+    assert failure["class"] == "Infrastructure"
+    assert done.returncode == 1
+
+
+def test_no_config_map(command: Command) -> None:
+    job = manifest("one", "")
+    job["spec"]["graph"]["source"] = {"configMap": {"name": "nowhere"}}
+    command.write("job.yaml", job)
+    done = command.run("job.yaml")
+    assert done.stdout == "one  Failed     ConfigMapNotFound\n"
+    assert "there is no ConfigMap 'nowhere' in the job's file or folder" in done.stderr
+    assert done.returncode == 1
+
+
+def test_on_a_terminal(command: Command) -> None:
+    """A bar, and what the job prints above it."""
+    command.write("job.yaml", manifest("one", CHATTY))
+    terminal, end = pty.openpty()
+    with command.start("job.yaml", stderr=end) as process:
+        os.close(end)
+        shown = b"".join(chunks(terminal))
+        out, _ = process.communicate(timeout=60)
+    assert out == "one  Succeeded  42\n"
+    text = shown.decode()
+    assert "━" in text
+    assert "building the graph\r\n" in text
+    assert "[worker-0] a task at work\r\n" in text
+
+
+def chunks(terminal: int) -> Iterator[bytes]:
+    try:
+        while chunk := os.read(terminal, 4096):
+            yield chunk
+    except OSError:
+        pass  # Linux says so when the other end is closed
+    finally:
+        os.close(terminal)
