@@ -17,7 +17,7 @@ extras = project["optional-dependencies"]; \
 print(*project["dependencies"], *extras["operator"], *extras["dask-controller"], sep="\n")' > /tmp/requirements.txt \
  && /opt/build/bin/pip --python /opt/daskjob-venv/bin/python install --no-cache-dir --no-compile --quiet -r /tmp/requirements.txt \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/daskjob-venv/lib || true; }
-COPY README.md ./
+COPY README.md LICENSE* ./
 COPY crds crds
 COPY operator operator
 RUN /opt/build/bin/pip wheel --no-cache-dir --quiet --no-deps --no-build-isolation --wheel-dir /tmp/wheels . \

@@ -30,7 +30,7 @@ class Settings:
     #: Jobs looked at side by side.
     concurrency: int = 10
     #: The ValidatingAdmissionPolicy on reports, and its binding.
-    policy_name: str = "daskjob-reports"
+    policy_name: str = "daskjob-report-writers"
     #: What every job's pods are made with.
     defaults: Defaults = field(default_factory=Defaults)
 

@@ -99,7 +99,8 @@ def example(schema: dict[str, Any]) -> Any:
     """A value that uses every field of a schema."""
     match schema.get("type"):
         case "object" if "additionalProperties" in schema:
-            return {"key": example(schema["additionalProperties"])}
+            # The empty name is a JSON pointer to the top, in a result's types.
+            return {name: example(schema["additionalProperties"]) for name in ("", "/0")}
         case "object":
             return {name: example(each) for name, each in schema.get("properties", {}).items()}
         case "array":

@@ -48,7 +48,7 @@ def refused(title: str, spec: str, field: str, words: str, server: str = "", **m
 
 def plain(path: str) -> str:
     """A path with map keys as fields: the server itself writes them now as `limits[cpu]`, now as `limits.cpu`."""
-    return re.sub(r"\[([^\]]*[^\]\d][^\]]*)\]", r".\1", path)
+    return re.sub(r"\[(?!\d+\])([^\]]*)\]", r".\1", path)
 
 
 ACCEPTED: dict[str, dict[str, Any]] = {

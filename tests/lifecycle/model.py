@@ -87,7 +87,7 @@ class Server:
         metadata = {
             **copy.deepcopy(body["metadata"]),
             "namespace": NAMESPACE,
-            "uid": f"{self.made:08x}-0000-4000-8000-{kind.lower()}",
+            "uid": f"{self.made * 0x9E3779B1 % 2**32:08x}-0000-4000-8000-{kind.lower()}",
             "creationTimestamp": now,
             "generation": 1,
         }

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -401,11 +401,13 @@ class Machine(RuleBasedStateMachine):
                 self.world.end(runner, 0, "Completed")
             elif report["spec"].get("cancel"):
                 self.world.say(runner, outcome="Failed", failure={"reason": "Cancelled", "message": "told to stop"})
-            elif workers and not job.get("spec", {}).get("activeDeadlineSeconds"):
+            elif not job.get("spec", {}).get("activeDeadlineSeconds"):
                 stage = report.get("status", {}).get("stage")
-                if stage == "Running":
+                if stage == "Running" and not workers:
+                    self.fail("TaskFailed", "no worker came back")
+                elif stage == "Running":
                     self.succeed("done", True)
-                else:
+                elif workers:
                     self.say("Running", 1)
 
     def come_to_an_end(self) -> None:
@@ -484,6 +486,7 @@ class Machine(RuleBasedStateMachine):
 
 
 Machine.TestCase.settings = settings(
-    max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples, stateful_step_count=40, deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
+    **({'phases': [Phase.generate]} if os.environ.get('NOSHRINK') else {}),
 )
 TestMachine = Machine.TestCase

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import daskjob
 import pytest
 from click.testing import CliRunner
+
+import daskjob
 from daskjob.cli.commands import daskjob as command
 from daskjob.cli.report import explain, line
 
@@ -35,7 +36,8 @@ def test_version() -> None:
 
 
 def test_starts_fast_because_it_imports_little() -> None:
-    code = "import sys, daskjob.cli.commands; print(sorted({'rich', 'distributed', 'celpy', 'numpy'} & set(sys.modules)))"
+    late = {"rich", "distributed", "celpy", "numpy"}
+    code = f"import sys, daskjob.cli.commands; print(sorted({late} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
+
 from daskjob.cli.documents import InputError, find_config_map, load_jobs
 
 JOB = "apiVersion: daskjob.io/v1alpha1\nkind: DaskJob\nmetadata: {name: %s}\nspec: {graph: {entrypoint: 'a:b'}}\n"

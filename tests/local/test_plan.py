@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from daskjob.local.plan import (
     PlanError,
     code_files,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from daskjob.local.guard import MARKER, marked_processes
 from daskjob.local.processes import Processes, tail
 
@@ -78,11 +79,15 @@ def test_all_end_with_the_run(code: str, marker: str, folder: Path, tmp_path: Pa
 
 @needs_proc
 def test_all_end_with_an_error(marker: str, folder: Path, tmp_path: Path) -> None:
-    lines = Lines()
-    with pytest.raises(ZeroDivisionError), Processes(marker, folder, lines) as processes:
-        processes.start("one", [sys.executable, "-c", SLEEPER], environment=os.environ, folder=tmp_path)
-        lines.wait_for(b"up\n")
-        raise ZeroDivisionError
+    def fail() -> None:
+        lines = Lines()
+        with Processes(marker, folder, lines) as processes:
+            processes.start("one", [sys.executable, "-c", SLEEPER], environment=os.environ, folder=tmp_path)
+            lines.wait_for(b"up\n")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert list(marked_processes(marker)) == []
 
 
@@ -131,7 +136,7 @@ def test_what_an_ended_process_leaves_behind_ends_when_it_is_retired(marker: str
         lines.wait_for(b"up\n")
         process.wait(20)
         processes.retire(process)
-        wait_until(lambda: not [each for each in marked_processes(marker)], "the child is left")
+        wait_until(lambda: not list(marked_processes(marker)), "the child is left")
         command = [sys.executable, "-c", SLEEPER]
         processes.start("two", command, environment=os.environ, folder=tmp_path)
         lines.wait_for(b"up\n", count=2)

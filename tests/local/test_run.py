@@ -123,7 +123,7 @@ def test_several_jobs_one_of_them_failing(command: Command) -> None:
     assert done.stdout.splitlines() == [
         "first  Succeeded  42",
         "other  Failed     EntrypointFailed",
-        "last   Succeeded  [1, 2]",
+        "last   Succeeded  [1,2]",
     ]
     assert done.returncode == 1
     lines = done.stderr.splitlines()
@@ -150,8 +150,7 @@ def test_output_of_one_job(command: Command) -> None:
     assert job["status"]["progress"]["summary"] == "1/1"
     times = job["status"]["timings"]
     assert list(times.values()) == sorted(times.values())
-    assert list(times)[0] == "accepted"
-    assert list(times)[-1] == "cleanedUp"
+    assert (next(iter(times)), list(times)[-1]) == ("accepted", "cleanedUp")
     assert done.stderr.splitlines() == ["building the graph", "[worker-0] a task at work"], "quiet"
 
 

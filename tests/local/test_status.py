@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+
 from daskjob.local.status import Facts, build_status, failure, short
 
 CRD = Path(__file__).parents[2] / "crds" / "daskjobs.yaml"
@@ -54,7 +55,10 @@ CASES = {
     "starting": facts(created=ACCEPTED, dashboard="http://127.0.0.1:1/status"),
     "running": facts(created=ACCEPTED, scheduler_started=ACCEPTED, report={**REPORT, "stage": "Running"}),
     "succeeded": facts(
-        created=ACCEPTED, finished=FINISHED, cleaned_up=FINISHED, report={**REPORT, "outcome": "Succeeded", "result": RESULT}
+        created=ACCEPTED,
+        finished=FINISHED,
+        cleaned_up=FINISHED,
+        report={**REPORT, "outcome": "Succeeded", "result": RESULT},
     ),
     "failed": facts(
         finished=FINISHED,

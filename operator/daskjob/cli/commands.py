@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -154,7 +154,7 @@ def _check(jobs: list[Document], *, err: bool) -> None:
         sys.exit(BAD_INPUT)
 
 
-def _refuse(message: str) -> Any:
+def _refuse(message: str) -> NoReturn:
     click.echo(f"daskjob: {message}", err=True)
     sys.exit(BAD_INPUT)
 

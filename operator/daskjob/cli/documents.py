@@ -150,7 +150,8 @@ def _parse(text: str, file: str, folder: Path, *, strict: bool) -> Iterator[Docu
         document = Document(file, number, content, folder)
         if not document.kind and strict:
             raise InputError(
-                f"{document.title}: not a manifest: it has no kind; begin with apiVersion: {API_VERSION} and kind: DaskJob"
+                f"{document.title}: not a manifest: it has no kind; begin with apiVersion: {API_VERSION} and "
+                "kind: DaskJob"
             )
         if document.kind:
             yield document

@@ -37,8 +37,8 @@ def describe(status: Mapping[str, Any]) -> str:
     workers = status.get("cluster", {}).get("summary", "")
     match status["phase"]:
         case "Running":
-            progress = status.get("progress", {}).get("summary") or "0 tasks"
-            return f"running, {progress} tasks" if "/" in progress else "running"
+            progress = status.get("progress") or {}
+            return f"running, {progress['summary']} tasks" if progress.get("total") else "running"
         case "Succeeded" | "Failed" as phase:
             return str(phase).lower()
         case _:

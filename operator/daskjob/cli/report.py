@@ -48,7 +48,8 @@ def explain(job: Mapping[str, Any]) -> str:
         parts.append(f"  task: {failure['taskKey']}")
     if failure.get("traceback"):
         lines = failure["traceback"].rstrip().splitlines()
-        parts.append("  traceback:" if len(lines) <= TRACEBACK_LINES else f"  traceback (last {TRACEBACK_LINES} lines):")
+        cut = f" (last {TRACEBACK_LINES} lines)" if len(lines) > TRACEBACK_LINES else ""
+        parts.append(f"  traceback{cut}:")
         parts += [f"    {each}" for each in lines[-TRACEBACK_LINES:]]
     if reason in ADVICE:
         parts.append(f"  what to do: {ADVICE[reason]}")

@@ -165,7 +165,8 @@ def _finish(observation: Observation, ending: Ending) -> Decision:
     job, now = observation.job, to_seconds_text(observation.now)
     status, attempt = job.status, job.status.current
     if attempt is not None:
-        status = progress.follow(observation, status, attempt)
+        # The conditions are those that were recorded: what is set below must not count as a change back.
+        status = replace(progress.follow(observation, status, attempt), conditions=status.conditions)
     failure = ending.failure
     reason = failure.reason if failure is not None else Reason.SUCCEEDED
     message = (failure.message or "") if failure is not None else "the graph was computed"
@@ -182,6 +183,8 @@ def _finish(observation: Observation, ending: Ending) -> Decision:
         timings=replace(status.timings, finished=to_text(observation.now)),
     ).with_condition(kind, True, reason, message, now, job.generation)
     if attempt is not None:
+        if status.cluster is not None:
+            status = replace(status, cluster=replace(status.cluster, dashboard=None))
         status = status.with_condition(
             ConditionType.CLUSTER_READY, False, Reason.CLEANING_UP, "the job has ended", now, job.generation
         ).with_attempt(

@@ -102,7 +102,7 @@ class _Run:
             self.listener.note(note)
         self._offer_dashboard()
         try:
-            with Processes(f"{self.plan.uid}", self.folder, self.listener.output) as processes:
+            with Processes(self.plan.uid, self.folder, self._output) as processes:
                 self.processes = processes
                 self._prepare()
                 self._tell()
@@ -145,12 +145,14 @@ class _Run:
         self.runner_file = self.folder / "runner.pyz"
         self.runner_file.write_bytes(build_runner())
         paths = [str(self.code_path), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self.environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **self.plan.environment}
+        own = {"PYTHONPATH": os.pathsep.join(paths), "DASK_TEMPORARY_DIRECTORY": str(self.scratch)}
+        self.environment = {**os.environ, **own, **self.plan.environment}
 
     def _start(self) -> None:
         self.facts.created = now()
         command = scheduler_command(self.port, self.scheduler_file, self.dashboard)
         self.scheduler = self._start_dask("scheduler", command)
+        self.facts.scheduler_started = now()
         # The runner reports into files that it is told of, and connects as soon as the scheduler listens.
         own = {
             "DASKJOB_JOB_FILE": str(self.job),
@@ -230,9 +232,8 @@ class _Run:
     def _scheduler_lost(self, code: int) -> dict[str, Any]:
         when = "while the graph ran" if self._has_started() else "before the graph ran"
         log = tail(self._log("scheduler"))
-        return failure(
-            "SchedulerLost", f"the scheduler ended {when}, {how_ended(code)}" + (f"; the end of its log:\n{log}" if log else "")
-        )
+        words = f"; the end of its log:\n{log}" if log else ""
+        return failure("SchedulerLost", f"the scheduler ended {when}, {how_ended(code)}{words}")
 
     def _has_started(self) -> bool:
         said = self.facts.report
@@ -264,8 +265,6 @@ class _Run:
             self.listener.note(f"the runner did not end within {RUNNER_GRACE:.0f} s: killing it")
 
     def _read_report(self) -> None:
-        if self.facts.scheduler_started is None and self.scheduler_file.exists():
-            self.facts.scheduler_started = now()
         try:
             report = json.loads(self.report_file.read_bytes())
         except (OSError, ValueError):
@@ -283,11 +282,17 @@ class _Run:
         if said is not None and said.get("outcome") in ("Succeeded", "Failed"):
             self.facts.report = {**self.facts.report, **said}
         elif code == 0:
-            self.facts.failure = failure("ExitedEarly", "the runner ended with exit code 0 but left no result", exitCode=0)
+            message = "the runner ended with exit code 0 but left no result"
+            self.facts.failure = failure("ExitedEarly", message, exitCode=0)
         else:
             reason = "Signal" if code < 0 else "ExitCode"
             message = f"the runner ended, {how_ended(code)}, and left no outcome; see its output above"
             self.facts.failure = failure(reason, message, exitCode=code)
+
+    def _output(self, source: str, line: bytes) -> None:
+        # After Ctrl-C all that comes is how the job was torn down.
+        if not self.cancel.is_set():
+            self.listener.output(source, line)
 
     def _tell(self) -> None:
         status = build_status(self.facts)

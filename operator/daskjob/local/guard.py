@@ -9,6 +9,7 @@ It runs as a script, isolated from anything installed: standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -63,10 +64,9 @@ def signal_groups(groups: Collection[int], number: signal.Signals) -> None:
 
 
 def _signal(process: int, number: signal.Signals) -> None:
-    try:
+    # Gone; on macOS a group of nothing but zombies is "not permitted".
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(process, number)
-    except (ProcessLookupError, PermissionError):
-        pass  # gone; a group of zombies only is "not permitted" on macOS
 
 
 def _group_lives(group: int) -> bool:

@@ -62,10 +62,11 @@ def make_plan(manifest: Mapping[str, Any], uid: str, find_config_map: FindConfig
     notes = []
     if adaptive:
         notes.append(f"adaptive: all {adaptive['maximum']} workers (the maximum) are started at once here")
-    environment = {}
+    environment: dict[str, str] = {}
     for variable in cluster.get("env") or ():
         if variable.get("valueFrom"):
-            notes.append(f"spec.cluster.env: {variable['name']} has valueFrom, which only a cluster can look up: not set")
+            name = variable["name"]
+            notes.append(f"spec.cluster.env: {name} has valueFrom, which only a cluster can look up: not set")
         else:
             environment[variable["name"]] = expand(variable.get("value") or "", environment)
     limit = ((workers.get("resources") or {}).get("limits") or {}).get("memory")

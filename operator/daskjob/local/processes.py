@@ -129,4 +129,3 @@ def tail(log: Path, lines: int = 15) -> str:
     except OSError:
         return ""
     return "\n".join(text.strip().splitlines()[-lines:])
-

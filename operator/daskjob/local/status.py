@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 #: Failures that are not the doing of the job's author.
-INFRASTRUCTURE = frozenset({"NoWorkers", "SchedulerUnreachable", "SchedulerLost", "StartupDeadlineExceeded", "RunnerLost"})
+INFRASTRUCTURE = frozenset(
+    {"NoWorkers", "SchedulerUnreachable", "SchedulerLost", "StartupDeadlineExceeded", "RunnerLost"}
+)
 SHORT = 60
 
 
@@ -60,7 +62,8 @@ def build_status(facts: Facts) -> dict[str, Any]:
         attempt |= {"completionTime": status["completionTime"], "outcome": status["phase"], "reason": reason}
         attempt |= {"message": message[:1024]} | ({"class": failed["class"]} if failed else {})
     if facts.cleaned_up is not None:
-        conditions.append(_condition("CleanedUp", "CleanedUp", "no process of the job is left", facts.cleaned_up, facts))
+        message = "no process of the job is left"
+        conditions.append(_condition("CleanedUp", "CleanedUp", message, facts.cleaned_up, facts))
     status |= {"conditions": conditions, "attempt": 1, "attempts": [attempt]}
     if said.get("progress"):
         status["progress"] = _progress(said["progress"])
@@ -139,7 +142,8 @@ def _condition(
 def _progress(said: Mapping[str, Any]) -> dict[str, Any]:
     total = said.get("total") or 0
     done = min(said.get("done") or 0, total)
-    progress = {"total": total, "done": done, "processing": said.get("processing") or 0, "erred": said.get("erred") or 0}
+    progress: dict[str, Any] = {"total": total, "done": done}
+    progress |= {name: said.get(name) or 0 for name in ("processing", "erred")}
     progress |= {"percent": 100 * done // total if total else 0, "summary": f"{done}/{total}"}
     if said.get("prefixes"):
         progress["prefixes"] = [dict(prefix) for prefix in said["prefixes"]]

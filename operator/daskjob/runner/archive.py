@@ -6,7 +6,13 @@ import io
 import zipfile
 from pathlib import Path
 
-_MAIN = "import sys\n\nfrom daskjob.runner.__main__ import main\n\nif __name__ == '__main__':\n    sys.exit(main(sys.argv[1:]))\n"
+_MAIN = """import sys
+
+from daskjob.runner.__main__ import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+"""
 
 
 def build() -> bytes:

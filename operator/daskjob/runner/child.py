@@ -87,14 +87,15 @@ class _Child:
             return _failed("InvalidJob", f"the runner itself failed: {error!r}")
         if isinstance(error, jobs.InvalidJob):
             return _failed("InvalidJob", str(error))
-        if not isinstance(error, (wire.NotSerializable, wire.TooLarge)):
+        from daskjob.runner import failure, load
+
+        if not isinstance(error, (wire.NotSerializable, wire.TooLarge, load.ModuleMissing, load.EntrypointMissing)):
             import traceback
 
             # Whole, for the pod's log; the report has the end of it.
             traceback.print_exception(type(error), error, error.__traceback__)
-        from daskjob.runner import failure
-
         end: dict[str, Any] = {"outcome": wire.FAILED, "failure": failure.describe(error, scheduler)}
+        print(f"daskjob: {end['failure']['reason']}: {end['failure'].get('message', '')}", file=sys.stderr)
         if isinstance(error, wire.NotSerializable):
             end["result"] = {"type": error.type}
         elif isinstance(error, wire.TooLarge):

@@ -25,7 +25,7 @@ def execute(target: Any, job: Job, client: Client, open_client: Callable[[], Any
         return _drive(_settle(target, job, client))
     if not _is_coroutine_function(target):
         value = _call(target, job, client)
-        if inspect.isawaitable(value):
+        if _is_awaitable(value):
             return asyncio.run(_await_and_settle(value, job, client))
         return _drive(_settle(value, job, client))
     if not _wants_client(target, job):
@@ -100,7 +100,7 @@ async def _settle(value: Any, job: Job, client: Any) -> Any:
 
 
 async def _resolved(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) and not _is_future(value) else value
+    return await value if _is_awaitable(value) else value
 
 
 def _submit_graph(graph: Any, names: list[Any], client: Any) -> list[Any]:
@@ -118,6 +118,11 @@ def _submit_graph(graph: Any, names: list[Any], client: Any) -> list[Any]:
 
 def _key(name: Any) -> Any:
     return tuple(_key(part) for part in name) if isinstance(name, list) else name
+
+
+def _is_awaitable(value: Any) -> bool:
+    """Dask's collections and futures can be awaited too, but only with an asynchronous client."""
+    return inspect.isawaitable(value) and not is_dask_collection(value) and not _is_future(value)
 
 
 def _is_future(value: Any) -> bool:

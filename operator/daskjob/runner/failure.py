@@ -23,8 +23,9 @@ def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, 
     if isinstance(error, InvalidJob):
         return wire.failure("InvalidJob", str(error))
     if isinstance(error, ModuleMissing):
-        cause = error.__cause__
-        return wire.failure("ModuleNotFound", str(error), name_of(cause or error), _traceback(cause or error))
+        cause = error.__cause__ or error
+        trace = _traceback(cause) if any(_user_frames(cause)) else None
+        return wire.failure("ModuleNotFound", str(error), name_of(cause), trace)
     if isinstance(error, EntrypointMissing):
         return wire.failure("EntrypointNotFound", str(error), "AttributeError")
     if isinstance(error, wire.NotSerializable):
@@ -82,6 +83,12 @@ def _words(error: BaseException, text: str, trace: str) -> tuple[str, str, str]:
     name = re.match(r"[\w.]+", text)
     frames = f"Traceback (most recent call last):\n{_without_libraries(trace)}{text}"
     return text, name.group() if name else "Exception", frames
+
+
+def _user_frames(error: BaseException) -> Iterator[str]:
+    for frame in traceback.extract_tb(error.__traceback__):
+        if not _is_library(frame.filename):
+            yield frame.filename
 
 
 def _from_worker(error: BaseException) -> bool:

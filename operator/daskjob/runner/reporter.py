@@ -98,6 +98,8 @@ class Reporter:
             except reports.SinkError as error:
                 failures += 1
                 self._refused(error)
+                with self._changed:
+                    self._part_since = self._part_since or time.monotonic()
                 if failures == 5 or error.kind == reports.REJECTED:
                     print(f"daskjob: the report is not accepted: {error}", file=sys.stderr, flush=True)
                 longest = RUN_RETRY if self.accepted or failures > 20 else START_RETRY

@@ -65,6 +65,7 @@ class Scheduler:
         self._retiring: Optional[asyncio.Task[None]] = None
         self._asked_adaptive = 0.0
         self._broken = False
+        self._had_worker = False
         self.last_error = "no attempt was made"
         self.connected = threading.Event()
         self.enough_workers = threading.Event()
@@ -150,6 +151,11 @@ class Scheduler:
                     await self._scale(self._scaler)
             except (OSError, asyncio.TimeoutError):
                 await self._survive()
+            except SchedulerLost:
+                raise
+            except Exception as error:
+                # Without this thread nobody would notice a lost scheduler: it goes on whatever an answer looked like.
+                print(f"daskjob: an odd answer of the scheduler: {error!r}", file=sys.stderr, flush=True)
             took = time.monotonic() - asked
             shortest = SHORTEST if self.enough_workers.is_set() else WAITING
             await asyncio.sleep(min(LONGEST, max(shortest, 20 * took)))
@@ -219,17 +225,13 @@ class Scheduler:
         if self._scaler is not None:
             part["workers"].update({"wanted": self._scaler.wanted, "retired": list(self._retired)})
         if part != self._last:
-            if usable and not self._last.get("workers", {}).get("connected"):
-                self._first_worker(part)
-            self._last = {"progress": part["progress"], "workers": part["workers"]}
+            self._last = dict(part)
+            if usable and not self._had_worker:
+                self._had_worker = True
+                part["timings"] = {"firstWorker": wire.timestamp(time.time())}
             self._publish(part)
         if len(usable) >= self._job.min_workers:
             self.enough_workers.set()
-
-    def _first_worker(self, part: dict[str, Any]) -> None:
-        if not self.enough_workers.is_set() and not getattr(self, "_had_worker", False):
-            self._had_worker = True
-            part["timings"] = {"firstWorker": wire.timestamp(time.time())}
 
     async def _observe_workers(self) -> dict[str, Any]:
         identity = await asyncio.wait_for(self._rpc.identity(), CALL)

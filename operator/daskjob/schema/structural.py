@@ -31,16 +31,18 @@ _COPIED = (
     *("minProperties", "maxProperties", "x-kubernetes-list-map-keys"),
 )
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
-_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "integer"}
+_TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _OBJECTS = {"type": "array", "items": {"type": "object", OPEN: True}}
 # What the API server reads of an object's metadata, as a structural schema; a CRD may only restrict the name.
 _METADATA: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("name", "generateName", "namespace", "uid", "resourceVersion"), {"type": "string"}),
-    **dict.fromkeys(("creationTimestamp", "deletionTimestamp", "selfLink"), {"type": "string"}),
-    **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), {"type": "integer"}),
+    **dict.fromkeys(("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink"), _TEXT),
+    **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), _TEXT),
+    **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), _NUMBER),
     **dict.fromkeys(("labels", "annotations"), _TEXTS),
     **dict.fromkeys(("ownerReferences", "managedFields"), _OBJECTS),
-    "finalizers": {"type": "array", "items": {"type": "string"}},
+    "finalizers": {"type": "array", "items": _TEXT},
 }
 
 

@@ -1,0 +1,324 @@
+"""The chart installed by Helm on a real API server, and the Dask controller at work there with the rights it gives.
+
+A server of its own: the one that other tests share has the definitions from elsewhere, and Helm would not take them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import make_namespace
+from .server import BINARIES, Client, Server, running
+
+CHART = Path(__file__).resolve().parents[2] / "charts" / "daskjob-operator"
+SYSTEM = "daskjob-system"
+OPERATOR, CONTROLLER = "daskjob-operator", "daskjob-operator-dask-controller"
+SECONDS = 60
+LABELS = {"app.kubernetes.io/managed-by": "daskjob-operator", "daskjob.io/job": "sum"}
+
+
+class Helm:
+    """Helm with a server, its files kept apart from the user's."""
+
+    def __init__(self, server: Server, home: Path) -> None:
+        self.server = server
+        folders = {f"HELM_{name}_HOME": str(home / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
+        self.environment = os.environ | folders | {"KUBECONFIG": str(server.kubeconfig)}
+
+    def __call__(self, *arguments: str) -> str:
+        command = [str(BINARIES / "helm"), *arguments, "--namespace", SYSTEM]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=self.environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    with running() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def helm(own_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """With the chart installed, all values as they are."""
+    helm = Helm(own_server, tmp_path_factory.mktemp("helm"))
+    helm("install", "daskjob", str(CHART), "--create-namespace")
+    return helm
+
+
+@pytest.fixture(scope="module")
+def installed(helm: Helm) -> Server:
+    return helm.server
+
+
+def wait_for(what: str, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
+    """What `look` gives once it is good; fails with the last it gave."""
+    deadline = time.monotonic() + SECONDS
+    while not good(seen := look()):
+        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}; last seen: {seen}"
+        time.sleep(0.1)
+    return seen
+
+
+def token(server: Server, account: str, namespace: str = SYSTEM) -> str:
+    manifest = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+    return str(server.admin.create(path, manifest).ok()["status"]["token"])
+
+
+@contextmanager
+def controller(server: Server, folder: Path, *namespaces: str) -> Iterator[Path]:
+    """The launcher in a process, under the chart's service account; its log. Fails unless it ends well."""
+    config = json.loads(server.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token(server, CONTROLLER)}
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    log = folder / "log"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "DASKJOB_HEALTH_PORT": "0",
+        "DASKJOB_NAMESPACES": ",".join(namespaces),
+    }
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daskjob.dask_controller"], stdout=output, stderr=output, env=environment, cwd=folder
+        )
+        try:
+            begun = log.stat().st_size
+            wait_for(
+                "the controller's start",
+                lambda: log.read_text()[begun:],
+                lambda said: "authentication has finished" in said,
+            )
+            yield log
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def dask_cluster(name: str, labels: dict[str, str], workers: int = 2) -> dict[str, Any]:
+    def container(component: str) -> dict[str, Any]:
+        return {"containers": [{"name": component, "image": "localhost/none:test"}]}
+
+    ports = [{"name": "tcp-comm", "port": 8786, "protocol": "TCP"}]
+    selector = {"dask.org/cluster-name": name, "dask.org/component": "scheduler"}
+    return {
+        "apiVersion": "kubernetes.dask.org/v1",
+        "kind": "DaskCluster",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "scheduler": {
+                "spec": container("scheduler"),
+                "service": {"type": "ClusterIP", "selector": selector, "ports": ports},
+            },
+            "worker": {"replicas": workers, "spec": container("worker")},
+        },
+    }
+
+
+def dask(namespace: str, plural: str) -> str:
+    return f"/apis/kubernetes.dask.org/v1/namespaces/{namespace}/{plural}"
+
+
+def deployments(server: Server, namespace: str, component: str) -> list[dict[str, Any]]:
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments?labelSelector=dask.org/component={component}"
+    return list(server.admin.get(path).ok()["items"])
+
+
+def workers_become(server: Server, namespace: str, count: int) -> list[dict[str, Any]]:
+    def look() -> list[dict[str, Any]]:
+        return deployments(server, namespace, "worker")
+
+    return wait_for(f"{count} workers", look, lambda found: len(found) == count)
+
+
+def handled(server: Server, namespace: str, plural: str, name: str, essence: dict[str, Any]) -> None:
+    """Waits until the controller has recorded that it handled the object as it is."""
+
+    def look() -> Any:
+        # Not by its name: that would be counted among the controller's requests.
+        [found] = [
+            each["metadata"]
+            for each in server.admin.get(dask(namespace, plural)).ok()["items"]
+            if each["metadata"]["name"] == name
+        ]
+        annotations = found.get("annotations", {})
+        return json.loads(annotations.get("kopf.zalando.org/last-handled-configuration", "null"))
+
+    wait_for(f"{plural} {name} handled", look, lambda seen: seen == essence)
+
+
+def requests(server: Server) -> Counter[tuple[str, str]]:
+    """Requests so far by verb and resource, of all users. A list of one name counts as GET."""
+    lines = server.admin.get("/metrics").message.splitlines()
+    counted: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        if line.startswith("apiserver_request_total{"):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            counted[labels["verb"], labels["resource"]] += int(float(line.rsplit(" ", 1)[1]))
+    return counted
+
+
+def test_every_object_passes_strict_validation(own_server: Server, helm: Helm) -> None:
+    manifest = helm("get", "manifest", "daskjob")
+    done = own_server.kubectl(
+        "apply",
+        "--dry-run=server",
+        "--server-side",
+        "--force-conflicts",
+        "--validate=strict",
+        "-f",
+        "-",
+        stdin=manifest,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == manifest.count("\nkind: ") + manifest.startswith("kind: ")
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["everywhere", "namespaces"])
+def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_path: Path, listed: bool) -> None:
+    namespace, other = make_namespace(installed), make_namespace(installed)
+    values = ["--set", f"watchNamespaces={{{namespace}}}"] if listed else ["--reset-values"]
+    helm("upgrade", "daskjob", str(CHART), *values)
+    with controller(installed, tmp_path, *([namespace] if listed else [])) as log:
+        before = requests(installed)
+        for place, name, labels in ((namespace, "a", LABELS), (namespace, "theirs", {})):
+            installed.admin.create(dask(place, "daskclusters"), dask_cluster(name, labels)).ok()
+        if listed:
+            installed.admin.create(dask(other, "daskclusters"), dask_cluster("elsewhere", LABELS)).ok()
+        workers = workers_become(installed, namespace, 2)
+        for plural, name in (("daskworkergroups", "a-default"), ("daskclusters", "a")):
+            handled(installed, namespace, plural, name, {"spec": {"worker": {"replicas": 2}}})
+        made = requests(installed) - before
+        cluster = installed.admin.get(f"{dask(namespace, 'daskclusters')}/a").ok()
+        group = installed.admin.get(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
+        [scheduler] = deployments(installed, namespace, "scheduler")
+        untouched = installed.admin.get(f"{dask(namespace, 'daskclusters')}/theirs").ok()
+    said = log.read_text()
+    assert "Traceback" not in said
+    assert "ERROR" not in re.sub(r".*storage is \(re\)initializing.*", "", said)
+    assert made[("PATCH", "daskclusters")] == 2
+    assert made[("PATCH", "daskworkergroups")] == 2
+    assert made[("GET", "daskclusters")] == 2
+    assert made[("GET", "deployments")] == made[("GET", "services")] == made[("GET", "daskworkergroups")] == 1
+    assert made[("POST", "deployments")] == 3
+    assert made[("POST", "services")] == made[("POST", "daskworkergroups")] == 1
+    for each in (cluster, group, scheduler, *workers):
+        assert "finalizers" not in each["metadata"], f"{each['kind']} must go without anybody's help"
+    for each, owner in ((group, cluster), (scheduler, cluster), *((worker, group) for worker in workers)):
+        assert [reference["uid"] for reference in each["metadata"]["ownerReferences"]] == [owner["metadata"]["uid"]]
+        assert each["metadata"]["labels"].items() >= LABELS.items()
+    assert not untouched.get("status", {}).get("phase"), "it is not labelled as one of a job's"
+    assert not deployments(installed, other, "worker")
+
+
+def test_a_restart_makes_nothing_twice_and_scaling_is_the_operators(
+    installed: Server, helm: Helm, tmp_path: Path
+) -> None:
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    namespace = make_namespace(installed)
+    operator = installed.client(token(installed, OPERATOR))
+    group = f"{dask(namespace, 'daskworkergroups')}/a-default"
+
+    def scale(replicas: int) -> None:
+        operator.merge(group, {"spec": {"worker": {"replicas": replicas}}}).ok()
+
+    with controller(installed, tmp_path):
+        operator.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+        workers_become(installed, namespace, 2)
+        handled(installed, namespace, "daskworkergroups", "a-default", {"spec": {"worker": {"replicas": 2}}})
+    # While it is down.
+    scale(3)
+    operator.create(dask(namespace, "daskclusters"), dask_cluster("b", LABELS, workers=1)).ok()
+    with controller(installed, tmp_path) as log:
+        workers = workers_become(installed, namespace, 4)
+        handled(installed, namespace, "daskworkergroups", "a-default", {"spec": {"worker": {"replicas": 3}}})
+        assert len(deployments(installed, namespace, "scheduler")) == 2
+        # As the operator does it for an adaptive job: the worker that retired, then the number.
+        gone = next(each for each in workers if each["metadata"]["name"].startswith("a-default"))["metadata"]["name"]
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{gone}"
+        operator.request("DELETE", path, {"propagationPolicy": "Background"}).ok()
+        scale(2)
+        handled(installed, namespace, "daskworkergroups", "a-default", {"spec": {"worker": {"replicas": 2}}})
+        names = {each["metadata"]["name"] for each in deployments(installed, namespace, "worker")}
+    assert names == {each["metadata"]["name"] for each in workers} - {gone}
+    assert "Traceback" not in log.read_text()
+
+
+def report(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "daskjob.io/v1alpha1",
+        "kind": "DaskJobReport",
+        "metadata": {"name": name, "labels": LABELS},
+        "spec": {"job": "sum", "jobUID": "0" * 8, "attempt": 1},
+    }
+
+
+def test_only_this_releases_operator_may_make_reports(installed: Server, helm: Helm) -> None:
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    namespace = make_namespace(installed)
+    path = f"/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobreports"
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "another"}}
+    installed.admin.create(f"/api/v1/namespaces/{SYSTEM}/serviceaccounts", account).ok()
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": OPERATOR}
+    subjects = [{"kind": "ServiceAccount", "name": "another", "namespace": SYSTEM}]
+    binding = {"kind": "RoleBinding", "metadata": {"name": "another"}, "roleRef": role, "subjects": subjects}
+    bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+    installed.admin.create(bindings, {"apiVersion": "rbac.authorization.k8s.io/v1", **binding}).ok()
+    clients: dict[str, Client] = {name: installed.client(token(installed, name)) for name in (OPERATOR, "another")}
+
+    def refused() -> str:
+        return clients["another"].create(f"{path}", report("forged"), "dryRun=All").message
+
+    # The server takes a moment to compile a new policy.
+    wait_for("the policy in force", refused, lambda message: "may only update the status" in message)
+    clients[OPERATOR].create(path, report("sum-00000-1")).ok()
+
+
+@pytest.mark.parametrize(
+    ("account", "method", "path"),
+    [
+        (OPERATOR, "GET", "/api/v1/namespaces/default/secrets"),
+        (OPERATOR, "GET", "/api/v1/namespaces/default/configmaps"),
+        (OPERATOR, "GET", "/api/v1/namespaces/kube-system/secrets/any"),
+        (OPERATOR, "GET", "/api/v1/nodes"),
+        (OPERATOR, "DELETE", "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs/any"),
+        (CONTROLLER, "GET", "/api/v1/namespaces/default/pods"),
+        (CONTROLLER, "GET", "/api/v1/namespaces/default/secrets"),
+        (CONTROLLER, "DELETE", "/apis/apps/v1/namespaces/default/deployments/any"),
+        (CONTROLLER, "GET", "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs"),
+    ],
+)
+def test_what_they_may_not_do(installed: Server, account: str, method: str, path: str) -> None:
+    answer = installed.client(token(installed, account)).request(method, path)
+    assert (answer.status, answer.body.get("reason")) == (403, "Forbidden")
+
+
+def test_uninstalling_leaves_definitions_and_jobs(installed: Server, helm: Helm) -> None:
+    namespace = make_namespace(installed)
+    job = {"graph": {"entrypoint": "a:b"}, "cluster": {"image": "localhost/none:test"}}
+    manifest = {"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob", "metadata": {"name": "a"}, "spec": job}
+    jobs = f"/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobs"
+    installed.admin.create(jobs, manifest).ok()
+    helm("uninstall", "daskjob")
+    assert installed.admin.get(f"{jobs}/a").status == 200
+    left = installed.kubectl("get", "all,sa,role,rolebinding", "-n", SYSTEM, "-o", "name").stdout.split()
+    assert not [name for name in left if "daskjob-operator" in name]
+    helm("install", "daskjob", str(CHART))
+    assert installed.admin.get(f"{jobs}/a").status == 200
