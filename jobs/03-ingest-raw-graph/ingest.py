@@ -43,12 +43,12 @@ def process(readings, references):
 
 def roll(*window):
     """One of three neighbours."""
-    return [sum(values) for values in zip(*window)]
+    return [sum(values) for values in zip(*window, strict=True)]
 
 
 def compare(left, right, pair):
     """How far apart two are, and which they were."""
-    return sum((a - b) ** 2 for a, b in zip(left, right)), pair
+    return sum((a - b) ** 2 for a, b in zip(left, right, strict=True)), pair
 
 
 def reduction(compared):

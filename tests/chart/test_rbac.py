@@ -13,16 +13,16 @@ Rules = list[dict[str, Any]]
 #: (group, resource) -> verbs. A right that code needs goes here and into the chart.
 OPERATOR = {
     ("daskjob.io", "daskjobs"): {"get", "list", "watch"},
-    ("daskjob.io", "daskjobs/status"): {"get", "patch"},
+    ("daskjob.io", "daskjobs/status"): {"patch"},
     ("daskjob.io", "daskjobreports"): {"get", "list", "watch", "create", "patch", "delete"},
     ("kubernetes.dask.org", "daskclusters"): {"get", "list", "watch", "create", "delete"},
-    ("kubernetes.dask.org", "daskworkergroups"): {"get", "list", "watch", "patch", "delete"},
-    ("apps", "deployments"): {"get", "list", "watch", "delete"},
+    ("kubernetes.dask.org", "daskworkergroups"): {"list", "watch", "patch", "delete"},
+    ("apps", "deployments"): {"list", "watch", "delete"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "configmaps"): {"get", "create"},
     ("", "secrets"): {"create"},
     ("", "services"): {"create"},
-    ("", "events"): {"get", "list", "create", "patch"},
+    ("", "events"): {"list", "create"},
 }
 DASK_CONTROLLER = {
     ("kubernetes.dask.org", "daskclusters"): {"get", "list", "watch", "patch"},
@@ -134,7 +134,7 @@ def test_leadership_is_one_named_lease_in_the_own_namespace(default: Rendering) 
     lease = default.env("daskjob-operator")["DASKJOB_LEASE_NAME"]
     [create, keep] = role["rules"]
     assert create["verbs"] == ["create"]
-    assert (keep["resourceNames"], set(keep["verbs"])) == ([lease], {"get", "update", "patch"})
+    assert (keep["resourceNames"], set(keep["verbs"])) == ([lease], {"get", "patch"})
 
 
 def test_the_operator_may_look_at_its_policy_and_no_other(default: Rendering) -> None:

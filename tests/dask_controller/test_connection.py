@@ -27,6 +27,8 @@ class Server:
         self.asked: list[str] = []
         self.resources: list[str] | None = ["daskclusters", "daskworkergroups"]
         self.forbidden = 0
+        #: Status and body of the answer to a POST; with 201, what was sent comes back.
+        self.posted: tuple[int, dict[str, Any]] = (201, {})
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -46,6 +48,17 @@ class Server:
                     server.forbidden -= 1
                     status, answer = 403, {"message": "exceeded quota"}
                 data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def do_POST(self) -> None:
+                path = self.path.rstrip("/")
+                server.asked.append(f"POST {path}")
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status, answer = server.posted
+                data = body if status == 201 else json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -122,6 +135,38 @@ async def test_a_quota_that_is_exceeded_does_not_close_other_requests(server: Se
     await deployment.refresh()
     assert server.forbidden == 0
     assert api._session is session
+    await closed(api)
+
+
+async def test_what_somebody_else_created_meanwhile_is_as_good(server: Server) -> None:
+    """Else the handler fails, and the job waits for its retry."""
+    api = await connection.open_api()
+    begun = len(server.asked)
+    server.posted = 409, {"reason": "AlreadyExists", "message": "already exists"}
+    deployment = await Deployment({"metadata": {"name": "a"}}, namespace="n")
+    await deployment.create()
+    path = "/apis/apps/v1/namespaces/n/deployments"
+    assert server.asked[begun:] == [f"POST {path}", f"{path}/a"]
+    await closed(api)
+
+
+@pytest.mark.parametrize("posted", [(409, {"reason": "Conflict"}), (422, {"reason": "Invalid"})])
+async def test_other_refusals_are_errors(server: Server, posted: tuple[int, dict[str, Any]]) -> None:
+    api = await connection.open_api()
+    server.posted = posted[0], posted[1] | {"message": "no"}
+    deployment = await Deployment({"metadata": {"name": "a"}}, namespace="n")
+    with pytest.raises(kr8s.ServerError, match="no"):
+        await deployment.create()
+    await closed(api)
+
+
+async def test_creation_is_one_request(server: Server) -> None:
+    api = await connection.open_api()
+    begun = len(server.asked)
+    deployment = await Deployment({"metadata": {"name": "a", "uid": "1"}}, namespace="n")
+    await deployment.create()
+    assert server.asked[begun:] == ["POST /apis/apps/v1/namespaces/n/deployments"]
+    assert deployment.metadata.uid == "1"
     await closed(api)
 
 

@@ -52,6 +52,11 @@ def test_readme_says_how_to_run_it_and_what_comes_out(folder: Path) -> None:
     assert (f"$ kubectl apply -f jobs/{folder.name}/job.yaml\n" in text) == ("cluster" in backends)
 
 
+def test_the_readme_names_each_folder_once() -> None:
+    named = re.findall(r"^\| \[(.+)\]\((.+)\) \|", (JOBS / "README.md").read_text(), re.MULTILINE)
+    assert named == [(folder.name, folder.name) for folder in FOLDERS]
+
+
 def test_numbers_are_given_once() -> None:
     numbers = [folder.name[:2] for folder in FOLDERS]
     assert len(set(numbers)) == len(numbers)

@@ -61,6 +61,13 @@ def restarted(component: str, exit_code: int = 1, reason: str = "Error", message
     return a_pod(component, phase="Running", containers=(container,), **changes)
 
 
+def looping(component: str, exit_code: int = 1, message: str = "", **changes: Any) -> Pod:
+    """A pod whose container ends again and again, and waits for its next start."""
+    last = Termination(exit_code, "Error", message)
+    container = Container(component, restarts=4, waiting=("CrashLoopBackOff", "back-off"), last_terminated=last)
+    return a_pod(component, phase="Running", containers=(container,), **changes)
+
+
 @dataclass(frozen=True)
 class Scene:
     """What is observed of one job; every method gives another scene."""

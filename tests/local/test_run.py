@@ -176,6 +176,7 @@ def test_code_in_the_current_directory_and_settings(command: Command) -> None:
                 return [os.environ["GREETING"], dask_worker.state.nthreads, dask_worker.memory_manager.memory_limit]
 
             def main(client):
+                client.wait_for_workers(2)
                 return [os.environ["GREETING"], *client.run(inside).values()]
         """)
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .conftest import wait_for
 
+SYNTAX = {"files": {"bad_syntax.py": "def graph(:"}, "codePath": None}
 #: entry point, options, then what the failure must be: reason, exceptionType, message (searched), taskKey (searched).
-FAILURES = {
+FAILURES: dict[str, tuple[str, dict[str, Any], str, str | None, str, str | None]] = {
     "no such module": ("failng:x", {}, "ModuleNotFound", "ModuleNotFoundError", "no module 'failng'.*mean 'failing'", None),
     "no such library": ("broken_import:x", {}, "ModuleNotFound", "ModuleNotFoundError", "no_such_library.*not inst", None),
     "no such submodule": ("failing.sub:x", {}, "ModuleNotFound", "ModuleNotFoundError", "failing", None),
@@ -19,7 +21,7 @@ FAILURES = {
     "no such inner": ("failing:NeedsTwo.x", {}, "EntrypointNotFound", "AttributeError", "type 'failing:NeedsTwo'", None),
     "not an entry point": ("failing", {}, "InvalidJob", None, "graph.entrypoint: 'failing'", None),
     "raises at import": ("raises:x", {}, "EntrypointFailed", "RuntimeError", "at import", None),
-    "syntax error": ("bad_syntax:x", {"files": {"bad_syntax.py": "def graph(:"}}, "EntrypointFailed", "SyntaxError", "bad_syntax.py, line 1", None),
+    "syntax error": ("bad_syntax:x", SYNTAX, "EntrypointFailed", "SyntaxError", "bad_syntax.py, line 1", None),
     "raises outside": ("failing:outside", {}, "EntrypointFailed", "LookupError", "^not in a task$", None),
     "wrong arguments": ("failing:outside", {"kwargs": {"n": 1}}, "EntrypointFailed", "TypeError", "'n'", None),
     "arguments for a value": ("failing:in_task", {"kwargs": {"n": 1}}, "EntrypointFailed", "TypeError", "Delayed", None),
@@ -136,14 +138,13 @@ def test_scheduler_that_comes_late(start, make_cluster):
     assert running.wait().value == 285
 
 
-@pytest.mark.parametrize("entrypoint", ["sleeps", "sleeps_async"])
-def test_scheduler_lost(start, make_cluster, entrypoint):
+def test_scheduler_lost(start, make_cluster):
     cluster = make_cluster()
-    running = start(f"failing:{entrypoint}", 600, cluster=cluster)
-    wait_for("the task", lambda: running.status().get("progress", {}).get("processing"))
+    each = [start(entrypoint, 600, cluster=cluster) for entrypoint in ("failing:sleeps", "failing:sleeps_async")]
+    for running in each:
+        wait_for("the task", lambda running=running: running.status().get("progress", {}).get("processing"))
     cluster.scheduler.kill()
-    failure = running.wait(30).failure
-    assert failure["reason"] == "SchedulerLost"
+    assert [running.wait(30).failure["reason"] for running in each] == ["SchedulerLost", "SchedulerLost"]
 
 
 def test_scheduler_replaced_by_another(start, make_cluster):

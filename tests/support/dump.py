@@ -7,6 +7,8 @@ from .platform import SYSTEM
 
 #: Lines kept of each log.
 TAIL = 60
+#: Characters kept of each line.
+WIDTH = 600
 
 
 def dump(kube: Kube) -> str:
@@ -32,4 +34,5 @@ def _ask(kube: Kube, *arguments: str, quiet: bool = False) -> str:
         answer = kube.kubectl(*arguments, timeout=20)
     except KubectlFailed as error:
         answer = str(error)
+    answer = "\n".join(line if len(line) <= WIDTH else f"{line[:WIDTH]}…" for line in answer.splitlines())
     return answer if quiet else f"$ kubectl -n {kube.namespace} {' '.join(arguments)}\n{answer}"

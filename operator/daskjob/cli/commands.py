@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import sys
 import threading
@@ -68,6 +69,8 @@ def run(
     """
     jobs, others = _load(paths, recursive)
     _check(jobs, err=True)
+    if os.name != "posix":
+        _refuse("running jobs here needs Linux or macOS: on Windows, use WSL")
     if importlib.util.find_spec("distributed") is None:
         _refuse("running jobs here needs dask and distributed: pip install 'daskjob[local]'")
 

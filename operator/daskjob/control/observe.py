@@ -63,7 +63,12 @@ def observe(
             cluster = read_owned(body)
         elif kind == "DaskWorkerGroup":
             replicas = (((body.get("spec") or {}).get("worker")) or {}).get("replicas")
-            group = Group(body["metadata"]["name"], replicas if isinstance(replicas, int) else 0)
+            group = Group(
+                name=body["metadata"]["name"],
+                uid=body["metadata"]["uid"],
+                replicas=replicas if isinstance(replicas, int) else 0,
+                adopted=bool(body["metadata"].get("ownerReferences")),
+            )
         elif kind == "Deployment":
             deployments.append(_read_deployment(body))
         elif kind == "DaskJobReport":

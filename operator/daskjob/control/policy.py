@@ -22,8 +22,9 @@ async def policy_in_force(client: KubeClient, name: str) -> bool:
     except ApiError as error:
         logger.error("the policy %s on reports cannot be looked at, so runners get no token: %s", name, error)
         return False
-    actions = ((binding or {}).get("spec") or {}).get("validationActions") or ()
-    found = policy is not None and binding is not None and "Deny" in actions
+    bound = (binding or {}).get("spec") or {}
+    denies = bound.get("policyName") == name and "Deny" in (bound.get("validationActions") or ())
+    found = policy is not None and denies
     if not found:
         logger.error(
             "the ValidatingAdmissionPolicy %s, or its binding, is missing or does not deny: runners get no token, so "

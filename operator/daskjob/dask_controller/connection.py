@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import logging
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -73,6 +75,42 @@ class SharedApi(Api):
             proxy=self.auth.proxy,
         )
         self._session_token = token
+
+    @asynccontextmanager
+    async def call_api(
+        self,
+        method: str = "GET",
+        version: str = "v1",
+        base: str = "",
+        namespace: str | None = None,
+        url: str = "",
+        raise_for_status: bool = True,
+        stream: bool = False,
+        **arguments: Any,
+    ) -> AsyncGenerator[httpx.Response]:
+        """A request as kr8s makes it; but to create what is already there gives the object that is there.
+
+        The handlers look whether an object exists before they create it, and skip it if so. The operator creates the
+        Service at the same time: in between, a conflict would cost the job the seconds until the handler's retry.
+        """
+        request = super().call_api(method, version, base, namespace, url, raise_for_status, stream, **arguments)
+        try:
+            response = await request.__aenter__()
+        except kr8s.ServerError as error:
+            if method != "POST" or not _already_exists(error):
+                raise
+            name = json.loads(arguments["content"])["metadata"]["name"]
+            request = super().call_api("GET", version, base, namespace, f"{url}/{name}")
+            response = await request.__aenter__()
+        async with AsyncExitStack() as stack:
+            stack.push_async_exit(request)
+            yield response
+
+
+def _already_exists(error: kr8s.ServerError) -> bool:
+    if error.response is None or error.response.status_code != httpx.codes.CONFLICT:
+        return False
+    return bool(error.response.json().get("reason") == "AlreadyExists")
 
 
 async def open_api() -> SharedApi:

@@ -22,7 +22,7 @@ def scale(observation: Observation) -> list[Action]:
     gone = [each for each in workers if each.name in retired]
     left = len(workers) - len(gone)
     if left < bounds.minimum:
-        gone = gone[: len(workers) - bounds.minimum]
+        gone = gone[: max(len(workers) - bounds.minimum, 0)]
         left = len(workers) - len(gone)
     attempt = observation.job.status.attempt or 0
     actions: list[Action] = [

@@ -129,7 +129,9 @@ def _find_ending(observation: Observation) -> Ending | Wait | object | None:
     if report is not None and (observation.cluster is None or observation.cluster.deleting):
         lost = "the job's DaskCluster was deleted while the job ran"
         return outcome.infrastructure(Reason.CLUSTER_LOST, lost) if fresh else REFRESH
-    return outcome.scheduler_lost(observation) or _overdue(observation)
+    ending = outcome.scheduler_lost(observation) or _overdue(observation)
+    # The runner's own word goes first, and may be on its way.
+    return REFRESH if ending is not None and report is not None and not fresh else ending
 
 
 def _overdue(observation: Observation) -> Ending | None:

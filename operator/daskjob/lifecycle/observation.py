@@ -43,7 +43,10 @@ class Group:
     """A worker group (DaskWorkerGroup): how many workers it should have."""
 
     name: str
+    uid: str
     replicas: int
+    #: Has its cluster for an owner, and goes with it.
+    adopted: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from daskjob.lifecycle.pods import read_attempt
 
 #: The garbage collector's turn comes first; and a list of jobs may be behind that of their objects.
 PATIENCE = timedelta(minutes=2)
-DELETED = frozenset({"DaskCluster", "Pod", "DaskJobReport"})
+DELETED = frozenset({"DaskCluster", "DaskWorkerGroup", "Pod", "DaskJobReport"})
 
 
 def decide_orphans(bodies: Iterable[Mapping[str, Any]], uid: str | None, now: datetime) -> list[Delete]:

@@ -23,6 +23,11 @@ def tear_down(observation: Observation) -> list[Action]:
     cluster, runner, report = observation.cluster, observation.runner, observation.report
     if cluster is not None and not cluster.deleting:
         actions.append(Delete(cluster, "the job has ended"))
+    group = observation.group
+    if cluster is None and group is not None and not group.adopted:
+        # dask-kubernetes gives a group its owner only after it was made: this one was left without.
+        owned = Owned("DaskWorkerGroup", group.name, group.uid, observation.job.status.attempt or 0)
+        actions.append(Delete(owned, "its cluster is gone"))
     if runner is not None and not runner.ended and not runner.deleting:
         pod = Owned("Pod", runner.name, runner.uid, runner.attempt)
         # A report can be ahead of the kubelet's word that its writer runs.
@@ -45,6 +50,7 @@ def is_clean(observation: Observation) -> bool:
     """Whether nothing is left of the job but its ended runner and its reports."""
     return (
         observation.cluster is None
+        and observation.group is None
         and not observation.schedulers
         and not observation.workers
         and not observation.deployments

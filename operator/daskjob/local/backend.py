@@ -267,10 +267,10 @@ class _Run:
     def _read_report(self) -> None:
         try:
             report = json.loads(self.report_file.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return
-        if isinstance(report, dict):
-            self.facts.report = report
+        # User code can write there, too: nothing in it is trusted.
+        self.facts.report = wire.parse_report(report)
 
     def _read_termination(self) -> None:
         """The runner's last words, where its report has no outcome; else what its exit code says."""
@@ -278,8 +278,8 @@ class _Run:
         try:
             said = wire.parse_termination_message(self.termination_log.read_text(errors="replace"))
         except OSError:
-            said = None
-        if said is not None and said.get("outcome") in ("Succeeded", "Failed"):
+            said = {}
+        if said.get("outcome") in ("Succeeded", "Failed"):
             self.facts.report = {**self.facts.report, **said}
         elif code == 0:
             message = "the runner ended with exit code 0 but left no result"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-#: Seconds that fewer workers must be enough before any is retired.
+#: Seconds that fewer workers must be enough before any is retired, unless the job file says otherwise.
 COOLDOWN = 15.0
 #: Seconds between questions to the scheduler.
 INTERVAL = 2.0
@@ -13,9 +13,10 @@ INTERVAL = 2.0
 class Scaler:
     """Up at once, down after a while, always between minimum and maximum."""
 
-    def __init__(self, minimum: int, maximum: int) -> None:
+    def __init__(self, minimum: int, maximum: int, cooldown: float = COOLDOWN) -> None:
         self.minimum = minimum
         self.maximum = maximum
+        self.cooldown = cooldown
         self.wanted = minimum
         self._lower_since: Optional[float] = None
 
@@ -28,7 +29,7 @@ class Scaler:
             return self.wanted, 0
         if self._lower_since is None:
             self._lower_since = now
-        if now - self._lower_since < COOLDOWN:
+        if now - self._lower_since < self.cooldown:
             return self.wanted, 0
         self._lower_since = None
         self.wanted = target

@@ -11,6 +11,8 @@ from typing import Optional
 STAGE_DELAY = 1.0
 SHORTEST = 1.0
 LONGEST = 15.0
+#: Nothing new is said no more often than this; the answer may ask to cancel.
+QUIET = 5.0
 #: Of the time that the job has run so far.
 SHARE = 0.05
 
@@ -30,7 +32,7 @@ def next_patch(
     """
     if last is None:
         return started
-    due = last + LONGEST
+    due = last + max(QUIET, interval(last - started))
     if stage_since is not None:
         due = min(due, max(stage_since + STAGE_DELAY, last + SHORTEST))
     if changed_since is not None:

@@ -24,8 +24,7 @@ def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, 
         return wire.failure("InvalidJob", str(error))
     if isinstance(error, ModuleMissing):
         cause = error.__cause__ or error
-        trace = _traceback(cause) if any(_user_frames(cause)) else None
-        return wire.failure("ModuleNotFound", str(error), name_of(cause), trace)
+        return wire.failure("ModuleNotFound", str(error), name_of(cause), _traceback(cause))
     if isinstance(error, EntrypointMissing):
         return wire.failure("EntrypointNotFound", str(error), "AttributeError")
     if isinstance(error, wire.NotSerializable):
@@ -75,7 +74,7 @@ def _match(error: BaseException, erred: list[tuple[str, str, str]]) -> Optional[
     return None
 
 
-def _words(error: BaseException, text: str, trace: str) -> tuple[str, str, str]:
+def _words(error: BaseException, text: str, trace: str) -> tuple[str, str, Optional[str]]:
     """(message, exception type, traceback) of a task's exception."""
     stood_in = type(error) is Exception and not text.startswith("Exception(")
     if not stood_in:
@@ -83,12 +82,6 @@ def _words(error: BaseException, text: str, trace: str) -> tuple[str, str, str]:
     name = re.match(r"[\w.]+", text)
     frames = f"Traceback (most recent call last):\n{_without_libraries(trace)}{text}"
     return text, name.group() if name else "Exception", frames
-
-
-def _user_frames(error: BaseException) -> Iterator[str]:
-    for frame in traceback.extract_tb(error.__traceback__):
-        if not _is_library(frame.filename):
-            yield frame.filename
 
 
 def _from_worker(error: BaseException) -> bool:
@@ -134,12 +127,12 @@ def _safe(form: Any, error: BaseException) -> str:
         return f"(its text cannot be had: {type(broken).__name__})"
 
 
-def _traceback(error: BaseException) -> str:
-    """As Python prints it, but only with frames of user code, if there are any."""
+def _traceback(error: BaseException) -> Optional[str]:
+    """As Python prints it, but only with frames of user code, or else of libraries; None if there are neither."""
     try:
         whole = traceback.TracebackException(type(error), error, error.__traceback__, limit=-200)
         _shorten(whole, set())
-        return "".join(whole.format())
+        return "".join(whole.format()) if whole.stack or isinstance(error, SyntaxError) else None
     except Exception as broken:
         return f"(no traceback: {type(broken).__name__})"
 
@@ -148,17 +141,20 @@ def _shorten(whole: traceback.TracebackException, seen: set[int]) -> None:
     if id(whole) in seen:
         return
     seen.add(id(whole))
-    user = [frame for frame in whole.stack if not _is_library(frame.filename)]
-    whole.stack = traceback.StackSummary.from_list(user or list(whole.stack)[-5:])
+    frames = [frame for frame in whole.stack if not _is_ours(frame.filename)]
+    user = [frame for frame in frames if not _is_library(frame.filename)]
+    whole.stack = traceback.StackSummary.from_list(user or frames[-5:])
     for link in (whole.__cause__, whole.__context__):
         if link is not None:
             _shorten(link, seen)
 
 
+def _is_ours(file: str) -> bool:
+    return f".pyz{os.sep}daskjob{os.sep}" in file
+
+
 def _is_library(file: str) -> bool:
     parts = file.replace(os.sep, "/").split("/")
-    if "daskjob" in parts and any(part.endswith(".pyz") for part in parts):
-        return True
     folders = {"site-packages", "dist-packages", "lib"}
     starts = [index + 1 for index, part in enumerate(parts[:-1]) if part in folders or part.startswith("python3")]
     return parts[0] in _LIBRARIES or parts[0].startswith("<frozen") or any(parts[at] in _LIBRARIES for at in starts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from daskjob import wire
+from daskjob.runner.adaptive import COOLDOWN
 
 JOB_FILE = "/opt/daskjob/job/job.json"
 
@@ -32,8 +33,8 @@ class Job:
     scheduler_timeout: float
     code_path: Optional[str]
     min_workers: int
-    #: (minimum, maximum), or None for a cluster of fixed size.
-    adaptive: Optional[tuple[int, int]]
+    #: (minimum, maximum, seconds before workers are retired), or None for a cluster of fixed size.
+    adaptive: Optional[tuple[int, int, float]]
     result_bytes: int
 
 
@@ -71,11 +72,17 @@ def parse(data: Any) -> Job:
         scheduler_timeout=float(_get(scheduler, "timeoutSeconds", (int, float), 600, "scheduler.")),
         code_path=_get(data, "codePath", str, None),
         min_workers=_get(data, "minWorkers", int, 1),
-        adaptive=None
-        if adaptive is None
-        else (_get(adaptive, "minimum", int, 0, "adaptive."), _get(adaptive, "maximum", int, where="adaptive.")),
+        adaptive=None if adaptive is None else _adaptive(adaptive),
         result_bytes=_get(limits, "resultBytes", int, wire.RESULT_BYTES, "limits."),
     )
+
+
+def _adaptive(data: dict[str, Any]) -> tuple[int, int, float]:
+    minimum = _get(data, "minimum", int, 0, "adaptive.")
+    maximum = _get(data, "maximum", int, where="adaptive.")
+    if not 0 <= minimum <= maximum:
+        raise InvalidJob(f"adaptive: minimum {minimum} and maximum {maximum} leave no size")
+    return minimum, maximum, float(_get(data, "cooldownSeconds", (int, float), COOLDOWN, "adaptive."))
 
 
 _REQUIRED: Any = object()

@@ -16,7 +16,7 @@ class Progress:
     def take(self, prefixes: dict[str, list[int]]) -> dict[str, Any]:
         """The report's `progress` from a snapshot's `prefixes`: counts of all, and by prefix, the largest 50."""
         for name in {**self._seen, **prefixes}:
-            self._seen.setdefault(name, _Prefix()).take(prefixes.get(name, [0, 0, 0, 0, 0]))
+            self._seen.setdefault(name, _Prefix()).take(prefixes.get(name, [0] * 6))
         rows = [{"name": name, **prefix.counts()} for name, prefix in self._seen.items()]
         rows = [row for row in rows if row["total"]]
         largest = sorted(rows, key=lambda row: -int(row["total"]))[:MAX_PREFIXES]
@@ -34,14 +34,14 @@ class _Prefix:
         self.pending = 0
 
     def take(self, row: list[int]) -> None:
-        total, done, processing, pending, erred = row
+        total, done, processing, pending, erred, erred_now = row
         if total < self.raw[0]:
             # `Client.restart` forgets the past; we do not. What was pending then will not be done any more.
             self.base = [self.base[0] + self.raw[0], self.done, self.base[2] + self.raw[2]]
         self.raw = [total, done, erred]
         self.processing, self.pending = processing, pending
         # Without what was computed again after a worker was lost.
-        at_most = total - pending - processing - erred
+        at_most = total - pending - processing - erred_now
         self.done = max(self.done, self.base[1] + max(0, min(done, at_most)))
 
     def counts(self) -> dict[str, int]:

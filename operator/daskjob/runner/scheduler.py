@@ -38,7 +38,7 @@ LONGEST = 5.0
 #: Seconds that a question to the scheduler may take.
 CALL = 8.0
 #: Seconds without any way to connect after which the scheduler counts as lost.
-LOST = 8.0
+LOST = 6.0
 
 
 class SchedulerLost(Exception):

@@ -9,7 +9,8 @@ from typing import Any
 
 
 def counts(dask_scheduler: Any) -> str:
-    """`{id, workers: {address: [name, threads, usable]}, prefixes: {name: [total, done, processing, pending, erred]}}`.
+    """`{id, workers: {address: [name, threads, usable]}, prefixes: {name: row}}`, a row being
+    `[total, ever done, processing, pending, ever erred, erred now]`.
 
     A prefix remembers how often its tasks entered each state, forgotten ones included, so nothing is lost when a
     computation is forgotten. A task that was computed twice counts as done once more; the reader evens that out.
@@ -24,7 +25,8 @@ def counts(dask_scheduler: Any) -> str:
         pending = sum(now.get(state, 0) for state in ("waiting", "queued", "no-worker"))
         total = alive + ever.get("forgotten", 0)
         if total:
-            prefixes[prefix.name] = [total, ever.get("memory", 0), processing, pending, ever.get("erred", 0)]
+            done, erred = ever.get("memory", 0), ever.get("erred", 0)
+            prefixes[prefix.name] = [total, done, processing, pending, erred, now.get("erred", 0)]
     workers = {
         address: [str(worker.name), worker.nthreads, worker.status.name in ("running", "paused")]
         for address, worker in dask_scheduler.workers.items()

@@ -77,7 +77,8 @@ def decode_numpy(name: str, value: Any) -> Any:
     if dtype.kind == "m":
         array = numpy.array(value, dtype="int64").astype(dtype)
     else:
-        array = numpy.array(value, dtype=dtype)
+        # In two steps: NumPy reads dates wrongly into the other byte order.
+        array = numpy.array(value, dtype=dtype.newbyteorder("=")).astype(dtype)
     if scalar:
         return array[()]
     return array.reshape([int(length) for length in shape.split(",")]) if shape else array

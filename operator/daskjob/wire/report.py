@@ -280,8 +280,10 @@ def _failure(value: object) -> Shape:
     shape = _mapping(value, _FAILURE)
     if shape.get("reason") not in REASONS:
         claimed = shape.get("reason", "")
-        text = f"{claimed}: {shape.get('message', '')}".strip(": ")
+        text = f"{claimed}: {shape.get('message', '')}".strip(": \n\t")
         shape = {**shape, "reason": "EntrypointFailed", "message": clip(text, MESSAGE_BYTES)}
+        if not text:
+            del shape["message"]
     return shape
 
 

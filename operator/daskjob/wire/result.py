@@ -31,6 +31,8 @@ COLLAPSE = 9
 _LONG_INT_DIGITS = 4000
 
 Types = Dict[str, str]
+#: Pointers by segment; the name of a node's own type is at None, which no segment is.
+_Tree = Dict[Optional[str], Any]
 
 
 class NotSerializable(Exception):
@@ -81,12 +83,12 @@ def encode(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
 
 def decode(value: str, types: Optional[Mapping[str, str]] = None) -> Any:
     """The Python value of a result's `value` and `types`. Unknown type names leave plain JSON. Raises ValueError."""
-    tree: dict[str, Any] = {}
+    tree: _Tree = {}
     for pointer, name in (types or {}).items():
         node = tree
         for segment in pointer.split("/")[1:]:
             node = node.setdefault(segment, {})
-        node[""] = {"": name}
+        node[None] = name
     return _restore(json.loads(value, parse_int=_parse_int), tree)
 
 
@@ -222,8 +224,9 @@ class _Encoder:
         own = ""
         if not all(isinstance(key, str) for key in value):
             if not all(_is_int(key) for key in value):
-                odd = next(key for key in value if not isinstance(key, str) and not _is_int(key))
-                raise self.refuse(f"a dict with a {_type_of(odd)} as key: use only str, or only int")
+                odd = {_type_of(key) for key in value if not isinstance(key, str) and not _is_int(key)}
+                what = f"a {min(odd)} as key" if odd else "keys of str and int"
+                raise self.refuse(f"a dict with {what}: use only str, or only int")
             own = "dict[int]"
         children = []
         self.put("{")
@@ -326,14 +329,14 @@ _ADVICE = {
 }
 
 
-def _restore(value: Any, tree: Mapping[str, Any]) -> Any:
+def _restore(value: Any, tree: _Tree) -> Any:
     if not tree:
         return value
     if isinstance(value, dict):
         value = {key: _restore(item, tree.get(_escape(key)) or tree.get("*") or {}) for key, item in value.items()}
     elif isinstance(value, list):
         value = [_restore(item, tree.get(str(index)) or tree.get("*") or {}) for index, item in enumerate(value)]
-    name = tree.get("", {}).get("")
+    name = tree.get(None)
     if not isinstance(name, str):
         return value
     try:

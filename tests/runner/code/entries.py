@@ -1,6 +1,7 @@
 """Entry points of every kind, as users write them; each gives the square sum of its numbers."""
 
 import asyncio
+import os
 import sys
 import time
 
@@ -110,3 +111,32 @@ def writes():
     print("to stdout, without a line end", end="")
     print("to stderr", file=sys.stderr)
     return sys.path[0]
+
+
+def touches(path):
+    with open(path, "w"):
+        pass
+
+
+def waits_for_file(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    return "done"
+
+
+def how_many(client):
+    return len(client.nthreads())
+
+
+def busy_then_idle(client, path):
+    """Keeps more tasks than one worker can do until the file is there, then none."""
+    futures = client.map(waits, [path] * 8, range(8))
+    client.gather(futures)
+    del futures
+    waits_for_file(os.path.join(os.path.dirname(path), "end"))
+    return "done"
+
+
+def waits(path, number):
+    waits_for_file(path)
+    return number

@@ -1,0 +1,249 @@
+"""What is decided before a job's graph runs: acceptance, what is to be made, and what keeps it from starting."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
+from daskjob.api.times import to_seconds_text
+from daskjob.lifecycle.actions import CreateCluster, CreateRunner, Delete
+from daskjob.lifecycle.decide import MINOR_INTERVAL, SOURCE_GRACE
+from daskjob.lifecycle.observation import Owned, Problem
+from daskjob.lifecycle.pods import Pod
+from daskjob.lifecycle.problems import find_problem, read_refusal
+
+from .builders import ATTEMPT, NOW, Scene, a_job, a_pod, ago, looping, running, waiting
+
+START = (CreateCluster(1), CreateRunner(1))
+
+
+def test_a_new_job_is_accepted_and_its_attempt_recorded_in_the_pass_that_makes_it() -> None:
+    decision = a_job().decide()
+    assert decision.status.current is not None
+    assert (decision.status.phase, decision.status.attempt) == (Phase.PENDING, 1)
+    assert (decision.status.current.number, decision.status.current.name) == (1, ATTEMPT)
+    assert decision.status.start_time == "2026-03-01T12:00:00Z"
+    assert decision.status.timings.accepted == "2026-03-01T12:00:00.000000Z"
+    assert decision.status.observed_generation == 1
+    assert decision.actions == START
+    assert [each.reason for each in decision.events] == ["Started"]
+
+
+def test_a_job_being_deleted_is_left_to_the_garbage_collector() -> None:
+    decision = a_job().that_is(deleting=True).decide()
+    assert (decision.actions, decision.again, decision.status.phase) == ((), None, None)
+
+
+def test_a_spec_that_cannot_be_ends_the_job_before_an_attempt() -> None:
+    decision = a_job().that_is(spec_problem="spec.runner.template: no").decide()
+    assert decision.status.failure is not None
+    assert decision.status.failure.reason == Reason.INVALID_SPEC
+    assert decision.status.failure.message == "spec.runner.template: no"
+    assert (decision.status.phase, decision.status.attempt, decision.actions) == (Phase.FAILED, None, ())
+    assert decision.status.is_true(ConditionType.FAILED)
+
+
+MISSING = {
+    "nothing is there": (a_job().accepted(), START),
+    "only the cluster is there": (a_job().accepted().cluster(), START),
+    "the report is not there": (a_job().accepted().cluster().runner(), START[1:]),
+    "the cluster is not there, but the runner": (a_job().accepted().runner(), START),
+    "all is there": (a_job().accepted().cluster().runner().report(), ()),
+    "the ConfigMap with the code is not there": (a_job().with_config_map("code", found=False).accepted(1), ()),
+    "the ConfigMap with the code is there": (a_job().with_config_map("code", found=True).accepted(1), START),
+}
+
+
+@pytest.mark.parametrize("scene, expected", MISSING.values(), ids=MISSING)
+def test_what_is_missing_is_made(scene: Scene, expected: tuple[object, ...]) -> None:
+    assert scene.fresh().decide().actions == expected
+
+
+def test_objects_of_other_attempts_go() -> None:
+    old = Owned("DaskCluster", "sum-3f2a9-0", "uid-old", 0)
+    gone = Owned("Pod", "sum-3f2a9-0-runner", "uid-gone", 0, deleting=True)
+    decision = a_job().started().sees(leftovers=(old, gone)).decide()
+    assert [each.target for each in decision.actions if isinstance(each, Delete)] == [old]
+
+
+# Deadlines.
+
+
+@pytest.mark.parametrize("seconds_ago, over", [(4, False), (5, True), (500, True)])
+def test_the_active_deadline_counts_from_the_start_of_the_job(seconds_ago: int, over: bool) -> None:
+    scene = a_job().started().with_deadline(5).accepted(seconds_ago)
+    scene = scene.schedulers(running("scheduler")).fresh()
+    decision = scene.decide()
+    assert decision.status.finished == over
+    if over:
+        assert decision.status.failure is not None
+        assert decision.status.failure.reason == Reason.DEADLINE_EXCEEDED
+        assert "spec.activeDeadlineSeconds (5 s)" in (decision.status.failure.message or "")
+    else:
+        assert decision.again == timedelta(seconds=1)
+
+
+def test_the_startup_deadline_ends_what_never_started() -> None:
+    scene = a_job().with_spec(startupDeadlineSeconds=30).accepted(30).cluster().runner(a_pod("runner")).report()
+    decision = scene.fresh().decide()
+    assert decision.status.failure is not None
+    assert decision.status.failure.reason == Reason.STARTUP_DEADLINE_EXCEEDED
+    assert decision.status.failure.failure_class == FailureClass.INFRASTRUCTURE
+    assert "30 s" in (decision.status.failure.message or "")
+
+
+def test_a_deadline_may_be_past_when_the_report_comes_first() -> None:
+    """An end that the operator finds by itself rests on nothing better being there: it asks before it says so."""
+    decision = a_job().started().with_deadline(5).decide()
+    assert decision.refresh
+    assert decision.actions == ()
+
+
+@pytest.mark.parametrize("started", [a_job().started(), a_job().accepted().cluster().runner().workers(running("worker"))])
+def test_the_startup_deadline_is_over_once_a_worker_is_there(started: Scene) -> None:
+    decision = started.accepted(10_000).fresh().decide()
+    assert not decision.status.finished
+
+
+@pytest.mark.parametrize(("seconds_ago", "over"), [(59, False), (60, True)])
+def test_a_config_map_may_come_a_minute_late(seconds_ago: int, over: bool) -> None:
+    decision = a_job().with_config_map("code", found=False).accepted(seconds_ago).fresh().decide()
+    assert decision.status.finished == over
+    condition = decision.status.condition(ConditionType.FAILED if over else ConditionType.CLUSTER_READY)
+    assert condition is not None
+    assert condition.reason == Reason.CONFIG_MAP_NOT_FOUND
+    assert "spec.graph.source.configMap.name" in condition.message
+    assert "'code'" in condition.message
+    assert over or decision.again == min(SOURCE_GRACE - timedelta(seconds=seconds_ago), timedelta(seconds=5))
+
+
+# What stands in the way.
+
+PROBLEMS = {
+    "no image": (waiting("worker", "ImagePullBackOff", "not found"), Reason.IMAGE_PULL_FAILED, "not found", False),
+    "no image name": (waiting("runner", "InvalidImageName", "A B"), Reason.IMAGE_PULL_FAILED, "A B", True),
+    "never pulled": (waiting("scheduler", "ErrImageNeverPull"), Reason.IMAGE_PULL_FAILED, "ErrImageNeverPull", True),
+    "no secret": (waiting("worker", "CreateContainerConfigError", 'secret "s"'), Reason.CONTAINER_START_FAILED, 's"', False),
+    "no node": (a_pod("worker", unschedulable="0/3 nodes"), Reason.UNSCHEDULABLE, "0/3 nodes", False),
+    "runs": (running("worker"), None, "", False),
+    "is being made": (waiting("worker", "ContainerCreating"), None, "", False),
+}
+
+
+@pytest.mark.parametrize(("pod", "reason", "words", "hopeless"), PROBLEMS.values(), ids=PROBLEMS)
+def test_the_words_of_kubelet_and_scheduler(pod: Pod, reason: Reason | None, words: str, hopeless: bool) -> None:
+    seen = {"runner": {"runner": pod}, "worker": {"workers": (pod,)}, "scheduler": {"schedulers": (pod,)}}
+    problem = find_problem(a_job().accepted().cluster().sees(**seen[pod.component]).observe())
+    assert (problem.reason if problem else None) == reason
+    if problem is not None:
+        assert words in problem.message
+        assert problem.hopeless == hopeless
+
+
+def test_a_container_that_keeps_ending_is_told_with_its_last_words() -> None:
+    stuck = looping("scheduler", 1, "ModuleNotFoundError: distributed\n")
+    problem = find_problem(a_job().accepted().cluster().schedulers(stuck).observe())
+    assert problem is not None
+    assert problem.reason == Reason.CONTAINER_START_FAILED
+    assert "exit code 1" in problem.message
+    assert problem.message.endswith("ModuleNotFoundError: distributed")
+
+
+REFUSALS = {
+    'pods "x" is forbidden: exceeded quota: team, requested: pods=1': (Reason.QUOTA_EXCEEDED, False),
+    'pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot': (Reason.POD_REJECTED, True),
+    'admission webhook "policy.example" denied the request: no': (Reason.POD_REJECTED, False),
+    'pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi': (Reason.POD_REJECTED, False),
+    'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods"': (Reason.OPERATOR_FORBIDDEN, False),
+    "who knows": (Reason.POD_REJECTED, False),
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), REFUSALS.items())
+def test_the_words_of_the_api_server(words: str, expected: tuple[Reason, bool]) -> None:
+    problem = read_refusal(words)
+    assert (problem.reason, problem.hopeless) == expected
+    assert problem.message == words
+
+
+def test_a_problem_is_told_while_there_is_hope_and_warned_of_once() -> None:
+    pod = waiting("worker", "ErrImagePull", "denied")
+    scene = a_job().accepted(20).cluster().runner(a_pod("runner")).report().workers(pod)
+    decision = scene.decide()
+    condition = decision.status.condition(ConditionType.CLUSTER_READY)
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("False", Reason.IMAGE_PULL_FAILED)
+    assert "denied" in condition.message
+    assert [(each.reason, each.warning) for each in decision.events] == [(Reason.IMAGE_PULL_FAILED, True)]
+    again = scene.with_status(**vars(decision.status)).decide()
+    assert again.events == ()
+    assert again.status == decision.status
+
+
+def test_a_hopeless_problem_ends_the_job_at_once_in_the_same_words() -> None:
+    problem = Problem(Reason.POD_REJECTED, "violates PodSecurity", hopeless=True)
+    decision = a_job().accepted(1).refused(problem).fresh().decide()
+    assert decision.status.failure is not None
+    assert (decision.status.failure.reason, decision.status.failure.message) == (problem.reason, problem.message)
+    assert decision.status.summary == Reason.POD_REJECTED
+
+
+def test_a_problem_names_the_failure_when_the_time_is_up() -> None:
+    scene = a_job().accepted(600).cluster().runner(a_pod("runner", unschedulable="0/1 nodes")).report().fresh()
+    failure = scene.decide().status.failure
+    assert failure is not None
+    assert failure.reason == Reason.UNSCHEDULABLE
+    assert "0/1 nodes" in (failure.message or "")
+
+
+def test_a_deployment_without_pods_says_why() -> None:
+    scene = a_job().accepted().cluster().deployments("w-1", refusal="exceeded quota: q")
+    problem = find_problem(scene.observe())
+    assert problem is not None
+    assert problem.reason == Reason.QUOTA_EXCEEDED
+    assert problem.message == "worker: exceeded quota: q"
+
+
+def test_the_missing_config_map_is_told_before_what_follows_from_it() -> None:
+    scene = a_job().with_config_map("code", found=False).accepted().workers(waiting("worker", "ErrImagePull", "no"))
+    problem = find_problem(scene.sees(warnings=("pod x: FailedMount: no",)).observe())
+    assert problem is not None
+    assert problem.reason == Reason.CONFIG_MAP_NOT_FOUND
+
+
+def test_events_about_pods_are_the_last_resort() -> None:
+    scene = a_job().accepted().cluster().sees(warnings=("pod x: FailedMount: no such secret",))
+    problem = find_problem(scene.observe())
+    assert problem is not None
+    assert (problem.reason, problem.message) == (Reason.VOLUME_MOUNT_FAILED, "pod x: FailedMount: no such secret")
+
+
+# How often the status is written.
+
+
+def test_counts_alone_are_held_back_until_they_are_due() -> None:
+    recorded = a_job().started().decide().status
+    scene = a_job().started().with_status(**vars(recorded)).says(progress={"total": 10, "done": 5})
+    assert scene.decide().status.progress != recorded.progress, "a process that has not written yet writes at once"
+    held = scene.sees(written=NOW - timedelta(seconds=1)).decide()
+    assert held.status == recorded
+    assert held.again == MINOR_INTERVAL - timedelta(seconds=1)
+    due = scene.sees(written=NOW - MINOR_INTERVAL).decide()
+    assert due.status.progress is not None
+    assert due.status.progress.done == 5
+
+
+def test_the_longer_a_job_runs_the_seldomer_its_counts_are_written() -> None:
+    recorded = a_job().started().decide().status
+    scene = a_job().started().with_status(**vars(recorded)).with_status(start_time=to_seconds_text(ago(1000))).says(progress={"total": 10, "done": 5})
+    assert scene.sees(written=NOW - timedelta(seconds=49)).decide().again == timedelta(seconds=1)
+
+
+def test_a_change_of_phase_is_not_held_back() -> None:
+    scene = a_job().accepted().cluster().runner().report(stage="Connected", seq=1)
+    recorded = scene.decide().status
+    assert recorded.phase == Phase.STARTING
+    scene = scene.with_status(**vars(recorded)).says(stage="Running").sees(written=NOW)
+    assert scene.decide().status.phase == Phase.RUNNING

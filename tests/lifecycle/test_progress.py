@@ -1,0 +1,111 @@
+"""What the status says while a job runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from daskjob.api.constants import ConditionType, Phase, Reason
+from daskjob.api.status import Progress, Timings
+
+from .builders import Scene, a_job, a_pod, running, text
+
+PHASES = {
+    "accepted": (a_job().accepted(), Phase.PENDING),
+    "the cluster is made": (a_job().accepted().cluster(), Phase.STARTING),
+    "the runner starts": (a_job().accepted().cluster().runner().report(stage="Starting"), Phase.STARTING),
+    "the runner is connected": (a_job().accepted().cluster().runner().report(stage="Connected"), Phase.STARTING),
+    "the graph runs": (a_job().started(), Phase.RUNNING),
+    "the graph is done, no outcome yet": (a_job().started().says(stage="Finished"), Phase.RUNNING),
+    "an unheard-of stage": (a_job().started().says(stage="Dreaming"), Phase.STARTING),
+}
+
+
+@pytest.mark.parametrize(("scene", "phase"), PHASES.values(), ids=PHASES)
+def test_phase(scene: Scene, phase: Phase) -> None:
+    assert scene.decide().status.phase == phase
+
+
+def test_progress_is_counted_in_percent_rounded_down() -> None:
+    status = a_job().started().says(progress={"total": 3, "done": 2, "processing": 1, "erred": 0}).decide().status
+    assert status.progress == Progress(total=3, done=2, processing=1, percent=66, summary="2/3")
+
+
+@pytest.mark.parametrize(
+    ("total", "done", "summary", "percent"), [(0, 0, "0/0", 0), (0, 5, "0/0", 0), (2, 5, "2/2", 100)]
+)
+def test_progress_never_goes_over_all(total: int, done: int, summary: str, percent: int) -> None:
+    progress = a_job().started().says(progress={"total": total, "done": done}).decide().status.progress
+    assert progress is not None
+    assert (progress.summary, progress.percent) == (summary, percent)
+
+
+def test_progress_stays_when_a_report_has_none() -> None:
+    scene = a_job().started()
+    known = scene.decide().status
+    assert scene.with_status(**vars(known)).says(progress=None).decide().status.progress == known.progress
+
+
+def test_workers_are_counted_by_the_runner_once_it_speaks() -> None:
+    pods = (running("worker", 1), running("worker", 2, ready=False), a_pod("worker", 3))
+    scene = a_job().with_workers(replicas=3).accepted().cluster().workers(*pods)
+    silent, heard = scene.decide().status.cluster, scene.runner().report(workers={"connected": 2}).decide().status.cluster
+    assert silent is not None
+    assert heard is not None
+    assert (silent.summary, heard.summary) == ("1/3", "2/3")
+
+
+def test_an_adaptive_cluster_wants_what_its_group_has() -> None:
+    scene = a_job().with_workers(adaptive={"minimum": 1, "maximum": 9}).started()
+    assert scene.decide().status.cluster.workers.wanted == 1  # type: ignore[union-attr]
+    assert scene.group(4).decide().status.cluster.workers.wanted == 4  # type: ignore[union-attr]
+
+
+def test_the_dashboard_is_a_command_to_type_while_there_is_one() -> None:
+    command = "kubectl -n team port-forward pod/sum-3f2a9-1-scheduler 8787:8787"
+    assert a_job().started().decide().status.cluster.dashboard == command  # type: ignore[union-attr]
+    off = a_job().with_spec(cluster={"image": "i", "dashboard": False}).started()
+    assert off.decide().status.cluster.dashboard is None  # type: ignore[union-attr]
+    assert a_job().accepted().cluster().decide().status.cluster.dashboard is None  # type: ignore[union-attr]
+
+
+READINESS = {
+    "all there": (a_job().with_workers(replicas=2).started(), "True", Reason.WORKERS_READY),
+    "one is missing": (a_job().with_workers(replicas=3).started(), "False", Reason.WAITING),
+    "one has no node": (
+        a_job().with_workers(replicas=3).started().workers(a_pod("worker", unschedulable="0/1 nodes")),
+        "False",
+        Reason.UNSCHEDULABLE,
+    ),
+}
+
+
+@pytest.mark.parametrize(("scene", "status", "reason"), READINESS.values(), ids=READINESS)
+def test_cluster_ready(scene: Scene, status: str, reason: Reason) -> None:
+    condition = scene.decide().status.condition(ConditionType.CLUSTER_READY)
+    assert condition is not None
+    assert (condition.status, condition.reason) == (status, reason)
+
+
+def test_a_condition_keeps_the_time_of_its_last_change_of_status() -> None:
+    same = a_job().with_workers(replicas=3).started().with_condition(ConditionType.CLUSTER_READY, "False", "Other", 30)
+    changed = a_job().with_workers(replicas=2).started().with_condition(ConditionType.CLUSTER_READY, "False", "Other", 30)
+    times = [
+        scene.decide().status.condition(ConditionType.CLUSTER_READY).last_transition_time  # type: ignore[union-attr]
+        for scene in (same, changed)
+    ]
+    assert times == ["2026-03-01T11:59:30Z", "2026-03-01T12:00:00Z"]
+
+
+def test_a_time_that_was_seen_stays() -> None:
+    first = a_job().started().decide().status.timings
+    assert first.connected == text(40)
+    assert first.first_worker == text(39)
+    assert first.graph_started == text(38)
+    assert first.scheduler_started == "2026-03-01T11:59:10Z"
+    later = a_job().started().with_status(timings=first).says(timings={"connected": text(1), "graphFinished": text(1)})
+    assert later.decide().status.timings == Timings(**{**vars(first), "graph_finished": text(1)})
+
+
+def test_the_kubelet_tells_when_a_silent_runner_started() -> None:
+    assert a_job().accepted().cluster().runner().decide().status.timings.runner_started == "2026-03-01T11:59:10Z"
+    assert a_job().accepted().cluster().runner().report(stage="Starting").decide().status.timings.runner_started is None

@@ -1,0 +1,59 @@
+"""TLS between runner and scheduler, and clusters of changing size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import wait_for
+from .test_kubernetes_report import make_certificate
+
+
+def tls_environment(folder: Path) -> dict[str, str]:
+    """As the operator sets it for every container of an attempt."""
+    folder.mkdir()
+    make_certificate(folder)
+    prefix = "DASK_DISTRIBUTED__COMM"
+    env = {f"{prefix}__REQUIRE_ENCRYPTION": "true", f"{prefix}__TLS__CA_FILE": str(folder / "ca.crt")}
+    for role in ("CLIENT", "SCHEDULER", "WORKER"):
+        env[f"{prefix}__TLS__{role}__CERT"] = str(folder / "tls.crt")
+        env[f"{prefix}__TLS__{role}__KEY"] = str(folder / "tls.key")
+    return env
+
+
+def test_tls(run, make_cluster, tmp_path):
+    cluster = make_cluster(protocol="tls", env=tls_environment(tmp_path / "tls"))
+    assert cluster.address.startswith("tls://")
+    assert run("entries:coroutine_with_client", 10, cluster=cluster).value == [285, 9, 285]
+    stranger = tls_environment(tmp_path / "other")
+    options = {"address": cluster.address, "scheduler": {"address": cluster.address, "timeoutSeconds": 2}}
+    assert run("entries:one", env=stranger, **options).failure["reason"] == "SchedulerUnreachable"
+
+
+def test_adaptive_cluster_grows_and_shrinks(start, make_cluster, tmp_path):
+    cluster = make_cluster(workers=1)
+    env = {"DASK_DISTRIBUTED__ADAPTIVE__TARGET_DURATION": "1s"}
+    file = tmp_path / "enough"
+    adaptive = {"minimum": 1, "maximum": 2, "cooldownSeconds": 1}
+    running = start("entries:busy_then_idle", str(file), cluster=cluster, adaptive=adaptive, env=env)
+    wait_for("two workers wanted", lambda: running.status().get("workers", {}).get("wanted") == 2)
+    cluster.add_worker("worker-1")
+    wait_for("two workers connected", lambda: running.status()["workers"]["connected"] == 2)
+    file.touch()
+    retired = wait_for("a retired worker", lambda: running.status()["workers"].get("retired"))
+    assert len(retired) == 1
+    assert retired[0] in ("worker-0", "worker-1")
+    assert running.status()["workers"]["wanted"] == 1
+    file.with_name("end").touch()
+    assert running.wait().value == "done"
+
+
+@pytest.mark.parametrize("minimum", [2])
+def test_waits_for_the_smallest_number_of_workers(start, make_cluster, minimum):
+    cluster = make_cluster(workers=1)
+    running = start("entries:how_many", cluster=cluster, minWorkers=minimum)
+    wait_for("one worker", lambda: running.status().get("workers", {}).get("connected") == 1)
+    assert running.status()["stage"] == "Connected"
+    cluster.add_worker("worker-1")
+    assert running.wait().value == 2
