@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .manifests import PEER_NAMESPACE, PEER_SYSTEM, bare_objects, our_job, peer_job
-from .report import BARE, DOCUMENTED, FAST, OURS
+from .manifests import PEER_NAMESPACE, PEER_SYSTEM, RESULT, bare_objects, our_job, peer_job
+from .report import BARE, COMPUTED, DOCUMENTED, FAST, OURS
 from .watching import OURS as OUR_JOBS
 from .watching import PEERS as PEER_JOBS
 from .watching import Api, Body, Key
@@ -104,6 +105,13 @@ def _stays(key: Key, body: Body, runner_may_stay: bool) -> bool:
         return False
     phase = (body.get("status") or {}).get("phase")
     return plural == "daskjobs" or (plural == "pods" and name.endswith("-runner") and phase in ("Succeeded", "Failed"))
+
+
+def printed(api: Api, contender: Contender, name: str, began: float) -> dict[str, float]:
+    """Seconds from `began` (time.time) until the script had its result, as it said itself; {} if it did not."""
+    log = api.text(f"/api/v1/namespaces/{contender.namespace}/pods/{name}-runner/log")
+    found = re.search(rf"^{RESULT} ([0-9.]+)$", log, re.MULTILINE)
+    return {COMPUTED: round(float(found[1]) - began, 3)} if found else {}
 
 
 def stages(objects: Objects, name: str, began: float) -> dict[str, float]:

@@ -24,15 +24,17 @@ def square(number):
 def graph(count):
     return delayed(sum)([delayed(square)(number) for number in range(count)])
 """
-#: What a person writes without us: connects (DASK_SCHEDULER_ADDRESS is set), computes, prints.
+#: What a person writes without us: connects (DASK_SCHEDULER_ADDRESS is set), computes, prints; and says when.
 SCRIPT = f"""\
+from time import time
+
 from dask.distributed import Client
 {CODE}
 
 if __name__ == "__main__":
     client = Client()
     result = graph({COUNT}).compute()
-    print(result)
+    print(result, time())
     assert result == {RESULT}, result
 """
 
@@ -50,14 +52,17 @@ def our_job(name: str, namespace: str) -> Manifest:
 
 
 def peer_job(name: str, namespace: str, *, fast: bool) -> Manifest:
-    """dask-kubernetes' DaskJob as its documentation has it; `fast`: with a readiness probe at once and every second."""
+    """dask-kubernetes' DaskJob as its documentation has it; `fast`: with a readiness probe at once and every second.
+
+    Dask no longer has the commands of that page, `dask-scheduler` and `dask-worker`: these are what replaced them.
+    """
     image = {"image": IMAGE, "imagePullPolicy": "IfNotPresent"}
     health = {"httpGet": {"port": "http-dashboard", "path": "/health"}}
     delay, period = (0, 1) if fast else (5, 10)
     scheduler = {
         "name": "scheduler",
         **image,
-        "args": ["dask-scheduler"],
+        "args": ["dask", "scheduler"],
         "ports": [
             {"name": "tcp-comm", "containerPort": 8786, "protocol": "TCP"},
             {"name": "http-dashboard", "containerPort": 8787, "protocol": "TCP"},
@@ -73,7 +78,7 @@ def peer_job(name: str, namespace: str, *, fast: bool) -> Manifest:
             {"name": "http-dashboard", "protocol": "TCP", "port": 8787, "targetPort": "http-dashboard"},
         ],
     }
-    worker = {"name": "worker", **image, "args": ["dask-worker", "--name", "$(DASK_WORKER_NAME)"]}
+    worker = {"name": "worker", **image, "args": ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"]}
     return {
         "apiVersion": "kubernetes.dask.org/v1",
         "kind": "DaskJob",
@@ -144,6 +149,7 @@ def peer_operator(image: str) -> list[Manifest]:
     """dask-kubernetes' own operator, unmodified, as its image and chart start it, but for one namespace; with its
     account's rights."""
     labels = {"app": "dask-kubernetes-operator"}
+    health = {"httpGet": {"path": "/healthz", "port": 8080}}
     name = {"name": PEER_SYSTEM}
     container = {
         "name": "operator",
@@ -151,7 +157,8 @@ def peer_operator(image: str) -> list[Manifest]:
         "imagePullPolicy": "IfNotPresent",
         "command": ["kopf", "run", "-m", "dask_kubernetes.operator.controller"],
         "args": ["--liveness=http://0.0.0.0:8080/healthz", f"--namespace={PEER_NAMESPACE}"],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1},
+        "startupProbe": {**health, "periodSeconds": 1, "failureThreshold": 120},
+        "livenessProbe": {**health, "timeoutSeconds": 5},
     }
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": name},

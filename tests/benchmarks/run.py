@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 import uuid
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import report
 from benchmarks.audit import count_discovery, count_requests
-from benchmarks.contenders import Contender, bare, leftovers, ours, peer, stages
+from benchmarks.contenders import Contender, bare, leftovers, ours, peer, printed, stages
 from benchmarks.manifests import PEER_NAMESPACE, PEER_SYSTEM, peer_operator
 from benchmarks.watching import OURS, PEERS, Api, Namespace
 from support.kube import Kube
@@ -37,7 +38,7 @@ from support.waiting import wait_for
 
 #: Seconds that a job may take, and the removal of what it leaves.
 JOB_SECONDS, GONE_SECONDS = 120.0, 60.0
-#: Seconds after a job, for what its operators still write, and before the next.
+#: Seconds after a job, for what its operators still write; its removal is what comes before the next.
 PAUSE = 2.0
 OPERATOR_IMAGE = "localhost/daskjob/operator:test"
 #: dask-kubernetes' definitions that its own operator needs beside those of our chart.
@@ -53,7 +54,9 @@ def main(arguments: argparse.Namespace) -> int:
         audit = Path(arguments.audit_log or Path(kube.kubeconfig).parent / "logs" / "audit.log")
         # The first job of each fills caches, of images and of processes.
         for contender in chosen.values():
-            measure(kube, watched[contender.namespace], contender, -1, audit)
+            first = measure(kube, watched[contender.namespace], contender, -1, audit)
+            if first.problem:
+                raise RuntimeError(f"{contender.name}: {first.problem}")
         runs: list[report.Run] = []
         for number in range(arguments.rounds):
             for contender in turn(list(chosen.values()), number):
@@ -92,8 +95,8 @@ def measure(kube: Kube, watched: Namespace, contender: Contender, number: int, a
             gone=None if gone is None else round(max(gone - done, 0.0), 3),
         )
     time.sleep(PAUSE)
-    if contender.name == report.OURS:
-        run = replace(run, stages=stages(watched.objects, name, wall))
+    known = contender.name == report.OURS
+    run = replace(run, stages=stages(watched.objects, name, wall) if known else printed(api, contender, name, wall))
     if audit.exists() and contender.accounts:
         with audit.open("rb") as log:
             log.seek(offset)
@@ -105,7 +108,6 @@ def measure(kube: Kube, watched: Namespace, contender: Contender, number: int, a
     if watched.wait(lambda objects: not leftovers(objects, runner_may_stay=False), GONE_SECONDS) is None:
         left = leftovers(watched.objects, runner_may_stay=False)
         raise RuntimeError(f"{contender.name}: still there after the removal: {left}")
-    time.sleep(PAUSE)
     return run
 
 
@@ -208,5 +210,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # So that what was installed is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     assert SYSTEM in ours().accounts
     sys.exit(main(read_arguments()))

@@ -51,6 +51,11 @@ class Api:
             raise RuntimeError(f"{method} {path}: {answer.status} {answer.data.decode(errors='replace')[:500]}")
         return dict(json.loads(answer.data))
 
+    def text(self, path: str) -> str:
+        """What is there, such as a log; "" if nothing is."""
+        answer = self._pool.request("GET", self._host + path, headers=self._headers, timeout=30)
+        return answer.data.decode(errors="replace") if answer.status == 200 else ""
+
     def create(self, body: Body, plural: str) -> Body:
         version = body["apiVersion"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"

@@ -51,7 +51,7 @@ class Runs:
         documents = list(yaml.safe_load_all((folder / "job.yaml").read_text()))
         [manifest] = [each for each in documents if each["kind"] == "DaskJob"]
         if image is not None:
-            manifest["spec"]["cluster"]["image"] = image
+            manifest["spec"].setdefault("cluster", {})["image"] = image
             kube.apply(*documents)
         job = Job(kube, manifest["metadata"]["name"])
         status = job.end(timeout(expected))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -272,14 +270,3 @@ def test_listed_namespaces(reinstalled: Release, kube: Kube) -> None:
         assert stranger.status() == {}
     finally:
         other.delete("namespace", other.namespace)
-
-
-def test_nothing_of_the_operator_is_logged_as_an_error(release: Release) -> None:
-    """Last: all that came before was nothing unforeseen to this operator."""
-    lines: list[dict[str, Any]] = []
-    for pod in release.pods("operator"):
-        log = release.kube.within(SYSTEM).kubectl("logs", pod["metadata"]["name"])
-        lines += [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    assert lines
-    errors = [line for line in lines if line.get("severity") in ("error", "critical") or "exc_info" in line]
-    assert errors == []

@@ -20,7 +20,7 @@ from daskjob.lifecycle.reduce import reduce
 from .builders import NOW, a_job, ended, restarted
 from .model import STATUS
 
-examples = settings(max_examples=1000 if os.environ.get("CI") else 200, deadline=None)
+examples = settings(max_examples=1000 if os.environ.get("CI") else 60, deadline=None)
 
 words = st.sampled_from(
     ["Succeeded", "Failed", "Running", "TaskFailed", "WorkersKilled", "SchedulerLost", "NoWorkers", "RunnerDisrupted"]

@@ -47,6 +47,8 @@ class World:
         self.obstacle: tuple[str, str] | None = None
         #: Pods on a node that no longer answers.
         self.lost: set[str] = set()
+        #: Attempts whose runner said, in its report or its last words, that it succeeded.
+        self.succeeded: set[str] = set()
 
     def text(self) -> str:
         return to_seconds_text(self.now)
@@ -72,6 +74,8 @@ class World:
     def make_clusters(self) -> bool:
         """One step for each cluster and group that needs one; False if none does."""
         acted = False
+        for group in self.server.all("DaskWorkerGroup"):
+            acted |= self._serve(group)
         for cluster in self.server.all("DaskCluster"):
             name, labels = cluster["metadata"]["name"], labels_of(cluster)
             acted |= self._deployment(f"{name}-scheduler", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"})
@@ -85,8 +89,6 @@ class World:
                 }
                 self.server.create("DaskWorkerGroup", group, self.text())
                 acted = True
-        for group in self.server.all("DaskWorkerGroup"):
-            acted |= self._serve(group)
         return acted
 
     def _serve(self, group: Body) -> bool:
@@ -183,6 +185,8 @@ class World:
         container = status["containerStatuses"][0]
         ended = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": self.pod_time()}
         if component_of(pod) == "runner":
+            if '"Succeeded"' in message:
+                self.succeeded.add(pod["metadata"]["name"].removesuffix("-runner"))
             state = {"name": container["name"], "state": {"terminated": ended}}
             phase = "Succeeded" if exit_code == 0 else "Failed"
             self._say(pod, {"phase": phase, "containerStatuses": [state]})
@@ -239,6 +243,8 @@ class World:
             self.server.check_status("DaskJobReport", status)
         except Rejected:
             return False
+        if status.get("outcome") == "Succeeded":
+            self.succeeded.add(report["metadata"]["name"])
         self.server.update("DaskJobReport", report["metadata"]["name"], status=status)
         return True
 

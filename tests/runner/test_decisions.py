@@ -8,12 +8,13 @@ import sys
 import zipfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from daskjob.runner import archive, cadence
 from daskjob.runner.adaptive import Scaler
 from daskjob.runner.progress import Progress
 from daskjob.runner.supervise import describe_exit
-from hypothesis import given
-from hypothesis import strategies as st
 
 CADENCE = {
     "the first at once": ((100.0, None, None, None), 100.0),
@@ -148,10 +149,14 @@ def test_archive_is_always_the_same_and_has_what_it_needs():
     assert len(data) < 500_000
 
 
-def test_parent_imports_little(program):
+LATER = {"distributed", "dask", "asyncio", "ssl", "http.client", "subprocess", "ctypes"}
+
+
+@pytest.mark.parametrize(("module", "later"), [("processes", LATER | {"json", "daskjob.wire"}), ("supervise", LATER)])
+def test_parent_imports_little(program, module, later):
     code = (
-        f"import sys; sys.path.insert(0, {str(program)!r}); import daskjob.runner.supervise\n"
-        "heavy = {'distributed', 'dask', 'asyncio', 'ssl', 'http.client', 'subprocess', 'ctypes'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+        f"import sys; sys.path.insert(0, {str(program)!r}); import daskjob.runner.{module}\n"
+        f"early = {later} & set(sys.modules)\n"
+        "assert not early, early"
     )
     subprocess.run([sys.executable, "-I", "-c", code], check=True)

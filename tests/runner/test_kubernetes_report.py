@@ -8,7 +8,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from daskjob import wire
 
 from .conftest import wait_for
@@ -29,7 +30,7 @@ def make_certificate(folder: Path) -> None:
     """tls.crt, tls.key and ca.crt for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "daskjob")])
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -45,9 +46,7 @@ def make_certificate(folder: Path) -> None:
     (folder / "tls.crt").write_bytes(text)
     (folder / "ca.crt").write_bytes(text)
     (folder / "tls.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 
@@ -135,12 +134,12 @@ def sealed(api: ApiServer) -> dict[str, Any]:
     return api.accepted[-1]
 
 
-def test_a_short_job_takes_at_most_three_patches_on_one_connection(run, api):
-    outcome = run("entries:one", env=api.env)
+def test_a_short_job_takes_at_most_three_patches_on_one_connection(run, api, make_cluster):
+    outcome = run("entries:one", cluster=make_cluster(), env=api.env)
     assert outcome.code == 0
     status = sealed(api)
     assert status["result"]["value"] == "285"
-    assert status["progress"]["done"] == status["progress"]["total"] > 0
+    assert status["progress"]["done"] == status["progress"]["total"] == 11
     assert {path for path, _, _ in api.requests} == {PATH}
     assert {token for _, token, _ in api.requests} == {"Bearer first-token"}
     assert len(api.requests) <= 3
@@ -154,7 +153,9 @@ def test_user_code_waits_for_the_first_report(start, api, tmp_path):
     api.answers = [404] * 1000
     file = tmp_path / "ran"
     running = start("entries:touches", str(file), env=api.env)
-    wait_for("the scheduler to be reached", lambda: any("connected" in tries["timings"] for _, _, tries in api.requests))
+    wait_for(
+        "the scheduler to be reached", lambda: any("connected" in tries["timings"] for _, _, tries in api.requests)
+    )
     assert not file.exists()
     api.answers = [403, (422, {}, "token is not bound to the runner pod of this attempt")]
     assert running.wait().code == 0

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from daskjob import wire
 from hypothesis import given
 from hypothesis import strategies as st
+
+from daskjob import wire
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(wire.REASONS),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import enum
 import json
 import math
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -14,10 +15,11 @@ from uuid import UUID
 
 import numpy
 import pytest
-from daskjob import wire
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from daskjob import wire
 
 TEXT = st.text(st.characters(), max_size=20)
 HASHABLE = st.one_of(
@@ -27,7 +29,7 @@ HASHABLE = st.one_of(
     st.floats(allow_nan=False),
     TEXT,
     st.binary(max_size=20),
-    st.datetimes(timezones=st.none() | st.just(timezone.utc) | st.just(timezone(timedelta(hours=-3, minutes=7)))),
+    st.datetimes(timezones=st.none() | st.just(UTC) | st.just(timezone(timedelta(hours=-3, minutes=7)))),
     st.dates(),
     st.times(),
     st.timedeltas(),
@@ -215,10 +217,8 @@ def test_too_large():
 
 @given(st.text(), st.dictionaries(st.text(), st.text()))
 def test_decode_raises_nothing_but_value_errors(value, types):
-    try:
+    with contextlib.suppress(ValueError):
         wire.decode(value, types)
-    except ValueError:
-        pass
 
 
 NAMES = ["tuple", "set", "bytes", "datetime", "dict[int]", "numpy.int8", "numpy.ndarray:<i8", "numpy.datetime64[ns]"]
@@ -226,7 +226,5 @@ NAMES = ["tuple", "set", "bytes", "datetime", "dict[int]", "numpy.int8", "numpy.
 
 @given(VALUES, st.dictionaries(st.sampled_from(["", "/0", "/*", "/a"]), st.sampled_from(NAMES)))
 def test_decode_of_types_that_do_not_fit(value, types):
-    try:
+    with contextlib.suppress(ValueError):
         wire.decode(wire.encode(value)["value"], types)
-    except ValueError:
-        pass

@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+
 from daskjob import wire
 
 from .conftest import wait_for

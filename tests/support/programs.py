@@ -25,7 +25,9 @@ def program(name: str) -> str:
     """Path of a program. Raises FileNotFoundError, naming what builds it."""
     path = folder() / name
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: run tests/cluster/build, or set CLUSTER_BIN to the folder that has it")
+        raise FileNotFoundError(
+            f"{path} is missing: run tests/cluster/build, or set CLUSTER_BIN to the folder that has it"
+        )
     return str(path)
 
 

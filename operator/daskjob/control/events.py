@@ -20,7 +20,7 @@ def event_body(job: Job, event: Event, now: datetime) -> Body:
         "kind": "Event",
         "metadata": {
             "namespace": job.namespace,
-            "name": f"{job.name}.{hashlib.sha256(told.encode()).hexdigest()[:16]}",
+            "name": f"{job.name}.{hashlib.sha256(told.encode(errors='replace')).hexdigest()[:16]}",
         },
         "involvedObject": {
             "apiVersion": c.API_VERSION,

@@ -129,7 +129,12 @@ class Reconciler:
         found = []
         for name in names[:3]:
             fields = f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning"
-            events = await self._client.list(EVENTS, job.namespace, fields=fields)
+            try:
+                events = await self._client.list(EVENTS, job.namespace, fields=fields)
+            except ApiError as error:
+                # They would explain; the job goes on without.
+                logger.debug("no events of pod %s/%s: %s", job.namespace, name, error)
+                break
             mounts = [each for each in events if str(each.get("reason", "")).startswith("Failed")]
             if mounts:
                 last = max(mounts, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
@@ -193,19 +198,25 @@ class Reconciler:
             for action in decision.actions:
                 await self._performer.perform(action, job, attempt, self._clock())
         except (ApiError, SpecError) as error:
-            problem = _refusal(error)
-            if problem is None or problem == memory.refusal:
+            problem, told = _refusal(error), memory.refusal
+            if problem is None:
                 raise
             memory.refusal = problem
+            # The words may differ with every try (a quota's counts, a webhook's request): no reason not to back off.
+            if told is not None and told.reason == problem.reason:
+                raise
             return False
         memory.refusal = None
         return True
 
     async def _remove_orphans(self, key: Key, body: Body | None) -> None:
         uid = body["metadata"]["uid"] if body is not None else None
-        deletes = decide_orphans(self._store.owned(key), uid, self._clock())
-        if deletes and body is None and await self._client.get(DASK_JOBS, *key) is not None:
+        if not decide_orphans(self._store.owned(key), uid, self._clock()):
             return
+        # The job that the store knows, or does not know, may be an old story.
+        found = await self._client.get(DASK_JOBS, *key)
+        uid = found["metadata"]["uid"] if found is not None else None
+        deletes = decide_orphans(self._store.owned(key), uid, self._clock())
         for delete in deletes:
             target = delete.target
             logger.warning("%s/%s: deleting %s: %s", key[0], target.name, target.kind, delete.why)

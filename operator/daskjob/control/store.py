@@ -14,6 +14,9 @@ from daskjob.control.client import DASK_JOBS, Body
 Key = tuple[str, str]
 """(namespace, name) of a job."""
 
+#: Late news of what was deleted come within moments; older ends need not be known.
+REMEMBERED_ENDS = 10_000
+
 
 class Store:
     """Bodies by kind, namespace and name, and all those of one job."""
@@ -21,14 +24,20 @@ class Store:
     def __init__(self) -> None:
         self._bodies: dict[tuple[str, str, str], Body] = {}
         self._by_job: dict[Key, set[tuple[str, str, str]]] = {}
+        #: The versions at which objects of these names were deleted, the latest names last.
+        self._ends: dict[tuple[str, str, str], int] = {}
 
     def put(self, body: Body) -> Key | None:
-        """Takes in an object, unless a later version of it is known. Returns the job that it belongs to."""
+        """Takes in an object, unless something later is known of it or a namesake. Returns the job that it belongs to.
+
+        Watches and answers to requests overtake each other: what is late must not bring back what is gone.
+        """
         identity, job = _identity(body), job_of(body)
         if job is None:
             return None
         known = self._bodies.get(identity)
-        if known is not None and _same(known, body) and _version(known) > _version(body):
+        later = max(_version(known) if known is not None else 0, self._ends.get(identity, 0))
+        if later > _version(body):
             return job
         self._bodies[identity] = body
         self._by_job.setdefault(job, set()).add(identity)
@@ -37,9 +46,12 @@ class Store:
     def drop(self, body: Body) -> Key | None:
         """Forgets an object that was deleted; one of the same name that came after it stays."""
         identity, job = _identity(body), job_of(body)
-        known = self._bodies.get(identity)
-        if known is not None and _same(known, body):
+        known, end = self._bodies.get(identity), _version(body)
+        if known is not None and (_same(known, body) or _version(known) < end):
             self._forget(identity)
+        self._ends[identity] = max(end, self._ends.pop(identity, 0))
+        while len(self._ends) > REMEMBERED_ENDS:
+            del self._ends[next(iter(self._ends))]
         return job
 
     def job(self, key: Key) -> Body | None:

@@ -11,9 +11,13 @@ def main(arguments: list[str]) -> int:
         from daskjob.runner.child import run
 
         return run(int(arguments[1]), int(arguments[2]))
+    # First of all: the child takes long to import what it needs, everything else happens meanwhile.
+    from daskjob.runner.processes import Child
+
+    child = Child()
     from daskjob.runner.supervise import supervise
 
-    return supervise()
+    return supervise(child)
 
 
 if __name__ == "__main__":

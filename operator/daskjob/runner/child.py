@@ -1,7 +1,10 @@
-"""The child: connects, loads, runs and encodes; hands every step to the parent and ends when that has read the result."""
+"""The child: connects, loads, runs and encodes; tells the parent each step, and ends when that has the result."""
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
+import functools
 import os
 import sys
 import threading
@@ -71,10 +74,8 @@ class _Child:
             os._exit(0)
         self._ending.acquire()
         for stream in (sys.stdout, sys.stderr):
-            try:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-            except (OSError, ValueError, AttributeError):
-                pass
         self._channel.send(end)
         self._channel.acknowledged.wait(HANDOVER)
         os._exit(0 if end["outcome"] == wire.SUCCEEDED else 1)
@@ -105,18 +106,19 @@ class _Child:
     def _connect(self, job: jobs.Job, scheduler: Any) -> Any:
         """A client of user code, Dask's default from here on."""
         import dask
-        from distributed import Client
+        import distributed
 
+        make_client: Any = distributed.Client
         # `Client()` in user code then means this scheduler.
         dask.config.set({"scheduler-address": job.scheduler})
         while scheduler.wait(scheduler.connected):
             try:
-                client = Client(job.scheduler, timeout=10)
+                client = make_client(job.scheduler, timeout=10)
             except (OSError, TimeoutError) as error:
                 scheduler.last_error = f"{type(error).__name__}: {error}"
                 time.sleep(0.2)
                 continue
-            self._clients.append(lambda: _cancel_futures(client))
+            self._clients.append(functools.partial(_cancel_futures, client))
             return client
         self.end(_failed("SchedulerUnreachable", _unreachable(job, scheduler)))
 
@@ -124,14 +126,17 @@ class _Child:
         """A client of the running loop, Dask's default instead of the other one."""
         import asyncio
 
-        from distributed import Client
+        import distributed
 
-        client = await Client(job.scheduler, asynchronous=True, timeout=30)
+        make_client: Any = distributed.Client
+        client = await make_client(job.scheduler, asynchronous=True, timeout=30)
         loop = asyncio.get_running_loop()
         self._clients.append(lambda: _soon(loop, lambda: _cancel_futures(client)))
         return client
 
     def _cancel(self) -> None:
+        print("daskjob: cancelled; this is where it was:", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback()
         for cancel in list(self._clients):
             try:
                 cancel()
@@ -149,7 +154,7 @@ def _soon(loop: Any, action: Callable[[], Any]) -> None:
 def _cancel_futures(client: Any) -> Any:
     from distributed import Future
 
-    futures = [Future(key, client) for key in list(client.futures)]
+    futures: list[Any] = [Future(key, client) for key in list(client.futures)]
     answer = client.cancel(futures, force=True)
     if client.asynchronous:
         import asyncio

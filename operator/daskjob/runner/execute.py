@@ -55,7 +55,8 @@ def _is_coroutine_function(target: Any) -> bool:
     plain = inspect.unwrap(target) if not isinstance(target, type) else target
     while hasattr(plain, "func"):
         plain = plain.func
-    return inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(getattr(plain, "__call__", None))
+    # Objects with a coroutine function as __call__, too.
+    return any(map(inspect.iscoroutinefunction, (plain, vars(type(plain)).get("__call__"))))
 
 
 def _wants_client(target: Any, job: Job) -> bool:
@@ -105,7 +106,7 @@ async def _resolved(value: Any) -> Any:
 
 def _submit_graph(graph: Any, names: list[Any], client: Any) -> list[Any]:
     if not isinstance(graph, Mapping):
-        raise TypeError(f"graph.keys are given, but the entry point gives a {type(graph).__name__}, not a dict of tasks")
+        raise TypeError(f"graph.keys are given, but the entry point gives a {type(graph).__name__}, not a dict")
     keys = [_key(name) for name in names]
     for key in keys:
         if key not in graph:

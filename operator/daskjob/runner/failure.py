@@ -52,12 +52,15 @@ def _raised(error: BaseException, erred: list[tuple[str, str, str]]) -> dict[str
         message = f"the workers that ran task {task} died, each time: most often for want of memory. {error}"
         return wire.failure("WorkersKilled", message, name_of(error), None, task or None)
     match = _match(error, erred)
+    if type(error).__name__ in ("NoValidWorkerError", "NoWorkerError"):
+        # The scheduler's own words, if it is told not to wait for workers for ever.
+        return wire.failure("NoWorkers", _message(error), name_of(error), None, match[0] if match else None)
     if match is not None:
-        key, text, trace = match
-        return wire.failure("TaskFailed", *_words(error, text, trace), task_key=key)
+        key, text, remote = match
+        return wire.failure("TaskFailed", *_words(error, text, remote), task_key=key)
     behind = next((found for found in (_match(each, erred) for each in _causes(error)) if found), None)
-    key = behind[0] if behind else None
-    return wire.failure("EntrypointFailed", _message(error), name_of(error), _traceback(error), key)
+    blamed = behind[0] if behind else None
+    return wire.failure("EntrypointFailed", _message(error), name_of(error), _traceback(error), blamed)
 
 
 def _match(error: BaseException, erred: list[tuple[str, str, str]]) -> Optional[tuple[str, str, str]]:
@@ -99,8 +102,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_connection_error(error: BaseException) -> bool:
-    kinds = (OSError, asyncio.TimeoutError, concurrent.futures.TimeoutError, asyncio.CancelledError)
-    kinds += (concurrent.futures.CancelledError,)
+    kinds: tuple[type[BaseException], ...] = (OSError, asyncio.TimeoutError, asyncio.CancelledError)
+    kinds += (concurrent.futures.TimeoutError, concurrent.futures.CancelledError)
     for each in (error, *_causes(error)):
         if isinstance(each, kinds) or type(each).__name__ in ("ClosedClientError", "FutureCancelledError"):
             return True
@@ -112,8 +115,8 @@ def _lost_connection(error: BaseException) -> bool:
 
 
 def name_of(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    module, name = type(error).__module__, type(error).__qualname__
+    return name if module in ("builtins", "__main__") else f"{module}.{name}"
 
 
 def _message(error: BaseException) -> str:
@@ -163,6 +166,5 @@ def _is_library(file: str) -> bool:
 def _without_libraries(trace: str) -> str:
     """The same for the text of a traceback: two lines a frame."""
     frames = re.split(r"(?m)^(?=  File \")", trace)
-    files = [re.match(r'  File "([^"]*)"', frame) for frame in frames]
-    user = [frame for frame, file in zip(frames, files) if file is None or not _is_library(file.group(1))]
+    user = [frame for frame in frames if not _is_library((re.findall(r'^  File "([^"]*)"', frame) or [""])[0])]
     return "".join(user or frames)

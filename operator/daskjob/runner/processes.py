@@ -1,7 +1,8 @@
-"""The child process and whatever it leaves behind."""
+"""The child process and whatever it leaves behind. Imports little: it is what the supervisor begins with."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -12,12 +13,66 @@ _PR_SET_CHILD_SUBREAPER = 36
 _OOM_EVENTS = "/sys/fs/cgroup/memory.events"
 
 
-def spawn(read_fd: int, write_fd: int) -> int:
-    """Starts this program again as the child, in a process group of its own, with these two descriptors; its pid."""
-    os.set_inheritable(read_fd, True)
-    os.set_inheritable(write_fd, True)
-    program = [sys.executable, "-u", "-X", "faulthandler", sys.argv[0], "--child", str(read_fd), str(write_fd)]
-    return os.posix_spawn(sys.executable, program, os.environ, setpgroup=0)
+class Child:
+    """This program again, as the child, in a process group of its own.
+
+    Attributes: `control` and `messages`, the ends of the pipes to and from it; `started`, seconds since 1970.
+    """
+
+    def __init__(self) -> None:
+        self.started = time.time()
+        read_fd, self.control = os.pipe()
+        self.messages, write_fd = os.pipe()
+        os.set_inheritable(read_fd, True)
+        os.set_inheritable(write_fd, True)
+        program = [sys.executable, "-u", "-X", "faulthandler", sys.argv[0], "--child", str(read_fd), str(write_fd)]
+        self.pid = os.posix_spawn(sys.executable, program, os.environ, setpgroup=0)
+        os.close(read_fd)
+        os.close(write_fd)
+        os.set_blocking(self.messages, False)
+        os.set_blocking(self.control, False)
+        #: Its wait status, once it is known.
+        self.status: Optional[int] = None
+
+    def ended(self) -> bool:
+        """Whether it has ended; orphans that have ended are reaped by the way."""
+        if self.status is not None:
+            return True
+        if not hasattr(os, "waitid"):
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = status if pid else None
+            return bool(pid)
+        while True:
+            # Not reaped before its group was killed: until then nobody else can get the group's id.
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None:
+                return False
+            if found.si_pid == self.pid:
+                return True
+            os.waitpid(found.si_pid, os.WNOHANG)
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to its group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def end(self, patience: float = 3.0) -> Optional[int]:
+        """Kills its group and every adopted orphan; its wait status."""
+        self.signal(signal.SIGKILL)
+        if self.status is None:
+            self.status = os.waitpid(self.pid, 0)[1]
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                for orphan in _children():
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(orphan, signal.SIGKILL)
+                time.sleep(0.01)
+        return self.status
 
 
 def adopt_orphans() -> None:
@@ -29,50 +84,6 @@ def adopt_orphans() -> None:
     except (ImportError, OSError, AttributeError):
         # As PID 1 of a container this process adopts them anyway.
         pass
-
-
-def reap(child: int) -> bool:
-    """Reaps orphans that have ended; whether the child has ended too (it is kept, so that its group keeps its id)."""
-    while True:
-        try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return True
-        if ended is None:
-            return False
-        if ended.si_pid == child:
-            return True
-        os.waitpid(ended.si_pid, os.WNOHANG)
-
-
-def signal_group(child: int, number: int) -> None:
-    try:
-        os.killpg(child, number)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def end_all(child: int, patience: float = 3.0) -> Optional[int]:
-    """Kills the child's group and every adopted orphan; the child's wait status."""
-    signal_group(child, signal.SIGKILL)
-    try:
-        status: Optional[int] = os.waitpid(child, 0)[1]
-    except ChildProcessError:
-        status = None
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            break
-        if pid == 0:
-            for orphan in _children():
-                try:
-                    os.kill(orphan, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    pass
-            time.sleep(0.01)
-    return status
 
 
 def _children() -> list[int]:

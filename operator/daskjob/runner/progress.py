@@ -17,11 +17,11 @@ class Progress:
         """The report's `progress` from a snapshot's `prefixes`: counts of all, and by prefix, the largest 50."""
         for name in {**self._seen, **prefixes}:
             self._seen.setdefault(name, _Prefix()).take(prefixes.get(name, [0] * 6))
-        rows = [{"name": name, **prefix.counts()} for name, prefix in self._seen.items()]
+        rows: list[dict[str, Any]] = [{"name": name, **prefix.counts()} for name, prefix in self._seen.items()]
         rows = [row for row in rows if row["total"]]
-        largest = sorted(rows, key=lambda row: -int(row["total"]))[:MAX_PREFIXES]
+        largest = sorted(rows, key=lambda row: -row["total"])[:MAX_PREFIXES]
         shown = [row for row in rows if row in largest]
-        sums = {name: sum(int(row[name]) for row in rows) for name in ("total", "done", "processing", "erred")}
+        sums = {name: sum(row[name] for row in rows) for name in ("total", "done", "processing", "erred")}
         return {**sums, "prefixes": shown}
 
 

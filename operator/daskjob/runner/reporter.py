@@ -41,7 +41,7 @@ class Reporter:
         self.cancelled = False
         self.sealed = False
         self.delivered = False
-        #: When to give up on the final patch (monotonic); may be brought forward at any time, from a signal handler too.
+        #: When to give up on the final patch (monotonic); may be brought forward at any time, by a signal handler too.
         self.deadline = float("inf")
         self._thread = threading.Thread(target=self._run, name="daskjob-report", daemon=True)
 

@@ -16,9 +16,9 @@ import types
 from typing import Any, Callable, Optional
 from urllib.parse import urlsplit
 
-from distributed.core import connect, rpc
-from distributed.protocol.pickle import dumps
-from distributed.security import Security
+from distributed import core as untyped_core
+from distributed import security as untyped_security
+from distributed.protocol import pickle as untyped_pickle
 
 from daskjob import wire
 from daskjob.runner import snapshot
@@ -26,6 +26,11 @@ from daskjob.runner.adaptive import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive import Scaler
 from daskjob.runner.job import Job
 from daskjob.runner.progress import Progress
+
+# Hardly any of it has types.
+core: Any = untyped_core
+security: Any = untyped_security
+pickle: Any = untyped_pickle
 
 #: Seconds that one connection attempt may take, one after the other; then the last again and again. A Service's address
 #: that is not routed yet swallows the first packets, so the first attempts are short.
@@ -53,7 +58,7 @@ class Scheduler:
         self._publish = publish
         self._lost = lost
         self._deadline = time.monotonic() + job.scheduler_timeout
-        self._security = Security().get_connection_args("client")
+        self._security = security.Security().get_connection_args("client")
         self._progress = Progress()
         self._scaler = Scaler(*job.adaptive) if job.adaptive else None
         self._loop = asyncio.new_event_loop()
@@ -65,6 +70,8 @@ class Scheduler:
         self._retiring: Optional[asyncio.Task[None]] = None
         self._asked_adaptive = 0.0
         self._broken = False
+        self._pickled = {function: pickle.dumps(_by_value(function)) for function in (snapshot.counts, snapshot.erred)}
+        self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
         self._had_worker = False
         self.last_error = "no attempt was made"
         self.connected = threading.Event()
@@ -86,12 +93,12 @@ class Scheduler:
         return dict(self._last)
 
     def erred_tasks(self) -> list[tuple[str, str, str]]:
-        """(key, exception text, traceback text) of the tasks that erred last, newest first; [] if it is not to be had."""
+        """(key, exception, traceback) as texts, of the tasks that erred last, newest first; [] if nobody answers."""
         text = self._call(self._ask(snapshot.erred), CALL)
         return [(key, error, trace) for key, error, trace in json.loads(text)] if text else []
 
     def alive(self) -> bool:
-        """Whether the scheduler that the job began with still answers; takes up to about 20 s to be sure it does not."""
+        """Whether the scheduler that the job began with still answers; takes about 15 s to be sure that it does not."""
         deadline = time.monotonic() + 2 * LOST
         while time.monotonic() < deadline:
             answer = self._call(self._probe(), CALL + 1)
@@ -126,13 +133,13 @@ class Scheduler:
             except Exception as error:
                 self.last_error = f"{type(error).__name__}: {error}".strip(": ")
                 await asyncio.sleep(PAUSE)
-        self._rpc = rpc(self._job.scheduler, timeout=CALL, connection_args=self._security)
+        self._rpc = core.rpc(self._job.scheduler, timeout=CALL, connection_args=self._security)
         self._publish({"stage": "Connected", "timings": {"connected": wire.timestamp(time.time())}})
         self.connected.set()
 
     async def _identify(self, patience: float) -> str:
         comm = await asyncio.wait_for(
-            connect(self._job.scheduler, timeout=patience, **self._security), patience + 1.0
+            core.connect(self._job.scheduler, timeout=patience, **self._security), patience + 1.0
         )
         try:
             await asyncio.wait_for(comm.write({"op": "identity", "reply": True}), CALL)
@@ -175,7 +182,8 @@ class Scheduler:
                 # Something listens there: it is busy, not gone.
                 since = time.monotonic()
             elif time.monotonic() - since > LOST:
-                raise SchedulerLost(f"the scheduler at {self._job.scheduler} does not answer any more: {self.last_error}")
+                where = self._job.scheduler
+                raise SchedulerLost(f"the scheduler at {where} does not answer any more: {self.last_error}")
             await asyncio.sleep(0.5)
 
     async def _probe(self) -> Optional[str]:
@@ -198,10 +206,8 @@ class Scheduler:
         return await asyncio.get_running_loop().run_in_executor(None, attempt)
 
     async def _ask(self, function: Callable[[Any], str]) -> str:
-        answer = await asyncio.wait_for(
-            self._rpc.run_function(function=dumps(_by_value(function)), args=dumps(()), kwargs=dumps({}), wait=True),
-            CALL,
-        )
+        question = self._rpc.run_function(function=self._pickled[function], **self._nothing)
+        answer = await asyncio.wait_for(question, CALL)
         if not isinstance(answer, dict) or answer.get("status") != "OK":
             raise RuntimeError(f"the scheduler does not run functions: {str(answer)[:500]}")
         return str(answer["result"])

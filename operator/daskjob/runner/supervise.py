@@ -5,6 +5,7 @@ It must never do what user code could make fail: no import of `distributed`, no 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -29,17 +30,23 @@ STOP_BUDGET = 5.0
 LINGER = 5.0
 MAX_LINE = 4 * 1024 * 1024
 
+#: What a child may say; the rest of a report is the parent's.
+_END = ("outcome", "result", "failure")
+_NEWS = ("stage", "timings", "progress", "workers")
+
 TERMINATION_LOG = "/dev/termination-log"
 
 
-def supervise() -> int:
-    """Runs the job to its end; the exit code: 0 succeeded, 1 failed, 3 finished but could not report it."""
-    return _Supervisor().run()
+def supervise(child: processes.Child) -> int:
+    """Sees the job to its end; the exit code: 0 succeeded, 1 failed, 3 finished but could not report it."""
+    return _Supervisor(child).run()
 
 
 class _Supervisor:
-    def __init__(self) -> None:
-        self.started = time.time()
+    def __init__(self, child: processes.Child) -> None:
+        self.child = child
+        self.began = time.monotonic()
+        self.oom_kills = processes.oom_kills()
         self.stopping = False
         self.cancel_reason = ""
         self.cancel_since = 0.0
@@ -54,28 +61,18 @@ class _Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
-        child_read, self.control = os.pipe()
-        self.messages, child_write = os.pipe()
-        self.oom_kills = processes.oom_kills()
-        self.child = processes.spawn(child_read, child_write)
-        os.close(child_read)
-        os.close(child_write)
-        os.set_blocking(self.messages, False)
-        os.set_blocking(self.control, False)
-        # From here on the child is busy importing: there is time.
-        self.began = time.monotonic()
         processes.adopt_orphans()
         from daskjob.runner.reporter import Reporter
 
         self.reporter = Reporter(_sink(), self._wake)
-        self.reporter.update({"stage": "Starting", "timings": {"runnerStarted": wire.timestamp(self.started)}})
+        self.reporter.update({"stage": "Starting", "timings": {"runnerStarted": wire.timestamp(child.started)}})
         self.reporter.start()
 
     def run(self) -> int:
         poll = select.poll()
-        poll.register(self.messages, select.POLLIN)
+        poll.register(self.child.messages, select.POLLIN)
         poll.register(self.wake_read, select.POLLIN)
-        while not processes.reap(self.child):
+        while not self.child.ended():
             for fd, events in poll.poll(self._patience()):
                 if fd == self.wake_read:
                     _drain(fd)
@@ -84,7 +81,7 @@ class _Supervisor:
             self._steer()
         while self._receive():
             pass
-        status = processes.end_all(self.child)
+        status = self.child.end()
         return self._finish(self._conclude(status))
 
     def _stop(self, *_: object) -> None:
@@ -94,10 +91,8 @@ class _Supervisor:
                 self.reporter.deadline = time.monotonic() + STOP_STEPS[1] + STOP_BUDGET
 
     def _wake(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.write(self.wake_write, b"\0")
-        except BlockingIOError:
-            pass
 
     def _patience(self) -> float:
         """Milliseconds until something is due even if nothing happens."""
@@ -124,11 +119,11 @@ class _Supervisor:
         if self.cancel_since:
             terminate, kill = STOP_STEPS if self.stopping else CANCEL_STEPS
             if now - self.cancel_since > kill:
-                processes.signal_group(self.child, signal.SIGKILL)
+                self.child.signal(signal.SIGKILL)
             elif now - self.cancel_since > terminate:
-                processes.signal_group(self.child, signal.SIGTERM)
+                self.child.signal(signal.SIGTERM)
         if self.ended_since and now - self.ended_since > LINGER:
-            processes.signal_group(self.child, signal.SIGKILL)
+            self.child.signal(signal.SIGKILL)
 
     def _cancel(self, reason: str) -> None:
         self.cancel_reason = reason
@@ -136,15 +131,13 @@ class _Supervisor:
         self._tell(channel.CANCEL)
 
     def _tell(self, command: bytes) -> None:
-        try:
-            os.write(self.control, command)
-        except (BlockingIOError, BrokenPipeError):
-            pass
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self.child.control, command)
 
     def _receive(self) -> bool:
         """Reads what the child sent; whether there was something."""
         try:
-            data = os.read(self.messages, 1 << 20)
+            data = os.read(self.child.messages, 1 << 20)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EINTR):
                 return False
@@ -161,8 +154,8 @@ class _Supervisor:
             part = wire.parse_report(json.loads(line))
         except (ValueError, RecursionError):
             return
-        end = {name: part[name] for name in ("outcome", "result", "failure") if name in part}
-        news = {name: part[name] for name in ("stage", "timings", "progress", "workers") if name in part}
+        end: dict[str, Any] = {name: part[name] for name in _END if name in part}
+        news: dict[str, Any] = {name: part[name] for name in _NEWS if name in part}
         if news:
             self.reporter.update(news)
         if "outcome" not in end:
@@ -242,8 +235,6 @@ def _write_termination(end: dict[str, Any]) -> None:
 
 
 def _drain(fd: int) -> None:
-    try:
+    with contextlib.suppress(BlockingIOError):
         while os.read(fd, 4096):
             pass
-    except BlockingIOError:
-        pass

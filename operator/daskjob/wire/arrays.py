@@ -17,8 +17,8 @@ def encode_numpy(value: Any) -> Optional[tuple[str, Callable[[], Any]]]:
     `numpy.int64`, `numpy.ndarray:<f8` (`numpy.ndarray:<f8:0,3` where an empty array's shape would be lost). An empty
     type name says that the value cannot be encoded; then the function gives the reason.
     """
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(value, (getattr(numpy, "generic", ()), getattr(numpy, "ndarray", ()))):
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, _kinds(numpy)):
         return None
     dtype = value.dtype
     array = isinstance(value, numpy.ndarray)
@@ -35,13 +35,19 @@ def encode_numpy(value: Any) -> Optional[tuple[str, Callable[[], Any]]]:
     return name, lambda: _plain(numpy, value, dtype.kind)
 
 
+def _kinds(numpy: Any) -> Any:
+    # Both are missing while NumPy is being imported.
+    return getattr(numpy, "generic", ()), getattr(numpy, "ndarray", ())
+
+
 def _scalar_name(dtype: Any) -> str:
     return {"U": "str", "S": "bytes", "b": "bool"}.get(dtype.kind, str(dtype.name))
 
 
 def _plain(numpy: Any, value: Any, kind: str) -> Any:
     if kind == "M":
-        return numpy.datetime_as_string(value).tolist()
+        # In this machine's byte order: NumPy misreads the other one here, as it does below.
+        return numpy.datetime_as_string(value.astype(value.dtype.newbyteorder("="))).tolist()
     if kind == "m":
         return value.astype("int64").tolist()
     if kind in "cS":
@@ -64,8 +70,11 @@ def decode_numpy(name: str, value: Any) -> Any:
         import numpy
     except ImportError:
         return value
-    found = re.fullmatch(r"numpy\.(?:ndarray:([<>|=]?[a-zA-Z]\d*(?:\[\w+\])?)(?::([\d,]+))?|([a-z]+\d*(?:\[\w+\])?))"
-                         r"(?::(nan|inf|-inf))?", name)
+    found = re.fullmatch(
+        r"numpy\.(?:ndarray:([<>|=]?[a-zA-Z]\d*(?:\[\w+\])?)(?::([\d,]+))?|([a-z]+\d*(?:\[\w+\])?))"
+        r"(?::(nan|inf|-inf))?",
+        name,
+    )
     if found is None:
         return value
     dtype_text, shape, scalar, special = found.groups()
@@ -77,7 +86,6 @@ def decode_numpy(name: str, value: Any) -> Any:
     if dtype.kind == "m":
         array = numpy.array(value, dtype="int64").astype(dtype)
     else:
-        # In two steps: NumPy reads dates wrongly into the other byte order.
         array = numpy.array(value, dtype=dtype.newbyteorder("=")).astype(dtype)
     if scalar:
         return array[()]

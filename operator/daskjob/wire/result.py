@@ -36,7 +36,7 @@ _Tree = Dict[Optional[str], Any]
 
 
 class NotSerializable(Exception):
-    """A value that has no JSON form here. `type` is the type of the whole result; the text says where and what to do."""
+    """A value without a JSON form. `type` is the type of the whole result; the text says where and what to do."""
 
     def __init__(self, message: str, type: str) -> None:
         super().__init__(message)
@@ -343,4 +343,3 @@ def _restore(value: Any, tree: _Tree) -> Any:
         return decode_numpy(name, value) if name.startswith("numpy.") else _RESTORE.get(name, lambda same: same)(value)
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ValueError(f"not a {name[:80]}: {error}") from None
-

@@ -1,6 +1,7 @@
 """Entry points that fail, each in its own way."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -134,10 +135,15 @@ def kills_itself():
 def leaves_things(path):
     """A child in a session of its own, a fork that comes back from here, and a flood of output."""
     subprocess.Popen(
-        [sys.executable, "-c", "import os,sys,time; open(sys.argv[1],'w').write(str(os.getpid())); time.sleep(600)", path],
+        [
+            sys.executable,
+            "-c",
+            "import os,sys,time; open(sys.argv[1],'w').write(str(os.getpid())); time.sleep(600)",
+            path,
+        ],
         start_new_session=True,
     )
-    while not os.path.exists(path) or not open(path).read():
+    while not os.path.exists(path) or not os.path.getsize(path):
         time.sleep(0.01)
     for _ in range(2000):
         print("x" * 1000)
@@ -152,10 +158,8 @@ def sleeps(client, seconds):
 def ignores_everything():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
-        try:
+        with contextlib.suppress(BaseException):
             time.sleep(600)
-        except BaseException:
-            pass
 
 
 async def sleeps_async(client, seconds):

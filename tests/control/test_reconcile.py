@@ -1,0 +1,214 @@
+"""Single passes where the state machine's model is too broad to see a fine point."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from daskjob.api import constants as c
+from daskjob.control.client import BY_KIND, DASK_JOBS, EVENTS, PODS, Body, Resource
+from daskjob.control.errors import ApiError, ErrorKind, classify
+from daskjob.control.perform import NameConflictError, Performer
+from daskjob.control.reconcile import Reconciler
+from daskjob.control.store import Store
+from daskjob.manifests.pods import Defaults
+
+from ..lifecycle.model import NAMESPACE, ModelClient, Server
+from ..lifecycle.world import a_job
+
+KEY = (NAMESPACE, "sum")
+
+
+class Client(ModelClient):
+    """A model with refusals of one's own: `refuse` is asked before each request."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server, lambda: "2026-03-01T12:00:00Z")
+        self.refusals: dict[tuple[str, str], ApiError] = {}
+        self.requests: list[tuple[str, str]] = []
+
+    def ask(self, verb: str, resource: Resource) -> None:
+        self.requests.append((verb, resource.kind))
+        if (verb, resource.kind) in self.refusals:
+            raise self.refusals[verb, resource.kind]
+
+    async def list(self, resource: Resource, *arguments: Any, **options: Any) -> list[Body]:
+        self.ask("list", resource)
+        return await super().list(resource, *arguments, **options)
+
+    async def create(self, resource: Resource, body: Body) -> Body:
+        self.ask("create", resource)
+        return await super().create(resource, body)
+
+    async def apply_status(self, resource: Resource, body: Body) -> Body:
+        self.ask("status", resource)
+        return await super().apply_status(resource, body)
+
+
+class Setting:
+    def __init__(self, spec: dict[str, Any] | None = None, defaults: Defaults | None = None) -> None:
+        self.server, self.store = Server(), Store()
+        self.client: Any = Client(self.server)
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        performer = Performer(self.client, self.store, defaults or Defaults(image="localhost/i"), b"program")
+        self.reconciler = Reconciler(self.client, self.store, performer, lambda: self.now)
+        spec = spec or {"graph": {"entrypoint": "m:f"}}
+        self.job = self.server.create("DaskJob", a_job(spec), "2026-03-01T11:59:59Z")
+        self.store.put(self.job)
+
+    async def look(self) -> float | None:
+        return await self.reconciler.reconcile(KEY)
+
+    def status(self) -> dict[str, Any]:
+        job = self.server.find("DaskJob", "sum")
+        assert job is not None
+        return job.get("status", {})
+
+    def reason(self) -> str:
+        return next((each["reason"] for each in self.status()["conditions"] if each["type"] != "CleanedUp"), "")
+
+
+@pytest.fixture
+async def setting() -> AsyncIterator[Setting]:
+    yield Setting()
+
+
+async def test_one_pass_makes_all_of_an_attempt_in_order(setting: Setting) -> None:
+    await setting.look()
+    made = [kind for verb, kind in setting.client.requests if verb in ("create", "status") and kind != "Event"]
+    assert made[:2] == ["DaskJob", "DaskCluster"], "the attempt is recorded before anything is made for it"
+    assert sorted(made[2:-2]) == ["ConfigMap", "ConfigMap", "Secret", "Service"]
+    assert made[-2:] == ["Pod", "DaskJobReport"], "the report comes last: where it is, all else was made"
+
+
+async def test_a_second_pass_makes_nothing(setting: Setting) -> None:
+    await setting.look()
+    setting.client.requests.clear()
+    setting.client.writes = 0
+    await setting.look()
+    assert [each for each in setting.client.requests if each[0] == "create"] == []
+
+
+async def test_a_refusal_is_told_at_once_and_then_backed_off_from_whatever_its_words(setting: Setting) -> None:
+    """A quota's counts change with every pod of the namespace: the next try must not follow at once for that."""
+    for number in range(3):
+        words = f"pods is forbidden: exceeded quota: q, used: pods={number}"
+        setting.client.refusals["create", "Pod"] = classify(403, words)
+        if number == 0:
+            assert await setting.look() == 0.0
+            continue
+        with pytest.raises(ApiError):
+            await setting.look()
+    assert setting.reason() == "QuotaExceeded"
+
+
+async def test_a_refusal_is_forgotten_once_it_is_over(setting: Setting) -> None:
+    setting.client.refusals["create", "Pod"] = classify(403, "exceeded quota: q")
+    await setting.look()
+    del setting.client.refusals["create", "Pod"]
+    await setting.look()
+    await setting.look()
+    assert setting.reason() == "Waiting"
+
+
+async def test_events_of_pods_are_a_courtesy(setting: Setting) -> None:
+    await setting.look()
+    state = {"name": "runner", "state": {"waiting": {"reason": "ContainerCreating"}}}
+    pod = setting.server.update("Pod", setting.server.all("Pod")[0]["metadata"]["name"], status={"containerStatuses": [state]})
+    setting.store.put(pod)
+    setting.now += timedelta(seconds=10)
+    setting.client.refusals["list", "Event"] = classify(403, "events is forbidden: User cannot list")
+    await setting.look()
+    assert ("list", EVENTS.kind) in setting.client.requests
+    del setting.client.refusals["list", "Event"]
+    event = {
+        "metadata": {"name": "e"},
+        "involvedObject": {"name": pod["metadata"]["name"]},
+        "reason": "FailedMount",
+        "message": 'secret "x" not found',
+    }
+    setting.server.create("Event", event, "2026-03-01T12:00:00Z")
+    await setting.look()
+    assert setting.reason() == "VolumeMountFailed"
+
+
+async def test_a_status_that_is_refused_is_written_without_its_details(setting: Setting) -> None:
+    await setting.look()
+    report = setting.server.all("DaskJobReport")[0]
+    said = {"protocol": 1, "outcome": "Succeeded", "result": {"type": "str", "value": '"%s"' % ("x" * 270_000)}}
+    setting.store.put(setting.server.update("DaskJobReport", report["metadata"]["name"], status=said))
+    await setting.look()
+    assert setting.status()["phase"] == "Succeeded"
+    assert "value" not in setting.status()["result"]
+
+
+async def test_no_image_at_all() -> None:
+    setting = Setting(defaults=Defaults())
+    await setting.look()
+    assert setting.status()["failure"]["reason"] == "InvalidSpec"
+    assert setting.status()["failure"]["message"].startswith("spec.cluster.image: is missing")
+    assert [kind for kind, _ in setting.server.objects if kind not in ("DaskJob", "Event")] == []
+
+
+async def test_a_template_that_may_not_be_ends_the_job_with_the_field_named() -> None:
+    setting = Setting({"graph": {"entrypoint": "m:f"}, "runner": {"template": {"spec": {"hostPID": True}}}})
+    await setting.look()
+    assert setting.status()["failure"]["message"].startswith("spec.runner.template.spec.hostPID: ")
+
+
+async def test_a_name_that_somebody_else_has(setting: Setting) -> None:
+    uid = setting.job["metadata"]["uid"]
+    setting.server.create("Pod", {"metadata": {"name": f"sum-{uid[:5]}-1-runner"}, "spec": {}}, "2026-03-01T11:00:00Z")
+    assert await setting.look() == 0.0
+    with pytest.raises(NameConflictError):
+        await setting.look()
+    assert setting.reason() == "NameConflict"
+    setting.now += timedelta(seconds=601)
+    await setting.look()
+    assert setting.status()["failure"]["reason"] == "NameConflict"
+    assert setting.server.find(PODS.kind, f"sum-{uid[:5]}-1-runner") is not None, "it is not ours to delete"
+
+
+async def test_what_a_request_did_that_was_not_answered_is_found(setting: Setting) -> None:
+    """The pod is made, the answer lost: the next pass finds the pod and gives it its report."""
+    setting.client.plan.extend([*["ok"] * 7, "timeout"])
+    with pytest.raises(ApiError):
+        await setting.look()
+    assert [kind for kind, _ in setting.server.objects if kind in ("Pod", "DaskJobReport")] == ["Pod"]
+    await setting.look()
+    report, pod = setting.server.all("DaskJobReport")[0], setting.server.all("Pod")[0]
+    assert report["spec"]["runnerPodUID"] == pod["metadata"]["uid"]
+
+
+async def test_the_janitor_asks_before_it_deletes(setting: Setting) -> None:
+    """The store may know an older job of the name: what belongs to the one that is there stays."""
+    await setting.look()
+    old = {**setting.job, "metadata": {**setting.job["metadata"], "uid": "older"}}
+    stale = Store()
+    stale.put(old)
+    for kind in BY_KIND:
+        for body in setting.server.all(kind):
+            if kind != DASK_JOBS.kind:
+                stale.put(body)
+    performer = Performer(setting.client, stale, Defaults(image="localhost/i"), b"program")
+    setting.now += timedelta(minutes=5)
+    before = set(setting.server.objects)
+    with pytest.raises(ApiError) as caught:
+        await Reconciler(setting.client, stale, performer, lambda: setting.now).reconcile(KEY)
+    assert caught.value.kind is ErrorKind.CONFLICT
+    assert before <= set(setting.server.objects)
+
+
+async def test_the_janitor_removes_what_a_deleted_job_left(setting: Setting) -> None:
+    await setting.look()
+    setting.server.remove("DaskJob", "sum")
+    setting.store.drop({**setting.job, "metadata": {**setting.job["metadata"], "resourceVersion": "9999"}})
+    assert await setting.look() is None
+    assert setting.server.all("DaskCluster") != [], "the garbage collector goes first"
+    setting.now += timedelta(minutes=3)
+    await setting.look()
+    left = {kind for kind, _ in setting.server.objects}
+    assert left.isdisjoint({"DaskCluster", "Pod", "DaskJobReport", c.GROUP})
