@@ -115,7 +115,9 @@ def test_a_condition_changes_its_time_with_its_status_only() -> None:
     condition = status.condition(ConditionType.CLUSTER_READY)
     assert condition == Condition("ClusterReady", "False", "Unschedulable", "no node", "t1", 2)
     status = status.with_condition(ConditionType.CLUSTER_READY, True, "WorkersReady", "", "t3", 2)
-    assert status.condition(ConditionType.CLUSTER_READY) == Condition("ClusterReady", "True", "WorkersReady", "", "t3", 2)
+    assert status.condition(ConditionType.CLUSTER_READY) == Condition(
+        "ClusterReady", "True", "WorkersReady", "", "t3", 2
+    )
 
 
 def test_conditions_have_one_order_and_others_stay() -> None:

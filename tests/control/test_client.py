@@ -51,8 +51,8 @@ class Server:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    yield Server()
+def server() -> Server:
+    return Server()
 
 
 @pytest.fixture

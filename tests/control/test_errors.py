@@ -62,13 +62,29 @@ CASES: dict[str, tuple[int, str, ErrorKind]] = {
         ),
         ErrorKind.TERMINATING,
     ),
-    "namespace going, old words": (403, status(403, "Forbidden", "x because it is being terminated"), ErrorKind.TERMINATING),
+    "namespace going, old words": (
+        403,
+        status(403, "Forbidden", "x because it is being terminated"),
+        ErrorKind.TERMINATING,
+    ),
     "invalid": (422, status(422, "Invalid", 'Pod "a" is invalid: spec.containers: Required value'), ErrorKind.INVALID),
-    "bad request": (400, status(400, "BadRequest", "the body of the request was in an unknown format"), ErrorKind.INVALID),
+    "bad request": (
+        400,
+        status(400, "BadRequest", "the body of the request was in an unknown format"),
+        ErrorKind.INVALID,
+    ),
     "too large for the server": (413, status(413, "RequestEntityTooLarge", "limit is 3145728"), ErrorKind.INVALID),
     "too large for etcd": (500, status(500, "", ETCD_TOO_LARGE), ErrorKind.INVALID),
-    "an error inside": (500, status(500, "InternalError", "Internal error occurred: failed calling webhook"), ErrorKind.TRANSIENT),
-    "too many": (429, status(429, "TooManyRequests", "Too many requests, please try again later."), ErrorKind.TRANSIENT),
+    "an error inside": (
+        500,
+        status(500, "InternalError", "Internal error occurred: failed calling webhook"),
+        ErrorKind.TRANSIENT,
+    ),
+    "too many": (
+        429,
+        status(429, "TooManyRequests", "Too many requests, please try again later."),
+        ErrorKind.TRANSIENT,
+    ),
     "starting": (503, "", ErrorKind.TRANSIENT),
     "timeout": (504, status(504, "Timeout", "Timeout: request did not complete"), ErrorKind.TRANSIENT),
     "token expired": (401, status(401, "Unauthorized", "Unauthorized"), ErrorKind.TRANSIENT),
@@ -84,7 +100,9 @@ def test_kind(code: int, body: str, kind: ErrorKind) -> None:
         assert error.message == json.loads(body)["message"]
 
 
-@pytest.mark.parametrize("body", ["", "<html>", "[]", "7", "null", '{"message": null}', '{"details": 5}', '{"details": {"causes": [1]}}'])
+@pytest.mark.parametrize(
+    "body", ["", "<html>", "[]", "7", "null", '{"message": null}', '{"details": 5}', '{"details": {"causes": [1]}}']
+)
 @pytest.mark.parametrize("code", [403, 404, 409, 500])
 def test_no_body_is_too_odd(code: int, body: str) -> None:
     assert classify(code, body).status == code
@@ -92,7 +110,13 @@ def test_no_body_is_too_odd(code: int, body: str) -> None:
 
 @pytest.mark.parametrize(
     ("headers", "expected"),
-    [({"Retry-After": "7"}, 7.0), ({"retry-after": "1"}, 1.0), ({"Retry-After": "soon"}, None), ({}, None), (None, None)],
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"retry-after": "1"}, 1.0),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+        (None, None),
+    ],
 )
 def test_retry_after(headers: dict[str, str] | None, expected: float | None) -> None:
     assert classify(429, "", headers).retry_after == expected

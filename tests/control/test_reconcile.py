@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,8 +71,8 @@ class Setting:
 
 
 @pytest.fixture
-async def setting() -> AsyncIterator[Setting]:
-    yield Setting()
+def setting() -> Setting:
+    return Setting()
 
 
 async def test_one_pass_makes_all_of_an_attempt_in_order(setting: Setting) -> None:
@@ -117,7 +116,9 @@ async def test_a_refusal_is_forgotten_once_it_is_over(setting: Setting) -> None:
 async def test_events_of_pods_are_a_courtesy(setting: Setting) -> None:
     await setting.look()
     state = {"name": "runner", "state": {"waiting": {"reason": "ContainerCreating"}}}
-    pod = setting.server.update("Pod", setting.server.all("Pod")[0]["metadata"]["name"], status={"containerStatuses": [state]})
+    pod = setting.server.update(
+        "Pod", setting.server.all("Pod")[0]["metadata"]["name"], status={"containerStatuses": [state]}
+    )
     setting.store.put(pod)
     setting.now += timedelta(seconds=10)
     setting.client.refusals["list", "Event"] = classify(403, "events is forbidden: User cannot list")

@@ -14,7 +14,9 @@ from daskjob.control.store import Store, job_of
 KEY = ("team", "sum")
 
 
-def body(kind: str = "Pod", name: str = "p", uid: str = "1", version: int = 1, job: str | None = "sum") -> dict[str, Any]:
+def body(
+    kind: str = "Pod", name: str = "p", uid: str = "1", version: int = 1, job: str | None = "sum"
+) -> dict[str, Any]:
     labels = {c.JOB_LABEL: job} if job else {}
     metadata = {"namespace": "team", "name": name, "uid": uid, "resourceVersion": str(version), "labels": labels}
     return {"kind": kind, "metadata": metadata}
@@ -81,7 +83,9 @@ def test_a_list_corrects_the_store_but_for_what_came_meanwhile() -> None:
     store.put(body("DaskCluster", name="another-kind", uid="3"))
     known = store.uids("Pod", None)
     store.put(body(name="came-meanwhile", uid="4"))
-    touched = store.replace("Pod", [body(name="stays", uid="2", version=9), body(name="new", uid="5", job="other")], known)
+    touched = store.replace(
+        "Pod", [body(name="stays", uid="2", version=9), body(name="new", uid="5", job="other")], known
+    )
     assert sorted(each["metadata"]["name"] for each in store.owned(KEY)) == ["another-kind", "came-meanwhile", "stays"]
     assert touched == {KEY, ("team", "other")}
 

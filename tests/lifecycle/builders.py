@@ -137,8 +137,8 @@ class Scene:
     def deployments(self, *names: str, refusal: str | None = None, component: str = "worker") -> Self:
         return self.sees(deployments=tuple(Deployment(name, f"uid-{name}", component, refusal) for name in names))
 
-    def group(self, replicas: int) -> Self:
-        return self.sees(group=Group(f"{ATTEMPT}-default", replicas))
+    def group(self, replicas: int, adopted: bool = True) -> Self:
+        return self.sees(group=Group(f"{ATTEMPT}-default", "uid-group", replicas, adopted))
 
     def runner(self, pod: Pod | None = None) -> Self:
         return self.sees(runner=pod or running("runner"))

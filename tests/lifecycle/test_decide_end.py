@@ -13,7 +13,7 @@ from daskjob.lifecycle.actions import Cancel, CreateRunner, Delete
 from daskjob.lifecycle.outcome import SETTLE
 from daskjob.lifecycle.pods import Pod
 
-from .builders import Scene, a_job, a_pod, ended, looping, restarted, running, text
+from .builders import Scene, a_job, a_pod, ago, ended, looping, restarted, running, text
 
 A, B = FailureClass.APPLICATION, FailureClass.INFRASTRUCTURE
 SEVEN = {"type": "int", "value": "7", "size": 1}
@@ -156,7 +156,10 @@ def test_the_kubelet_gets_a_moment_to_say_what_it_saw(claim: str) -> None:
     assert not any(isinstance(each, Delete) for each in waits.actions)
     assert end_of(scene(5)) == (claim, A)
     assert end_of(scene(-60)) == (claim, A), "a clock that is ahead is not waited for"
-    assert end_of(scene(1).workers(OOM_WORKER).schedulers(ended("scheduler", 1)))[0] in ("WorkerOOMKilled", "SchedulerLost")
+    assert end_of(scene(1).workers(OOM_WORKER).schedulers(ended("scheduler", 1)))[0] in (
+        "WorkerOOMKilled",
+        "SchedulerLost",
+    )
 
 
 # The termination message, and what the pod shows.
@@ -232,8 +235,6 @@ def test_what_is_lost_is_believed_only_after_asking(scene: Scene, reason: Reason
 
 
 def test_a_scheduler_that_came_later_than_the_runner_has_lost_the_graph() -> None:
-    from .builders import ago
-
     late = running("scheduler", 2, created=ago(10))
     assert end_of(a_job().started().schedulers(late).fresh()) == (Reason.SCHEDULER_LOST, B)
 
@@ -244,7 +245,11 @@ def test_a_scheduler_that_starts_badly_is_no_loss_until_the_runner_knew_it() -> 
 
 
 def test_a_lost_worker_is_no_end() -> None:
-    scene = a_job().started().workers(running("worker", 1), a_pod("worker", 2, deleting=True), ended("worker", 137, "OOMKilled"))
+    scene = (
+        a_job()
+        .started()
+        .workers(running("worker", 1), a_pod("worker", 2, deleting=True), ended("worker", 137, "OOMKilled"))
+    )
     assert end_of(scene.fresh()) == ("", None)
 
 
@@ -289,6 +294,7 @@ def test_a_job_is_clean_when_only_its_ended_runner_and_report_are_left() -> None
         left.schedulers(running("scheduler", deleting=True)),
         left.workers(running("worker")),
         left.deployments("w-1"),
+        left.group(1),
         left.runner(running("runner", deleting=True)),
     ):
         assert not remains.fresh().decide().status.is_true(ConditionType.CLEANED_UP)
@@ -299,6 +305,15 @@ def test_a_job_is_clean_when_only_its_ended_runner_and_report_are_left() -> None
     assert (decision.actions, decision.again) == ((), None)
     again = left.with_status(**vars(decision.status)).decide()
     assert again.status == decision.status
+
+
+def test_a_worker_group_that_got_no_owner_goes_too() -> None:
+    """dask-kubernetes makes a group first, and gives it its owner after; a cluster can end in between."""
+    left = a_job().started().finished().runner(ended("runner")).sees(cluster=None, schedulers=(), workers=())
+    (action,) = left.group(1, adopted=False).decide().actions
+    assert isinstance(action, Delete)
+    assert (action.target.kind, action.target.uid) == ("DaskWorkerGroup", "uid-group")
+    assert left.group(1).decide().actions == ()
 
 
 def test_ready_turns_false_once_and_keeps_the_time_of_its_turn() -> None:

@@ -56,7 +56,7 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize("scene, expected", MISSING.values(), ids=MISSING)
+@pytest.mark.parametrize(("scene", "expected"), MISSING.values(), ids=MISSING)
 def test_what_is_missing_is_made(scene: Scene, expected: tuple[object, ...]) -> None:
     assert scene.fresh().decide().actions == expected
 
@@ -71,7 +71,7 @@ def test_objects_of_other_attempts_go() -> None:
 # Deadlines.
 
 
-@pytest.mark.parametrize("seconds_ago, over", [(4, False), (5, True), (500, True)])
+@pytest.mark.parametrize(("seconds_ago", "over"), [(4, False), (5, True), (500, True)])
 def test_the_active_deadline_counts_from_the_start_of_the_job(seconds_ago: int, over: bool) -> None:
     scene = a_job().started().with_deadline(5).accepted(seconds_ago)
     scene = scene.schedulers(running("scheduler")).fresh()
@@ -101,7 +101,9 @@ def test_a_deadline_may_be_past_when_the_report_comes_first() -> None:
     assert decision.actions == ()
 
 
-@pytest.mark.parametrize("started", [a_job().started(), a_job().accepted().cluster().runner().workers(running("worker"))])
+@pytest.mark.parametrize(
+    "started", [a_job().started(), a_job().accepted().cluster().runner().workers(running("worker"))]
+)
 def test_the_startup_deadline_is_over_once_a_worker_is_there(started: Scene) -> None:
     decision = started.accepted(10_000).fresh().decide()
     assert not decision.status.finished
@@ -125,7 +127,12 @@ PROBLEMS = {
     "no image": (waiting("worker", "ImagePullBackOff", "not found"), Reason.IMAGE_PULL_FAILED, "not found", False),
     "no image name": (waiting("runner", "InvalidImageName", "A B"), Reason.IMAGE_PULL_FAILED, "A B", True),
     "never pulled": (waiting("scheduler", "ErrImageNeverPull"), Reason.IMAGE_PULL_FAILED, "ErrImageNeverPull", True),
-    "no secret": (waiting("worker", "CreateContainerConfigError", 'secret "s"'), Reason.CONTAINER_START_FAILED, 's"', False),
+    "no secret": (
+        waiting("worker", "CreateContainerConfigError", 'secret "s"'),
+        Reason.CONTAINER_START_FAILED,
+        's"',
+        False,
+    ),
     "no node": (a_pod("worker", unschedulable="0/3 nodes"), Reason.UNSCHEDULABLE, "0/3 nodes", False),
     "runs": (running("worker"), None, "", False),
     "is being made": (waiting("worker", "ContainerCreating"), None, "", False),
@@ -156,7 +163,10 @@ REFUSALS = {
     'pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot': (Reason.POD_REJECTED, True),
     'admission webhook "policy.example" denied the request: no': (Reason.POD_REJECTED, False),
     'pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi': (Reason.POD_REJECTED, False),
-    'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods"': (Reason.OPERATOR_FORBIDDEN, False),
+    'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods"': (
+        Reason.OPERATOR_FORBIDDEN,
+        False,
+    ),
     "who knows": (Reason.POD_REJECTED, False),
 }
 
@@ -237,7 +247,13 @@ def test_counts_alone_are_held_back_until_they_are_due() -> None:
 
 def test_the_longer_a_job_runs_the_seldomer_its_counts_are_written() -> None:
     recorded = a_job().started().decide().status
-    scene = a_job().started().with_status(**vars(recorded)).with_status(start_time=to_seconds_text(ago(1000))).says(progress={"total": 10, "done": 5})
+    scene = (
+        a_job()
+        .started()
+        .with_status(**vars(recorded))
+        .with_status(start_time=to_seconds_text(ago(1000)))
+        .says(progress={"total": 10, "done": 5})
+    )
     assert scene.sees(written=NOW - timedelta(seconds=49)).decide().again == timedelta(seconds=1)
 
 

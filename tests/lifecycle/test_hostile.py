@@ -1,4 +1,4 @@
-"""Whatever a runner's pod says, the job's status can be written and read, and its class of failure is the operator's."""
+"""Whatever a runner's pod says, the status can be written and read, and the class of a failure is the operator's."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ from .model import STATUS
 examples = settings(max_examples=1000 if os.environ.get("CI") else 60, deadline=None)
 
 words = st.sampled_from(
-    ["Succeeded", "Failed", "Running", "TaskFailed", "WorkersKilled", "SchedulerLost", "NoWorkers", "RunnerDisrupted"]
-    + ["Infrastructure", "2026-03-01T12:00:00Z", "2026-03-01", "0" * 64, "x" * 40_000, "\x00\x1b[31m", "\ud800", ""]
+    [
+        *("Succeeded", "Failed", "Running", "TaskFailed", "WorkersKilled", "SchedulerLost", "NoWorkers"),
+        *("RunnerDisrupted", "Infrastructure", "2026-03-01T12:00:00Z", "2026-03-01", "0" * 64, "x" * 40_000),
+        *("\x00\x1b[31m", "\ud800", ""),
+    ]
 )
 numbers = st.sampled_from([0, 1, -1, 2**31, 2**63, 10**400, 1.5, -1e308]) | st.integers(0, 99)
 scalars = st.none() | st.booleans() | numbers | words
-fields = st.sampled_from(
-    "protocol seq stage outcome progress workers timings result failure total done erred prefixes name connected wanted "
-    "retired firstWorker graphFinished type value types size sha256 reason message class traceback taskKey exitCode".split()
+NAMES = (
+    "protocol seq stage outcome progress workers timings result failure total done erred prefixes name "
+    "connected wanted retired firstWorker graphFinished type value types size sha256 reason message class traceback taskKey exitCode"
 )
+fields = st.sampled_from(NAMES.split())
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields, inner, max_size=5), max_leaves=20
 )
@@ -44,7 +48,9 @@ def reports(draw: st.DrawFn) -> Any:
         "protocol": st.just(1) | scalars,
         "outcome": st.sampled_from(["Succeeded", "Failed"]) | scalars,
         "stage": words,
-        "result": st.fixed_dictionaries({"type": words}, optional={"value": scalars, "types": anything, "size": scalars}),
+        "result": st.fixed_dictionaries(
+            {"type": words}, optional={"value": scalars, "types": anything, "size": scalars}
+        ),
         "failure": st.fixed_dictionaries(
             {"reason": words, "message": words}, optional={"class": words, "exitCode": numbers, "traceback": words}
         ),
@@ -98,7 +104,11 @@ def test_what_is_left_when_the_api_server_refuses(message: str, kind: str, refus
     check(reduced)
     STATUS["DaskJob"].validate(to_dict(reduced))
     assert reduced.finished
-    assert (reduced.phase, reduced.completion_time, reduced.attempt) == (whole.phase, whole.completion_time, whole.attempt)
+    assert (reduced.phase, reduced.completion_time, reduced.attempt) == (
+        whole.phase,
+        whole.completion_time,
+        whole.attempt,
+    )
     assert reduced.failure is not None
     assert reduced.failure.reason == "TaskFailed"
     assert reduced.failure.traceback is None

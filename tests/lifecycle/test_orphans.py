@@ -13,7 +13,9 @@ from daskjob.lifecycle.orphans import decide_orphans
 from .builders import NOW, ago
 
 
-def body(kind: str = "DaskCluster", uid: str | None = "old", seconds_ago: float = 120, **metadata: Any) -> dict[str, Any]:
+def body(
+    kind: str = "DaskCluster", uid: str | None = "old", seconds_ago: float = 120, **metadata: Any
+) -> dict[str, Any]:
     labels = {c.MANAGED_BY_LABEL: c.MANAGER, c.JOB_LABEL: "sum", c.ATTEMPT_LABEL: "1"}
     return {
         "kind": kind,

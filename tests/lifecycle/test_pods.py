@@ -70,7 +70,13 @@ def test_why_it_has_no_node_and_who_took_it() -> None:
         {"type": "DisruptionTarget", "status": "True"},
     ]
     pod = read_pod(a_body({"phase": "Failed", "reason": "Evicted", "message": "m", "conditions": conditions}))
-    assert (pod.unschedulable, pod.disrupted, pod.reason, pod.message, pod.ended) == ("0/1 nodes", True, "Evicted", "m", True)
+    assert (pod.unschedulable, pod.disrupted, pod.reason, pod.message, pod.ended) == (
+        "0/1 nodes",
+        True,
+        "Evicted",
+        "m",
+        True,
+    )
     assert read_pod(a_body({"conditions": [{"type": "PodScheduled", "status": "True"}]})).unschedulable is None
 
 

@@ -48,7 +48,10 @@ def test_progress_stays_when_a_report_has_none() -> None:
 def test_workers_are_counted_by_the_runner_once_it_speaks() -> None:
     pods = (running("worker", 1), running("worker", 2, ready=False), a_pod("worker", 3))
     scene = a_job().with_workers(replicas=3).accepted().cluster().workers(*pods)
-    silent, heard = scene.decide().status.cluster, scene.runner().report(workers={"connected": 2}).decide().status.cluster
+    silent, heard = (
+        scene.decide().status.cluster,
+        scene.runner().report(workers={"connected": 2}).decide().status.cluster,
+    )
     assert silent is not None
     assert heard is not None
     assert (silent.summary, heard.summary) == ("1/3", "2/3")
@@ -88,7 +91,9 @@ def test_cluster_ready(scene: Scene, status: str, reason: Reason) -> None:
 
 def test_a_condition_keeps_the_time_of_its_last_change_of_status() -> None:
     same = a_job().with_workers(replicas=3).started().with_condition(ConditionType.CLUSTER_READY, "False", "Other", 30)
-    changed = a_job().with_workers(replicas=2).started().with_condition(ConditionType.CLUSTER_READY, "False", "Other", 30)
+    changed = (
+        a_job().with_workers(replicas=2).started().with_condition(ConditionType.CLUSTER_READY, "False", "Other", 30)
+    )
     times = [
         scene.decide().status.condition(ConditionType.CLUSTER_READY).last_transition_time  # type: ignore[union-attr]
         for scene in (same, changed)

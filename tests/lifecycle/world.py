@@ -250,7 +250,12 @@ class World:
 
 
 def a_job(spec: dict[str, Any]) -> Body:
-    return {"apiVersion": c.API_VERSION, "kind": "DaskJob", "metadata": {"name": "sum", "namespace": NAMESPACE}, "spec": spec}
+    return {
+        "apiVersion": c.API_VERSION,
+        "kind": "DaskJob",
+        "metadata": {"name": "sum", "namespace": NAMESPACE},
+        "spec": spec,
+    }
 
 
 def _reference(kind: str, owner: Body) -> dict[str, Any]:

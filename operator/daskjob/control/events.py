@@ -14,13 +14,13 @@ from daskjob.lifecycle.observation import Job
 
 def event_body(job: Job, event: Event, now: datetime) -> Body:
     """The Event. Its name follows from what it tells, so telling it twice leaves one."""
-    told = f"{job.uid}/{job.status.attempt}/{event.reason}/{event.message}"
+    told = f"{job.uid}/{job.status.attempt}/{event.reason}/{event.message}".encode(errors="replace")
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
             "namespace": job.namespace,
-            "name": f"{job.name}.{hashlib.sha256(told.encode(errors='replace')).hexdigest()[:16]}",
+            "name": f"{job.name}.{hashlib.sha256(told).hexdigest()[:16]}",
         },
         "involvedObject": {
             "apiVersion": c.API_VERSION,

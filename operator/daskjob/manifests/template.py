@@ -25,6 +25,7 @@ MERGE_KEYS = {
     "resourceClaims": "name",
 }
 APPENDED = frozenset({"tolerations", "envFrom"})
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 #: What a template may ask for only where the operator's settings allow it, by the word that allows it.
 HOST_NAMESPACES = "hostNamespaces"
@@ -39,8 +40,9 @@ def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
-        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge(merged[key], value)
+        elif isinstance(value, Mapping):
+            before = merged.get(key)
+            merged[key] = merge(before if isinstance(before, Mapping) else {}, value)
         elif isinstance(value, list) and isinstance(merged.get(key), list):
             merged[key] = _merge_lists(key, merged[key], value)
         else:
@@ -87,21 +89,39 @@ def _problems(template: Mapping[str, Any], path: str, allowed: Collection[str]) 
         yield f"{path}.spec", "must be a pod's spec, an object"
         return
     yield from _pod_problems(spec, f"{path}.spec", allowed)
-    for kind in ("containers", "initContainers", "ephemeralContainers", "volumes", "env"):
-        if not isinstance(spec.get(kind) or [], list):
-            yield f"{path}.spec.{kind}", "must be a list"
-            return
-    for volume in spec.get("volumes") or ():
-        if not isinstance(volume, Mapping) or "name" not in volume:
-            yield f"{path}.spec.volumes", "each volume needs a name"
-        elif "hostPath" in volume and HOST_PATH not in allowed:
-            yield f"{path}.spec.volumes[{volume['name']}].hostPath", _refusal(HOST_PATH)
-    for kind in ("containers", "initContainers"):
-        for container in spec.get(kind) or ():
-            if not isinstance(container, Mapping) or "name" not in container:
-                yield f"{path}.spec.{kind}", "each container needs a name (ours are: scheduler, worker, runner)"
-                continue
-            yield from _container_problems(container, f"{path}.spec.{kind}[{container['name']}]", allowed)
+    for problem in _list_problems(spec, f"{path}.spec"):
+        yield problem
+        return
+    for volume in spec.get("volumes", ()):
+        where = f"{path}.spec.volumes[{volume['name']}]"
+        if "hostPath" in volume and HOST_PATH not in allowed:
+            yield f"{where}.hostPath", _refusal(HOST_PATH)
+        if _mounts_token(volume) and SERVICE_ACCOUNTS not in allowed:
+            yield f"{where}.projected.sources.serviceAccountToken", _refusal(SERVICE_ACCOUNTS)
+    for kind in CONTAINERS:
+        for container in spec.get(kind, ()):
+            where = f"{path}.spec.{kind}[{container['name']}]"
+            for problem in _list_problems(container, where):
+                yield problem
+                return
+            yield from _container_problems(container, where, allowed)
+
+
+def _list_problems(value: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """Lists that could not be merged: null, no lists at all, or with items that lack the key to merge by."""
+    for name in sorted(value.keys() & (MERGE_KEYS.keys() | APPENDED)):
+        items, key = value[name], MERGE_KEYS.get(name)
+        if not isinstance(items, list):
+            yield f"{path}.{name}", "must be a list"
+        elif key is not None and not all(isinstance(each, Mapping) and each.get(key) for each in items):
+            ours = " (ours are: scheduler, worker, runner)" if name == "containers" else ""
+            yield f"{path}.{name}", f"each item needs a {key}{ours}"
+
+
+def _mounts_token(volume: Mapping[str, Any]) -> bool:
+    projected = volume.get("projected")
+    sources = projected.get("sources") if isinstance(projected, Mapping) else None
+    return isinstance(sources, list) and any(isinstance(each, Mapping) and "serviceAccountToken" in each for each in sources)
 
 
 def _pod_problems(spec: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -120,13 +140,23 @@ def _pod_problems(spec: Mapping[str, Any], path: str, allowed: Collection[str]) 
 
 
 def _container_problems(container: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
-    security = container.get("securityContext") or {}
+    if any(each.get("hostPort") for each in container.get("ports", ())) and HOST_NAMESPACES not in allowed:
+        yield f"{path}.ports.hostPort", _refusal(HOST_NAMESPACES)
+    security = container.get("securityContext", {})
     if PRIVILEGED in allowed:
         return
-    for key in ("privileged", "allowPrivilegeEscalation"):
-        if security.get(key):
-            yield f"{path}.securityContext.{key}", _refusal(PRIVILEGED)
-    if (security.get("capabilities") or {}).get("add"):
+    if not isinstance(security, Mapping):
+        yield f"{path}.securityContext", "must be an object"
+        return
+    if security.get("privileged"):
+        yield f"{path}.securityContext.privileged", _refusal(PRIVILEGED)
+    # Null would take away our own `false`.
+    if security.get("allowPrivilegeEscalation", False) is not False:
+        yield f"{path}.securityContext.allowPrivilegeEscalation", _refusal(PRIVILEGED)
+    capabilities = security.get("capabilities", {})
+    if not isinstance(capabilities, Mapping):
+        yield f"{path}.securityContext.capabilities", "must be an object"
+    elif capabilities.get("add"):
         yield f"{path}.securityContext.capabilities.add", _refusal(PRIVILEGED)
     if security.get("procMount") not in (None, "Default"):
         yield f"{path}.securityContext.procMount", _refusal(PRIVILEGED)

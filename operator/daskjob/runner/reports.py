@@ -56,6 +56,13 @@ class FileSink:
         return {}
 
 
+class Nowhere:
+    """Where runners may not report at all: the outcome is in the termination message alone."""
+
+    def patch(self, status: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+
 class NoSink:
     """For a job that does not even say where its report is."""
 

@@ -70,7 +70,8 @@ class Scheduler:
         self._retiring: Optional[asyncio.Task[None]] = None
         self._asked_adaptive = 0.0
         self._broken = False
-        self._pickled = {function: pickle.dumps(_by_value(function)) for function in (snapshot.counts, snapshot.erred)}
+        functions: list[Callable[[Any], str]] = [snapshot.counts, snapshot.erred]
+        self._pickled = {function: pickle.dumps(_by_value(function)) for function in functions}
         self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
         self._had_worker = False
         self.last_error = "no attempt was made"

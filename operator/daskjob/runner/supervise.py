@@ -212,6 +212,8 @@ def _sink() -> Any:
     target = os.environ.get("DASKJOB_REPORT", "kubernetes")
     if target.startswith("file:"):
         return reports.FileSink(target[5:])
+    if target == "none":
+        return reports.Nowhere()
     from daskjob.runner import job
 
     try:

@@ -60,6 +60,13 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def _naive(text: Any) -> str:
+    # NumPy has no time zones, and says so with a warning only.
+    if not isinstance(text, str) or not re.fullmatch(r"[-+]?\d+(-\d\d){0,2}(T[\d:.]+)?|NaT", text):
+        raise ValueError(f"not a date: {str(text)[:80]!r}")
+    return text
+
+
 def _each(value: Any, form: Any) -> Any:
     return [_each(item, form) for item in value] if isinstance(value, list) else form(value)
 
@@ -83,6 +90,8 @@ def decode_numpy(name: str, value: Any) -> Any:
     dtype = numpy.dtype({"str": "U", "bytes": "S"}.get(scalar, scalar) if scalar else dtype_text)
     if dtype.kind in "cS":
         value = _each(value, complex if dtype.kind == "c" else base64.b64decode)
+    if dtype.kind == "M":
+        value = _each(value, _naive)
     if dtype.kind == "m":
         array = numpy.array(value, dtype="int64").astype(dtype)
     else:

@@ -1,0 +1,45 @@
+"""Jobs to build manifests from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daskjob.api.status import Attempt
+from daskjob.lifecycle.decide import attempt_name
+from daskjob.lifecycle.observation import Job
+from daskjob.manifests.cluster import dask_cluster
+from daskjob.manifests.pods import Defaults
+from daskjob.manifests.runner import runner_pod
+
+from ..lifecycle.builders import a_job
+
+DEFAULTS = Defaults(image="localhost/dask:test")
+LONGEST = "a" * 40
+
+
+def job(name: str = "sum", **spec: Any) -> Job:
+    return a_job().with_spec(**spec).that_is(name=name).observe().job
+
+
+def attempt(of: Job, number: int = 1) -> Attempt:
+    return Attempt(number, attempt_name(of.name, of.uid, number))
+
+
+def pod_specs(of: Job, defaults: Defaults = DEFAULTS) -> dict[str, Any]:
+    """The PodSpec of each component."""
+    cluster = dask_cluster(of, attempt(of), defaults)["spec"]
+    runner = runner_pod(of, attempt(of), defaults, "daskjob-runner-0")
+    return {"scheduler": cluster["scheduler"]["spec"], "worker": cluster["worker"]["spec"], "runner": runner["spec"]}
+
+
+def with_template(component: str, template: Any) -> Job:
+    """A job with a template for one of its components."""
+    if component == "runner":
+        return job(runner={"template": template})
+    part = {"scheduler": "scheduler", "worker": "workers"}[component]
+    return job(cluster={"image": "i", part: {"template": template}})
+
+
+def container(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [each for each in spec["containers"] if each["name"] == name]
+    return found

@@ -1,0 +1,255 @@
+"""Pod templates: how they are merged, and what they may not ask for."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daskjob.errors import SpecError
+from daskjob.manifests.pods import Defaults
+from daskjob.manifests.template import MERGE_KEYS, merge
+
+from .builders import container, pod_specs, with_template
+
+COMPONENTS = ["scheduler", "worker", "runner"]
+
+MERGES: dict[str, tuple[Any, Any, Any]] = {
+    "objects are merged": ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
+    "values are replaced": ({"a": 1}, {"a": 2}, {"a": 2}),
+    "null removes": ({"a": 1, "b": 2}, {"a": None}, {"b": 2}),
+    "null removes inside": ({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}, {"a": {"c": 2}}),
+    "null of nothing": ({}, {"a": None}, {}),
+    "containers join by name": (
+        {"containers": [{"name": "x", "image": "i", "args": ["1"]}]},
+        {"containers": [{"name": "y"}, {"name": "x", "args": ["2"]}]},
+        {"containers": [{"name": "x", "image": "i", "args": ["2"]}, {"name": "y"}]},
+    ),
+    "mounts join by path": (
+        {"volumeMounts": [{"name": "a", "mountPath": "/a"}]},
+        {"volumeMounts": [{"name": "b", "mountPath": "/a"}, {"name": "c", "mountPath": "/c"}]},
+        {"volumeMounts": [{"name": "b", "mountPath": "/a"}, {"name": "c", "mountPath": "/c"}]},
+    ),
+    "ports join by number": (
+        {"ports": [{"containerPort": 1, "name": "a"}]},
+        {"ports": [{"containerPort": 1, "name": "b"}]},
+        {"ports": [{"containerPort": 1, "name": "b"}]},
+    ),
+    "tolerations are added": (
+        {"tolerations": [{"key": "a"}]},
+        {"tolerations": [{"key": "b"}]},
+        {"tolerations": [{"key": "a"}, {"key": "b"}]},
+    ),
+    "other lists are replaced": ({"args": ["a", "b"]}, {"args": ["c"]}, {"args": ["c"]}),
+    "a list where there was none": ({}, {"env": [{"name": "A"}]}, {"env": [{"name": "A"}]}),
+}
+
+
+@pytest.mark.parametrize(("base", "patch", "expected"), MERGES.values(), ids=MERGES)
+def test_merge(base: Any, patch: Any, expected: Any) -> None:
+    before = copy.deepcopy((base, patch))
+    merged = merge(base, patch)
+    assert merged == expected
+    assert (base, patch) == before
+    merged.clear()
+    assert (base, patch) == before
+
+
+trees = st.recursive(
+    st.none() | st.integers(0, 3),
+    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "args"]), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), trees), st.dictionaries(st.sampled_from("abc"), trees))
+def test_merging_twice_changes_no_more(base: Any, patch: Any) -> None:
+    once = merge(base, patch)
+    assert merge(once, patch) == once
+    assert merge(base, {}) == base
+
+
+# What may not be.
+
+OURS = "main"
+
+
+def with_container(**fields: Any) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": OURS, **fields}]}}
+
+
+def with_volume(**fields: Any) -> dict[str, Any]:
+    return {"spec": {"volumes": [{"name": "v", **fields}]}}
+
+
+TOKEN = {"sources": [{"configMap": {"name": "c"}}, {"serviceAccountToken": {"path": "t"}}]}
+REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
+    "host network": ({"spec": {"hostNetwork": True}}, "spec.hostNetwork", "hostNamespaces"),
+    "host PIDs": ({"spec": {"hostPID": True}}, "spec.hostPID", "hostNamespaces"),
+    "host IPC": ({"spec": {"hostIPC": True}}, "spec.hostIPC", "hostNamespaces"),
+    "host users": ({"spec": {"hostUsers": True}}, "spec.hostUsers", "hostNamespaces"),
+    "host port": (
+        with_container(ports=[{"containerPort": 1, "hostPort": 1}]),
+        "spec.containers[main].ports.hostPort",
+        "hostNamespaces",
+    ),
+    "host path": (with_volume(hostPath={"path": "/"}), "spec.volumes[v].hostPath", "hostPath"),
+    "privileged": (
+        with_container(securityContext={"privileged": True}),
+        "spec.containers[main].securityContext.privileged",
+        "privileged",
+    ),
+    "escalation": (
+        with_container(securityContext={"allowPrivilegeEscalation": True}),
+        "spec.containers[main].securityContext.allowPrivilegeEscalation",
+        "privileged",
+    ),
+    "escalation by default": (
+        with_container(securityContext={"allowPrivilegeEscalation": None}),
+        "spec.containers[main].securityContext.allowPrivilegeEscalation",
+        "privileged",
+    ),
+    "no security at all": (with_container(securityContext=None), "spec.containers[main].securityContext", None),
+    "capabilities": (
+        with_container(securityContext={"capabilities": {"add": ["SYS_ADMIN"]}}),
+        "spec.containers[main].securityContext.capabilities.add",
+        "privileged",
+    ),
+    "/proc": (
+        with_container(securityContext={"procMount": "Unmasked"}),
+        "spec.containers[main].securityContext.procMount",
+        "privileged",
+    ),
+    "privileged at first": (
+        {"spec": {"initContainers": [{"name": "i", "securityContext": {"privileged": True}}]}},
+        "spec.initContainers[i].securityContext.privileged",
+        "privileged",
+    ),
+    "another account": ({"spec": {"serviceAccountName": "admin"}}, "spec.serviceAccountName", "serviceAccounts"),
+    "another account, old name": ({"spec": {"serviceAccount": "admin"}}, "spec.serviceAccount", "serviceAccounts"),
+    "a token": (
+        {"spec": {"automountServiceAccountToken": True}},
+        "spec.automountServiceAccountToken",
+        "serviceAccounts",
+    ),
+    "a token as a volume": (
+        with_volume(projected=TOKEN),
+        "spec.volumes[v].projected.sources.serviceAccountToken",
+        "serviceAccounts",
+    ),
+    "processes in one": ({"spec": {"shareProcessNamespace": True}}, "spec.shareProcessNamespace", None),
+    "restarts": ({"spec": {"restartPolicy": "Always"}}, "spec.restartPolicy", None),
+    "our label": ({"metadata": {"labels": {"daskjob.io/job": "x"}}}, "metadata.labels[daskjob.io/job]", None),
+    "the manager": (
+        {"metadata": {"labels": {"app.kubernetes.io/managed-by": "x"}}},
+        "metadata.labels[app.kubernetes.io/managed-by]",
+        None,
+    ),
+    "Dask's label": (
+        {"metadata": {"labels": {"dask.org/component": "job-runner"}}},
+        "metadata.labels[dask.org/component]",
+        None,
+    ),
+    "our annotation": ({"metadata": {"annotations": {"daskjob.io/x": ""}}}, "metadata.annotations[daskjob.io/x]", None),
+    "no object": ({"spec": ["x"]}, "spec", None),
+    "containers without names": ({"spec": {"containers": [{"image": "i"}]}}, "spec.containers", None),
+    "no containers": ({"spec": {"containers": None}}, "spec.containers", None),
+    "volumes without names": ({"spec": {"volumes": [{}]}}, "spec.volumes", None),
+    "variables without names": (with_container(env=[{"value": "x"}]), "spec.containers[main].env", None),
+    "variables as text": (with_container(env="A=B"), "spec.containers[main].env", None),
+    "no variables": (with_container(env=None), "spec.containers[main].env", None),
+    "tolerations as an object": ({"spec": {"tolerations": {"key": "x"}}}, "spec.tolerations", None),
+}
+
+
+def named(template: dict[str, Any], component: str) -> dict[str, Any]:
+    """With `main` for the component's own container."""
+    text = copy.deepcopy(template)
+    for each in (text.get("spec") or {}).get("containers") or () if isinstance(text.get("spec"), dict) else ():
+        if each.get("name") == OURS:
+            each["name"] = component
+    return text
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize(("template", "field", "word"), REFUSED.values(), ids=REFUSED)
+def test_the_forbidden_field_is_named(template: dict[str, Any], field: str, word: str | None, component: str) -> None:
+    where = {"scheduler": "cluster.scheduler", "worker": "cluster.workers", "runner": "runner"}[component]
+    made = with_template(component, named(template, component))
+    with pytest.raises(SpecError) as caught:
+        pod_specs(made)
+    assert caught.value.path == f"spec.{where}.template.{field.replace(OURS, component)}"
+    if word is not None:
+        assert f"`{word}`" in caught.value.message
+        pod_specs(made, Defaults(image="localhost/i", allowed=(word,)))
+
+
+ALLOWED: dict[str, dict[str, Any]] = {
+    "a sidecar": {"spec": {"containers": [{"name": "side", "image": "localhost/side"}]}},
+    "resources": with_container(resources={"limits": {"memory": "1Gi"}}),
+    "labels": {"metadata": {"labels": {"team": "a", "example.com/x": "y"}, "annotations": {"example.com/note": "z"}}},
+    "a node": {"spec": {"nodeSelector": {"pool": "big"}, "tolerations": [{"key": "big"}], "priorityClassName": "high"}},
+    "a volume": with_volume(persistentVolumeClaim={"claimName": "data"}),
+    "less": with_container(securityContext={"readOnlyRootFilesystem": True}),
+    "off is off": {"spec": {"hostNetwork": False, "automountServiceAccountToken": False}},
+}
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("template", ALLOWED.values(), ids=ALLOWED)
+def test_what_is_allowed(template: dict[str, Any], component: str) -> None:
+    spec = pod_specs(with_template(component, named(template, component)))[component]
+    assert container(spec, component)["command"][0] == "python3"
+
+
+def test_a_template_reaches_its_component_and_no_other() -> None:
+    specs = pod_specs(with_template("worker", {"spec": {"nodeSelector": {"gpu": "yes"}}}))
+    assert {name: spec.get("nodeSelector") for name, spec in specs.items()} == {
+        "scheduler": None,
+        "worker": {"gpu": "yes"},
+        "runner": None,
+    }
+
+
+def test_a_runner_is_told_its_orders_by_the_operator_alone() -> None:
+    template = {
+        "spec": {"containers": [{"name": "runner", "env": [{"name": "DASKJOB_REPORT", "value": "file:/tmp/x"}]}]}
+    }
+    variables = container(pod_specs(with_template("runner", template))["runner"], "runner")["env"]
+    assert [each["value"] for each in variables if each["name"] == "DASKJOB_REPORT"] == ["kubernetes"]
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "x", "runner", "worker"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                [*MERGE_KEYS, "tolerations", "name", "securityContext", "capabilities", "add", "resources"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+junk_containers = st.lists(
+    st.dictionaries(st.sampled_from(["env", "ports", "securityContext", "command"]), junk).map(
+        lambda each: {"name": "runner", **each}
+    ),
+    max_size=2,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["containers", "volumes", "tolerations", "securityContext"]), junk)
+    | st.fixed_dictionaries({"containers": junk_containers})
+)
+def test_no_template_is_too_odd(spec: Any) -> None:
+    """It is refused with the field named, or the API server gets to see it."""
+    with contextlib.suppress(SpecError):
+        pod_specs(with_template("runner", {"spec": spec}))
