@@ -90,13 +90,14 @@ class _Child:
             return _failed("InvalidJob", str(error))
         from daskjob.runner import failure, load
 
-        if not isinstance(error, (wire.NotSerializable, wire.TooLarge, load.ModuleMissing, load.EntrypointMissing)):
-            import traceback
-
-            # Whole, for the pod's log; the report has the end of it.
-            traceback.print_exception(type(error), error, error.__traceback__)
         end: dict[str, Any] = {"outcome": wire.FAILED, "failure": failure.describe(error, scheduler)}
-        print(f"daskjob: {end['failure']['reason']}: {end['failure'].get('message', '')}", file=sys.stderr)
+        # For the pod's log; whoever reads the report from a file is there to tell of it.
+        if not os.environ.get("DASKJOB_REPORT", "").startswith("file:"):
+            if not isinstance(error, (wire.NotSerializable, wire.TooLarge, load.ModuleMissing, load.EntrypointMissing)):
+                import traceback
+
+                traceback.print_exception(type(error), error, error.__traceback__)
+            print(f"daskjob: {end['failure']['reason']}: {end['failure'].get('message', '')}", file=sys.stderr)
         if isinstance(error, wire.NotSerializable):
             end["result"] = {"type": error.type}
         elif isinstance(error, wire.TooLarge):
