@@ -58,17 +58,24 @@ def main(arguments: argparse.Namespace) -> int:
             if first.problem:
                 raise RuntimeError(f"{contender.name}: {first.problem}")
         runs: list[report.Run] = []
-        for number in range(arguments.rounds):
-            for contender in turn(list(chosen.values()), number):
-                if number % arguments.every.get(contender.name, 1):
-                    continue
-                runs.append(measure(kube, watched[contender.namespace], contender, number, audit))
-                tell(runs[-1])
-    tables = (report.table, report.verdict_table, report.stage_table, report.request_table)
-    print("\n\n".join(text for each in tables if (text := each(runs))))
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report.as_json(runs), indent=1) + "\n")
+        try:
+            for number in range(arguments.rounds):
+                for contender in turn(list(chosen.values()), number):
+                    if number % arguments.every.get(contender.name, 1):
+                        continue
+                    runs.append(measure(kube, watched[contender.namespace], contender, number, audit))
+                    tell(runs[-1])
+        finally:
+            # What there is, if it is stopped.
+            publish(runs, arguments.output)
     return 0 if all(each.reached is not False for each in report.verdicts(runs)) else 1
+
+
+def publish(runs: list[report.Run], output: Path | None) -> None:
+    tables = (report.table, report.verdict_table, report.stage_table, report.request_table)
+    print("\n\n".join(text for each in tables if (text := each(runs))), flush=True)
+    if output:
+        output.write_text(json.dumps(report.as_json(runs), indent=1) + "\n")
 
 
 def measure(kube: Kube, watched: Namespace, contender: Contender, number: int, audit: Path) -> report.Run:

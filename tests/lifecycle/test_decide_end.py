@@ -244,6 +244,16 @@ def test_a_scheduler_that_starts_badly_is_no_loss_until_the_runner_knew_it() -> 
     assert end_of(scene) == ("", None)
 
 
+@pytest.mark.parametrize(("seconds_ago", "reason"), [(59, ""), (60, Reason.RUNNER_LOST)])
+def test_a_runner_on_a_node_that_does_not_answer(seconds_ago: float, reason: str) -> None:
+    """Its pod is deleted and stays: nobody is there to say that it has ended."""
+    scene = a_job().started().runner(running("runner", deleting=True, gone_by=ago(seconds_ago)))
+    assert end_of(scene.fresh())[0] == reason
+    assert scene.decide().refresh == bool(reason)
+    if not reason:
+        assert scene.decide().again == timedelta(seconds=1)
+
+
 def test_a_lost_worker_is_no_end() -> None:
     scene = (
         a_job()

@@ -61,6 +61,12 @@ def test_what_is_missing_is_made(scene: Scene, expected: tuple[object, ...]) -> 
     assert scene.fresh().decide().actions == expected
 
 
+def test_nothing_is_made_for_a_known_attempt_before_asking_whether_it_is_there() -> None:
+    decision = a_job().accepted().decide()
+    assert decision.refresh
+    assert decision.actions == ()
+
+
 def test_objects_of_other_attempts_go() -> None:
     old = Owned("DaskCluster", "sum-3f2a9-0", "uid-old", 0)
     gone = Owned("Pod", "sum-3f2a9-0-runner", "uid-gone", 0, deleting=True)

@@ -32,8 +32,9 @@ words = st.sampled_from(
 numbers = st.sampled_from([0, 1, -1, 2**31, 2**63, 10**400, 1.5, -1e308]) | st.integers(0, 99)
 scalars = st.none() | st.booleans() | numbers | words
 NAMES = (
-    "protocol seq stage outcome progress workers timings result failure total done erred prefixes name "
-    "connected wanted retired firstWorker graphFinished type value types size sha256 reason message class traceback taskKey exitCode"
+    "protocol seq stage outcome progress workers timings result failure total done erred prefixes name connected "
+    "wanted retired firstWorker graphFinished type value types size sha256 reason message class traceback taskKey "
+    "exitCode"
 )
 fields = st.sampled_from(NAMES.split())
 anything = st.recursive(

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -21,52 +20,14 @@ from daskjob.api import constants as c
 from daskjob.api.codec import from_dict
 from daskjob.api.constants import ConditionType
 from daskjob.api.status import DaskJobStatus
+from daskjob.api.times import from_text
 from daskjob.control.client import BY_KIND, Body
 from daskjob.control.resync import INTERVAL
 
 from .judge import Judge
 from .operators import Operator
+from .strategies import FATES, LAST_WORDS, OBSTACLES, REASONS, examples, operators, specs, watched
 from .world import World, a_job, component_of, is_ended, is_running, labels_of
-
-SOURCES = [None, {"inline": "def f(): return 1"}, {"configMap": {"name": "code"}}]
-WORKERS = [{"replicas": 2}, {"adaptive": {"minimum": 1, "maximum": 3}}]
-RUNNERS = [{}, {}, {}, {"template": {"spec": {"hostNetwork": True}}}]
-FATES = ["ok"] * 6 + ["transient", "timeout", "conflict", "forbidden", "crash"]
-#: Reasons that a runner may give, right and wrong ones.
-REASONS = ["TaskFailed", "WorkersKilled", "SchedulerLost", "NoWorkers", "RunnerDisrupted", "", "no reason at all"]
-OBSTACLES = [
-    ("ImagePullBackOff", "no such image"),
-    ("InvalidImageName", "not a name"),
-    ("Unschedulable", "0/1 nodes are available"),
-    ("CreateContainerConfigError", 'secret "x" not found'),
-]
-#: What may stand in a termination message.
-LAST_WORDS = [
-    "",
-    "Killed",
-    '{"protocol": 1, "outcome": "Succeeded", "result": {"type": "int", "value": "7", "size": 1}}',
-    '{"protocol": 1, "outcome": "Failed", "failure": {"reason": "TaskFailed", "message": "boom"}}',
-    '{"protocol": 1, "outcome": "Failed", "failure": {"reason": "!", "class": "Infrastructure"}}',
-    '{"protocol": 1, "outcome": "Succeeded", "result": {"type": 5, "value": 7, "size": -1, "sha256": "x"}}',
-    '{"protocol": 1, "outcome": "Succeeded", "result": []}',
-    '{"protocol": 1, "outcome": "Failed", "failure": {"reason": "Signal", "message": "\\ud800", "exitCode": 1e9}}',
-    "[[[[",
-]
-
-examples = int(os.environ.get("DASKJOB_EXAMPLES") or (2000 if os.environ.get("CI") else 250))
-watched = st.sampled_from(sorted(BY_KIND))
-operators = st.sampled_from([0, 0, 0, 1])
-
-
-@st.composite
-def specs(draw: st.DrawFn) -> dict[str, Any]:
-    source, deadline = draw(st.sampled_from(SOURCES)), draw(st.sampled_from([None, None, 90]))
-    return {
-        "graph": {"entrypoint": "m:f", **({"source": source} if source else {})},
-        "cluster": {"workers": draw(st.sampled_from(WORKERS))},
-        "runner": draw(st.sampled_from(RUNNERS)),
-        **({"activeDeadlineSeconds": deadline} if deadline else {}),
-    }
 
 
 class Machine(RuleBasedStateMachine):
@@ -76,13 +37,19 @@ class Machine(RuleBasedStateMachine):
         #: By job UID: what was recorded as its end.
         self.ends: dict[str, Body] = {}
 
-    @initialize(skew=st.sampled_from([0, 600, -600]), spec=specs())
-    def begin(self, skew: int, spec: dict[str, Any]) -> None:
+    @initialize(skew=st.sampled_from([0, 600, -600]), spec=specs(), ahead=st.integers(0, 3))
+    def begin(self, skew: int, spec: dict[str, Any], ahead: int) -> None:
         self.world = World(skew)
         self.server = self.world.server
         self.server.judges.append(Judge(self.world))
         self.operators = [Operator(self.world, self.loop) for _ in range(2)]
         self.server.create("DaskJob", a_job(spec), self.world.text())
+        if ahead:
+            self.deliver_all(0)
+            self.go_on(0)
+        if ahead > 1:
+            self.say("Running", 2)
+            self.deliver_all(0)
 
     @invariant()
     def an_end_stays(self) -> None:
@@ -151,6 +118,13 @@ class Machine(RuleBasedStateMachine):
     def deliver_all(self, which: int) -> None:
         for kind in sorted(BY_KIND):
             self.operators[which].deliver(kind, 1000)
+
+    @rule(which=operators, kinds=st.sets(watched))
+    def hear_some(self, which: int, kinds: set[str]) -> None:
+        """One watch is ahead of another."""
+        for kind in sorted(kinds):
+            self.operators[which].deliver(kind, 1000)
+        self.operators[which].look()
 
     @rule(which=operators, kind=watched)
     def lose(self, which: int, kind: str) -> None:
@@ -255,6 +229,16 @@ class Machine(RuleBasedStateMachine):
         for runner in self.running():
             self.world.end(runner, exit_code, "Completed" if exit_code == 0 else "Error", last_words)
 
+    @precondition(lambda self: self.running())
+    @rule(succeed=st.booleans())
+    def finish(self, succeed: bool) -> None:
+        """As most do."""
+        if succeed:
+            self.succeed("done", True)
+        else:
+            self.fail("TaskFailed", "boom")
+        self.exit(0 if succeed else 1, "")
+
     # The end of all faults.
 
     def settle(self) -> None:
@@ -274,7 +258,7 @@ class Machine(RuleBasedStateMachine):
         job = self.server.find("DaskJob", "sum") or {}
         for runner in self.running():
             report = self.world.report_of(runner)
-            if report is None:
+            if report is None or runner["metadata"]["uid"] in self.world.lost:
                 continue
             if report.get("status", {}).get("outcome"):
                 self.world.end(runner, 0, "Completed")
@@ -314,12 +298,21 @@ class Machine(RuleBasedStateMachine):
         job = self.server.find("DaskJob", "sum")
         raise AssertionError(f"the job does not end, or is not cleaned up: {json.dumps(job and job.get('status'))}")
 
-    def is_over(self) -> bool:
+    def status(self) -> DaskJobStatus | None:
         job = self.server.find("DaskJob", "sum")
-        if job is not None:
-            status = from_dict(DaskJobStatus, job.get("status"))
-            if not status.finished or (not self.world.lost and not status.is_true(ConditionType.CLEANED_UP)):
-                return False
+        return from_dict(DaskJobStatus, job.get("status")) if job is not None else None
+
+    def ended_after(self, began: datetime) -> float:
+        """Seconds until the end was recorded."""
+        status = self.status()
+        moment = from_text(status.timings.finished) if status is not None else None
+        return (moment - began).total_seconds() if moment is not None else float("inf")
+
+    def is_over(self) -> bool:
+        status = self.status()
+        clean = status is None or bool(self.world.lost) or status.is_true(ConditionType.CLEANED_UP)
+        if status is not None and not (status.finished and clean):
+            return False
         return bool(self.world.lost) or not self.remains()
 
     def remains(self) -> list[str]:
@@ -352,9 +345,8 @@ class Machine(RuleBasedStateMachine):
 
     def judge_the_end(self) -> None:
         assert self.remains() == []
-        job = self.server.find("DaskJob", "sum")
-        if job is not None:
-            status = from_dict(DaskJobStatus, job["status"])
+        status = self.status()
+        if status is not None:
             failed = status.condition(ConditionType.FAILED)
             assert status.is_true(ConditionType.COMPLETE) or (failed is not None and failed.reason)
             assert status.is_true(ConditionType.CLEANED_UP)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from daskjob.api.status import Attempt
+from daskjob.api.times import to_seconds_text
 from daskjob.control.client import (
     BY_KIND,
     CLUSTERS,
@@ -68,6 +69,7 @@ class Performer:
                 self._store.put(_kind(REPORTS, body))
             case Delete(target):
                 await self._client.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
+                self._store.mark_deleting(target.kind, job.namespace, target.name, target.uid, to_seconds_text(now))
             case _:
                 assert_never(action)
 

@@ -54,6 +54,13 @@ class Store:
             del self._ends[next(iter(self._ends))]
         return job
 
+    def mark_deleting(self, kind: str, namespace: str, name: str, uid: str, since: str) -> None:
+        """An object was deleted just now; the watch will tell when it is gone."""
+        known = self._bodies.get((kind, namespace, name))
+        if known is not None and known["metadata"]["uid"] == uid:
+            metadata = {"deletionTimestamp": since, **known["metadata"]}
+            self._bodies[kind, namespace, name] = {**known, "metadata": metadata}
+
     def job(self, key: Key) -> Body | None:
         return self._bodies.get((DASK_JOBS.kind, *key))
 

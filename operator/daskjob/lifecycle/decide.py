@@ -30,6 +30,8 @@ MINOR_INTERVAL = timedelta(seconds=3)
 MINOR_SHARE = 0.05
 #: How long a pod may hang without a word before Kubernetes' events are asked about it.
 SILENCE = timedelta(seconds=5)
+#: A pod that is to be gone for longer than this is on a node that does not answer.
+NODE_PATIENCE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _accept(observation: Observation) -> Decision:
         attempts=(*job.status.attempts, attempt),
         timings=replace(job.status.timings, accepted=to_text(now)),
     )
-    decision = _run(replace(observation, job=replace(job, status=status)), attempt)
+    decision = _run(replace(observation, job=replace(job, status=status)), attempt, new=True)
     event = Event("Started", f"attempt {attempt.number} started as DaskCluster {attempt.name}")
     return replace(decision, events=(event, *decision.events))
 
@@ -92,11 +94,16 @@ def attempt_name(job: str, uid: str, number: int) -> str:
     return f"{job}-{uid[:5]}-{number}"
 
 
-def _run(observation: Observation, attempt: Attempt) -> Decision:
+def _run(observation: Observation, attempt: Attempt, new: bool = False) -> Decision:
+    """`new`: the attempt is recorded in this very pass, so nothing was made for it before."""
     ending = _find_ending(observation)
     if isinstance(ending, Ending):
         return _finish(observation, ending)
     if ending is REFRESH:
+        return Decision(observation.job.status, refresh=True)
+    missing = _missing(observation, attempt)
+    if missing and not new and not observation.fresh:
+        # It may all be there, and the job have ended: nothing is made twice on a watch's silence.
         return Decision(observation.job.status, refresh=True)
     status = progress.follow(observation, observation.job.status, attempt)
     wait = [ending.delay] if isinstance(ending, Wait) else []
@@ -109,7 +116,7 @@ def _run(observation: Observation, attempt: Attempt) -> Decision:
             status = observation.job.status
     else:
         events = _told(observation, status)
-    actions = (*teardown.delete_leftovers(observation), *_missing(observation, attempt), *scale(observation))
+    actions = (*teardown.delete_leftovers(observation), *missing, *scale(observation))
     return Decision(status, actions, events, again=max(min(wait), timedelta(0)) if wait else None)
 
 
@@ -123,6 +130,9 @@ def _find_ending(observation: Observation) -> Ending | Wait | object | None:
         return outcome.reported(observation, report.status)
     if runner is not None and runner.ended:
         return outcome.exited(observation, runner) if fresh else REFRESH
+    if runner is not None and runner.gone_by is not None and observation.now >= runner.gone_by + NODE_PATIENCE:
+        lost = f"runner pod {runner.name} was deleted and does not end: its node does not answer"
+        return outcome.infrastructure(Reason.RUNNER_LOST, lost) if fresh else REFRESH
     if report is not None and (runner is None or runner.uid != report.runner_uid):
         lost = "the runner's pod was deleted before it reported an outcome"
         return outcome.infrastructure(Reason.RUNNER_LOST, lost) if fresh else REFRESH
@@ -261,6 +271,8 @@ def _startup_deadline(observation: Observation) -> datetime:
 def _deadlines(observation: Observation) -> list[timedelta]:
     """How long until each time at which this decision could be another one."""
     moments = [_active_deadline(observation)]
+    if observation.runner is not None and observation.runner.gone_by is not None:
+        moments.append(observation.runner.gone_by + NODE_PATIENCE)
     if not progress.has_started(observation):
         moments += [_startup_deadline(observation), _began(observation) + SILENCE]
         if observation.source_found is False:

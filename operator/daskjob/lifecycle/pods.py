@@ -46,6 +46,8 @@ class Pod:
     phase: str
     created: datetime | None = None
     deleting: bool = False
+    #: When it was to be gone, grace included, if it is being deleted.
+    gone_by: datetime | None = None
     #: Why it is not on a node, in the scheduler's words.
     unschedulable: str | None = None
     #: Evicted, preempted, drained: not the pod's own doing.
@@ -102,6 +104,7 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         phase=status.get("phase") or "Pending",
         created=from_text(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
+        gone_by=from_text(metadata.get("deletionTimestamp")),
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
         disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",
         reason=status.get("reason") or "",

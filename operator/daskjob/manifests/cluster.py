@@ -10,16 +10,36 @@ from daskjob.lifecycle.observation import Job
 from daskjob.manifests.names import Names, labels, names_of, owned_by_cluster, owned_by_job
 from daskjob.manifests.pods import CODE_PATH, JOB_KEY, Defaults, code_files, pod_spec, template_metadata
 
-#: Starts a module as `python -m` does, with the job's code on the path first: an image's own PYTHONPATH and working
-#: directory stay as they are.
-LAUNCH = (
-    "import runpy, sys; module = sys.argv.pop(1); "
-    f"sys.path.insert(0, {CODE_PATH!r}); "
-    "runpy.run_module(module, run_name='__main__', alter_sys=True)"
-)
-
 #: The cluster is gone within moments of its end; nothing in it is worth a goodbye.
 GRACE_SECONDS = 1
+#: What Dask may take of it to close by itself.
+EXIT_SECONDS = 0.3
+
+#: Starts a module as `python -m` does, with the job's code on the path first: an image's own PYTHONPATH and working
+#: directory stay as they are.
+#:
+#: And sees to it that SIGTERM ends the process. The first one of a container is deaf to it as long as it has no
+#: handler, and a worker of Dask that is told to stop while its scheduler stops too waits for ever now and then. Each
+#: costs the 2 s that the kubelet gives at least.
+LAUNCH = f"""\
+import os, runpy, signal, sys, threading
+signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+module = sys.argv.pop(1)
+sys.path.insert(0, {CODE_PATH!r})
+try:
+    from distributed import _signals
+    dask_waits = _signals.wait_for_signals
+    async def wait_for_signals():
+        number = await dask_waits()
+        last = threading.Timer({EXIT_SECONDS}, os._exit, (143,))
+        last.daemon = True
+        last.start()
+        return number
+    _signals.wait_for_signals = wait_for_signals
+except (ImportError, AttributeError):
+    pass
+runpy.run_module(module, run_name='__main__', alter_sys=True)
+"""
 
 
 def dask_cluster(job: Job, attempt: Attempt, defaults: Defaults) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def _list_problems(value: Mapping[str, Any], path: str) -> Iterator[tuple[str, s
 def _mounts_token(volume: Mapping[str, Any]) -> bool:
     projected = volume.get("projected")
     sources = projected.get("sources") if isinstance(projected, Mapping) else None
-    return isinstance(sources, list) and any(isinstance(each, Mapping) and "serviceAccountToken" in each for each in sources)
+    found = sources if isinstance(sources, list) else []
+    return any(isinstance(each, Mapping) and "serviceAccountToken" in each for each in found)
 
 
 def _pod_problems(spec: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
