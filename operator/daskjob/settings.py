@@ -11,6 +11,8 @@ from typing import Any
 
 from daskjob.manifests.pods import DEFAULT_SECURITY, Defaults
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -60,6 +62,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         return value
 
     base = Settings()
+    level = text("LOG_LEVEL", base.log_level).upper()
+    if level not in LEVELS:
+        raise ValueError(f"DASKJOB_LOG_LEVEL: {level!r} is none of {', '.join(LEVELS)}")
+    concurrency = number("CONCURRENCY", base.concurrency)
+    if concurrency < 1:
+        raise ValueError(f"DASKJOB_CONCURRENCY: {concurrency} would look at no job; give 1 or more")
     return Settings(
         namespaces=words("NAMESPACES"),
         operator_namespace=text("OPERATOR_NAMESPACE", base.operator_namespace),
@@ -67,8 +75,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         pod_name=text("POD_NAME", base.pod_name),
         health_port=number("HEALTH_PORT", base.health_port),
         log_format=text("LOG_FORMAT", base.log_format),
-        log_level=text("LOG_LEVEL", base.log_level).upper(),
-        concurrency=number("CONCURRENCY", base.concurrency),
+        log_level=level,
+        concurrency=concurrency,
         policy_name=environment.get("DASKJOB_POLICY_NAME", base.policy_name).strip(),
         defaults=Defaults(
             image=text("DEFAULT_IMAGE") or None,

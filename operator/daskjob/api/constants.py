@@ -28,7 +28,7 @@ DASK_COMPONENT_LABEL = "dask.org/component"
 SCHEDULER_PORT = 8786
 DASHBOARD_PORT = 8787
 
-#: A job's name must leave room for the names made of it, the longest being a worker's Deployment.
+#: A job's name must leave room, within 63 characters, for the names of its scheduler's Service and its worker group.
 MAX_NAME_LENGTH = 40
 
 

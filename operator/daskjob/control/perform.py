@@ -68,8 +68,11 @@ class Performer:
                 body = await self._client.patch(REPORTS, job.namespace, name, {"spec": {"cancel": True}})
                 self._store.put(_kind(REPORTS, body))
             case Delete(target):
-                await self._client.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
-                self._store.mark_deleting(target.kind, job.namespace, target.name, target.uid, to_seconds_text(now))
+                place = (job.namespace, target.name)
+                if await self._client.delete(BY_KIND[target.kind], *place, target.uid):
+                    self._store.mark_deleting(target.kind, *place, target.uid, to_seconds_text(now))
+                else:
+                    self._store.forget(target.kind, *place, target.uid)
             case _:
                 assert_never(action)
 

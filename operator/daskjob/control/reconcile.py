@@ -117,8 +117,16 @@ class Reconciler:
             return observation
         source = job.spec.graph.source
         if source is not None and source.config_map is not None and not memory.source_found:
-            memory.source_found = bool(await self._client.get(CONFIG_MAPS, job.namespace, source.config_map.name))
-            observation = replace(observation, source_found=memory.source_found)
+            try:
+                found = await self._client.get(CONFIG_MAPS, job.namespace, source.config_map.name)
+            except ApiError as error:
+                if error.kind is not ErrorKind.FORBIDDEN:
+                    raise
+                # The pods, which mount it, will tell.
+                observation = replace(observation, refusal=read_refusal(error.message))
+            else:
+                memory.source_found = found is not None
+                observation = replace(observation, source_found=memory.source_found)
         silent = _silent_pods(observation)
         if silent:
             observation = replace(observation, warnings=await self._warnings(job, silent))
@@ -222,8 +230,7 @@ class Reconciler:
             logger.warning("%s/%s: deleting %s: %s", key[0], target.name, target.kind, delete.why)
             if await self._client.delete(BY_KIND[target.kind], key[0], target.name, target.uid):
                 continue
-            gone = {"namespace": key[0], "name": target.name, "uid": target.uid}
-            self._store.drop({"kind": target.kind, "metadata": gone})
+            self._store.forget(target.kind, key[0], target.name, target.uid)
 
 
 def _silent_pods(observation: Observation) -> list[str]:

@@ -61,6 +61,12 @@ class Store:
             metadata = {"deletionTimestamp": since, **known["metadata"]}
             self._bodies[kind, namespace, name] = {**known, "metadata": metadata}
 
+    def forget(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """The API server says that there is no such object (any more)."""
+        known = self._bodies.get((kind, namespace, name))
+        if known is not None and known["metadata"]["uid"] == uid:
+            self._forget((kind, namespace, name))
+
     def job(self, key: Key) -> Body | None:
         return self._bodies.get((DASK_JOBS.kind, *key))
 

@@ -31,6 +31,9 @@ def scale(observation: Observation) -> list[Action]:
     wanted = said.get("wanted")
     target = max(left, min(wanted, bounds.maximum)) if isinstance(wanted, int) else left
     target = max(target, bounds.minimum)
+    if gone and target == observation.group.replicas:
+        # dask-kubernetes acts on a number that changes: first the number that is left, then the one that is wanted.
+        target = left
     settled = observation.group.replicas == len(workers)
     if target != observation.group.replicas and (gone or settled):
         actions.append(Scale(observation.group.name, target))

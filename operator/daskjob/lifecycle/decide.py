@@ -133,7 +133,8 @@ def _find_ending(observation: Observation) -> Ending | Wait | object | None:
     if runner is not None and runner.gone_by is not None and observation.now >= runner.gone_by + NODE_PATIENCE:
         lost = f"runner pod {runner.name} was deleted and does not end: its node does not answer"
         return outcome.infrastructure(Reason.RUNNER_LOST, lost) if fresh else REFRESH
-    if report is not None and (runner is None or runner.uid != report.runner_uid):
+    started = report is not None or observation.job.status.timings.runner_started is not None
+    if started and (runner is None or (report is not None and runner.uid != report.runner_uid)):
         lost = "the runner's pod was deleted before it reported an outcome"
         return outcome.infrastructure(Reason.RUNNER_LOST, lost) if fresh else REFRESH
     if report is not None and (observation.cluster is None or observation.cluster.deleting):

@@ -146,6 +146,8 @@ def _scheduler(job: Job, attempt: Attempt, defaults: Defaults) -> dict[str, Any]
         name="scheduler",
         path="spec.cluster.scheduler.template",
         container=container,
+        # Without it, tasks that no worker is left for would wait for ever.
+        env={"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": f"{job.spec.startup_deadline_seconds} s"},
         pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
     )
 

@@ -40,7 +40,7 @@ class Defaults:
     report_token: bool = True
 
 
-def dask_environment() -> list[dict[str, str]]:
+def dask_environment(more: Mapping[str, str]) -> list[dict[str, str]]:
     """Dask's own settings for encrypted traffic, as its processes read them from the environment."""
     prefix = "DASK_DISTRIBUTED__COMM"
     values = {f"{prefix}__REQUIRE_ENCRYPTION": "true", f"{prefix}__TLS__CA_FILE": f"{TLS_PATH}/ca.crt"}
@@ -50,7 +50,7 @@ def dask_environment() -> list[dict[str, str]]:
     # Images run as a user whose home may not exist or not be writable.
     values["HOME"] = "/tmp"
     values["PYTHONUNBUFFERED"] = "1"
-    return [{"name": name, "value": value} for name, value in values.items()]
+    return [{"name": name, "value": value} for name, value in {**values, **more}.items()]
 
 
 def pod_spec(
@@ -65,6 +65,7 @@ def pod_spec(
     volumes: Collection[Mapping[str, Any]] = (),
     mounts: Collection[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The PodSpec of one component, the user's template merged over it.
 
@@ -84,7 +85,7 @@ def pod_spec(
             {
                 "name": name,
                 "image": cluster.image or defaults.image,
-                "env": merge_environment(dask_environment(), list(cluster.env)),
+                "env": merge_environment(dask_environment(env or {}), list(cluster.env)),
                 "resources": dict(component.resources),
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": [
