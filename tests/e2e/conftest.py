@@ -64,8 +64,8 @@ class Runs:
 
 @pytest.fixture(scope="session")
 def runs(request: pytest.FixtureRequest, release: Release) -> Iterator[Runs]:
-    asked = [getattr(item, "callspec", None) for item in request.session.items if "run" in item.fixturenames]
-    wanted = [(call.params["folder"], call.params["image"]) for call in asked if call is not None]
+    here = [item for item in request.session.items if "runs" in getattr(item, "fixturenames", ())]
+    wanted = [(call.params["folder"], call.params["image"]) for call in (item.callspec for item in here)]
     runs = Runs(release.kube, list(dict.fromkeys(wanted)))
     yield runs
     runs.close()
@@ -77,6 +77,8 @@ def run(request: pytest.FixtureRequest, runs: Runs, folder: Path, image: str | N
     future = runs.futures[folder, image]
     wait([future])
     kube = request.node.namespace = runs.namespaces.get((folder, image))
-    yield future.result()
-    assert kube is not None
-    kube.delete("namespace", kube.namespace)
+    assert kube is not None, "its namespace could not be made"
+    try:
+        yield future.result()
+    finally:
+        kube.delete("namespace", kube.namespace)

@@ -193,12 +193,12 @@ def test_active_deadline(kube: Kube) -> None:
 
 
 def test_progress_and_workers_while_it_runs(kube: Kube) -> None:
-    job = apply(kube, manifest("watched", COUNT, [14], cluster={"workers": {"replicas": 2}}))
-    status = job.reaches("half of it", lambda status: status.get("progress", {}).get("done", 0) >= 5, 90)
+    job = apply(kube, manifest("watched", COUNT, [24], cluster={"workers": {"replicas": 2}}))
+    status = job.reaches("some tasks done, others not", running, 90)
     progress = status["progress"]
-    assert progress["total"] == 15
-    assert progress["summary"] == f"{progress['done']}/15"
-    assert {each["name"]: each["total"] for each in progress["prefixes"]} == {"step": 14, "sum": 1}
+    assert progress["total"] == 25
+    assert progress["summary"] == f"{progress['done']}/25"
+    assert {each["name"]: each["total"] for each in progress["prefixes"]} == {"step": 24, "sum": 1}
     assert condition(status, "ClusterReady")["status"] == "True"
     assert status["cluster"]["workers"] == {"wanted": 2, "ready": 2}
     status = job.end()
