@@ -247,4 +247,6 @@ def test_operator_still_works(release: Release, kube: Kube) -> None:
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert lines
     errors = [line for line in lines if line.get("severity") in ("error", "critical") or "exc_info" in line]
+    # kopf's word on a request that it repeats: a definition that was made just now is not served yet.
+    errors = [line for line in errors if not line["message"].startswith("Request attempt #")]
     assert errors == []

@@ -20,13 +20,13 @@ async def policy_in_force(client: KubeClient, name: str) -> bool:
         policy = await client.get(POLICIES, None, name)
         binding = await client.get(POLICY_BINDINGS, None, name)
     except ApiError as error:
-        logger.error("the policy %s on reports cannot be looked at, so runners get no token: %s", name, error)
+        logger.warning("the policy %s on reports cannot be looked at, so runners get no token: %s", name, error)
         return False
     bound = (binding or {}).get("spec") or {}
     denies = bound.get("policyName") == name and "Deny" in (bound.get("validationActions") or ())
     found = policy is not None and denies
     if not found:
-        logger.error(
+        logger.warning(
             "the ValidatingAdmissionPolicy %s, or its binding, is missing or does not deny: runners get no token, so "
             "jobs show no progress, and results only as far as they fit a termination message; the chart installs it",
             name,

@@ -1,0 +1,99 @@
+"""What user code can reach from its pods: its own cluster, encrypted, and its own report, and nothing else."""
+
+from __future__ import annotations
+
+from ..support.jobs import apply, manifest, result_of
+from ..support.kube import Kube
+
+TRAFFIC = """
+    import asyncio
+    from urllib.parse import urlsplit
+
+    from distributed.core import connect
+
+
+    def main(client):
+        client.wait_for_workers(2)
+        workers = client.scheduler_info()["workers"]
+        addresses = [client.scheduler.address, *workers]
+
+        async def plainly(address):
+            place = urlsplit(address)
+            try:
+                comm = await connect(f"tcp://{place.hostname}:{place.port}", timeout=3)
+                comm.abort()
+            except Exception as error:
+                return type(error).__name__
+            return "connected"
+
+        async def all_plainly():
+            return [await plainly(address) for address in addresses]
+
+        return {"schemes": sorted({urlsplit(each).scheme for each in addresses}), "plain": asyncio.run(all_plainly())}
+"""
+
+RIGHTS = """
+    import json
+    import os
+    import socket
+    import ssl
+    import urllib.error
+    import urllib.request
+
+    FOLDER = "/var/run/secrets/daskjob"
+    GROUP = "/apis/daskjob.io/v1alpha1"
+
+
+    def tokens():
+        return [folder for folder in (FOLDER, "/var/run/secrets/kubernetes.io") if os.path.exists(folder)]
+
+
+    def ask(method, path, body=None):
+        host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+        context = ssl.create_default_context(cafile=f"{FOLDER}/ca.crt")
+        context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+        with open(f"{FOLDER}/token") as file:
+            headers = {"Authorization": f"Bearer {file.read()}", "Content-Type": "application/merge-patch+json"}
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"https://{host}:{port}{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=10) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+
+    def main(client, namespace, other):
+        mine = socket.gethostname().removesuffix("-runner")
+        reports = f"{GROUP}/namespaces/{namespace}/daskjobreports"
+        return {
+            "worker": client.submit(tokens).result(),
+            "scheduler": client.run_on_scheduler(tokens),
+            "mine": ask("PATCH", f"{reports}/{mine}/status", {"status": {"protocol": 1}}),
+            "mine, its spec": ask("PATCH", f"{reports}/{mine}", {"spec": {"cancel": True}}),
+            "another's": ask("PATCH", f"{reports}/{other}/status", {"status": {"outcome": "Failed"}}),
+            "reports": ask("GET", reports),
+            "jobs": ask("GET", f"{GROUP}/namespaces/{namespace}/daskjobs"),
+            "pods": ask("GET", f"/api/v1/namespaces/{namespace}/pods"),
+            "secrets": ask("GET", f"/api/v1/namespaces/{namespace}/secrets"),
+            "a pod": ask("DELETE", f"/api/v1/namespaces/{namespace}/pods/{mine}-runner"),
+        }
+"""
+
+
+def test_all_of_dasks_traffic_is_encrypted(kube: Kube) -> None:
+    job = apply(kube, manifest("traffic", TRAFFIC, cluster={"workers": {"replicas": 2}}))
+    result = result_of(job.end())
+    assert result["schemes"] == ["tls"]
+    assert len(result["plain"]) == 3
+    assert "connected" not in result["plain"], result
+
+
+def test_a_runner_can_write_its_own_report_and_do_nothing_else(kube: Kube) -> None:
+    other = apply(kube, manifest("other", "def main():\n    return 1\n"))
+    names = {"namespace": kube.namespace, "other": other.end()["attempts"][0]["name"]}
+    job = apply(kube, manifest("rights", RIGHTS, graph={"kwargs": names}))
+    result = result_of(job.end())
+    assert (result.pop("worker"), result.pop("scheduler")) == ([], [])
+    assert result.pop("mine") == 200
+    assert set(result.values()) == {403}, result
