@@ -90,8 +90,10 @@ def test_all_of_dasks_traffic_is_encrypted(kube: Kube) -> None:
 
 
 def test_a_runner_can_write_its_own_report_and_do_nothing_else(kube: Kube) -> None:
-    other = apply(kube, manifest("other", "def main():\n    return 1\n"))
-    names = {"namespace": kube.namespace, "other": other.end()["attempts"][0]["name"]}
+    # It runs: a sealed report could not be written to by anybody.
+    other = apply(kube, manifest("other", "import time\n\n\ndef main():\n    time.sleep(300)\n"))
+    status = other.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
+    names = {"namespace": kube.namespace, "other": status["attempts"][0]["name"]}
     job = apply(kube, manifest("rights", RIGHTS, graph={"kwargs": names}))
     result = result_of(job.end())
     assert (result.pop("worker"), result.pop("scheduler")) == ([], [])
