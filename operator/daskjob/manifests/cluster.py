@@ -12,31 +12,22 @@ from daskjob.manifests.pods import CODE_PATH, JOB_KEY, Defaults, code_files, pod
 
 #: The cluster is gone within moments of its end; nothing in it is worth a goodbye.
 GRACE_SECONDS = 1
-#: What Dask may take of it to close by itself.
-EXIT_SECONDS = 0.3
 
 #: Starts a module as `python -m` does, with the job's code on the path first: an image's own PYTHONPATH and working
 #: directory stay as they are.
 #:
-#: And sees to it that SIGTERM ends the process. The first one of a container is deaf to it as long as it has no
-#: handler, and a worker of Dask that is told to stop while its scheduler stops too waits for ever now and then. Each
-#: costs the 2 s that the kubelet gives at least.
+#: And sees to it that SIGTERM ends the process at once. The first one of a container is deaf to it as long as it has no
+#: handler, and a worker of Dask that is told to stop while its scheduler stops too waits for ever now and then: each
+#: costs the 2 s that the kubelet gives at least. A connection that closes tells the scheduler as much as a goodbye.
 LAUNCH = f"""\
-import os, runpy, signal, sys, threading
+import asyncio, os, runpy, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 module = sys.argv.pop(1)
 sys.path.insert(0, {CODE_PATH!r})
 try:
     from distributed import _signals
-    dask_waits = _signals.wait_for_signals
-    async def wait_for_signals():
-        number = await dask_waits()
-        last = threading.Timer({EXIT_SECONDS}, os._exit, (143,))
-        last.daemon = True
-        last.start()
-        return number
-    _signals.wait_for_signals = wait_for_signals
-except (ImportError, AttributeError):
+    _signals.wait_for_signals = lambda: asyncio.Event().wait()
+except ImportError:
     pass
 runpy.run_module(module, run_name='__main__', alter_sys=True)
 """
