@@ -103,6 +103,5 @@ class Reason(StrEnum):
     WORKERS_READY = "WorkersReady"
     SUCCEEDED = "Succeeded"
     REPORT_MISSING = "ReportMissing"
-    REPORTED = "Reported"
     CLEANING_UP = "CleaningUp"
     CLEANED_UP = "CleanedUp"

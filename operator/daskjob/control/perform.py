@@ -29,7 +29,7 @@ from daskjob.lifecycle.actions import Action, Cancel, CreateCluster, CreateRunne
 from daskjob.lifecycle.observation import Job
 from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
 from daskjob.manifests.pods import Defaults
-from daskjob.manifests.runner import job_file, report, runner_config_map, runner_pod
+from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
 from daskjob.manifests.tls import tls_secret
 
 
@@ -89,7 +89,7 @@ class Performer:
         )
 
     async def _create_runner(self, job: Job, attempt: Attempt) -> None:
-        program = runner_config_map(job.namespace, self._program)["metadata"]["name"]
+        program = runner_config_map_name(self._program)
         pod = await self._create(PODS, runner_pod(job, attempt, self.defaults, program), job)
         await self._create(REPORTS, report(job, attempt, pod["metadata"]["uid"]), job)
 
