@@ -47,6 +47,8 @@ async def operate(settings: Settings) -> None:
             if error.kind is ErrorKind.TERMINATING:
                 return
             pause = queue.add_failed(key, at_least=error.retry_after or 0.0)
+            if error.again is not None:
+                queue.add_after(key, max(error.again, error.retry_after or 0.0))
             level = logging.DEBUG if error.kind is ErrorKind.CONFLICT else logging.WARNING
             logger.log(level, "%s/%s: %s; again in %.1f s", *key, error, pause)
         except SpecError as error:

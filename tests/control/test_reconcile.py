@@ -99,8 +99,10 @@ async def test_a_refusal_is_told_at_once_and_then_backed_off_from_whatever_its_w
         if number == 0:
             assert await setting.look() == 0.0
             continue
-        with pytest.raises(ApiError):
+        with pytest.raises(ApiError) as refused:
             await setting.look()
+        # Backing off must not miss the startup deadline.
+        assert refused.value.again is not None
     assert setting.reason() == "QuotaExceeded"
 
 

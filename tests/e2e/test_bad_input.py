@@ -14,8 +14,9 @@ from ..support.kube import Kube, KubectlFailed, Manifest
 from ..support.platform import SYSTEM, Release
 from ..support.waiting import wait_for
 
-#: Seconds within which a mistake must be told.
-SOON = 15
+#: Seconds within which a mistake must be told: 15 on a machine that has nothing else to do, which one that runs all
+#: tests is not.
+SOON = 45
 ADD = "def main(x=1):\n    return x + 1\n"
 SLEEP = "import time\n\n\ndef main():\n    time.sleep(60)\n"
 

@@ -17,7 +17,8 @@ import pytest
 from daskjob.local.guard import MARKER, marked_processes
 from daskjob.local.processes import Processes, tail
 
-SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
+#: One write a line: a forked twin writes at the same time.
+SLEEPER = "import os, time; os.write(1, b'up\\n'); time.sleep(600)"
 #: Leaves a child in a session of its own, and its parent.
 DAEMON = f"""
 import subprocess, sys

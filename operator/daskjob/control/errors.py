@@ -28,8 +28,10 @@ class ApiError(DaskJobError):
     """A request that the API server refused or did not answer.
 
     Attributes: `kind`; `status`, the HTTP status (0: no answer); `message`, the server's own words; `retry_after`, in
-    seconds, where the server asks for it.
+    seconds, where the server asks for it; `again`, in how many seconds to look again however long the request waits.
     """
+
+    again: float | None = None
 
     def __init__(self, kind: ErrorKind, status: int, message: str, retry_after: float | None = None) -> None:
         super().__init__(f"{kind.value} ({status}): {message}")

@@ -82,9 +82,14 @@ class Reconciler:
         if decision.status != job.status:
             await self._record(body, job, decision)
             memory.written = observation.now
-        if not await self._perform(job, decision, memory):
-            return 0.0
-        return decision.again.total_seconds() if decision.again is not None else None
+        again = decision.again.total_seconds() if decision.again is not None else None
+        try:
+            performed = await self._perform(job, decision, memory)
+        except ApiError as error:
+            # The pause before the next try must not outlast a deadline.
+            error.again = again
+            raise
+        return again if performed else 0.0
 
     def _read(self, body: Body) -> Job:
         job = read_job(body, self._clock())
