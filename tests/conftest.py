@@ -20,7 +20,14 @@ from .support.waiting import wait_for
 
 HERE = Path(__file__).parent
 #: Folders in the order in which they run, by what their tests need; all others are pure and come first.
-TIERS = {"chart": "apiserver", "apiserver": "apiserver", "local": "local", "jobs": "local", "e2e": "cluster"}
+TIERS = {
+    "chart": "apiserver",
+    "gitops": "apiserver",
+    "apiserver": "apiserver",
+    "local": "local",
+    "jobs": "local",
+    "e2e": "cluster",
+}
 MARKERS = {
     "pure": "needs nothing but Python",
     "apiserver": "needs the programs of the test cluster, no pods",

@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 import kopf
 
 from daskjob import __version__
+from daskjob.control import metrics
 from daskjob.control.client import KubeClient
+from daskjob.control.collect import Lookup
 from daskjob.control.errors import ApiError, ErrorKind
+from daskjob.control.health import Health, answer
 from daskjob.control.lease import LeaseLock, lead
 from daskjob.control.perform import Performer
 from daskjob.control.policy import INTERVAL, policy_in_force
@@ -23,6 +26,7 @@ from daskjob.control.resync import keep_resyncing
 from daskjob.control.store import Key, Store
 from daskjob.errors import SpecError
 from daskjob.handlers import make_registry, make_settings
+from daskjob.probes.watches import Watches
 from daskjob.runner.archive import build
 from daskjob.settings import Settings, read_settings
 
@@ -38,11 +42,16 @@ async def operate(settings: Settings) -> None:
     client = await KubeClient.connect()
     store, queue = Store(), WorkQueue()
     performer = Performer(client, store, settings.defaults, build())
-    reconciler = Reconciler(client, store, performer, now)
+    reconciler = Reconciler(client, store, performer, now, settings.limits, queue.add)
+
+    watches = Watches(metrics.watch_request)
+    lock = LeaseLock(client, settings.operator_namespace, settings.lease_name, settings.pod_name)
+    health, lookup = Health(watches, lock, [queue]), Lookup(store, [queue])
 
     async def process(key: Key) -> None:
         try:
-            again = await reconciler.reconcile(key)
+            with metrics.reconciling(queue.name):
+                again = await reconciler.reconcile(key)
         except ApiError as error:
             if error.kind is ErrorKind.TERMINATING:
                 return
@@ -74,28 +83,26 @@ async def operate(settings: Settings) -> None:
 
     async def work() -> None:
         logger.info("leading")
-        listed = asyncio.Event()
+        health.lead()
         async with asyncio.TaskGroup() as group:
-            group.create_task(keep_resyncing(client, store, queue, settings.namespaces, listed))
-            await listed.wait()
+            group.create_task(keep_resyncing(client, store, queue, settings.namespaces, health.complete, health.looked))
+            await health.complete.wait()
             group.create_task(keep_checking(await check_policy()))
             group.create_task(queue.run(process, settings.concurrency))
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    lock = LeaseLock(client, settings.operator_namespace, settings.lease_name, settings.pod_name)
-    health = f"http://0.0.0.0:{settings.health_port}/healthz" if settings.health_port else None
     tasks = [
         asyncio.create_task(stop.wait(), name="stop"),
+        asyncio.create_task(answer(health, lookup, settings.health_port, settings.metrics_port), name="probes"),
         asyncio.create_task(lead(lock, work), name="leader"),
         asyncio.create_task(
             kopf.operator(
-                registry=make_registry(store, queue),
+                registry=make_registry(store, queue, watches, settings.namespaces),
                 settings=make_settings(),
                 clusterwide=not settings.namespaces,
                 namespaces=settings.namespaces,
-                liveness_endpoint=health,
                 stop_flag=stop,
             ),
             name="watches",

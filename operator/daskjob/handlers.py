@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import kopf
 
 from daskjob.api import constants as c
+from daskjob.control import metrics
 from daskjob.control.client import DASK_JOBS, WATCHED, Resource
 from daskjob.control.queue import WorkQueue
 from daskjob.control.store import Store
+from daskjob.probes.watches import Watches
 
 
-def make_registry(store: Store, queue: WorkQueue) -> kopf.OperatorRegistry:
-    """Handlers of raw events only: others would leave annotations and finalizers on the objects."""
+class Backoffs:
+    """Seconds before each further try of a request: without end, so that no outage of the API server, however long,
+    ends the process."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (1, 2, 4, 8, 15)
+        while True:
+            yield random.uniform(20, 30)
+
+
+def make_registry(
+    store: Store, queue: WorkQueue, watches: Watches, namespaces: Collection[str]
+) -> kopf.OperatorRegistry:
+    """Handlers of raw events only: others would leave annotations and finalizers on the objects. `namespaces`: those
+    that are watched; empty for all."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
-    def login(**arguments: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+    async def login(**arguments: Any) -> kopf.AiohttpSession | None:
+        found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+        return await watches.log_in(found)
 
     def watch(resource: Resource) -> None:
         group, _, version = resource.api_version.rpartition("/")
+        watches.expect(resource.path(namespace) for namespace in namespaces or (None,))
 
         @kopf.on.event(group, version, resource.plural, registry=registry, id=resource.plural)
         async def look(event: kopf.RawEvent, **_: Any) -> None:
+            metrics.WATCH_EVENTS.labels(resource.plural).inc()
             body = {**event["object"], "kind": resource.kind, "apiVersion": resource.api_version}
             key = store.drop(body) if event["type"] == "DELETED" else store.put(body)
             if key is not None:
@@ -54,7 +74,7 @@ def make_settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = 330
     settings.networking.connect_timeout = 5
     settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (1, 2, 4, 8, 15, 30, 30, 30, 30)
+    settings.networking.error_backoffs = Backoffs()
     settings.networking.enforce_retry_after = False
     settings.process.ultimate_exiting_timeout = 20
     return settings

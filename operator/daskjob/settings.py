@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daskjob.lifecycle.queueing import Limits
 from daskjob.manifests.pods import DEFAULT_SECURITY, Defaults
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -25,12 +26,16 @@ class Settings:
     lease_name: str = "daskjob-operator"
     #: Who this process is, among several of the kind.
     pod_name: str = field(default_factory=socket.gethostname)
-    #: Port of /healthz; 0: none.
+    #: Port of /healthz and /readyz; 0: none.
     health_port: int = 8080
+    #: Port of /metrics; 0: none.
+    metrics_port: int = 8081
     log_format: str = "plain"
     log_level: str = "INFO"
     #: Jobs looked at side by side.
     concurrency: int = 10
+    #: How many jobs may run; the others wait.
+    limits: Limits = field(default_factory=Limits)
     #: The ValidatingAdmissionPolicy on reports, and its binding.
     policy_name: str = "daskjob-report-writers"
     #: What every job's pods are made with.
@@ -52,6 +57,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         except ValueError:
             raise ValueError(f"DASKJOB_{name}: {text(name)!r} is not a whole number") from None
 
+    def port(name: str, default: int) -> int:
+        value = number(name, default)
+        if not 0 <= value <= 65535:
+            raise ValueError(f"DASKJOB_{name}: {value} is no port; give 1 to 65535, or 0 for none")
+        return value
+
     def mapping(name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
             value = json.loads(text(name)) if text(name) else default
@@ -65,18 +76,27 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     level = text("LOG_LEVEL", base.log_level).upper()
     if level not in LEVELS:
         raise ValueError(f"DASKJOB_LOG_LEVEL: {level!r} is none of {', '.join(LEVELS)}")
+    health_port = port("HEALTH_PORT", base.health_port)
+    metrics_port = port("METRICS_PORT", base.metrics_port)
+    if health_port and health_port == metrics_port:
+        raise ValueError(f"DASKJOB_METRICS_PORT: {metrics_port} is the health port; give another one, or 0 for none")
     concurrency = number("CONCURRENCY", base.concurrency)
     if concurrency < 1:
         raise ValueError(f"DASKJOB_CONCURRENCY: {concurrency} would look at no job; give 1 or more")
+    limits = Limits(number("MAX_RUNNING_JOBS", 0), number("MAX_RUNNING_JOBS_PER_NAMESPACE", 0))
+    if min(limits.total, limits.per_namespace) < 0:
+        raise ValueError("DASKJOB_MAX_RUNNING_JOBS and …_PER_NAMESPACE: give 0 for no limit, or more")
     return Settings(
         namespaces=words("NAMESPACES"),
         operator_namespace=text("OPERATOR_NAMESPACE", base.operator_namespace),
         lease_name=text("LEASE_NAME", base.lease_name),
         pod_name=text("POD_NAME", base.pod_name),
-        health_port=number("HEALTH_PORT", base.health_port),
+        health_port=health_port,
+        metrics_port=metrics_port,
         log_format=text("LOG_FORMAT", base.log_format),
         log_level=level,
         concurrency=concurrency,
+        limits=limits,
         policy_name=environment.get("DASKJOB_POLICY_NAME", base.policy_name).strip(),
         defaults=Defaults(
             image=text("DEFAULT_IMAGE") or None,

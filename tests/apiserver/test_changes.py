@@ -84,6 +84,81 @@ def test_a_runner_cannot_be_added(server: Server, namespace: str) -> None:
     refused(server.admin.merge(f"{path}/square-sum", {"spec": {"runner": {}}}), "spec.runner", "cannot be changed")
 
 
+def test_nor_the_priority_class(server: Server, namespace: str) -> None:
+    path = f"{GROUP}/{namespace}/daskjobs"
+    server.admin.create(path, a_job("{priorityClassName: low}")).ok()
+    server.admin.create(path, a_job(name="other")).ok()
+    for job, value in (("square-sum", "high"), ("square-sum", None), ("other", "high")):
+        answer = server.admin.merge(f"{path}/{job}", {"spec": {"priorityClassName": value}})
+        refused(answer, "spec.priorityClassName", "set runPolicy to OnChange")
+
+
+RUN: list[dict[str, Any]] = [
+    {"graph": {"entrypoint": "other:graph"}},
+    {"cluster": {"workers": {"replicas": 3}}},
+    {"runner": {"resources": {"limits": {"cpu": 1}}}},
+    {"runner": None},
+    {"priorityClassName": "high"},
+]
+
+
+@pytest.mark.parametrize("change", RUN, ids=lambda change: next(iter(change)))
+def test_what_makes_a_run_may_be_changed_where_that_is_a_new_run(
+    server: Server, jobs: str, change: dict[str, Any]
+) -> None:
+    job = f"{jobs}/square-sum"
+    assert server.admin.merge(job, {"spec": change}).status == 422
+    server.admin.merge(job, {"spec": change | {"runPolicy": "OnChange"}}).ok()
+    server.admin.merge(job, {"spec": {"runPolicy": "Once"}}).ok()
+    server.admin.merge(job, {"spec": {"runPolicy": "OnChange"}}).ok()
+    server.admin.merge(job, {"spec": {"graph": {"args": [1]}}}).ok()
+    assert server.admin.merge(job, {"spec": {"graph": {"args": [2]}, "runPolicy": "Once"}}).status == 422
+
+
+@pytest.mark.parametrize("policy", ["Once", "OnChange"])
+def test_another_manager_needs_another_job(server: Server, namespace: str, policy: str) -> None:
+    path = f"{GROUP}/{namespace}/daskjobs"
+    server.admin.create(path, a_job(f"{{runPolicy: {policy}}}")).ok()
+    for other in ("example.org/other", None):
+        answer = server.admin.merge(f"{path}/square-sum", {"spec": {"managedBy": other}})
+        if other is None:
+            answer.ok()  # The default is the same.
+        else:
+            refused(answer, "spec.managedBy", "managedBy cannot be changed")
+
+
+CONTROL: list[dict[str, Any]] = [
+    {"suspend": True},
+    {"cancel": True},
+    {"priority": 5},
+    {"backoffLimit": 3, "infrastructureRetries": 0, "backoff": {"initialSeconds": 1}},
+    {"failurePolicy": {"rules": [{"action": "Fail", "onReasons": ["TaskFailed"]}]}},
+    {"attemptDeadlineSeconds": 60, "stallTimeoutSeconds": 60, "ttlSecondsAfterFinished": 60},
+    {"cleanup": {"afterFailureSeconds": 60}},
+    {"runPolicy": "OnChange"},
+]
+
+
+@pytest.mark.parametrize("change", CONTROL, ids=lambda change: next(iter(change)))
+def test_how_a_run_is_steered_may_be_changed_at_any_time(server: Server, jobs: str, change: dict[str, Any]) -> None:
+    """And changed back."""
+    job = f"{jobs}/square-sum"
+    before = server.admin.get(job).ok()["spec"]
+    after = server.admin.merge(job, {"spec": change}).ok()
+    assert after["metadata"]["generation"] == 2
+    assert after["spec"] != before
+    back = server.admin.merge(job, {"spec": dict.fromkeys(change)}).ok()
+    assert back["spec"] == before
+
+
+def test_rules_hold_for_changes_too(server: Server, jobs: str) -> None:
+    job = f"{jobs}/square-sum"
+    retry = {"failurePolicy": {"rules": [{"action": "Retry", "onReasons": ["TaskFailed"]}]}}
+    refused(server.admin.merge(job, {"spec": retry}), "spec.backoffLimit", "counts against backoffLimit")
+    server.admin.merge(job, {"spec": retry | {"backoffLimit": 1}}).ok()
+    refused(server.admin.merge(job, {"spec": {"backoffLimit": 0}}), "spec.backoffLimit", "counts against backoffLimit")
+
+
 def test_deadlines_labels_and_a_repeated_apply_may(server: Server, jobs: str) -> None:
     job = f"{jobs}/square-sum"
     deadlines = {"activeDeadlineSeconds": 60, "startupDeadlineSeconds": 30}
@@ -133,7 +208,7 @@ def test_the_whole_status_of_a_job_is_kept(server: Server, jobs: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "phase", ["", "Pending", "Starting", "Running", "Retrying", "Suspended", "Succeeded", "Failed"]
+    "phase", ["", "Pending", "Queued", "Starting", "Running", "Retrying", "Suspended", "Succeeded", "Failed"]
 )
 def test_phases(server: Server, jobs: str, phase: str) -> None:
     server.admin.merge(f"{jobs}/square-sum/status", {"status": {"phase": phase}}).ok()
@@ -144,6 +219,11 @@ def test_phases(server: Server, jobs: str, phase: str) -> None:
     [
         ({"phase": "Done"}, "status.phase"),
         ({"attempts": [{"number": n, "name": "a"} for n in range(1, 12)]}, "status.attempts"),
+        ({"history": [{"run": n} for n in range(1, 7)]}, "status.history"),
+        ({"history": [{"run": 1}, {"run": 1}]}, "status.history[1]"),
+        ({"retries": {"ignored": -1}}, "status.retries.ignored"),
+        ({"queuePosition": 0}, "status.queuePosition"),
+        ({"observedGeneration": -2}, "status.observedGeneration"),
         ({"attempts": [{"number": 1, "name": "a"}, {"number": 1, "name": "b"}]}, "status.attempts[1]"),
         ({"result": {"value": "x" * 262145}}, "status.result.value"),
         ({"failure": {"message": "no reason"}}, "status.failure.reason"),
@@ -157,7 +237,8 @@ def test_bounds_of_a_jobs_status(server: Server, jobs: str, status: dict[str, An
 
 def test_a_status_cannot_be_smuggled_in_with_the_spec(server: Server, namespace: str) -> None:
     path = f"{GROUP}/{namespace}/daskjobs"
-    assert "status" not in server.admin.create(path, a_job() | {"status": {"phase": "Succeeded"}}).ok()
+    created = server.admin.create(path, a_job() | {"status": {"phase": "Succeeded"}}).ok()
+    assert created["status"] == {"observedGeneration": -1}, "only that nobody has seen it yet"
 
 
 def a_report(**spec: Any) -> dict[str, Any]:

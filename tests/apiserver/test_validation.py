@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from daskjob.schema import apply_defaults, validate
 
-from ..crd.cases import ACCEPTED, REFUSED, Refused, a_job, plain
+from ..crd import cases, running
+from ..crd.cases import Refused, a_job, plain
 from .server import Answer, Server
 
 DRY = "dryRun=All&fieldValidation=Strict"
+ACCEPTED = cases.ACCEPTED | running.ACCEPTED
 JOBS = "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs"
 
 
@@ -31,7 +33,7 @@ def test_accepted_and_stored_as_foretold(server: Server, manifest: dict[str, Any
     assert stored["spec"] == apply_defaults(manifest)["spec"]
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=str)
+@pytest.mark.parametrize("case", [*cases.REFUSED, *running.REFUSED], ids=str)
 def test_refused(server: Server, case: Refused) -> None:
     answer = server.admin.create(JOBS, case.manifest, DRY)
     assert answer.status in (400, 422), answer
@@ -76,6 +78,7 @@ _WORKERS = st.fixed_dictionaries(
         "replicas": _VALUES,
         "adaptive": st.fixed_dictionaries({}, optional={"minimum": _VALUES, "maximum": _VALUES}) | _VALUES,
         "threads": _VALUES,
+        "minWorkers": _VALUES,
         "resources": st.fixed_dictionaries(
             {},
             optional={
@@ -119,9 +122,34 @@ _SPECS = st.fixed_dictionaries(
         "activeDeadlineSeconds": _VALUES,
     },
 )
+_EXIT_CODES = st.fixed_dictionaries({}, optional={"operator": st.sampled_from(["In", "in", 1]), "values": _VALUES})
+_RULE = st.fixed_dictionaries(
+    {"action": st.sampled_from(["Fail", "Retry", "Ignore", "FailJob", None])},
+    optional={
+        "onReasons": _VALUES,
+        "onExitCodes": _EXIT_CODES | _VALUES,
+        "onExceptionTypes": _VALUES,
+        "onMessagePattern": st.sampled_from(["a", "(", "a{2,1}", "[[:alpha:]]", r"\p{Greek}", "(?=a)", "", None, 1]),
+    },
+)
+_CONTROL = st.fixed_dictionaries(
+    {"graph": st.just({"entrypoint": "a:b"})},
+    optional={
+        "backoffLimit": _VALUES,
+        "backoff": st.fixed_dictionaries({}, optional={"initialSeconds": _VALUES, "maximumSeconds": _VALUES}) | _VALUES,
+        "failurePolicy": st.fixed_dictionaries({}, optional={"rules": st.lists(_RULE, max_size=2) | _VALUES}) | _VALUES,
+        "stallTimeoutSeconds": _VALUES | st.sampled_from([29, 30]),
+        "ttlSecondsAfterFinished": _VALUES,
+        "suspend": _VALUES,
+        "cleanup": st.fixed_dictionaries({}, optional={"afterFailureSeconds": _VALUES}) | _VALUES,
+        "runPolicy": st.sampled_from(["Once", "OnChange", "once", None]),
+        "priority": _VALUES,
+        "managedBy": st.sampled_from(["a.b/c", "a/", "/c", "daskjob.io/operator", None, 1]),
+    },
+)
 
 
-@given(spec=_SPECS)
+@given(spec=_SPECS | _CONTROL)
 @settings(
     max_examples=500, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from daskjob.control.events import event_body
-from daskjob.lifecycle.decide import Event
+from daskjob.lifecycle.decision import Event
 
 from ..lifecycle.builders import NOW, a_job
 

@@ -9,7 +9,10 @@ import pytest
 
 from daskjob.schema import Problem, apply_defaults, validate
 
-from .cases import ACCEPTED, REFUSED, Refused, a_job
+from . import cases, running
+from .cases import Refused, a_job
+
+ACCEPTED = cases.ACCEPTED | running.ACCEPTED
 
 
 @pytest.mark.parametrize("manifest", ACCEPTED.values(), ids=ACCEPTED)
@@ -17,7 +20,7 @@ def test_accepted(manifest: dict[str, Any]) -> None:
     assert validate(manifest) == []
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=str)
+@pytest.mark.parametrize("case", [*cases.REFUSED, *running.REFUSED], ids=str)
 def test_refused(case: Refused) -> None:
     found = validate(case.manifest)
     assert [each.path for each in found] == [case.field], found
@@ -101,8 +104,17 @@ def test_defaults_are_filled_in_and_the_manifest_is_left_alone() -> None:
     before = repr(manifest)
     assert apply_defaults(manifest)["spec"] == {
         "graph": {"entrypoint": "square_sum:graph", "args": [1, {"a": 2}, 0.5]},
-        "cluster": {"dashboard": True, "workers": {"threads": 1}, "env": [{"name": "A"}]},
+        "cluster": {"dashboard": True, "workers": {"threads": 1, "minWorkers": 1}, "env": [{"name": "A"}]},
         "startupDeadlineSeconds": 600,
+        "backoffLimit": 0,
+        "infrastructureRetries": 3,
+        "backoff": {"initialSeconds": 10, "maximumSeconds": 300},
+        "suspend": False,
+        "cancel": False,
+        "cleanup": {"afterSuccessSeconds": 0, "afterFailureSeconds": 0},
+        "runPolicy": "Once",
+        "priority": 0,
+        "managedBy": "daskjob.io/operator",
     }
     assert isinstance(apply_defaults(manifest)["spec"]["graph"]["args"][0], int)
     assert repr(manifest) == before

@@ -45,11 +45,6 @@ def test_environment_that_cannot_be(name: str, value: str) -> None:
         ControllerSettings.from_environ({name: value})
 
 
-def test_liveness_endpoint() -> None:
-    assert ControllerSettings().liveness_endpoint == "http://0.0.0.0:8080/healthz"
-    assert ControllerSettings(health_port=0).liveness_endpoint is None
-
-
 async def test_our_settings_hold_after_their_startup_handler() -> None:
     from dask_kubernetes.operator.controller import controller
 

@@ -10,13 +10,19 @@ from daskjob.api.constants import ConditionType, Phase
 from daskjob.api.spec import parse_spec
 from daskjob.api.status import Attempt, Condition, DaskJobStatus
 from daskjob.api.times import to_seconds_text, to_text
-from daskjob.lifecycle.decide import Decision, decide
+from daskjob.lifecycle.decide import decide
+from daskjob.lifecycle.decision import Decision
 from daskjob.lifecycle.observation import Deployment, Group, Job, Observation, Owned, Problem, Report
 from daskjob.lifecycle.pods import Container, Pod, Termination
+from daskjob.lifecycle.readiness import with_readiness
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UID = "3f2a9c10-0000-4000-8000-000000000001"
 ATTEMPT = "sum-3f2a9-1"
+
+
+#: Nothing is tried again: a table of endings says how an attempt ends, and the job with it.
+SPEC = {"graph": {"entrypoint": "m:f"}, "cluster": {"image": "i"}, "infrastructureRetries": 0}
 
 
 def ago(seconds: float) -> datetime:
@@ -72,7 +78,7 @@ def looping(component: str, exit_code: int = 1, message: str = "", **changes: An
 class Scene:
     """What is observed of one job; every method gives another scene."""
 
-    spec: dict[str, Any] = field(default_factory=lambda: {"graph": {"entrypoint": "m:f"}, "cluster": {"image": "i"}})
+    spec: dict[str, Any] = field(default_factory=lambda: dict(SPEC))
     status: DaskJobStatus = field(default_factory=DaskJobStatus)
     seen: dict[str, Any] = field(default_factory=dict)
     job: dict[str, Any] = field(default_factory=dict)
@@ -115,8 +121,11 @@ class Scene:
     def finished(self, kind: ConditionType = ConditionType.COMPLETE, seconds_ago: float = 5) -> Self:
         """An outcome is recorded."""
         phase = Phase.SUCCEEDED if kind is ConditionType.COMPLETE else Phase.FAILED
-        done = self.with_status(phase=phase, completion_time=to_seconds_text(ago(seconds_ago)))
-        return done.with_condition(kind, "True", "Succeeded", seconds_ago)
+        end = to_seconds_text(ago(seconds_ago))
+        attempts = tuple(replace(each, completion_time=end) for each in self.status.attempts)
+        done = self.with_status(phase=phase, completion_time=end, attempts=attempts)
+        done = done.with_condition(kind, "True", "Succeeded", seconds_ago)
+        return replace(done, status=with_readiness(done.status, 1, ago(seconds_ago)))
 
     def sees(self, **fields: Any) -> Self:
         """Fields of the observation."""

@@ -8,17 +8,21 @@ from __future__ import annotations
 import copy
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
+from daskjob.api.times import from_text, to_seconds_text
 from daskjob.control.client import BY_KIND, DASK_JOBS, REPORTS, Body, Resource
 from daskjob.control.errors import ApiError, ErrorKind, classify
 
 NAMESPACE = "team"
+#: What a pod that is deleted has, to end by itself.
+GRACE = timedelta(seconds=10)
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -60,7 +64,7 @@ class Watch:
 
 
 class Server:
-    """All objects, by kind and name; one namespace."""
+    """All objects, by kind and name: no two namespaces have the same names."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Body] = {}
@@ -85,17 +89,24 @@ class Server:
             raise Rejected(f"{kind} {name!r} already exists")
         self.made += 1
         metadata = {
-            **copy.deepcopy(body["metadata"]),
             "namespace": NAMESPACE,
+            **copy.deepcopy(body["metadata"]),
             "uid": f"{self.made * 0x9E3779B1 % 2**32:08x}-0000-4000-8000-{kind.lower()}",
             "creationTimestamp": now,
             "generation": 1,
         }
-        return self._put(kind, {**copy.deepcopy(body), "kind": kind, "metadata": metadata}, "ADDED")
+        body = {**copy.deepcopy(body), "kind": kind, "metadata": metadata}
+        if kind == DASK_JOBS.kind:
+            body["status"] = {"observedGeneration": -1}
+        return self._put(kind, body, "ADDED")
 
     def update(self, kind: str, name: str, **parts: Any) -> Body:
         """With these parts (`spec`, `status`, `metadata`) replaced."""
-        return self._put(kind, {**self.objects[kind, name], **copy.deepcopy(parts)}, "MODIFIED")
+        body = {**self.objects[kind, name], **copy.deepcopy(parts)}
+        if body.get("spec") != self.objects[kind, name].get("spec"):
+            metadata = body["metadata"]
+            body["metadata"] = {**metadata, "generation": metadata["generation"] + 1}
+        return self._put(kind, body, "MODIFIED")
 
     def remove(self, kind: str, name: str) -> None:
         body = self.objects.pop((kind, name))
@@ -110,7 +121,10 @@ class Server:
         if kind != "Pod" or not body.get("status", {}).get("containerStatuses"):
             self.remove(kind, name)
         elif "deletionTimestamp" not in body["metadata"]:
-            self.update(kind, name, metadata={**body["metadata"], "deletionTimestamp": now})
+            began = from_text(now)
+            assert began is not None
+            gone_by = to_seconds_text(began + GRACE)
+            self.update(kind, name, metadata={**body["metadata"], "deletionTimestamp": gone_by})
 
     def orphans(self) -> Iterator[tuple[str, str]]:
         """What the garbage collector has to delete: objects whose owners are all gone."""
@@ -138,26 +152,28 @@ class ModelClient:
     """`KubeClient` on a model: the same methods. `plan` says what befalls the next requests.
 
     `ok`; `transient` and `timeout` (an answer that never comes: nothing was done, or all); `conflict`; `forbidden`
-    (for quota); `crash` (all is done, and the operator knows nothing of it).
+    (for quota); `refused` (a status that is too large); `crash` (all is done, and the operator knows nothing of it).
+    Any other is the name of something in `meanwhile`, which happens while the request is on its way.
     """
 
     def __init__(self, server: Server, now: Callable[[], str]) -> None:
         self.server = server
         self.now = now
         self.plan: deque[str] = deque()
+        self.meanwhile: dict[str, Callable[[], Awaitable[None]]] = {}
         self.crashed = False
         self.writes = 0
         #: What the quota does not leave room for.
         self.full: set[str] = set()
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
-        self._meet(reading=True)
+        await self._meet(reading=True)
         return self.server.find(resource.kind, name)
 
     async def list(
         self, resource: Resource, namespace: str | None, labels: str | None = None, fields: str | None = None
     ) -> list[Body]:
-        self._meet(reading=True)
+        await self._meet(reading=True)
         wanted = dict(each.split("=", 1) for each in labels.split(",")) if labels else {}
         return [
             body
@@ -167,7 +183,7 @@ class ModelClient:
 
     async def create(self, resource: Resource, body: Body) -> Body:
         name = body["metadata"]["name"]
-        fate = self._meet()
+        fate = await self._meet()
         if resource.kind in self.full or fate == "forbidden":
             self._quota(resource, name)
         if self.server.find(resource.kind, name) is not None:
@@ -176,7 +192,7 @@ class ModelClient:
         return self._answer(fate, self.server.create(resource.kind, body, self.now()))
 
     async def apply_status(self, resource: Resource, body: Body) -> Body:
-        fate = self._meet()
+        fate = await self._meet()
         metadata = body["metadata"]
         before = self.server.find(resource.kind, metadata["name"])
         if before is None:
@@ -184,6 +200,8 @@ class ModelClient:
         same = all(before["metadata"][key] == metadata.get(key) for key in ("uid", "resourceVersion"))
         if not same or fate == "conflict":
             raise ApiError(ErrorKind.CONFLICT, 409, "the object has been modified")
+        if fate == "refused":
+            raise classify(500, "etcdserver: request is too large")
         try:
             self.server.check_status(resource.kind, body["status"])
         except Rejected as error:
@@ -192,7 +210,7 @@ class ModelClient:
         return self._answer(fate, self.server.update(resource.kind, metadata["name"], status=body["status"]))
 
     async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
-        fate = self._meet()
+        fate = await self._meet()
         before = self.server.find(resource.kind, name)
         if before is None:
             raise ApiError(ErrorKind.NOT_FOUND, 404, "not found")
@@ -201,20 +219,27 @@ class ModelClient:
         self._judge("patch", resource.kind, before, body)
         return self._answer(fate, self.server.update(resource.kind, name, spec=_merge(before["spec"], body["spec"])))
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
-        fate = self._meet()
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None
+    ) -> bool:
+        fate = await self._meet()
         before = self.server.find(resource.kind, name)
         if before is None or before["metadata"]["uid"] != uid:
+            return False
+        if version is not None and before["metadata"]["resourceVersion"] != version:
             return False
         self._judge("delete", resource.kind, before, None)
         self.server.delete(resource.kind, name, self.now())
         self._answer(fate, {})
         return True
 
-    def _meet(self, reading: bool = False) -> str:
+    async def _meet(self, reading: bool = False) -> str:
         if self.crashed:
             raise Crash
         fate = self.plan.popleft() if self.plan else "ok"
+        if fate in self.meanwhile:
+            await self.meanwhile[fate]()
+            fate = "ok"
         self.writes += not reading
         if fate == "transient" or (reading and fate == "timeout"):
             raise ApiError(ErrorKind.TRANSIENT, 0, "no answer")

@@ -5,41 +5,54 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+from daskjob.control.client import BY_KIND
 from daskjob.control.errors import ApiError
 from daskjob.control.perform import Performer
 from daskjob.control.queue import WorkQueue
 from daskjob.control.reconcile import Reconciler
 from daskjob.control.resync import resync
-from daskjob.control.store import Store
+from daskjob.control.store import Key, Store
+from daskjob.lifecycle.queueing import Limits
 from daskjob.manifests.pods import Defaults
 
-from .model import NAMESPACE, Crash, ModelClient, Watch
+from .model import Crash, ModelClient, Watch
 from .world import World
 
-KEY = (NAMESPACE, "sum")
 DEFAULTS = Defaults(image="localhost/dask:test")
+#: After how many seconds a pass that failed is made again.
+BACKOFF = 60.0
 
 
 class Operator:
     """One operator's process: its memory goes with every crash."""
 
-    def __init__(self, world: World, loop: asyncio.Runner) -> None:
-        self.world, self.loop = world, loop
+    def __init__(self, world: World, loop: asyncio.Runner, limits: Limits) -> None:
+        self.world, self.loop, self.limits = world, loop, limits
+        #: How far its clock is ahead of the API server's.
+        self.skew = timedelta()
         self.client = ModelClient(world.server, world.text)
+        self.client.meanwhile = {"hear": self._hear, "aside": self._look_aside}
         self.watch = Watch()
         world.server.watches.append(self.watch)
         self.begin()
+
+    def clock(self) -> datetime:
+        return self.world.now + self.skew
 
     def begin(self) -> None:
         """A new process lists everything before it does anything."""
         self.store, self.queue = Store(), WorkQueue()
         self.client.crashed = False
         self.client.plan.clear()
+        #: Jobs that are being looked at; and those that were told that there is room for them now.
+        self.active: list[Key] = []
+        self.woken: set[Key] = set()
         client: Any = self.client
         performer = Performer(client, self.store, DEFAULTS, b"program")
-        self.reconciler = Reconciler(client, self.store, performer, lambda: self.world.now)
+        self.reconciler = Reconciler(client, self.store, performer, self.clock, self.limits, self.woken.add)
         self.watch.clear()
         self.resync()
 
@@ -47,23 +60,46 @@ class Operator:
         client: Any = self.client
         self.loop.run(resync(client, self.store, self.queue, ()))
 
-    def deliver(self, kind: str, count: int) -> None:
-        events = self.watch.events[kind]
+    def deliver(self, kind: str, count: int) -> set[Key]:
+        """Returns the jobs that this has to be told of."""
+        events, touched = self.watch.events[kind], set()
         for _ in range(min(count, len(events))):
             event, body = events.popleft()
-            if event == "DELETED":
-                self.store.drop(body)
-            else:
-                self.store.put(body)
+            touched.add(self.store.drop(body) if event == "DELETED" else self.store.put(body))
+        return {key for key in touched if key is not None}
 
-    def look(self, plan: Sequence[str] = ()) -> float | None:
+    def deliver_all(self) -> set[Key]:
+        return {key for kind in sorted(BY_KIND) for key in self.deliver(kind, 1000)}
+
+    def look(self, key: Key, plan: Sequence[str] = ()) -> float | None:
         """One pass, as the work queue makes it. Returns when to look again; nothing but ApiError may come of it."""
         self.client.plan = deque(plan)
+        acting, self.world.acting = self.world.acting, self
         try:
-            return self.loop.run(self.reconciler.reconcile(KEY))
-        except (ApiError, Crash):
-            if self.client.crashed:
-                self.begin()
-            return 60.0
+            return self.loop.run(self._pass(key))
+        except Crash:
+            self.begin()
+            return 0.0
         finally:
+            self.world.acting = acting
             self.client.plan.clear()
+
+    async def _pass(self, key: Key) -> float | None:
+        self.active.append(key)
+        try:
+            return await self.reconciler.reconcile(key)
+        except ApiError as error:
+            return BACKOFF if error.again is None else min(error.again, BACKOFF)
+        finally:
+            self.active.remove(key)
+
+    # What can happen while a request is on its way.
+
+    async def _hear(self) -> None:
+        self.deliver_all()
+
+    async def _look_aside(self) -> None:
+        """Another worker's pass over another job."""
+        others = sorted(set(self.store.jobs()) - set(self.active))
+        if others:
+            await self._pass(others[0])

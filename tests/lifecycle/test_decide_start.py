@@ -9,7 +9,8 @@ import pytest
 from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.actions import CreateCluster, CreateRunner, Delete
-from daskjob.lifecycle.decide import MINOR_INTERVAL, SOURCE_GRACE
+from daskjob.lifecycle.deadlines import SOURCE_GRACE
+from daskjob.lifecycle.decide import MINOR_INTERVAL
 from daskjob.lifecycle.observation import Owned, Problem
 from daskjob.lifecycle.pods import Pod
 from daskjob.lifecycle.problems import find_problem, read_refusal

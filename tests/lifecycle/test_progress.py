@@ -27,7 +27,8 @@ def test_phase(scene: Scene, phase: Phase) -> None:
 
 def test_progress_is_counted_in_percent_rounded_down() -> None:
     status = a_job().started().says(progress={"total": 3, "done": 2, "processing": 1, "erred": 0}).decide().status
-    assert status.progress == Progress(total=3, done=2, processing=1, percent=66, summary="2/3")
+    seen = "2026-03-01T12:00:00Z"
+    assert status.progress == Progress(total=3, done=2, processing=1, percent=66, summary="2/3", last_change=seen)
 
 
 @pytest.mark.parametrize(

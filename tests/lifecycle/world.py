@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daskjob.api import constants as c
 from daskjob.api.times import to_seconds_text, to_text
@@ -12,7 +12,11 @@ from daskjob.control.client import Body
 
 from .model import NAMESPACE, Rejected, Server
 
-READY = {"PodScheduled": {"type": "PodScheduled", "status": "True"}}
+if TYPE_CHECKING:
+    from .operators import Operator
+
+#: The jobs that there can be, and their namespaces.
+JOBS = {"sum": NAMESPACE, "mean": NAMESPACE, "max": "others"}
 
 
 def labels_of(body: Body) -> dict[str, str]:
@@ -45,8 +49,14 @@ class World:
         self.full = False
         #: What keeps new pods from starting: (reason, message), or None.
         self.obstacle: tuple[str, str] | None = None
-        #: Pods on a node that no longer answers.
+        #: UIDs of pods on nodes that no longer answer.
         self.lost: set[str] = set()
+        #: Clusters that dask-kubernetes has begun to serve, and will, whether they are still there or not.
+        self.begun: list[Body] = []
+        #: Whether a runner that is told to stop says so before it does.
+        self.polite = False
+        #: The operator whose pass it is.
+        self.acting: Operator | None = None
         #: Attempts whose runner said, in its report or its last words, that it succeeded.
         self.succeeded: set[str] = set()
 
@@ -76,19 +86,33 @@ class World:
         acted = False
         for group in self.server.all("DaskWorkerGroup"):
             acted |= self._serve(group)
-        for cluster in self.server.all("DaskCluster"):
-            name, labels = cluster["metadata"]["name"], labels_of(cluster)
-            acted |= self._deployment(f"{name}-scheduler", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"})
-            if self.server.find("DaskWorkerGroup", f"{name}-default") is None:
-                group = {
-                    "metadata": {
-                        "name": f"{name}-default",
-                        "labels": {**labels, c.DASK_COMPONENT_LABEL: "workergroup"},
-                    },
-                    "spec": {"cluster": name, "worker": cluster["spec"]["worker"]},
-                }
-                self.server.create("DaskWorkerGroup", group, self.text())
-                acted = True
+        begun, self.begun = self.begun, []
+        for cluster in [*begun, *self.server.all("DaskCluster")]:
+            acted |= self._make(cluster)
+        return acted
+
+    def begin_clusters(self) -> None:
+        """dask-kubernetes has read the clusters that it has not served yet, and is slow."""
+        self.begun = [
+            each
+            for each in self.server.all("DaskCluster")
+            if self.server.find("DaskWorkerGroup", f"{each['metadata']['name']}-default") is None
+        ]
+
+    def _make(self, cluster: Body) -> bool:
+        name, labels = cluster["metadata"]["name"], labels_of(cluster)
+        acted = self._deployment(f"{name}-scheduler", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"})
+        if self.server.find("DaskWorkerGroup", f"{name}-default") is None:
+            group = {
+                "metadata": {
+                    "name": f"{name}-default",
+                    "namespace": cluster["metadata"]["namespace"],
+                    "labels": {**labels, c.DASK_COMPONENT_LABEL: "workergroup"},
+                },
+                "spec": {"cluster": name, "worker": cluster["spec"]["worker"]},
+            }
+            self.server.create("DaskWorkerGroup", group, self.text())
+            acted = True
         return acted
 
     def _serve(self, group: Body) -> bool:
@@ -117,7 +141,8 @@ class World:
     def _deployment(self, name: str, owner: Body, labels: dict[str, str]) -> bool:
         if self.server.find("Deployment", name) is not None:
             return False
-        metadata = {"name": name, "labels": labels, "ownerReferences": [_reference(owner["kind"], owner)]}
+        place = {"name": name, "namespace": owner["metadata"]["namespace"]}
+        metadata = {**place, "labels": labels, "ownerReferences": [_reference(owner["kind"], owner)]}
         self.server.create("Deployment", {"metadata": metadata}, self.text())
         return True
 
@@ -142,6 +167,7 @@ class World:
                 self.server.update("Deployment", name, status={})
             metadata = {
                 "name": f"{name}-{self.server.made:05x}",
+                "namespace": deployment["metadata"]["namespace"],
                 "labels": labels_of(deployment),
                 "ownerReferences": [_reference("Deployment", deployment)],
             }
@@ -210,7 +236,20 @@ class World:
         acted = False
         for pod in self.pods():
             if "deletionTimestamp" in pod["metadata"] and pod["metadata"]["uid"] not in self.lost:
+                if self.polite and component_of(pod) == "runner" and is_running(pod):
+                    failure = {"reason": "Cancelled", "message": "told to stop"}
+                    self.say(pod, outcome="Failed", failure=failure, timings={"graphFinished": self.pod_time()})
                 self.server.remove("Pod", pod["metadata"]["name"])
+                acted = True
+        return acted
+
+    def give_up_nodes(self) -> bool:
+        """Deletes the pods on nodes that do not answer, which then stay for as long as the node does. False if all
+        are."""
+        acted = False
+        for pod in self.pods():
+            if pod["metadata"]["uid"] in self.lost and "deletionTimestamp" not in pod["metadata"]:
+                self.server.delete("Pod", pod["metadata"]["name"], self.text())
                 acted = True
         return acted
 
@@ -249,11 +288,11 @@ class World:
         return True
 
 
-def a_job(spec: dict[str, Any]) -> Body:
+def a_job(spec: dict[str, Any], name: str = "sum") -> Body:
     return {
         "apiVersion": c.API_VERSION,
         "kind": "DaskJob",
-        "metadata": {"name": "sum", "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": JOBS.get(name, NAMESPACE)},
         "spec": spec,
     }
 

@@ -21,6 +21,17 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 COMPONENT_LABEL = f"{GROUP}/component"
 MANAGED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
+#: An annotation of users: a text other than the one that `status.rerun` has makes a finished job run anew.
+RERUN_ANNOTATION = f"{GROUP}/rerun"
+#: An annotation of users on a cron job: a text other than the one that `status.runNow` has makes one job at once.
+RUN_NOW_ANNOTATION = f"{GROUP}/run-now"
+#: On a job of a cron job: the time for which it was made.
+SCHEDULED_AT_ANNOTATION = f"{GROUP}/scheduled-at"
+#: On a job of a cron job: the cron job's name.
+CRON_JOB_LABEL = f"{GROUP}/cron-job"
+#: Who looks after a job that does not name another (`spec.managedBy`).
+MANAGED_BY = f"{GROUP}/operator"
+
 # Labels that dask-kubernetes writes on its pods.
 DASK_CLUSTER_LABEL = "dask.org/cluster-name"
 DASK_COMPONENT_LABEL = "dask.org/component"
@@ -30,12 +41,15 @@ DASHBOARD_PORT = 8787
 
 #: A job's name must leave room, within 63 characters, for the names of its scheduler's Service and its worker group.
 MAX_NAME_LENGTH = 40
+#: The names of a cron job's jobs are its own and nine characters more.
+MAX_CRON_NAME_LENGTH = 31
 
 
 class Phase(StrEnum):
     """One word for people, derived from the conditions, never read back."""
 
     PENDING = "Pending"
+    QUEUED = "Queued"
     STARTING = "Starting"
     RUNNING = "Running"
     RETRYING = "Retrying"
@@ -46,10 +60,41 @@ class Phase(StrEnum):
 
 class ConditionType(StrEnum):
     CLUSTER_READY = "ClusterReady"
+    QUEUED = "Queued"
+    SUSPENDED = "Suspended"
     COMPLETE = "Complete"
     FAILED = "Failed"
     REPORTING_DEGRADED = "ReportingDegraded"
     CLEANED_UP = "CleanedUp"
+
+    # What kstatus (Flux, kubectl's and Argo CD's generic tools) goes by.
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+class RunPolicy(StrEnum):
+    """Whether a spec may be edited: not at all, or as a new run."""
+
+    ONCE = "Once"
+    ON_CHANGE = "OnChange"
+
+
+class RetryAction(StrEnum):
+    """What a rule of `failurePolicy` does about a failed attempt."""
+
+    FAIL = "Fail"
+    RETRY = "Retry"
+    IGNORE = "Ignore"
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+    SUPERSEDED = "Superseded"
 
 
 class FailureClass(StrEnum):
@@ -90,6 +135,8 @@ class Reason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     STARTUP_DEADLINE_EXCEEDED = "StartupDeadlineExceeded"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
+    STALLED = "Stalled"
     RUNNER_OOM_KILLED = "RunnerOOMKilled"
     RUNNER_DISRUPTED = "RunnerDisrupted"
     RUNNER_EVICTED = "RunnerEvicted"
@@ -97,6 +144,7 @@ class Reason(StrEnum):
     SCHEDULER_OOM_KILLED = "SchedulerOOMKilled"
     CLUSTER_LOST = "ClusterLost"
     WORKER_OOM_KILLED = "WorkerOOMKilled"
+    WORKERS_DISRUPTED = "WorkersDisrupted"
 
     # Not failures.
     WAITING = "Waiting"
@@ -105,3 +153,10 @@ class Reason(StrEnum):
     REPORT_MISSING = "ReportMissing"
     CLEANING_UP = "CleaningUp"
     CLEANED_UP = "CleanedUp"
+    KEPT = "Kept"
+    BACKING_OFF = "BackingOff"
+    JOB_SUSPENDED = "JobSuspended"
+    JOB_RESUMED = "JobResumed"
+    SUPERSEDED = "Superseded"
+    NAMESPACE_LIMIT = "NamespaceLimit"
+    OPERATOR_LIMIT = "OperatorLimit"

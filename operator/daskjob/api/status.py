@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from daskjob.api.constants import ConditionType, FailureClass, Phase
+from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,11 @@ class Condition:
 class Attempt:
     number: int = 0
     name: str = ""
+    #: The run that it belongs to.
+    run: int = 1
     start_time: str | None = None
     completion_time: str | None = None
-    outcome: str | None = None
+    outcome: Outcome | None = None
     reason: str | None = None
     message: str | None = None
     failure_class: FailureClass | None = field(default=None, metadata={"json": "class"})
@@ -47,6 +49,8 @@ class Progress:
     erred: int = 0
     percent: int = 0
     summary: str = ""
+    #: When the operator last saw a count of tasks change.
+    last_change: str | None = None
     prefixes: tuple[PrefixProgress, ...] = ()
 
 
@@ -94,25 +98,63 @@ class Timings:
     first_worker: str | None = None
     graph_started: str | None = None
     graph_finished: str | None = None
+    cancel_requested: str | None = None
     finished: str | None = None
     cleaned_up: str | None = None
+
+
+@dataclass(frozen=True)
+class Retries:
+    """Failed attempts of this run that were followed by another one, by what they counted as."""
+
+    application: int = 0
+    infrastructure: int = 0
+    ignored: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.application + self.infrastructure + self.ignored
+
+
+@dataclass(frozen=True)
+class Run:
+    """An earlier run."""
+
+    run: int = 1
+    start_time: str | None = None
+    completion_time: str | None = None
+    outcome: Outcome | None = None
+    reason: str | None = None
+    message: str | None = None
+    result: Result | None = None
 
 
 @dataclass(frozen=True)
 class DaskJobStatus:
     phase: Phase | None = None
     observed_generation: int | None = None
+    run: int | None = None
     start_time: str | None = None
     completion_time: str | None = None
     summary: str | None = None
     conditions: tuple[Condition, ...] = ()
     attempt: int | None = None
+    #: The last ten, of all runs.
     attempts: tuple[Attempt, ...] = ()
+    retries: Retries | None = None
+    next_attempt_time: str | None = None
+    queue_position: int | None = None
     progress: Progress | None = None
     cluster: ClusterStatus | None = None
     result: Result | None = None
     failure: Failure | None = None
     timings: Timings = field(default_factory=Timings)
+    #: Of the spec that this run is of.
+    spec_digest: str | None = None
+    #: The text of the annotation that was last acted upon.
+    rerun: str | None = None
+    #: The last five runs before this one, the latest first.
+    history: tuple[Run, ...] = ()
 
     def condition(self, kind: ConditionType) -> Condition | None:
         return next((condition for condition in self.conditions if condition.type == kind), None)
@@ -130,6 +172,16 @@ class DaskJobStatus:
     def current(self) -> Attempt | None:
         """The attempt that runs or ran last."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def open(self) -> Attempt | None:
+        """The attempt that runs; None between attempts, before the first and after the last."""
+        current = self.current
+        return current if current is not None and current.completion_time is None and not self.finished else None
+
+    def without(self, *kinds: ConditionType) -> DaskJobStatus:
+        """Without the conditions of these types."""
+        return replace(self, conditions=tuple(each for each in self.conditions if each.type not in kinds))
 
     def with_condition(
         self, kind: ConditionType, status: bool, reason: str, message: str, now: str, generation: int | None

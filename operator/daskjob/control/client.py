@@ -15,10 +15,14 @@ from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
 from daskjob.api import constants as c
+from daskjob.control import metrics
 from daskjob.control.errors import ApiError, ErrorKind, classify
 
 #: Seconds for a request and its answer.
 TIMEOUT = 30.0
+#: What Kubernetes calls a request, and what HTTP calls it.
+METHODS = {"get": "GET", "list": "GET", "create": "POST", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
+CONTENT_TYPES = {"apply": "application/apply-patch+yaml", "patch": "application/merge-patch+json"}
 
 Body = dict[str, Any]
 
@@ -86,7 +90,7 @@ class KubeClient:
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
         """The object, or None if there is none."""
         try:
-            return await self._request("GET", resource.path(namespace, name))
+            return await self._request("get", resource, resource.path(namespace, name))
         except ApiError as error:
             if error.kind is ErrorKind.NOT_FOUND:
                 return None
@@ -99,7 +103,7 @@ class KubeClient:
         query = {"labelSelector": labels, "fieldSelector": fields, "limit": "500"}
         items: list[Body] = []
         while True:
-            answer = await self._request("GET", resource.path(namespace), query=query)
+            answer = await self._request("list", resource, resource.path(namespace), query=query)
             items += answer.get("items") or []
             following = answer.get("metadata", {}).get("continue")
             if not following:
@@ -109,31 +113,36 @@ class KubeClient:
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """The object as created. Raises ApiError, of kind EXISTS if the name is taken."""
-        return await self._request("POST", resource.path(body["metadata"].get("namespace")), body=body)
+        return await self._request("create", resource, resource.path(body["metadata"].get("namespace")), body=body)
 
     async def apply_status(self, resource: Resource, body: Body) -> Body:
         """The status by server-side apply: `body` says all that the operator has to say. With a resource version in
         it, a conflict if the object is no longer that one."""
         metadata = body["metadata"]
         return await self._request(
-            "PATCH",
+            "apply",
+            resource,
             resource.path(metadata["namespace"], metadata["name"], "status"),
             body=body,
             query={"fieldManager": c.MANAGER, "force": "true"},
-            content_type="application/apply-patch+yaml",
         )
 
     async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
         """A JSON merge patch."""
-        return await self._request(
-            "PATCH", resource.path(namespace, name), body=body, content_type="application/merge-patch+json"
-        )
+        return await self._request("patch", resource, resource.path(namespace, name), body=body)
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
-        """Deletes that very object, in the background. False if it is gone, or another has its name now."""
-        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None
+    ) -> bool:
+        """Deletes that very object, in the background; with a resource version, only if it is still that one. False
+        if it is gone, another has its name now, or (with a version) it has changed."""
+        conditions = {"uid": uid, "resourceVersion": version}
+        body = {
+            "propagationPolicy": "Background",
+            "preconditions": {key: value for key, value in conditions.items() if value},
+        }
         try:
-            await self._request("DELETE", resource.path(namespace, name), body=body)
+            await self._request("delete", resource, resource.path(namespace, name), body=body)
         except ApiError as error:
             if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.CONFLICT):
                 return False
@@ -142,19 +151,35 @@ class KubeClient:
 
     async def _request(
         self,
-        method: str,
+        verb: str,
+        resource: Resource,
         path: str,
         *,
         body: Body | None = None,
         query: Mapping[str, str | None] | None = None,
-        content_type: str = "application/json",
     ) -> Body:
+        with metrics.requesting(verb, resource.plural) as request:
+            request.status, text, answered = await self._send(verb, path, body, query)
+        if not request.status or request.status >= 400:
+            raise classify(request.status or 0, text, answered)
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            raise ApiError(ErrorKind.TRANSIENT, request.status, f"not JSON: {text[:200]!r}") from error
+        if not isinstance(answer, dict):
+            raise ApiError(ErrorKind.TRANSIENT, request.status, f"not an object: {text[:200]!r}")
+        return answer
+
+    async def _send(
+        self, verb: str, path: str, body: Body | None, query: Mapping[str, str | None] | None
+    ) -> tuple[int, str, dict[str, str]]:
+        """Status, text and headers of the answer. Raises ApiError if there is none."""
         headers = {"Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = content_type
+            headers["Content-Type"] = CONTENT_TYPES.get(verb, "application/json")
         try:
             request = await self.api.param_serialize(
-                method,
+                METHODS[verb],
                 path,
                 query_params=[(key, value) for key, value in (query or {}).items() if value],
                 header_params=headers,
@@ -164,15 +189,7 @@ class KubeClient:
             response = await self.api.call_api(*request, _request_timeout=TIMEOUT)
             text = (await response.read()).decode("utf-8", "replace")
         except kubernetes_client.ApiException as error:
-            raise classify(error.status or 0, str(error.body or error.reason), dict(error.headers or {})) from error
+            return error.status or 0, str(error.body or error.reason), dict(error.headers or {})
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise ApiError(ErrorKind.TRANSIENT, 0, f"{type(error).__name__}: {error}") from error
-        if response.status >= 400:
-            raise classify(response.status, text, dict(response.headers))
-        try:
-            answer = json.loads(text)
-        except ValueError as error:
-            raise ApiError(ErrorKind.TRANSIENT, response.status, f"not JSON: {text[:200]!r}") from error
-        if not isinstance(answer, dict):
-            raise ApiError(ErrorKind.TRANSIENT, response.status, f"not an object: {text[:200]!r}")
-        return answer
+        return response.status, text, dict(response.headers)

@@ -8,7 +8,7 @@ from datetime import datetime
 from daskjob.api import constants as c
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.control.client import Body
-from daskjob.lifecycle.decide import Event
+from daskjob.lifecycle.decision import Event
 from daskjob.lifecycle.observation import Job
 
 

@@ -22,6 +22,7 @@ from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 from daskjob.api.times import to_text
 from daskjob.control.client import Body, KubeClient, Resource
 from daskjob.control.errors import ApiError
+from daskjob.probes.sign import Sign
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +41,21 @@ class LeaseLock(BaseLock):
         super().__init__(name, namespace, identity)
         self._client = client
         self._lease: Body | None = None
+        #: Who had it when it was last read; empty: nobody.
+        self.holder = ""
+        #: When it was last asked for; when the last answer came.
+        self.asked, self.answered = Sign(), Sign()
 
     async def get(
         self, name: str, namespace: str
     ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
+        self.asked.give()
         try:
             self._lease = await asyncio.wait_for(self._client.get(LEASES, namespace, name), PATIENCE)
         except (ApiError, TimeoutError) as error:
             return False, ApiException(status=0, reason=str(error))
+        self.answered.give()
+        self.holder = ((self._lease or {}).get("spec") or {}).get("holderIdentity") or ""
         if self._lease is None:
             missing = ApiException(status=404, reason="there is no such lease yet")
             missing.body = json.dumps({"code": 404})

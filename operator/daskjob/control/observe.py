@@ -9,20 +9,22 @@ from typing import Any
 from daskjob import wire
 from daskjob.api import constants as c
 from daskjob.api.codec import from_dict
-from daskjob.api.spec import parse_spec
+from daskjob.api.spec import DaskJobSpec, digest, parse_spec
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.control.client import Body
-from daskjob.lifecycle.observation import Deployment, Group, Job, Observation, Owned, Problem, Report
+from daskjob.lifecycle.observation import Deployment, Group, Job, Observation, Owned, Problem, Report, Turn
 from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
 
 #: What is deleted by itself when it is left over; the rest goes with its owner.
-DELETED_ALONE = frozenset({"DaskCluster", "Pod"})
+DELETED_ALONE = frozenset({"DaskCluster", "DaskJobReport", "Pod"})
+#: Of so many attempts the ended runner pod is kept, for its logs.
+KEPT_RUNNERS = 3
 
 
 def read_job(body: Body, now: datetime) -> Job:
     """A DaskJob as the API server has it."""
-    metadata = body["metadata"]
+    metadata, spec = body["metadata"], parse_spec(body.get("spec"))
     return Job(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -30,9 +32,21 @@ def read_job(body: Body, now: datetime) -> Job:
         generation=metadata.get("generation") or 0,
         created=from_text(metadata.get("creationTimestamp")) or now,
         deleting=bool(metadata.get("deletionTimestamp")),
-        spec=parse_spec(body.get("spec")),
+        spec=spec,
         status=from_dict(DaskJobStatus, body.get("status")),
+        foreign=_foreign(spec, (body.get("status") or {}).get("phase")),
+        digest=digest(spec),
+        rerun=(metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION),
+        resource_version=metadata.get("resourceVersion") or "",
     )
+
+
+def _foreign(spec: DaskJobSpec, phase: object) -> str | None:
+    if spec.managed_by != c.MANAGED_BY:
+        return f"spec.managedBy is {spec.managed_by}"
+    if phase and phase not in list(c.Phase):
+        return f"phase {phase!r} is not known to this version"
+    return None
 
 
 def observe(
@@ -45,6 +59,7 @@ def observe(
     warnings: tuple[str, ...] = (),
     fresh: bool = False,
     written: datetime | None = None,
+    turn: Turn | None = None,
 ) -> Observation:
     """The observation of a job. `bodies`: all objects labelled with its name; those of another UID are passed over."""
     current = job.status.attempt or 0
@@ -56,8 +71,10 @@ def observe(
         if not belongs(body, job.uid):
             continue
         kind = body["kind"]
-        if read_attempt(body["metadata"].get("labels") or {}) != current:
-            if kind in DELETED_ALONE and not _ended(body):
+        attempt = read_attempt(body["metadata"].get("labels") or {})
+        if attempt != current:
+            kept = _ended(body) and current - KEPT_RUNNERS < attempt
+            if kind in DELETED_ALONE and not kept:
                 leftovers.append(read_owned(body))
         elif kind == "DaskCluster":
             cluster = read_owned(body)
@@ -90,6 +107,7 @@ def observe(
         source_found=source_found,
         refusal=refusal,
         warnings=warnings,
+        turn=turn or Turn(),
         fresh=fresh,
         written=written,
     )
@@ -112,6 +130,8 @@ def read_owned(body: Body) -> Owned:
         uid=metadata["uid"],
         attempt=read_attempt(metadata.get("labels") or {}),
         deleting=bool(metadata.get("deletionTimestamp")),
+        # A pod's says when its node is to have ended it; another object's, only since when it is being deleted.
+        gone_by=from_text(metadata.get("deletionTimestamp")) if body["kind"] == "Pod" else None,
     )
 
 

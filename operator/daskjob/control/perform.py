@@ -13,6 +13,7 @@ from daskjob.control.client import (
     BY_KIND,
     CLUSTERS,
     CONFIG_MAPS,
+    DASK_JOBS,
     PODS,
     REPORTS,
     SECRETS,
@@ -25,7 +26,7 @@ from daskjob.control.client import (
 from daskjob.control.errors import ApiError, ErrorKind
 from daskjob.control.observe import belongs
 from daskjob.control.store import Store
-from daskjob.lifecycle.actions import Action, Cancel, CreateCluster, CreateRunner, Delete, Scale
+from daskjob.lifecycle.actions import Action, Cancel, CreateCluster, CreateRunner, Delete, DeleteJob, Scale
 from daskjob.lifecycle.observation import Job
 from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
 from daskjob.manifests.pods import Defaults
@@ -73,6 +74,11 @@ class Performer:
                     self._store.mark_deleting(target.kind, *place, target.uid, to_seconds_text(now))
                 else:
                     self._store.forget(target.kind, *place, target.uid)
+            case DeleteJob():
+                place = (job.namespace, job.name)
+                # If somebody edited it just now, that comes first.
+                if await self._client.delete(DASK_JOBS, *place, job.uid, job.resource_version):
+                    self._store.mark_deleting(DASK_JOBS.kind, *place, job.uid, to_seconds_text(now))
             case _:
                 assert_never(action)
 

@@ -11,22 +11,30 @@ from daskjob.api import constants as c
 from daskjob.api.codec import to_dict
 from daskjob.api.constants import Reason
 from daskjob.api.status import Attempt, DaskJobStatus
+from daskjob.control import metrics
 from daskjob.control.client import BY_KIND, CONFIG_MAPS, DASK_JOBS, EVENTS, WATCHED, Body, KubeClient
 from daskjob.control.errors import ApiError, ErrorKind
 from daskjob.control.events import event_body
 from daskjob.control.observe import belongs, observe, read_job
 from daskjob.control.perform import Performer
+from daskjob.control.slots import Slots
 from daskjob.control.store import Key, Store
 from daskjob.errors import SpecError
-from daskjob.lifecycle.decide import SILENCE, Decision, attempt_name, decide
+from daskjob.lifecycle.deadlines import SILENCE
+from daskjob.lifecycle.decide import decide, wants_run
+from daskjob.lifecycle.decision import Decision
 from daskjob.lifecycle.observation import Job, Observation, Problem
 from daskjob.lifecycle.orphans import decide_orphans
 from daskjob.lifecycle.problems import read_refusal
+from daskjob.lifecycle.queueing import Limits
+from daskjob.lifecycle.record import attempt_name
 from daskjob.lifecycle.reduce import reduce
 from daskjob.manifests.cluster import dask_cluster
 from daskjob.manifests.runner import runner_pod
 
 logger = logging.getLogger(__name__)
+
+NO_LIMITS = Limits()
 
 
 @dataclass
@@ -48,11 +56,15 @@ class Reconciler:
         store: Store,
         performer: Performer,
         clock: Callable[[], datetime],
+        limits: Limits = NO_LIMITS,
+        wake: Callable[[Key], None] = lambda _: None,
     ) -> None:
+        """`wake` is called with each job that waited and may start because another one made room."""
         self._client = client
         self._store = store
         self._performer = performer
         self._clock = clock
+        self._slots = Slots(store, limits, clock, wake)
         self._memories: dict[Key, Memory] = {}
 
     async def reconcile(self, key: Key) -> float | None:
@@ -60,6 +72,12 @@ class Reconciler:
 
         Raises ApiError if the status could not be written, or an action not be carried out for a passing reason.
         """
+        try:
+            return await self._pass(key)
+        finally:
+            self._slots.settled(key)
+
+    async def _pass(self, key: Key) -> float | None:
         body = self._store.job(key)
         await self._remove_orphans(key, body)
         if body is None:
@@ -70,7 +88,7 @@ class Reconciler:
         if memory is None or memory.uid != job.uid:
             memory = self._memories[key] = Memory(job.uid)
         observation = await self._observe(key, job, memory)
-        decision = decide(observation)
+        decision = self._decide(key, observation)
         if decision.refresh:
             await self._refresh(key, job)
             body = self._store.job(key)
@@ -78,7 +96,7 @@ class Reconciler:
                 return 0.0
             job = self._read(body)
             observation = await self._observe(key, job, memory, fresh=True)
-            decision = decide(observation)
+            decision = self._decide(key, observation)
         if decision.status != job.status:
             await self._record(body, job, decision)
             memory.written = observation.now
@@ -91,9 +109,17 @@ class Reconciler:
             raise
         return again if performed else 0.0
 
+    def _decide(self, key: Key, observation: Observation) -> Decision:
+        """Without a pause between looking at who runs and saying that this job does."""
+        decision = decide(replace(observation, turn=self._slots.turn(key)))
+        if decision.status.open is not None and observation.job.status.open is None:
+            self._slots.starts(key)
+        return decision
+
     def _read(self, body: Body) -> Job:
         job = read_job(body, self._clock())
-        if job.status.current is None and not job.status.finished:
+        status = job.status
+        if wants_run(job) or (status.open is None and not status.finished):
             job = replace(job, spec_problem=self._spec_problem(job))
         return job
 
@@ -105,7 +131,8 @@ class Reconciler:
                 "name an image with dask and distributed in it"
             )
         try:
-            attempt = Attempt(1, attempt_name(job.name, job.uid, 1))
+            number = (job.status.attempt or 0) + 1
+            attempt = Attempt(number, attempt_name(job.name, job.uid, number))
             dask_cluster(job, attempt, self._performer.defaults)
             runner_pod(job, attempt, self._performer.defaults, "check")
         except SpecError as error:
@@ -181,6 +208,7 @@ class Reconciler:
             logger.error("%s/%s: the status was refused, leaving details out: %s", job.namespace, job.name, error)
             written = await self._write(body, reduce(decision.status, error.message))
         self._store.put({**written, "kind": DASK_JOBS.kind})
+        metrics.recorded(job.namespace, job.status, decision.status)
         _log(job, decision.status)
         for event in decision.events:
             try:
@@ -204,9 +232,8 @@ class Reconciler:
     async def _perform(self, job: Job, decision: Decision, memory: Memory) -> bool:
         """Carries the actions out, in order. False if the API server refused one for a reason that the user should
         know: the next pass, at once, tells it."""
-        attempt = decision.status.current
-        if attempt is None or not decision.actions:
-            return True
+        # Before the first attempt there is nothing to do with one.
+        attempt = decision.status.current or Attempt()
         try:
             for action in decision.actions:
                 await self._performer.perform(action, job, attempt, self._clock())
@@ -234,6 +261,7 @@ class Reconciler:
             target = delete.target
             logger.warning("%s/%s: deleting %s: %s", key[0], target.name, target.kind, delete.why)
             if await self._client.delete(BY_KIND[target.kind], key[0], target.name, target.uid):
+                metrics.ORPHANS.labels(target.kind).inc()
                 continue
             self._store.forget(target.kind, key[0], target.name, target.uid)
 

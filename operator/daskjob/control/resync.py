@@ -11,6 +11,7 @@ from daskjob.control.client import DASK_JOBS, WATCHED, KubeClient
 from daskjob.control.errors import ApiError
 from daskjob.control.queue import WorkQueue
 from daskjob.control.store import Store
+from daskjob.probes.sign import Sign
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +32,10 @@ async def resync(client: KubeClient, store: Store, queue: WorkQueue, namespaces:
 
 
 async def keep_resyncing(
-    client: KubeClient, store: Store, queue: WorkQueue, namespaces: Collection[str], done: asyncio.Event
+    client: KubeClient, store: Store, queue: WorkQueue, namespaces: Collection[str], done: asyncio.Event, looked: Sign
 ) -> None:
     """Every few minutes, until cancelled; sooner after a failure. `done` is set after the first success: before it,
-    something missing from the store means nothing."""
+    something missing from the store means nothing. `looked` is given after each try."""
     while True:
         try:
             await resync(client, store, queue, namespaces)
@@ -43,4 +44,5 @@ async def keep_resyncing(
         except ApiError as error:
             logger.warning("resync failed, trying again in %.0f s: %s", RETRY, error)
             pause = RETRY
+        looked.give()
         await asyncio.sleep(pause)

@@ -27,6 +27,13 @@ class Store:
         #: The versions at which objects of these names were deleted, the latest names last.
         self._ends: dict[tuple[str, str, str], int] = {}
 
+    def job_bodies(self) -> Iterator[tuple[Key, Body]]:
+        """All DaskJobs."""
+        for key in self._by_job:
+            body = self.job(key)
+            if body is not None:
+                yield key, body
+
     def put(self, body: Body) -> Key | None:
         """Takes in an object, unless something later is known of it or a namesake. Returns the job that it belongs to.
 

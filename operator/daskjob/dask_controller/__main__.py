@@ -6,12 +6,12 @@ import importlib
 import logging
 import os
 import sys
-from functools import partial
 from typing import Any
 
 import kopf
 
 from daskjob.dask_controller import behaviour, connection, registry
+from daskjob.dask_controller.health import Health
 
 CONTROLLER = "dask_kubernetes.operator.controller.controller"
 #: How long the custom resource definitions may take to be served after an installation.
@@ -20,7 +20,7 @@ RESOURCES_SECONDS = 60.0
 logger = logging.getLogger("daskjob.controller")
 
 
-def assemble() -> kopf.OperatorRegistry:
+def assemble(health: Health) -> kopf.OperatorRegistry:
     """dask-kubernetes' handlers as selected, then our start and login. Logs what is kept and what is not."""
     behaviour.bound_locks(importlib.import_module(CONTROLLER))
     selection = registry.select(kopf.get_default_registry())
@@ -30,12 +30,21 @@ def assemble() -> kopf.OperatorRegistry:
 
     @kopf.on.startup(registry=selection.registry, id="daskjob", backoff=2)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        await health.begin()
         behaviour.configure_kopf(settings)
         api = await connection.open_api()
         held.append(api)  # kr8s itself keeps only a weak reference
         await connection.wait_for_resources(api, RESOURCES_SECONDS)
+        health.expect_watches()
 
-    kopf.on.login(registry=selection.registry, id="login")(partial(connection.login, os.environ))
+    @kopf.on.cleanup(registry=selection.registry, id="daskjob")
+    async def end(**_: Any) -> None:
+        await health.end()
+
+    @kopf.on.login(registry=selection.registry, id="login")
+    async def login(**arguments: Any) -> kopf.AiohttpSession | None:
+        return await health.watches.log_in(connection.login(os.environ, **arguments))
+
     return selection.registry
 
 
@@ -47,7 +56,7 @@ def main() -> int:
         return 2
     behaviour.configure_logging(settings)
     try:
-        handlers = assemble()
+        handlers = assemble(Health(settings.health_port, settings.namespaces, behaviour.WATCHED))
     except (registry.UnexpectedRegistry, RuntimeError) as error:
         logger.error("%s", error)
         return 1
@@ -57,7 +66,6 @@ def main() -> int:
         # One patch for all handlers of an event, where kopf's default makes one patch each.
         lifecycle=kopf.lifecycles.all_at_once,
         standalone=True,
-        liveness_endpoint=settings.liveness_endpoint,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
     )

@@ -24,7 +24,7 @@ class ControllerSettings:
     """What the process reads of its environment.
 
     `namespaces`     DASKJOB_NAMESPACES, separated by commas; empty (default): all namespaces
-    `health_port`    DASKJOB_HEALTH_PORT, of http://0.0.0.0:PORT/healthz, default 8080; 0: none
+    `health_port`    DASKJOB_HEALTH_PORT, of /healthz and /readyz, default 8080; 0: none
     `log_format`     DASKJOB_LOG_FORMAT, json or plain (default)
     `log_level`      DASKJOB_LOG_LEVEL, a name of Python's logging, default INFO
     """
@@ -48,10 +48,6 @@ class ControllerSettings:
             raise ValueError(f"DASKJOB_LOG_LEVEL is {log_level!r}: give DEBUG, INFO, WARNING or ERROR")
         names = (name.strip() for name in environ.get("DASKJOB_NAMESPACES", "").split(","))
         return cls(tuple(name for name in names if name), int(port), log_format, log_level)
-
-    @property
-    def liveness_endpoint(self) -> str | None:
-        return f"http://0.0.0.0:{self.health_port}/healthz" if self.health_port else None
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:

@@ -44,4 +44,9 @@ class Delete:
     why: str
 
 
-Action = CreateCluster | CreateRunner | Scale | Cancel | Delete
+@dataclass(frozen=True)
+class DeleteJob:
+    """Deletes the job itself, if it is still as it was seen."""
+
+
+Action = CreateCluster | CreateRunner | Scale | Cancel | Delete | DeleteJob

@@ -7,51 +7,28 @@ made for it, and an outcome before anything is destroyed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from daskjob.api.constants import ConditionType, Phase, Reason
-from daskjob.api.status import Attempt, DaskJobStatus
-from daskjob.api.times import from_text, to_seconds_text, to_text
-from daskjob.lifecycle import outcome, progress, teardown
-from daskjob.lifecycle.actions import Action, CreateCluster, CreateRunner
+from daskjob.api.constants import ConditionType, Outcome, Reason, RunPolicy
+from daskjob.api.status import Attempt, DaskJobStatus, Retries
+from daskjob.api.times import from_text, to_text
+from daskjob.lifecycle import deadlines, finished, outcome, progress, record, retry, teardown
+from daskjob.lifecycle.actions import Action, Cancel, CreateCluster, CreateRunner
 from daskjob.lifecycle.adaptive import scale
-from daskjob.lifecycle.observation import Observation
+from daskjob.lifecycle.decision import Decision, Event
+from daskjob.lifecycle.observation import Job, Observation
 from daskjob.lifecycle.outcome import Ending, Wait
-from daskjob.lifecycle.problems import find_problem
+from daskjob.lifecycle.readiness import with_readiness
 
-#: A ConfigMap that comes with the job, in the same `kubectl apply`, may come a little later.
-SOURCE_GRACE = timedelta(seconds=60)
-#: While a job is being cleaned up: how soon to look for oneself if no event tells of the end.
-CLEANUP_CHECK = timedelta(seconds=10)
 #: Counts and times alone are written no more often than this.
 MINOR_INTERVAL = timedelta(seconds=3)
 #: … nor more often than this part of the time that the job has run.
 MINOR_SHARE = 0.05
-#: How long a pod may hang without a word before Kubernetes' events are asked about it.
-SILENCE = timedelta(seconds=5)
-#: A pod that is to be gone for longer than this is on a node that does not answer.
-NODE_PATIENCE = timedelta(seconds=60)
+#: While an attempt is removed: how soon to look for oneself if no event tells of the end.
+REMOVAL_CHECK = timedelta(seconds=10)
 
-
-@dataclass(frozen=True)
-class Event:
-    """A Kubernetes Event on the job."""
-
-    reason: str
-    message: str
-    warning: bool = False
-
-
-@dataclass(frozen=True)
-class Decision:
-    status: DaskJobStatus
-    actions: tuple[Action, ...] = ()
-    events: tuple[Event, ...] = ()
-    #: When to look again if nothing happens before.
-    again: timedelta | None = None
-    #: The conclusion rests on something being absent: observe the API server itself, then decide anew.
-    refresh: bool = False
+SUSPENDED = Event(Reason.JOB_SUSPENDED, "the job is suspended")
 
 
 def decide(observation: Observation) -> Decision:
@@ -60,77 +37,187 @@ def decide(observation: Observation) -> Decision:
     Each rule answers for its own case; the first that applies decides.
     """
     job = observation.job
-    if job.deleting:
+    if job.deleting or job.foreign is not None:
         return Decision(job.status)
+    decision = _decide(observation)
+    status = replace(decision.status, observed_generation=job.generation)
+    return replace(decision, status=with_readiness(status, job.generation, observation.now))
+
+
+def _decide(observation: Observation) -> Decision:
+    job = observation.job
     if job.status.finished:
-        return _clean_up(observation)
+        return _start_anew(observation, _ended_as(job)) if wants_run(job) else finished.tend(observation)
+    attempt = job.status.open
+    if attempt is not None:
+        return _run(observation, attempt)
     if job.spec_problem is not None:
         return _finish(observation, outcome.failed(Reason.INVALID_SPEC, job.spec_problem))
-    if job.status.current is None:
-        return _accept(observation)
-    return _run(observation, job.status.current)
+    return _wait(observation)
 
 
-def _accept(observation: Observation) -> Decision:
-    """Records the first attempt; the same pass goes on to make it."""
+def wants_run(job: Job) -> bool:
+    """Whether a job that has ended is to run anew: asked by the annotation, or by an edit of its spec."""
+    status = job.status
+    return (job.rerun is not None and job.rerun != status.rerun) or _edited(job)
+
+
+def _edited(job: Job) -> bool:
+    known = job.status.spec_digest
+    return job.spec.run_policy is RunPolicy.ON_CHANGE and known is not None and job.digest != known
+
+
+def _ended_as(job: Job) -> Outcome:
+    return Outcome.SUCCEEDED if job.status.is_true(ConditionType.COMPLETE) else Outcome.FAILED
+
+
+def _start_anew(observation: Observation, ended: Outcome) -> Decision:
+    """The run that was becomes history; the new one waits for its first attempt."""
+    job = observation.job
+    status = record.new_run(job, ended, observation.now)
+    event = Event("NewRun", f"run {status.run} begins; run {status.run and status.run - 1} is in status.history")
+    after = _with(observation, status)
+    if job.spec_problem is not None:
+        decision = _finish(after, outcome.failed(Reason.INVALID_SPEC, job.spec_problem))
+    else:
+        decision = _wait(after)
+    # A look at the API server may be due before an attempt: the same is decided after it.
+    return decision if decision.refresh else replace(decision, events=(event, *decision.events))
+
+
+def _with(observation: Observation, status: DaskJobStatus) -> Observation:
+    return replace(observation, job=replace(observation.job, status=status))
+
+
+def _wait(observation: Observation) -> Decision:
+    """Between attempts: what must be over, or come, before the next one."""
     job, now = observation.job, observation.now
-    attempt = Attempt(number=1, name=attempt_name(job.name, job.uid, 1), start_time=to_seconds_text(now))
-    status = replace(
-        job.status,
-        phase=Phase.PENDING,
-        observed_generation=job.generation,
-        start_time=to_seconds_text(now),
-        attempt=attempt.number,
-        attempts=(*job.status.attempts, attempt),
-        timings=replace(job.status.timings, accepted=to_text(now)),
+    status, spec = job.status, job.spec
+    if _edited(job) and record.has_begun(status):
+        return _start_anew(observation, Outcome.SUPERSEDED)
+    if spec.cancel:
+        return _finish(observation, outcome.failed(Reason.CANCELLED, "spec.cancel was set while nothing ran"))
+    over = deadlines.past_active_deadline(observation)
+    if over is not None:
+        return _finish(observation, over)
+    removal = tuple(teardown.tear_down(observation, "its attempt has ended"))
+    rest = None if teardown.is_clean(observation) else REMOVAL_CHECK
+    if spec.suspend:
+        suspended = record.suspend(job, now) if not status.is_true(ConditionType.SUSPENDED) else status
+        events = () if suspended is status else (SUSPENDED,)
+        return Decision(suspended, removal, events, again=rest)
+    due = from_text(status.next_attempt_time)
+    moments = [due, deadlines.active_deadline(observation), teardown.fenced_at(observation)]
+    pauses = [moment - now for moment in moments if moment is not None and moment > now]
+    if not teardown.is_over(observation):
+        return Decision(status, removal, again=min([*pauses, REMOVAL_CHECK]))
+    if due is not None and now < due:
+        return Decision(status, removal, again=min(pauses))
+    if observation.turn.position > 0:
+        return _queue(observation, removal, pauses)
+    if status.attempt and not observation.fresh:
+        # What earlier attempts left was not seen: no proof that there is none.
+        return Decision(job.status, refresh=True)
+    return _start(observation)
+
+
+def _queue(observation: Observation, removal: tuple[Action, ...], pauses: list[timedelta]) -> Decision:
+    job, now = observation.job, observation.now
+    status = record.queue(job, observation.turn, now)
+    again = [*pauses, REMOVAL_CHECK]
+    new = not job.status.is_true(ConditionType.QUEUED)
+    if not new and observation.written is not None and now < observation.written + MINOR_INTERVAL:
+        # Places move up with every job that ends: that alone is not told more often.
+        again.append(observation.written + MINOR_INTERVAL - now)
+        status = job.status
+    events = (Event("Queued", observation.turn.message),) if new else ()
+    return Decision(status, removal, events, again=min(again))
+
+
+def _start(observation: Observation) -> Decision:
+    """Records the next attempt; the same pass goes on to make it."""
+    status = record.start(observation.job, observation.now)
+    attempt = status.current
+    assert attempt is not None
+    # What was seen belongs to the attempt before.
+    after = replace(
+        _with(observation, status),
+        cluster=None,
+        group=None,
+        deployments=(),
+        schedulers=(),
+        workers=(),
+        runner=None,
+        report=None,
+        refusal=None,
+        warnings=(),
     )
-    decision = _run(replace(observation, job=replace(job, status=status)), attempt, new=True)
+    decision = _run(after, attempt, new=True)
     event = Event("Started", f"attempt {attempt.number} started as DaskCluster {attempt.name}")
     return replace(decision, events=(event, *decision.events))
 
 
-def attempt_name(job: str, uid: str, number: int) -> str:
-    """The name of an attempt's cluster and report. The UID's part keeps a re-created job apart from its namesake."""
-    return f"{job}-{uid[:5]}-{number}"
-
-
 def _run(observation: Observation, attempt: Attempt, new: bool = False) -> Decision:
     """`new`: the attempt is recorded in this very pass, so nothing was made for it before."""
-    ending = _find_ending(observation)
+    job = observation.job
+    ending = _find_ending(observation, attempt)
     if isinstance(ending, Ending):
-        return _finish(observation, ending)
+        return _conclude(observation, attempt, ending)
     if ending is REFRESH:
-        return Decision(observation.job.status, refresh=True)
-    missing = _missing(observation, attempt)
+        return Decision(job.status, refresh=True)
+    if (_edited(job) or job.spec.suspend) and not new:
+        if not observation.fresh:
+            # The attempt may have ended just now, and its result be worth more than an order that came too late.
+            return Decision(job.status, refresh=True)
+        if _edited(job):
+            return _start_anew(observation, Outcome.SUPERSEDED)
+        after = _wait(_with(observation, record.suspend(job, observation.now)))
+        return replace(after, events=(SUSPENDED,))
+    missing = [] if job.spec.cancel else _missing(observation, attempt)
     if missing and not new and not observation.fresh:
         # It may all be there, and the job have ended: nothing is made twice on a watch's silence.
-        return Decision(observation.job.status, refresh=True)
-    status = progress.follow(observation, observation.job.status, attempt)
+        return Decision(job.status, refresh=True)
+    status = progress.follow(observation, job.status, attempt)
     wait = [ending.delay] if isinstance(ending, Wait) else []
-    wait += _deadlines(observation)
+    wait += [moment - observation.now for moment in deadlines.moments(observation, attempt)]
+    runner = observation.runner
+    if runner is not None and runner.gone_by is not None:
+        wait.append(runner.gone_by + teardown.NODE_PATIENCE - observation.now)
+    actions: list[Action] = [*teardown.delete_leftovers(observation), *missing, *scale(observation)]
     events: tuple[Event, ...] = ()
-    if _is_minor(observation.job.status, status):
+    if job.spec.cancel:
+        status, cancel = _ask_to_cancel(observation, status)
+        actions += cancel
+        wait.append(teardown.RUNNER_GRACE)
+    if _is_minor(job.status, status):
         pause = _pause(observation)
         if pause is not None:
             wait.append(pause)
-            status = observation.job.status
+            status = job.status
     else:
         events = _told(observation, status)
-    actions = (*teardown.delete_leftovers(observation), *missing, *scale(observation))
-    return Decision(status, actions, events, again=max(min(wait), timedelta(0)) if wait else None)
+    return Decision(status, tuple(actions), events, again=max(min(wait), timedelta(0)) if wait else None)
+
+
+def _ask_to_cancel(observation: Observation, status: DaskJobStatus) -> tuple[DaskJobStatus, list[Action]]:
+    """The runner cancels its graph and says so; how long that may take is counted from the first request on."""
+    report = observation.report
+    asked = status.timings.cancel_requested or to_text(observation.now)
+    status = replace(status, timings=replace(status.timings, cancel_requested=asked))
+    return status, [Cancel(report.name)] if report is not None and not report.cancel else []
 
 
 REFRESH = object()
 
 
-def _find_ending(observation: Observation) -> Ending | Wait | object | None:
+def _find_ending(observation: Observation, attempt: Attempt) -> Ending | Wait | object | None:
     """How the attempt ended; None while it has not; REFRESH where that rests on a watch's silence."""
     report, runner, fresh = observation.report, observation.runner, observation.fresh
     if report is not None and report.sealed:
         return outcome.reported(observation, report.status)
     if runner is not None and runner.ended:
         return outcome.exited(observation, runner) if fresh else REFRESH
-    if runner is not None and runner.gone_by is not None and observation.now >= runner.gone_by + NODE_PATIENCE:
+    if runner is not None and runner.gone_by is not None and _unreachable(observation, runner.gone_by):
         lost = f"runner pod {runner.name} was deleted and does not end: its node does not answer"
         return outcome.infrastructure(Reason.RUNNER_LOST, lost) if fresh else REFRESH
     started = report is not None or observation.job.status.timings.runner_started is not None
@@ -140,110 +227,69 @@ def _find_ending(observation: Observation) -> Ending | Wait | object | None:
     if report is not None and (observation.cluster is None or observation.cluster.deleting):
         lost = "the job's DaskCluster was deleted while the job ran"
         return outcome.infrastructure(Reason.CLUSTER_LOST, lost) if fresh else REFRESH
-    ending = outcome.scheduler_lost(observation) or _overdue(observation)
+    ending = _cancelled(observation) or outcome.scheduler_lost(observation)
+    ending = ending or deadlines.overdue(observation, attempt)
     # The runner's own word goes first, and may be on its way.
     return REFRESH if ending is not None and report is not None and not fresh else ending
 
 
-def _overdue(observation: Observation) -> Ending | None:
-    """The end of a job that has had its time, or that cannot start."""
-    now, spec = observation.now, observation.job.spec
-    active = _active_deadline(observation)
-    if active is not None and now >= active:
-        return outcome.failed(
-            Reason.DEADLINE_EXCEEDED,
-            f"the job was active for longer than spec.activeDeadlineSeconds ({spec.active_deadline_seconds} s)",
-        )
-    if progress.has_started(observation):
-        return None
-    problem = find_problem(observation)
-    if problem is not None and problem.hopeless:
-        return outcome.failed(problem.reason, problem.message)
-    deadline = _startup_deadline(observation)
-    if problem is not None and problem.reason == Reason.CONFIG_MAP_NOT_FOUND:
-        deadline = min(deadline, _began(observation) + SOURCE_GRACE)
-    if now < deadline:
-        return None
-    if problem is not None:
-        return outcome.failed(problem.reason, problem.message)
-    return outcome.infrastructure(
-        Reason.STARTUP_DEADLINE_EXCEEDED,
-        f"no worker joined and no runner started within spec.startupDeadlineSeconds "
-        f"({spec.startup_deadline_seconds} s)",
-    )
+def _unreachable(observation: Observation, gone_by: datetime) -> bool:
+    return observation.now >= gone_by + teardown.NODE_PATIENCE
 
 
-def _finish(observation: Observation, ending: Ending) -> Decision:
+def _cancelled(observation: Observation) -> Ending | None:
+    """The end of a cancelled attempt whose runner has nothing to say about it."""
+    if not observation.job.spec.cancel:
+        return None
+    report = observation.report
+    if report is None or not report.status:
+        return outcome.failed(Reason.CANCELLED, "spec.cancel was set before the graph ran")
+    asked = from_text(observation.job.status.timings.cancel_requested)
+    if asked is None or observation.now < asked + teardown.RUNNER_GRACE:
+        return None
+    seconds = teardown.RUNNER_GRACE.total_seconds()
+    return outcome.failed(Reason.CANCELLED, f"spec.cancel was set; the runner did not stop within {seconds:g} s")
+
+
+def _conclude(observation: Observation, attempt: Attempt, ending: Ending) -> Decision:
+    """After an attempt: another one, or the end of the job."""
+    job, now = observation.job, observation.now
+    failure, before = ending.failure, job.status.retries or Retries()
+    if failure is None:
+        return _finish(observation, ending)
+    if job.spec.cancel:
+        # Whatever ended it: nobody wants another one.
+        return _finish(observation, ending)
+    verdict = retry.judge(job.spec, before, failure)
+    if verdict.retries is None:
+        return _finish(observation, ending, verdict.note)
+    pause = retry.pause(job.spec, job.uid, verdict.retries.total)
+    seen = replace(job, status=_seen(observation, attempt))
+    status = record.retry(seen, attempt, failure, verdict.retries, pause, now)
+    message = f"attempt {attempt.number} failed, another one follows: {failure.reason}: {failure.message or ''}"
+    after = _wait(_with(observation, status))
+    return replace(after, events=(Event("Retrying", message[:1000], warning=True), *after.events))
+
+
+def _finish(observation: Observation, ending: Ending, note: str = "") -> Decision:
     """Records the end, and starts to clean up in the same pass."""
-    job, now = observation.job, to_seconds_text(observation.now)
-    status, attempt = job.status, job.status.current
-    if attempt is not None:
-        # The conditions are those that were recorded: what is set below must not count as a change back.
-        status = replace(progress.follow(observation, status, attempt), conditions=status.conditions)
-    failure = ending.failure
+    job, attempt = observation.job, observation.job.status.open
+    seen = replace(job, status=_seen(observation, attempt)) if attempt is not None else job
+    keep_until = finished.keep_until(job.spec, ending.failure, observation.now) if attempt is not None else None
+    status = record.end(seen, ending, note, keep_until, observation.now)
+    failure = status.failure
     reason = failure.reason if failure is not None else Reason.SUCCEEDED
-    message = (failure.message or "") if failure is not None else "the graph was computed"
-    kind = ConditionType.FAILED if failure is not None else ConditionType.COMPLETE
-    status = replace(
-        status,
-        phase=Phase.FAILED if failure is not None else Phase.SUCCEEDED,
-        observed_generation=job.generation,
-        start_time=status.start_time or now,
-        completion_time=now,
-        summary=reason if failure is not None else _short(ending),
-        result=ending.result,
-        failure=failure,
-        timings=replace(status.timings, finished=to_text(observation.now)),
-    ).with_condition(kind, True, reason, message, now, job.generation)
-    if attempt is not None:
-        if status.cluster is not None:
-            status = replace(status, cluster=replace(status.cluster, dashboard=None))
-        status = status.with_condition(
-            ConditionType.CLUSTER_READY, False, Reason.CLEANING_UP, "the job has ended", now, job.generation
-        ).with_attempt(
-            replace(
-                attempt,
-                completion_time=now,
-                outcome=str(status.phase),
-                reason=reason,
-                message=message[:1024],
-                failure_class=failure.failure_class if failure is not None else None,
-            )
-        )
-        if ending.degraded is not None:
-            status = status.with_condition(
-                ConditionType.REPORTING_DEGRADED, True, Reason.REPORT_MISSING, ending.degraded, now, job.generation
-            )
-    event = Event(reason, message[:1000] or reason, warning=failure is not None)
-    after = _clean_up(replace(observation, job=replace(job, status=status)))
+    message = (failure.message or reason) if failure is not None else "the graph was computed"
+    event = Event(reason, message[:1000], warning=failure is not None)
+    after = finished.tend(_with(observation, status))
     return replace(after, events=(event, *after.events))
 
 
-def _short(ending: Ending) -> str:
-    """The result in a line of `kubectl get`."""
-    result = ending.result
-    if result is None or result.value is None:
-        return result.type if result is not None else ""
-    return result.value if len(result.value) <= 60 else f"{result.value[:57]}..."
-
-
-def _clean_up(observation: Observation) -> Decision:
-    """Removes what exists, on every pass, and says once that all is gone."""
-    job, status = observation.job, observation.job.status
-    actions = tuple(teardown.tear_down(observation))
-    if not teardown.is_clean(observation):
-        return Decision(status, actions, again=CLEANUP_CHECK)
-    if not status.is_true(ConditionType.CLEANED_UP):
-        now = observation.now
-        status = replace(status, timings=replace(status.timings, cleaned_up=to_text(now))).with_condition(
-            ConditionType.CLEANED_UP,
-            True,
-            Reason.CLEANED_UP,
-            "no pod of the cluster is left",
-            to_seconds_text(now),
-            job.generation,
-        )
-    return Decision(status, actions)
+def _seen(observation: Observation, attempt: Attempt) -> DaskJobStatus:
+    """The status with the last that is seen of an attempt that ends. The conditions are those that were recorded:
+    what is set for the end must not count as a change back."""
+    status = observation.job.status
+    return replace(progress.follow(observation, status, attempt), conditions=status.conditions)
 
 
 def _missing(observation: Observation, attempt: Attempt) -> list[Action]:
@@ -256,37 +302,12 @@ def _missing(observation: Observation, attempt: Attempt) -> list[Action]:
     return [*actions, CreateRunner(attempt.number)]
 
 
-def _began(observation: Observation) -> datetime:
-    return from_text(observation.job.status.start_time) or observation.now
-
-
-def _active_deadline(observation: Observation) -> datetime | None:
-    seconds = observation.job.spec.active_deadline_seconds
-    return _began(observation) + timedelta(seconds=seconds) if seconds is not None else None
-
-
-def _startup_deadline(observation: Observation) -> datetime:
-    return _began(observation) + timedelta(seconds=observation.job.spec.startup_deadline_seconds)
-
-
-def _deadlines(observation: Observation) -> list[timedelta]:
-    """How long until each time at which this decision could be another one."""
-    moments = [_active_deadline(observation)]
-    if observation.runner is not None and observation.runner.gone_by is not None:
-        moments.append(observation.runner.gone_by + NODE_PATIENCE)
-    if not progress.has_started(observation):
-        moments += [_startup_deadline(observation), _began(observation) + SILENCE]
-        if observation.source_found is False:
-            moments += [_began(observation) + SOURCE_GRACE, observation.now + SILENCE]
-    return [moment - observation.now for moment in moments if moment is not None and moment > observation.now]
-
-
 def _is_minor(before: DaskJobStatus, after: DaskJobStatus) -> bool:
     """Whether only counts and times changed: nothing that a user or a program waits for."""
 
     def major(status: DaskJobStatus) -> object:
         conditions = tuple((each.type, each.status, each.reason) for each in status.conditions)
-        return status.phase, conditions, status.attempts, status.observed_generation, status.start_time
+        return status.phase, conditions, status.attempts, status.start_time, status.timings.cancel_requested
 
     return major(before) == major(after)
 
@@ -295,8 +316,8 @@ def _pause(observation: Observation) -> timedelta | None:
     """How long to hold back a minor write; None: it is due."""
     if observation.written is None:
         return None
-    active = observation.now - _began(observation)
-    due = observation.written + max(MINOR_INTERVAL, MINOR_SHARE * active)
+    began = from_text(observation.job.status.start_time) or observation.now
+    due = observation.written + max(MINOR_INTERVAL, MINOR_SHARE * (observation.now - began))
     return due - observation.now if due > observation.now else None
 
 

@@ -25,6 +25,13 @@ class Job:
     status: DaskJobStatus
     #: What the spec asks for and cannot have (field and message), seen before anything is made of it.
     spec_problem: str | None = None
+    #: Why it is left alone: another controller's, or in a phase that only a later version knows.
+    foreign: str | None = None
+    #: Of the run that the spec asks for (`api.spec.digest`).
+    digest: str = ""
+    #: The text of the annotation that asks for another run.
+    rerun: str | None = None
+    resource_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,21 @@ class Owned:
     uid: str
     attempt: int
     deleting: bool = False
+    #: When it was to be gone, grace included, if it is being deleted.
+    gone_by: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A job's place among those that wait because too many run; 0: it may start.
+
+    `reason` and `message`: which limit holds it back.
+    """
+
+
+    position: int = 0
+    reason: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +127,8 @@ class Observation:
     refusal: Problem | None = None
     #: Warnings of Kubernetes about pods that hang without saying why in their status.
     warnings: tuple[str, ...] = ()
+    #: Whether it may start an attempt, as far as limits of the installation go.
+    turn: Turn = Turn()
     #: Read from the API server just now, not from what the watches told.
     fresh: bool = False
     #: When this process last wrote this job's status (None: not yet).

@@ -24,7 +24,7 @@ from daskjob.lifecycle.problems import find_problem
 SETTLE = timedelta(seconds=5)
 
 #: What a runner may claim and a pod must confirm.
-CORROBORATED = frozenset({Reason.WORKERS_KILLED, Reason.SCHEDULER_LOST})
+CORROBORATED = frozenset({Reason.WORKERS_KILLED, Reason.SCHEDULER_LOST, Reason.CANCELLED})
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def reported(observation: Observation, status: Mapping[str, Any]) -> Ending | Wa
         return Ending(result=result or Result(type="NoneType", value="null"))
     failure = from_dict(Failure, status.get("failure") or {})
     failure = replace(failure, reason=failure.reason or Reason.EXIT_CODE, failure_class=FailureClass.APPLICATION)
-    if failure.reason in CORROBORATED:
+    if failure.reason in CORROBORATED and not _asked_for(observation, failure):
         seen = _corroborate(observation, failure)
         finished = from_text((status.get("timings") or {}).get("graphFinished"))
         if seen is None and finished is not None:
@@ -76,12 +76,21 @@ def reported(observation: Observation, status: Mapping[str, Any]) -> Ending | Wa
     return Ending(failure=failure, result=result)
 
 
+def _asked_for(observation: Observation, failure: Failure) -> bool:
+    """Whether the runner stopped because the job was cancelled, and not because its pod was to go."""
+    return failure.reason == Reason.CANCELLED and observation.job.spec.cancel
+
+
 def _corroborate(observation: Observation, failure: Failure) -> Failure | None:
     """The failure as the pods show it; None if they do not (yet) show anything."""
+    if failure.reason == Reason.CANCELLED:
+        return _stopped(observation.runner)
     if failure.reason == Reason.WORKERS_KILLED:
         dead = next((pod for pod in observation.workers if pod.oom_killed), None)
         if dead is None:
-            return None
+            gone = next((pod for pod in observation.workers if pod.disrupted), None)
+            what = f"worker pods were disrupted, {gone.name} among them: {gone.message or gone.reason}" if gone else ""
+            return infrastructure(Reason.WORKERS_DISRUPTED, what).failure if gone else None
         limit = ((observation.job.spec.cluster.workers.resources or {}).get("limits") or {}).get("memory")
         what = f"the memory limit of {limit}" if limit else "its memory limit"
         return replace(
@@ -92,6 +101,17 @@ def _corroborate(observation: Observation, failure: Failure) -> Failure | None:
         )
     lost = scheduler_lost(observation)
     return lost.failure if lost is not None else None
+
+
+def _stopped(runner: Pod | None) -> Failure | None:
+    """Why a runner was told to stop before its graph was finished."""
+    if runner is not None and runner.disrupted:
+        return _disrupted(runner).failure
+    if runner is not None and runner.reason == "Evicted":
+        return _unreported(runner, None, "").failure
+    if runner is None or runner.deleting:
+        return infrastructure(Reason.RUNNER_LOST, "the runner's pod was deleted while the graph ran").failure
+    return None
 
 
 def scheduler_lost(observation: Observation) -> Ending | None:
@@ -145,8 +165,7 @@ def exited(observation: Observation, runner: Pod) -> Ending | Wait:
 def _unreported(runner: Pod, exit_code: int | None, reason: str) -> Ending:
     name = runner.name
     if runner.disrupted:
-        words = runner.message or runner.reason or "evicted or preempted"
-        return infrastructure(Reason.RUNNER_DISRUPTED, f"runner pod {name} was disrupted: {words}")
+        return _disrupted(runner)
     if runner.reason == "Evicted":
         return failed(Reason.RUNNER_EVICTED, f"runner pod {name} was evicted: {runner.message}")
     if reason == "OOMKilled":
@@ -170,3 +189,8 @@ def _unreported(runner: Pod, exit_code: int | None, reason: str) -> Ending:
         f"see kubectl logs {name}",
         exit_code=exit_code,
     )
+
+
+def _disrupted(runner: Pod) -> Ending:
+    words = runner.message or runner.reason or "evicted or preempted"
+    return infrastructure(Reason.RUNNER_DISRUPTED, f"runner pod {runner.name} was disrupted: {words}")

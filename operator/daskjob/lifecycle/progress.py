@@ -25,20 +25,28 @@ def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) ->
     status = replace(
         status,
         cluster=_cluster(observation, attempt, said),
-        progress=_progress(said) or status.progress,
+        progress=_progress(observation, status, said),
         timings=_timings(observation, status.timings, said),
     )
     return _readiness(observation, replace(status, phase=_phase(observation, said)))
 
 
 def has_started(observation: Observation) -> bool:
-    """Whether the runner has reached its first worker; without a report, whether both run."""
-    said = report_of(observation)
-    if (said.get("timings") or {}).get("firstWorker") or said.get("stage") in ("Running", "Finished"):
+    """Whether the runner has reached as many workers as it starts with; without a report, whether they all run."""
+    said, wanted = report_of(observation), observation.job.spec.cluster.workers.min_workers
+    if said.get("stage") in ("Running", "Finished"):
+        return True
+    if wanted <= 1 and (said.get("timings") or {}).get("firstWorker"):
         return True
     runner = observation.runner
     degraded = not said and runner is not None and runner.started
-    return degraded and any(pod.ready for pod in observation.workers)
+    return degraded and sum(pod.ready for pod in observation.workers) >= wanted
+
+
+def counts_changed(observation: Observation, status: DaskJobStatus) -> bool:
+    """Whether the runner counts other tasks than the status has."""
+    seen = _counts(report_of(observation))
+    return seen is not None and not _same(seen, status.progress)
 
 
 def _phase(observation: Observation, said: Mapping[str, Any]) -> Phase:
@@ -59,14 +67,28 @@ def _cluster(observation: Observation, attempt: Attempt, said: Mapping[str, Any]
     return ClusterStatus(attempt.name, WorkerCounts(wanted, ready), f"{ready}/{wanted}", dashboard)
 
 
-def _progress(said: Mapping[str, Any]) -> Progress | None:
+def _progress(observation: Observation, status: DaskJobStatus, said: Mapping[str, Any]) -> Progress | None:
+    seen = _counts(said)
+    if seen is None:
+        return status.progress
+    before = status.progress
+    if before is not None and _same(seen, before):
+        return replace(seen, last_change=before.last_change)
+    return replace(seen, last_change=to_seconds_text(observation.now))
+
+
+def _counts(said: Mapping[str, Any]) -> Progress | None:
     counts = said.get("progress")
     if not counts:
         return None
     progress = from_dict(Progress, counts)
     done = min(progress.done, progress.total)
     percent = 100 * done // progress.total if progress.total else 0
-    return replace(progress, done=done, percent=percent, summary=f"{done}/{progress.total}")
+    return replace(progress, done=done, percent=percent, summary=f"{done}/{progress.total}", last_change=None)
+
+
+def _same(one: Progress, other: Progress | None) -> bool:
+    return other is not None and (one.done, one.total, one.erred) == (other.done, other.total, other.erred)
 
 
 def _timings(observation: Observation, before: Timings, said: Mapping[str, Any]) -> Timings:

@@ -34,6 +34,7 @@ def reduce(status: DaskJobStatus, refusal: str) -> DaskJobStatus:
         progress=None,
         conditions=conditions,
         attempts=attempts,
+        history=tuple(replace(each, message=None, result=None) for each in status.history),
         timings=replace(
             status.timings, connected=None, first_worker=None, graph_started=None, graph_finished=None
         ),

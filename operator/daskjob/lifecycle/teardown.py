@@ -1,8 +1,8 @@
-"""What must not exist now, from what exists: on every pass, not only when a job ends."""
+"""What must not exist now, from what exists: on every pass, not only when an attempt ends."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from daskjob.api.times import from_text
 from daskjob.lifecycle.actions import Action, Cancel, Delete
@@ -10,6 +10,8 @@ from daskjob.lifecycle.observation import Observation, Owned
 
 #: How long a runner that is told to stop, or has reported, may take to end by itself (its logs stay then).
 RUNNER_GRACE = timedelta(seconds=30)
+#: A pod that is to be gone for longer than this is on a node that does not answer.
+NODE_PATIENCE = timedelta(seconds=60)
 
 
 def delete_leftovers(observation: Observation) -> list[Action]:
@@ -17,12 +19,13 @@ def delete_leftovers(observation: Observation) -> list[Action]:
     return [Delete(each, "it belongs to an earlier attempt") for each in observation.leftovers if not each.deleting]
 
 
-def tear_down(observation: Observation) -> list[Action]:
-    """What to remove once the outcome is recorded. The runner's pod stays, for its logs, if it ends."""
+def tear_down(observation: Observation, why: str, keep_cluster: bool = False) -> list[Action]:
+    """What to remove once the outcome of the last attempt is recorded. The runner's pod stays, for its logs, if it
+    ends. `why`: for the log; `keep_cluster`: for a person to look at."""
     actions = delete_leftovers(observation)
     cluster, runner, report = observation.cluster, observation.runner, observation.report
-    if cluster is not None and not cluster.deleting:
-        actions.append(Delete(cluster, "the job has ended"))
+    if cluster is not None and not cluster.deleting and not keep_cluster:
+        actions.append(Delete(cluster, why))
     group = observation.group
     if cluster is None and group is not None and not group.adopted:
         # dask-kubernetes gives a group its owner only after it was made: this one was left without.
@@ -33,27 +36,49 @@ def tear_down(observation: Observation) -> list[Action]:
         # A report can be ahead of the kubelet's word that its writer runs.
         heard = report is not None and bool(report.status)
         if not runner.started and not heard:
-            actions.append(Delete(pod, "the job has ended and its runner never started"))
+            actions.append(Delete(pod, f"{why} and its runner never started"))
         elif _overdue(observation):
-            actions.append(Delete(pod, "the job has ended and its runner has not"))
+            actions.append(Delete(pod, f"{why} and its runner has not"))
         elif report is not None and not report.sealed and not report.cancel:
             actions.append(Cancel(report.name))
     return actions
 
 
 def _overdue(observation: Observation) -> bool:
-    ended = from_text(observation.job.status.completion_time)
+    attempt = observation.job.status.current
+    ended = from_text(attempt.completion_time) if attempt is not None else None
     return ended is not None and observation.now >= ended + RUNNER_GRACE
 
 
 def is_clean(observation: Observation) -> bool:
     """Whether nothing is left of the job but its ended runner and its reports."""
+    return _is_clean(observation, fenced=False)
+
+
+def is_over(observation: Observation) -> bool:
+    """Whether nothing of earlier attempts can act any more: gone, or on a node that does not answer, with a cluster
+    and a report that are gone or not listened to."""
+    return _is_clean(observation, fenced=True)
+
+
+def fenced_at(observation: Observation) -> datetime | None:
+    """When the first of the pods that are to be gone will count as fenced."""
+    runner = (observation.runner,) if observation.runner is not None else ()
+    pods = (*observation.schedulers, *observation.workers, *runner, *observation.leftovers)
+    moments = [each.gone_by + NODE_PATIENCE for each in pods if each.gone_by is not None]
+    return min((moment for moment in moments if moment > observation.now), default=None)
+
+
+def _is_clean(observation: Observation, fenced: bool) -> bool:
+    def gone(gone_by: datetime | None) -> bool:
+        return fenced and gone_by is not None and observation.now >= gone_by + NODE_PATIENCE
+
+    runner = observation.runner
     return (
         observation.cluster is None
         and observation.group is None
-        and not observation.schedulers
-        and not observation.workers
         and not observation.deployments
-        and not observation.leftovers
-        and (observation.runner is None or observation.runner.ended)
+        and all(gone(each.gone_by) for each in (*observation.schedulers, *observation.workers))
+        and all(gone(each.gone_by) for each in observation.leftovers)
+        and (runner is None or runner.ended or gone(runner.gone_by))
     )

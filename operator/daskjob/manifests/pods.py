@@ -113,6 +113,8 @@ def pod_spec(
     policy = cluster.image_pull_policy or defaults.image_pull_policy
     if policy:
         spec["containers"][0]["imagePullPolicy"] = policy
+    if job.spec.priority_class_name:
+        spec["priorityClassName"] = job.spec.priority_class_name
     if cluster.image_pull_secrets:
         spec["imagePullSecrets"] = list(cluster.image_pull_secrets)
     return merge(spec, component.template.get("spec") or {})

@@ -64,7 +64,7 @@ def job_file(job: Job, attempt: Attempt, defaults: Defaults) -> str:
                 "timeoutSeconds": job.spec.startup_deadline_seconds,
             },
             "codePath": CODE_PATH if graph.source is not None else None,
-            "minWorkers": 1,
+            "minWorkers": job.spec.cluster.workers.min_workers,
             "adaptive": to_dict(adaptive) if adaptive is not None else None,
             "limits": {"resultBytes": RESULT_BYTES},
         }

@@ -170,7 +170,9 @@ class _Supervisor:
         if self.outcome is not None:
             return self.outcome
         if self.cancel_reason:
-            return _failed("Cancelled", self.cancel_reason)
+            # When: the operator waits a moment for what the kubelet may have to say about it.
+            ended = {"timings": {"graphFinished": wire.timestamp(time.time())}}
+            return {**_failed("Cancelled", self.cancel_reason), **ended}
         killed_for_memory = processes.oom_kills() > self.oom_kills
         return describe_exit(status, killed_for_memory)
 

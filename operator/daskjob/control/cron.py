@@ -1,0 +1,274 @@
+"""Cron jobs: one pass over one of them, and where their objects are kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from daskjob.api import constants as c
+from daskjob.api.codec import from_dict, to_dict
+from daskjob.api.constants import ConditionType, Reason
+from daskjob.api.cron import CronReason, DaskCronJobSpec, DaskCronJobStatus
+from daskjob.api.status import DaskJobStatus
+from daskjob.api.times import from_text, to_seconds_text
+from daskjob.control.client import DASK_CRON_JOBS, DASK_JOBS, EVENTS, Body, KubeClient
+from daskjob.control.errors import ApiError, ErrorKind
+from daskjob.control.events import event_on
+from daskjob.control.perform import NameConflictError
+from daskjob.control.queue import WorkQueue
+from daskjob.control.store import Key, Store
+from daskjob.lifecycle.cron import (
+    Child,
+    CreateJob,
+    CronAction,
+    CronDecision,
+    CronJob,
+    CronObservation,
+    DeleteJob,
+    decide_cron,
+)
+from daskjob.lifecycle.decision import Event
+from daskjob.lifecycle.observation import Problem
+from daskjob.lifecycle.problems import read_refusal
+from daskjob.manifests.cron import dask_job
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which to look at the clock anew, at the latest: it may have been set.
+LONGEST = 60.0
+
+
+def cron_of(body: Body) -> Key | None:
+    """The cron job that an object is, or that is its controller; None if there is none."""
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace", "")
+    if body.get("kind") == DASK_CRON_JOBS.kind:
+        return namespace, metadata["name"]
+    owner = _controller(body)
+    return (namespace, str(owner.get("name"))) if owner is not None else None
+
+
+def cron_store() -> Store:
+    """Cron jobs and the jobs that they made."""
+    return Store(DASK_CRON_JOBS, cron_of)
+
+
+async def resync_crons(
+    client: KubeClient, jobs: Store, crons: Store, queue: WorkQueue, namespaces: Collection[str]
+) -> None:
+    """Lists all cron jobs, takes over from `jobs`, just listed, what they made, and has each looked at."""
+    for namespace in namespaces or (None,):
+        known = crons.uids(DASK_CRON_JOBS.kind, namespace)
+        try:
+            bodies = await client.list(DASK_CRON_JOBS, namespace)
+        except ApiError as error:
+            if error.kind is not ErrorKind.NOT_FOUND:
+                raise
+            logger.warning("cron jobs are not looked after: their definition, crds/daskcronjobs.yaml, is not installed")
+            return
+        crons.replace(DASK_CRON_JOBS.kind, bodies, known)
+    crons.replace(DASK_JOBS.kind, [body for _, body in jobs.job_bodies()], crons.uids(DASK_JOBS.kind, None))
+    for key in crons.jobs():
+        queue.add(key)
+
+
+def read_cron(body: Body, now: datetime) -> CronJob:
+    """A DaskCronJob as the API server has it."""
+    metadata = body["metadata"]
+    return CronJob(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation") or 0,
+        created=from_text(metadata.get("creationTimestamp")) or now,
+        deleting=bool(metadata.get("deletionTimestamp")),
+        spec=from_dict(DaskCronJobSpec, body.get("spec")),
+        status=from_dict(DaskCronJobStatus, body.get("status")),
+        run_now=(metadata.get("annotations") or {}).get(c.RUN_NOW_ANNOTATION) or None,
+    )
+
+
+def read_child(body: Body, now: datetime) -> Child:
+    metadata = body["metadata"]
+    status = from_dict(DaskJobStatus, body.get("status"))
+    ends = (ConditionType.COMPLETE, ConditionType.FAILED)
+    return Child(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        version=metadata.get("resourceVersion", ""),
+        created=from_text(metadata.get("creationTimestamp")) or now,
+        scheduled_at=from_text((metadata.get("annotations") or {}).get(c.SCHEDULED_AT_ANNOTATION)),
+        ended=next((each for each in ends if status.is_true(each)), None),
+        ended_at=from_text(status.completion_time),
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+@dataclass
+class Memory:
+    """What this process remembers of a cron job; losing it costs nothing that matters."""
+
+    uid: str
+    refusal: Problem | None = None
+    #: Events that have been told: they are true for as long as their reason lasts, and told once.
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+
+class CronReconciler:
+    """Brings one cron job after another to where its decision says."""
+
+    def __init__(self, client: KubeClient, store: Store, clock: Callable[[], datetime]) -> None:
+        """`store`: see `cron_store`."""
+        self._client = client
+        self._store = store
+        self._clock = clock
+        self._memories: dict[Key, Memory] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass. Returns in how many seconds to look again even if nothing happens (None: no need).
+
+        Raises ApiError if the status could not be written, or an action not be carried out.
+        """
+        body = self._store.job(key)
+        if body is None:
+            self._memories.pop(key, None)
+            return None
+        cron = read_cron(body, self._clock())
+        memory = self._memories.get(key)
+        seen = memory is not None and memory.uid == cron.uid
+        if memory is None or not seen:
+            memory = self._memories[key] = Memory(cron.uid)
+        await self._find_missing(key, cron)
+        now = self._clock()
+        jobs = tuple(read_child(each, now) for each in self._store.owned(key) if _is_child(each, cron.uid))
+        decision = decide_cron(CronObservation(now, cron, jobs, memory.refusal, seen))
+        if decision.status != cron.status:
+            await self._record(body, decision)
+        for event in decision.events:
+            await self._tell(cron, memory, event)
+        again = min(decision.again.total_seconds(), LONGEST) if decision.again is not None else None
+        if any(isinstance(each, CreateJob) for each in decision.actions):
+            again = 0.0
+        elif memory.refusal is not None:
+            # What could not be made is no longer asked for.
+            memory.refusal, again = None, 0.0
+        for action in decision.actions:
+            await self._perform(action, cron, memory)
+        return again
+
+    async def _find_missing(self, key: Key, cron: CronJob) -> None:
+        """Asks the API server for active jobs that the watch does not tell of: it may be late."""
+        there = {each["metadata"]["uid"] for each in self._store.owned(key)}
+        for active in cron.status.active:
+            if active.uid not in there:
+                found = await self._client.get(DASK_JOBS, cron.namespace, active.name)
+                if found is not None:
+                    self._store.put({**found, "kind": DASK_JOBS.kind})
+
+    async def _record(self, body: Body, decision: CronDecision) -> None:
+        metadata = {key: body["metadata"][key] for key in ("namespace", "name", "uid", "resourceVersion")}
+        written = await self._client.apply_status(
+            DASK_CRON_JOBS,
+            {
+                "apiVersion": DASK_CRON_JOBS.api_version,
+                "kind": DASK_CRON_JOBS.kind,
+                "metadata": metadata,
+                "status": to_dict(decision.status),
+            },
+        )
+        self._store.put({**written, "kind": DASK_CRON_JOBS.kind})
+
+    async def _tell(self, cron: CronJob, memory: Memory, event: Event) -> None:
+        if (event.reason, event.message) in memory.told:
+            return
+        memory.told.add((event.reason, event.message))
+        logger.log(
+            logging.WARNING if event.warning else logging.INFO, "%s/%s: %s", cron.namespace, cron.name, event.message
+        )
+        told = f"{cron.uid}/{event.reason}/{event.message}"
+        involved = {
+            "apiVersion": c.API_VERSION,
+            "kind": DASK_CRON_JOBS.kind,
+            "namespace": cron.namespace,
+            "name": cron.name,
+            "uid": cron.uid,
+        }
+        try:
+            await self._client.create(EVENTS, event_on(involved, told, event, self._clock()))
+        except ApiError as error:
+            # Events are a courtesy; the status has what matters.
+            logger.debug("event not posted for %s/%s: %s", cron.namespace, cron.name, error)
+
+    async def _perform(self, action: CronAction, cron: CronJob, memory: Memory) -> None:
+        if isinstance(action, DeleteJob):
+            await self._delete(action, cron, memory)
+            return
+        try:
+            await self._create(dask_job(cron, action), cron)
+        except ApiError as error:
+            problem = _refusal(error)
+            if problem is None:
+                raise
+            words = f"job {action.name} could not be made: {problem.message}"
+            await self._tell(cron, memory, Event(CronReason.FAILED_CREATE, words[:1000], warning=True))
+            if memory.refusal is None or memory.refusal.reason != problem.reason:
+                memory.refusal = problem
+                # The next pass, at once, tells it in the status, and tries again.
+                return
+            # The first words stay: a quota's counts differ with every try, and each write would bring on the next.
+            raise
+        memory.refusal = None
+
+    async def _create(self, job: Body, cron: CronJob) -> None:
+        name = job["metadata"]["name"]
+        try:
+            found = await self._client.create(DASK_JOBS, job)
+        except ApiError as error:
+            if error.kind is not ErrorKind.EXISTS:
+                raise
+            known = await self._client.get(DASK_JOBS, cron.namespace, name)
+            if known is None:
+                raise ApiError(ErrorKind.CONFLICT, 409, f"DaskJob {name} was deleted meanwhile") from error
+            found = {**known, "kind": DASK_JOBS.kind}
+            if not _is_child(found, cron.uid):
+                raise NameConflictError(DASK_JOBS.kind, name) from error
+        self._store.put({**found, "kind": DASK_JOBS.kind})
+
+    async def _delete(self, action: DeleteJob, cron: CronJob, memory: Memory) -> None:
+        job = action.job
+        place = (cron.namespace, job.name)
+        version = job.version if action.ended else None
+        if await self._client.delete(DASK_JOBS, *place, job.uid, version):
+            self._store.mark_deleting(DASK_JOBS.kind, *place, job.uid, to_seconds_text(self._clock()))
+            words = f"deleted job {job.name}: {action.why}"
+            await self._tell(cron, memory, Event(CronReason.SUCCESSFUL_DELETE, words))
+            return
+        found = await self._client.get(DASK_JOBS, *place)
+        if found is None or found["metadata"]["uid"] != job.uid:
+            self._store.forget(DASK_JOBS.kind, *place, job.uid)
+        else:
+            self._store.put({**found, "kind": DASK_JOBS.kind})
+
+
+def _controller(body: Body) -> Body | None:
+    owners: list[Body] = body["metadata"].get("ownerReferences") or []
+    kinds = (each for each in owners if each.get("controller") and each.get("kind") == DASK_CRON_JOBS.kind)
+    return next((each for each in kinds if each.get("apiVersion", "").startswith(f"{c.GROUP}/")), None)
+
+
+def _is_child(body: Body, uid: str) -> bool:
+    owner = _controller(body)
+    return owner is not None and owner.get("uid") == uid
+
+
+def _refusal(error: ApiError) -> Problem | None:
+    """What a user should know of a job that was refused; None for what passes by itself."""
+    if error.kind is ErrorKind.FORBIDDEN:
+        return read_refusal(error.message)
+    if error.kind is ErrorKind.INVALID:
+        if error.status == 409:
+            return Problem(Reason.NAME_CONFLICT, error.message)
+        return Problem(Reason.INVALID_SPEC, f"spec.jobTemplate: {error.message}", hopeless=True)
+    return None

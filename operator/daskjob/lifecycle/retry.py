@@ -1,0 +1,107 @@
+"""Whether a failed attempt is followed by another one, and when."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import re2
+
+from daskjob.api.constants import FailureClass, Reason, RetryAction
+from daskjob.api.spec import DaskJobSpec, FailureRule
+from daskjob.api.status import Failure, Retries
+
+#: These end the job whatever its policy says: it was told to end, had its time, or can never be made.
+FINAL = frozenset({Reason.INVALID_SPEC, Reason.DEADLINE_EXCEEDED, Reason.CANCELLED})
+#: What another attempt would meet again: only a rule makes it try.
+MISTAKES = frozenset(
+    {
+        Reason.MODULE_NOT_FOUND,
+        Reason.ENTRYPOINT_NOT_FOUND,
+        Reason.INVALID_JOB,
+        Reason.RESULT_NOT_SERIALIZABLE,
+        Reason.RESULT_TOO_LARGE,
+        Reason.CONFIG_MAP_NOT_FOUND,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.UNSCHEDULABLE,
+        Reason.QUOTA_EXCEEDED,
+        Reason.POD_REJECTED,
+        Reason.VOLUME_MOUNT_FAILED,
+        Reason.OPERATOR_FORBIDDEN,
+        Reason.NAME_CONFLICT,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`retries`: the counts with this failure in them, if another attempt follows; None if the job ends.
+    `note`: what to add to the failure's message."""
+
+    retries: Retries | None
+    note: str = ""
+
+
+def judge(spec: DaskJobSpec, before: Retries, failure: Failure) -> Verdict:
+    """What follows a failed attempt."""
+    if failure.reason in FINAL:
+        return Verdict(None)
+    rules = spec.failure_policy.rules if spec.failure_policy is not None else ()
+    for index, rule in enumerate(rules):
+        if matches(rule, failure):
+            where = f"spec.failurePolicy.rules[{index}]"
+            if rule.action is RetryAction.IGNORE:
+                return Verdict(replace(before, ignored=before.ignored + 1))
+            if rule.action is RetryAction.FAIL:
+                return Verdict(None, f"{where} says Fail" if spec.backoff_limit or before.total else "")
+            return _application(spec, before)
+    if failure.failure_class is FailureClass.INFRASTRUCTURE:
+        if before.infrastructure < spec.infrastructure_retries:
+            return Verdict(replace(before, infrastructure=before.infrastructure + 1))
+        return Verdict(None, _reached("infrastructureRetries", spec.infrastructure_retries))
+    if failure.reason in MISTAKES:
+        return Verdict(None, "not tried again: it would be the same" if spec.backoff_limit else "")
+    return _application(spec, before)
+
+
+def _application(spec: DaskJobSpec, before: Retries) -> Verdict:
+    if before.application < spec.backoff_limit:
+        return Verdict(replace(before, application=before.application + 1))
+    return Verdict(None, _reached("backoffLimit", spec.backoff_limit))
+
+
+def _reached(name: str, limit: int) -> str:
+    return f"spec.{name} ({limit}) is reached" if limit else ""
+
+
+def matches(rule: FailureRule, failure: Failure) -> bool:
+    """Whether all that a rule gives holds for the failure."""
+    if rule.on_reasons and failure.reason not in rule.on_reasons:
+        return False
+    codes = rule.on_exit_codes
+    if codes is not None and (
+        failure.exit_code is None or (failure.exit_code in codes.values) != (codes.operator == "In")
+    ):
+        return False
+    kind = failure.exception_type or ""
+    if rule.on_exception_types and not {kind, kind.rpartition(".")[2]} & set(rule.on_exception_types) - {""}:
+        return False
+    return rule.on_message_pattern is None or _found(rule.on_message_pattern, failure.message or "")
+
+
+def _found(pattern: str, text: str) -> bool:
+    # RE2 takes linear time whatever the pattern; one that it does not understand matches nothing.
+    try:
+        return re2.search(pattern, text) is not None
+    except re2.error:
+        return False
+
+
+def pause(spec: DaskJobSpec, uid: str, failures: int) -> timedelta:
+    """How long to wait after that many failures in this run (1 or more)."""
+    longest = float(spec.backoff.maximum_seconds)
+    seconds = min(longest, spec.backoff.initial_seconds * 2.0 ** min(failures - 1, 30))
+    # Jobs that failed together come back apart; by the UID, so that deciding again decides the same.
+    drawn = hashlib.sha256(f"{uid}:{failures}".encode()).digest()[0] / 255
+    return timedelta(seconds=seconds * (1.0 - 0.25 * drawn))

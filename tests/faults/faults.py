@@ -1,0 +1,108 @@
+"""What can befall a request, and plans that say when it does."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from .asked import Asked
+
+
+class Fault(Enum):
+    NONE = "none"
+    #: Refused: the request reaches nobody.
+    CONFLICT = "409"
+    EXPIRED = "410"
+    TOO_MANY = "429, Retry-After"
+    INTERNAL = "500"
+    UNAVAILABLE = "503"
+    #: Carried out, but the answer does not come: the connection is closed, or stays silent until the client gives up.
+    CUT_AFTER = "connection closed after the commit"
+    SILENT_AFTER = "no answer after the commit"
+    #: Carried out and answered, after 5 s.
+    LATE = "5 s latency"
+    #: Of watches: ends in mid-stream, inside an event; tells that its version is too old.
+    CUT_WATCH = "watch cut"
+    EXPIRED_WATCH = "watch: ERROR 410"
+    #: The operator is killed (SIGKILL) before the request is passed on, or when it was carried out.
+    KILL_BEFORE = "killed before"
+    KILL_AFTER = "killed after"
+
+
+ANY = {
+    Fault.TOO_MANY: 3,
+    Fault.INTERNAL: 3,
+    Fault.UNAVAILABLE: 3,
+    Fault.CUT_AFTER: 3,
+    Fault.SILENT_AFTER: 1,
+    Fault.LATE: 1,
+}
+#: How often each befalls a request of a kind, among those that a fault befalls.
+WEIGHTS: Mapping[str, Mapping[Fault, int]] = {
+    "get": ANY,
+    "list": ANY | {Fault.EXPIRED: 2},
+    "watch": {
+        Fault.CUT_WATCH: 6,
+        Fault.EXPIRED_WATCH: 3,
+        Fault.EXPIRED: 2,
+        Fault.TOO_MANY: 2,
+        Fault.INTERNAL: 2,
+        Fault.UNAVAILABLE: 2,
+        Fault.LATE: 1,
+    },
+    "create": ANY | {Fault.CONFLICT: 3},
+    "update": ANY | {Fault.CONFLICT: 3},
+    "patch": ANY | {Fault.CONFLICT: 3},
+    "delete": ANY | {Fault.CONFLICT: 3},
+}
+
+
+class Plan(Protocol):
+    def fate(self, asked: Asked) -> Fault: ...
+
+
+class Peace:
+    """Nothing happens."""
+
+    def fate(self, asked: Asked) -> Fault:
+        return Fault.NONE
+
+
+class Chaos:
+    """A fault befalls that share of all requests, of every verb and resource; `met` counts them."""
+
+    def __init__(self, seed: str, share: float = 0.1) -> None:
+        self.chance = random.Random(seed)
+        self.share = share
+        self.asked: Counter[str] = Counter()
+        self.met: Counter[tuple[str, Fault]] = Counter()
+
+    def fate(self, asked: Asked) -> Fault:
+        self.asked[asked.verb] += 1
+        if self.chance.random() >= self.share:
+            return Fault.NONE
+        weights = WEIGHTS[asked.verb]
+        (fault,) = self.chance.choices(list(weights), list(weights.values()))
+        self.met[asked.verb, fault] += 1
+        return fault
+
+
+@dataclass
+class Once:
+    """One fault, at that occurrence of one write; `sign` gives a write its name (see `writes`)."""
+
+    fault: Fault
+    write: str
+    occurrence: int
+    sign: Callable[[Asked], str]
+    seen: int = 0
+
+    def fate(self, asked: Asked) -> Fault:
+        if not asked.writes or self.sign(asked) != self.write:
+            return Fault.NONE
+        self.seen += 1
+        return self.fault if self.seen == self.occurrence else Fault.NONE

@@ -1,0 +1,213 @@
+"""The verdict over a job, from the history that the API server's watches told and from what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from daskjob.api import constants as c
+
+from .api import Api, Body
+from .endings import Ending
+from .place import Place, Seen, component_of, is_ended, labels_of
+
+LEFT = ("Pod", "DaskCluster", "DaskWorkerGroup", "Deployment", "ReplicaSet", "Service", "Secret", "ConfigMap")
+#: What an attempt has once, and the operator makes.
+OURS = ("DaskCluster", "DaskJobReport", "Pod")
+FOREVER = 1 << 62
+
+
+class Object:
+    """One object's life, in versions."""
+
+    def __init__(self, first: Seen) -> None:
+        self.kind, self.name, self.uid, self.body = first.kind, first.name, first.uid, first.body
+        self.made = first.version
+        self.told_to_go = self.gone = self.ended = FOREVER
+
+    def see(self, seen: Seen) -> None:
+        if "deletionTimestamp" in seen.body["metadata"] or seen.event == "DELETED":
+            self.told_to_go = min(self.told_to_go, seen.version)
+        if seen.event == "DELETED":
+            self.gone = min(self.gone, seen.version)
+        if seen.kind == "Pod" and is_ended(seen.body):
+            self.ended = min(self.ended, seen.version)
+        self.body = seen.body
+
+    @property
+    def over(self) -> int:
+        return min(self.gone, self.ended)
+
+    @property
+    def attempt(self) -> int:
+        return int(labels_of(self.body).get(c.ATTEMPT_LABEL, "0"))
+
+    @property
+    def is_runner(self) -> bool:
+        return self.kind == "Pod" and component_of(self.body) == "runner"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Record:
+    """What the status of a job said, and when it said so first."""
+
+    def __init__(self, history: Iterable[Seen], name: str) -> None:
+        self.accepted: dict[int, int] = {}
+        self.outcomes: dict[int, tuple[int, Mapping[str, Any]]] = {}
+        self.problems: list[str] = []
+        self.last: Body = {}
+        #: Versions from which on the job had ended, run by run, and until which.
+        self.ends: list[tuple[int, int]] = []
+        self.uid = ""
+        for seen in history:
+            if seen.kind == "DaskJob" and seen.name == name:
+                self._see(seen)
+
+    def _see(self, seen: Seen) -> None:
+        self.uid, self.last = seen.uid, seen.body
+        if seen.body["metadata"].get("finalizers"):
+            self.problems.append(f"the job has finalizers: {seen.body['metadata']['finalizers']}")
+        status = seen.body.get("status") or {}
+        for attempt in status.get("attempts") or ():
+            number = attempt["number"]
+            self.accepted.setdefault(number, seen.version)
+            if not attempt.get("outcome"):
+                if number in self.outcomes:
+                    self.problems.append(f"attempt {number} lost its outcome")
+                continue
+            told = {key: attempt.get(key) for key in ("outcome", "reason", "completionTime", "class")}
+            _, before = self.outcomes.setdefault(number, (seen.version, told))
+            if before != told:
+                self.problems.append(f"the outcome of attempt {number} changed from {before} to {told}")
+        if is_finished(seen.body):
+            if not self.ends or self.ends[-1][1] != FOREVER:
+                self.ends.append((seen.version, FOREVER))
+        elif self.ends and self.ends[-1][1] == FOREVER:
+            self.ends[-1] = (self.ends[-1][0], seen.version)
+
+
+def is_finished(job: Body) -> bool:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
+
+
+def is_clean(job: Body) -> bool:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return is_finished(job) and any(each["type"] == "CleanedUp" and each["status"] == "True" for each in conditions)
+
+
+def judge(place: Place, name: str, ending: Ending) -> list[str]:
+    """What was wrong with the job's run; empty if nothing was."""
+    record = Record(place.history, name)
+    objects: dict[str, Object] = {}
+    for seen in place.history:
+        if labels_of(seen.body).get(c.JOB_LABEL) == name:
+            objects.setdefault(seen.uid, Object(seen)).see(seen)
+    lives = list(objects.values())
+    return [
+        *record.problems,
+        *_wrong_end(record, ending),
+        *_wrong_numbers(record, lives, ending),
+        *_too_early(record, lives),
+        *_destroyed_unrecorded(place, record, lives),
+        *_overlapping(place, lives),
+        *_computed_twice(place, lives),
+        *(f"{each} has finalizers" for each in lives if each.body["metadata"].get("finalizers")),
+    ]
+
+
+def _wrong_end(record: Record, ending: Ending) -> list[str]:
+    status = record.last.get("status") or {}
+    problems = []
+    reason = (status.get("failure") or {}).get("reason", "")
+    if not is_finished(record.last):
+        problems.append(f"the job has not ended; it is {status.get('phase')}")
+    elif status.get("phase") != ending.phase or reason != ending.reason:
+        problems.append(f"ended as {status['phase']} {reason}, not as {ending.phase} {ending.reason}")
+    elif not ending.reason and (status.get("result") or {}).get("value") != "45":
+        problems.append(f"the result is {status.get('result')}")
+    outcomes = tuple(each.get("outcome") for each in status.get("attempts") or ())
+    if outcomes != ending.outcomes:
+        problems.append(f"attempts ended as {outcomes}, not as {ending.outcomes}")
+    return problems
+
+
+def _wrong_numbers(record: Record, lives: list[Object], ending: Ending) -> list[str]:
+    """Of every attempt one cluster, one runner and one report."""
+    problems = []
+    for number in record.accepted:
+        for kind in OURS:
+            found = [
+                each
+                for each in lives
+                if each.kind == kind and each.attempt == number and (kind != "Pod" or each.is_runner)
+            ]
+            fewest = 0 if number in ending.bare else 1
+            if not fewest <= len(found) <= 1:
+                what = "runner pods" if kind == "Pod" else f"{kind}s"
+                problems.append(f"attempt {number} had {len(found)} {what}: {[each.uid for each in found]}")
+    return problems
+
+
+def _too_early(record: Record, lives: list[Object]) -> list[str]:
+    """An attempt is recorded before anything is made for it, and nothing is made after the end."""
+    problems = []
+    for each in lives:
+        if labels_of(each.body).get(c.JOB_UID_LABEL) != record.uid:
+            problems.append(f"{each} belongs to another job")
+            continue
+        if each.made < record.accepted.get(each.attempt, FOREVER):
+            problems.append(f"{each} was made before its attempt was recorded")
+        if each.kind not in OURS or (each.kind == "Pod" and not each.is_runner):
+            continue
+        recorded = record.outcomes.get(each.attempt)
+        if recorded is not None and each.made > recorded[0]:
+            problems.append(f"{each} was made after its attempt had ended")
+    return problems
+
+
+def _destroyed_unrecorded(place: Place, record: Record, lives: list[Object]) -> list[str]:
+    """Nothing of an attempt is deleted before its outcome is recorded; but for what the world broke."""
+    broken = {each.attempt for each in lives if each.uid in place.broken and each.kind == "DaskCluster"}
+    problems = []
+    for each in lives:
+        recorded = record.outcomes.get(each.attempt, (FOREVER, {}))[0]
+        if each.told_to_go < recorded and each.uid not in place.broken and each.attempt not in broken:
+            problems.append(f"{each} was deleted before the outcome of its attempt was recorded")
+    return problems
+
+
+def _overlapping(place: Place, lives: list[Object]) -> list[str]:
+    """No pod or cluster of an attempt is made while one of an earlier attempt is there."""
+    problems = []
+    watched = [each for each in lives if each.kind in ("Pod", "DaskCluster")]
+    for later in watched:
+        for earlier in watched:
+            if earlier.attempt < later.attempt and later.made < earlier.over and earlier.uid not in place.lost:
+                problems.append(f"{later} was made while {earlier} was there")
+    return problems
+
+
+def _computed_twice(place: Place, lives: list[Object]) -> list[str]:
+    """Each attempt's graph was computed once at most."""
+    uids = {each.uid for each in lives}
+    computed = [uid for uid in place.computed if uid in uids]
+    return [f"runner {uid} computed its graph twice" for uid in set(computed) if computed.count(uid) > 1]
+
+
+async def left_of(api: Api, place: Place, name: str, ending: Ending) -> list[str]:
+    """What is there and should not be."""
+    left = []
+    for kind in (*LEFT, "DaskJobReport"):
+        for body in await api.list(kind, place.namespace):
+            labels = labels_of(body)
+            if labels.get(c.JOB_LABEL) != name or body["metadata"]["uid"] in place.lost:
+                continue
+            if not ending.vanishes and kind == "DaskJobReport":
+                continue
+            if not ending.vanishes and kind == "Pod" and component_of(body) == "runner" and is_ended(body):
+                continue
+            left.append(f"{kind} {body['metadata']['name']}")
+    return left

@@ -1,0 +1,95 @@
+"""A real control plane: etcd, kube-apiserver, the project's and Dask's CRDs, and three of Kubernetes' own controllers.
+
+Garbage collector, Deployments and ReplicaSets are the real ones (kube-controller-manager); there is no kubelet and no
+scheduler, and dask-kubernetes is played too: see `world`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from daskjob.schema import find_crds
+
+from ..apiserver.server import BINARIES, Server, running
+
+DASK_CRDS = Path(__file__).resolve().parents[2] / "charts/daskjob-operator/files/dask-crds"
+CONTROLLERS = ("garbage-collector-controller", "deployment-controller", "replicaset-controller")
+READY_SECONDS = 60
+
+
+@contextmanager
+def control_plane() -> Iterator[Server]:
+    """All of it, ready. Raises RuntimeError when a program is missing or does not get ready."""
+    with running() as server:
+        for folder in (str(find_crds()), str(DASK_CRDS)):
+            applied = server.kubectl("apply", "--filename", folder)
+            if applied.returncode:
+                raise RuntimeError(f"kubectl apply --filename {folder}: {applied.stderr}")
+        _await_established(server)
+        with _controllers(server):
+            yield server
+
+
+def _await_established(server: Server) -> None:
+    """Asked for here: `kubectl wait` gives up on a CRD that has no conditions yet."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        crds = server.admin.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").ok()["items"]
+        waiting = [each["metadata"]["name"] for each in crds if not _is_established(each)]
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"CRDs that are not established: {', '.join(waiting)}")
+        time.sleep(0.05)
+
+
+def _is_established(crd: dict[str, Any]) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or ()
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+@contextmanager
+def _controllers(server: Server) -> Iterator[None]:
+    """kube-controller-manager, as soon as its garbage collector knows the CRDs."""
+    log = server.kubeconfig.parent / "kube-controller-manager.log"
+    command = [
+        str(BINARIES / "kube-controller-manager"),
+        f"--kubeconfig={server.kubeconfig}",
+        f"--controllers={','.join(CONTROLLERS)}",
+        *("--leader-elect=false", "--secure-port=0"),
+        # Its own brake (20 requests a second) would be what the tests wait for.
+        *("--kube-api-qps=2000", "--kube-api-burst=4000"),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        _await_collector(server, process, log)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _await_collector(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until a report whose owner never was is collected."""
+    reports = "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobreports"
+    owner = {"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob", "name": "none", "uid": "none"}
+    canary = {
+        "apiVersion": "daskjob.io/v1alpha1",
+        "kind": "DaskJobReport",
+        "metadata": {"name": "canary", "ownerReferences": [owner]},
+        "spec": {"job": "none", "jobUID": "none", "attempt": 1},
+    }
+    server.admin.create(reports, canary).ok()
+    deadline = time.monotonic() + READY_SECONDS
+    while server.admin.get(f"{reports}/canary").status != 404:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the garbage collector did not get ready: …{log.read_text()[-2000:]}")
+        time.sleep(0.05)

@@ -1,0 +1,211 @@
+"""The runner of an attempt, played: what it reports, and what befalls it and its cluster.
+
+A script is a word; `SCRIPTS` says what each does, and what its attempt must end with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from daskjob import wire
+from daskjob.api import constants as c
+
+from . import pods
+from .api import Body
+from .place import Place, attempt_of, is_ready, labels_of
+
+TASKS = 10
+#: How often a runner that only waits speaks, in seconds (the real one: 5).
+QUIET = 0.3
+
+
+class Cancelled(Exception):
+    """The report asks the runner to stop."""
+
+
+class Gone(Exception):
+    """There is nothing left to report to."""
+
+
+def script_of(place: Place, pod: Body) -> str:
+    """What is to happen to the pod's attempt."""
+    scripts = place.scripts.get(labels_of(pod).get(c.JOB_LABEL, ""), ("ok",))
+    # Numbers start at 1; a job's last script is that of all attempts that follow.
+    return scripts[min(attempt_of(pod), len(scripts)) - 1]
+
+
+class Runner:
+    def __init__(self, place: Place, pod: Body) -> None:
+        self.place, self.pod = place, pod
+        self.uid = pod["metadata"]["uid"]
+        self.attempt = attempt_of(pod)
+        self.name = pod["metadata"]["name"].removesuffix("-runner")
+        self.job = labels_of(pod)[c.JOB_LABEL]
+        self.sequence = 0
+
+    async def run(self, script: str) -> None:
+        """Until its pod ends, or is gone."""
+        try:
+            if script == "mute":
+                await self.compute(speaks=False)
+                await self.end({"outcome": "Succeeded", "result": RESULT}, reports=False)
+                return
+            await self.say(stage="Starting", timings={"runnerStarted": now()})
+            await self.compute()
+            await SCRIPTS[script](self)
+        except Cancelled:
+            await self.end(failed("Cancelled", "cancelled as asked for by the report's spec.cancel"))
+        except Gone:
+            await self.end(failed("Cancelled", "the report is gone"), reports=False)
+
+    async def compute(self, speaks: bool = True) -> None:
+        """Until the graph is half done."""
+        await self.attend(lambda: self.component("scheduler") and self.component("worker"), speaks)
+        await self.place.pause(f"connect {self.attempt}")
+        await self.place.gate(lambda: self.place.phase(self.job) == "Starting")
+        self.place.computed.append(self.uid)
+        if not speaks:
+            await self.place.pause(f"compute {self.attempt}")
+            return
+        timings = dict.fromkeys(("connected", "firstWorker", "graphStarted"), now())
+        await self.say(stage="Running", timings=timings, progress={"total": TASKS, "done": 0}, workers=WORKERS)
+        await self.place.pause(f"compute {self.attempt}", 0.5)
+        await self.say(stage="Running", progress={"total": TASKS, "done": TASKS // 2}, workers=WORKERS)
+        await self.place.gate(lambda: self.place.phase(self.job) == "Running")
+
+    def component(self, name: str) -> list[Body]:
+        """Its cluster's pods of that kind that are ready."""
+        return [pod for pod in self.place.all("Pod", cluster=self.name, dask_component=name) if is_ready(pod)]
+
+    # What it says.
+
+    async def say(self, **parts: Any) -> None:
+        """Patches its report. Raises Cancelled if the answer asks for it, Gone if there is no report."""
+        report = await self.place.until(lambda: self.place.find("DaskJobReport", self.name))
+        if report["spec"].get("runnerPodUID") != self.uid:
+            raise Gone
+        self.sequence += 1
+        status = {"protocol": wire.PROTOCOL, "seq": self.sequence, "heartbeatTime": now(), **parts}
+        answer = await self.place.api.merge(report, {"status": status}, "status")
+        if answer is None:
+            raise Gone
+        if answer["spec"].get("cancel") and "outcome" not in parts:
+            raise Cancelled
+
+    async def attend(self, found: Callable[[], object], speaks: bool = True) -> None:
+        """Waits for something, and speaks now and then."""
+        while not found():
+            try:
+                await asyncio.wait_for(self.place.until(found), QUIET)
+            except TimeoutError:
+                if speaks:
+                    await self.say()
+
+    async def end(self, ending: Body, reports: bool = True) -> None:
+        """Its last words, to its report and in its termination message, and its end."""
+        if reports:
+            # A report that is gone keeps nobody from ending.
+            try:
+                await self.say(stage="Finished", timings={"graphFinished": now()}, **ending)
+            except Gone:
+                reports = False
+        await self.place.pause(f"exit {self.attempt}")
+        message = wire.termination_message(ending["outcome"], ending.get("result"), ending.get("failure"))
+        succeeded = ending["outcome"] == "Succeeded"
+        code = (0 if succeeded else 1) if reports else 3
+        await pods.end(self.place, self.pod, code, "Completed" if code == 0 else "Error", message)
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def failed(reason: str, message: str, **more: Any) -> Body:
+    return {"outcome": "Failed", "failure": {"reason": reason, "message": message, **more}}
+
+
+_VALUE = json.dumps(sum(range(TASKS)))
+RESULT = {"type": "int", "value": _VALUE, "size": len(_VALUE)}
+WORKERS = {"connected": 1, "threads": 1}
+
+
+async def _succeeds(runner: Runner) -> None:
+    await runner.say(stage="Running", progress={"total": TASKS, "done": TASKS})
+    await runner.end({"outcome": "Succeeded", "result": RESULT})
+
+
+async def _raises(runner: Runner) -> None:
+    await runner.end(failed("TaskFailed", "division by zero", exceptionType="ZeroDivisionError", taskKey="inverse-0"))
+
+
+async def _hangs(runner: Runner) -> None:
+    """Until it is cancelled."""
+    await runner.attend(lambda: False)
+
+
+async def _is_preempted(runner: Runner) -> None:
+    await pods.preempt(runner.place, runner.pod)
+
+
+async def _is_deleted(runner: Runner) -> None:
+    await pods.kill(runner.place, runner.pod)
+    await runner.attend(lambda: False)
+
+
+async def _exceeds_memory(runner: Runner) -> None:
+    await pods.end(runner.place, runner.pod, 137, "OOMKilled")
+
+
+async def _exits(runner: Runner) -> None:
+    await pods.end(runner.place, runner.pod, 0, "Completed")
+
+
+async def _loses_scheduler(runner: Runner) -> None:
+    """Its container ends; the runner notices a little later."""
+    for pod in runner.component("scheduler"):
+        await pods.restart(runner.place, pod, 139, "Error")
+    await runner.place.pause(f"notice {runner.attempt}", 1.0)
+    await runner.end(failed("SchedulerLost", "the connection to the scheduler was lost"))
+
+
+async def _loses_scheduler_pod(runner: Runner) -> None:
+    """The pod is deleted; a ReplicaSet makes another, which knows nothing."""
+    for pod in runner.component("scheduler"):
+        await pods.kill(runner.place, pod)
+    await runner.place.pause(f"notice {runner.attempt}", 1.0)
+    await runner.end(failed("SchedulerLost", "the connection to the scheduler was lost"))
+
+
+async def _loses_cluster(runner: Runner) -> None:
+    """Somebody deletes the DaskCluster."""
+    cluster = runner.place.find("DaskCluster", runner.name)
+    if cluster is not None:
+        runner.place.broken.add(cluster["metadata"]["uid"])
+        await runner.place.api.delete(cluster)
+    await runner.attend(lambda: False)
+
+
+async def _worker_exceeds_memory(runner: Runner) -> None:
+    for pod in runner.component("worker")[:1]:
+        await pods.restart(runner.place, pod, 137, "OOMKilled")
+    await runner.end(failed("WorkersKilled", "a task was on 4 workers that died"))
+
+
+SCRIPTS: dict[str, Callable[[Runner], Awaitable[None]]] = {
+    "ok": _succeeds,
+    "mute": _succeeds,
+    "raises": _raises,
+    "hangs": _hangs,
+    "preempted": _is_preempted,
+    "deleted": _is_deleted,
+    "out-of-memory": _exceeds_memory,
+    "exits": _exits,
+    "scheduler-restarts": _loses_scheduler,
+    "scheduler-deleted": _loses_scheduler_pod,
+    "cluster-deleted": _loses_cluster,
+    "worker-out-of-memory": _worker_exceeds_memory,
+}

@@ -1,0 +1,139 @@
+"""One job from its creation to its last trace, with a fault or without."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .endings import Ending, manifest
+from .faults import Fault, Once, Peace, Plan
+from .judge import is_clean, judge, left_of
+from .operators import Operator, Start
+from .place import Place
+from .proxy import Proxy, Write
+from .world import World
+from .writes import sign
+
+JOB = "sum"
+#: Seconds within which a job must have ended, and its last trace be gone; many times what it takes.
+PATIENCE = 90.0
+#: How long a killed operator stays away at most, in seconds.
+ABSENCE = 2.0
+#: How long an operator that was started again after the end is looked at, in seconds.
+LAST_LOOK = 0.5
+#: The kinds whose watches an operator opens.
+STREAMS = ("daskjobs", "daskjobreports", "daskclusters", "daskworkergroups", "deployments", "pods")
+
+
+@dataclass
+class Twin:
+    """What is to happen: `fault` at that occurrence of `write`; without one, nothing."""
+
+    ending: Ending
+    seed: int
+    fault: Fault = Fault.NONE
+    write: str = ""
+    occurrence: int = 1
+
+    def __str__(self) -> str:
+        if self.fault is Fault.NONE:
+            return f"{self.ending.name}, seed {self.seed}, undisturbed"
+        times = f" ({self.occurrence}. time)" if self.occurrence > 1 else ""
+        return f"{self.ending.name}, seed {self.seed}, {self.fault.value} «{self.write}»{times}"
+
+
+@dataclass
+class Story:
+    """What happened."""
+
+    twin: Twin
+    problems: list[str] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    #: Whether the fault befell its write.
+    met: bool = False
+    seconds: float = 0.0
+    log: str = ""
+
+    def __str__(self) -> str:
+        return "\n  ".join([f"{self.twin}: {self.seconds:.1f} s", *self.problems, *self.log.splitlines()[-40:]])
+
+
+async def tell(world: World, start: Start, folder: Path, twin: Twin) -> Story:
+    """Plays the twin's story in a namespace of its own, with an operator of its own."""
+    began = time.monotonic()
+    seed = f"{twin.ending.name}/{twin.seed}"
+    chance = random.Random(f"{seed}/{twin.fault.value}/{twin.write}/{twin.occurrence}")
+    place = await world.settle(f"t-{twin.ending.name}"[:50].strip("-"), seed, free=False)
+    place.scripts[JOB] = twin.ending.scripts
+    operator = Operator(start, folder, [place.namespace], place.namespace)
+    operator.pause = chance.choice((0.0, chance.uniform(0, ABSENCE)))
+
+    async def kill() -> None:
+        # From here on nobody waits for the operator.
+        place.free = True
+        place.tell()
+        await operator.kill()
+
+    plan: Plan = Peace() if twin.fault is Fault.NONE else Once(twin.fault, twin.write, twin.occurrence, sign)
+    story = Story(twin)
+    async with Proxy(world.api, plan, kill) as proxy:
+        operator.configure(proxy)
+        running = asyncio.create_task(operator.run())
+        try:
+            await _play(world, place, twin, chance.randint(1, 3))
+            await _finish(operator, proxy, place)
+        except TimeoutError:
+            story.problems.append(f"no end after {PATIENCE:.0f} s")
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    await _conclude(world, place, operator, story)
+    story.writes, story.met = proxy.writes, bool(proxy.met)
+    story.seconds = time.monotonic() - began
+    if story.problems and operator.log.exists():
+        story.log = operator.log.read_text()
+    world.leave(place)
+    return story
+
+
+async def _play(world: World, place: Place, twin: Twin, workers: int) -> None:
+    """Until the job has ended and is cleaned up, or is gone."""
+    ending = twin.ending
+    job = await world.api.create(manifest(ending, place.namespace, JOB, workers))
+    assert job is not None
+    async with asyncio.timeout(PATIENCE):
+        await place.until(lambda: place.job(JOB))
+        if ending.user is not None:
+            await ending.user(place, JOB)
+        await _until(place, lambda: not place.job(JOB) if ending.vanishes else is_clean(place.job(JOB)))
+
+
+async def _finish(operator: Operator, proxy: Proxy, place: Place) -> None:
+    """An operator that was killed last of all has to find that there is nothing to do."""
+    async with asyncio.timeout(PATIENCE):
+        while operator.kills >= operator.starts or any(not proxy.watches.get(each) for each in STREAMS):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(LAST_LOOK)
+
+
+async def _until(place: Place, found: Callable[[], object]) -> None:
+    """Or until somebody of the world has failed."""
+    await place.until(lambda: found() or place.errors)
+
+
+async def _conclude(world: World, place: Place, operator: Operator, story: Story) -> None:
+    ending = story.twin.ending
+    deadline = time.monotonic() + 20
+    while left := await left_of(world.api, place, JOB, ending):
+        if time.monotonic() > deadline or story.problems:
+            story.problems.append(f"left behind: {', '.join(left)}")
+            break
+        await asyncio.sleep(0.1)
+    story.problems += judge(place, JOB, ending)
+    story.problems += [f"the world: {error!r}" for error in place.errors]
+    if operator.own_ends:
+        story.problems.append(f"the operator ended by itself {operator.own_ends} times")

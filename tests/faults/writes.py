@@ -1,0 +1,44 @@
+"""A name for each write of an operator, the same in every run of the same story."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .asked import Asked
+from .proxy import Write
+
+#: Renewed for ever: only the first of each is a step of a story.
+RENEWED = ("create leases", "patch leases")
+
+_UID = re.compile(r"-[0-9a-f]{5}-(?=\d+(-|$))")
+_HASH = re.compile(r"[-.][0-9a-f]{8,}$")
+
+
+def sign(asked: Asked) -> str:
+    """`create pods sum-1-runner`, `patch daskjobs/status sum: 1 Running`."""
+    name = _HASH.sub("", _UID.sub("-", asked.name))
+    what = f"{asked.verb} {asked.resource}{'/' + asked.subresource if asked.subresource else ''} {name}".strip()
+    if asked.resource == "events":
+        return f"{what}: {asked.body.get('reason')}"
+    if asked.resource == "daskjobs" and asked.subresource == "status":
+        return f"{what}: {_state(asked.body.get('status') or {})}"
+    return what
+
+
+def _state(status: Mapping[str, Any]) -> str:
+    """What a status says, without what differs from run to run."""
+    true = {each["type"] for each in status.get("conditions") or () if each["status"] == "True"}
+    attempts = status.get("attempts") or ()
+    words = [str(status.get("attempt") or 0), str(status.get("phase"))]
+    if attempts and attempts[-1].get("outcome"):
+        words.append(f"attempt {attempts[-1]['outcome']}")
+    return " ".join([*words, *sorted(true & {"CleanedUp"})])
+
+
+def steps(writes: Iterable[Write]) -> dict[str, int]:
+    """How often each write was made, in the order of their first times."""
+    counts = Counter(sign(each.asked) for each in writes)
+    return {name: 1 if name.startswith(RENEWED) else count for name, count in counts.items()}
