@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from daskjob import __version__
 from daskjob.control import metrics
 from daskjob.control.client import KubeClient
 from daskjob.control.collect import Lookup
+from daskjob.control.cron import CronReconciler, cron_store, crons_served, resync_crons
 from daskjob.control.errors import ApiError, ErrorKind
 from daskjob.control.health import Health, answer
 from daskjob.control.lease import LeaseLock, lead
@@ -22,7 +24,7 @@ from daskjob.control.perform import Performer
 from daskjob.control.policy import INTERVAL, policy_in_force
 from daskjob.control.queue import WorkQueue
 from daskjob.control.reconcile import Reconciler
-from daskjob.control.resync import keep_resyncing
+from daskjob.control.resync import keep_resyncing, resync
 from daskjob.control.store import Key, Store
 from daskjob.errors import SpecError
 from daskjob.handlers import make_registry, make_settings
@@ -43,15 +45,19 @@ async def operate(settings: Settings) -> None:
     store, queue = Store(), WorkQueue()
     performer = Performer(client, store, settings.defaults, build())
     reconciler = Reconciler(client, store, performer, now, settings.limits, queue.add)
+    with_crons = await crons_served(client, settings.namespaces)
+    crons, cron_queue = cron_store(), WorkQueue("daskcronjob")
+    cron_reconciler = CronReconciler(client, crons, now)
+    queues = [queue, cron_queue]
 
     watches = Watches(metrics.watch_request)
     lock = LeaseLock(client, settings.operator_namespace, settings.lease_name, settings.pod_name)
-    health, lookup = Health(watches, lock, [queue]), Lookup(store, [queue])
+    health, lookup = Health(watches, lock, queues), Lookup(store, queues)
 
-    async def process(key: Key) -> None:
+    async def process(key: Key, queue: WorkQueue, reconcile: Callable[[Key], Awaitable[float | None]]) -> None:
         try:
             with metrics.reconciling(queue.name):
-                again = await reconciler.reconcile(key)
+                again = await reconcile(key)
         except ApiError as error:
             if error.kind is ErrorKind.TERMINATING:
                 return
@@ -69,6 +75,17 @@ async def operate(settings: Settings) -> None:
             if again is not None:
                 queue.add_after(key, again)
 
+    async def process_job(key: Key) -> None:
+        await process(key, queue, reconciler.reconcile)
+
+    async def process_cron(key: Key) -> None:
+        await process(key, cron_queue, cron_reconciler.reconcile)
+
+    async def look_at_all() -> None:
+        await resync(client, store, queue, settings.namespaces)
+        if with_crons:
+            await resync_crons(client, store, crons, cron_queue, settings.namespaces)
+
     async def check_policy() -> float:
         """Returns in how many seconds to check again."""
         token = await policy_in_force(client, settings.policy_name)
@@ -85,10 +102,11 @@ async def operate(settings: Settings) -> None:
         logger.info("leading")
         health.lead()
         async with asyncio.TaskGroup() as group:
-            group.create_task(keep_resyncing(client, store, queue, settings.namespaces, health.complete, health.looked))
+            group.create_task(keep_resyncing(look_at_all, health.complete, health.looked))
             await health.complete.wait()
             group.create_task(keep_checking(await check_policy()))
-            group.create_task(queue.run(process, settings.concurrency))
+            group.create_task(queue.run(process_job, settings.concurrency))
+            group.create_task(cron_queue.run(process_cron, settings.concurrency))
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,7 +117,9 @@ async def operate(settings: Settings) -> None:
         asyncio.create_task(lead(lock, work), name="leader"),
         asyncio.create_task(
             kopf.operator(
-                registry=make_registry(store, queue, watches, settings.namespaces),
+                registry=make_registry(
+                    store, queue, watches, settings.namespaces, (crons, cron_queue) if with_crons else None
+                ),
                 settings=make_settings(),
                 clusterwide=not settings.namespaces,
                 namespaces=settings.namespaces,
@@ -119,7 +139,9 @@ async def operate(settings: Settings) -> None:
     failed = [task for task in done if not task.cancelled() and task.exception() is not None]
     for task in failed:
         logger.critical("%s ended", task.get_name(), exc_info=task.exception())
-    if failed or not stop.is_set():
+    # kopf takes the signals for itself, and ends then.
+    told = stop.is_set() or any(task.get_name() == "watches" for task in done)
+    if failed or not told:
         sys.exit(1)
     logger.info("stopped")
 

@@ -10,7 +10,7 @@ import kopf
 
 from daskjob.api import constants as c
 from daskjob.control import metrics
-from daskjob.control.client import DASK_JOBS, WATCHED, Resource
+from daskjob.control.client import DASK_CRON_JOBS, DASK_JOBS, WATCHED, Resource
 from daskjob.control.queue import WorkQueue
 from daskjob.control.store import Store
 from daskjob.probes.watches import Watches
@@ -26,11 +26,15 @@ class Backoffs:
             yield random.uniform(20, 30)
 
 
+Feed = tuple[Store, WorkQueue]
+"""Who is told of an event: what is known, and what is to be looked at."""
+
+
 def make_registry(
-    store: Store, queue: WorkQueue, watches: Watches, namespaces: Collection[str]
+    store: Store, queue: WorkQueue, watches: Watches, namespaces: Collection[str], crons: Feed | None = None
 ) -> kopf.OperatorRegistry:
     """Handlers of raw events only: others would leave annotations and finalizers on the objects. `namespaces`: those
-    that are watched; empty for all."""
+    that are watched; empty for all. `crons`: of cron jobs; None, if these are not looked after."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -38,7 +42,7 @@ def make_registry(
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
         return await watches.log_in(found)
 
-    def watch(resource: Resource) -> None:
+    def watch(resource: Resource, *feeds: Feed) -> None:
         group, _, version = resource.api_version.rpartition("/")
         watches.expect(resource.path(namespace) for namespace in namespaces or (None,))
 
@@ -46,12 +50,16 @@ def make_registry(
         async def look(event: kopf.RawEvent, **_: Any) -> None:
             metrics.WATCH_EVENTS.labels(resource.plural).inc()
             body = {**event["object"], "kind": resource.kind, "apiVersion": resource.api_version}
-            key = store.drop(body) if event["type"] == "DELETED" else store.put(body)
-            if key is not None:
-                queue.add(key)
+            for known, waiting in feeds:
+                key = known.drop(body) if event["type"] == "DELETED" else known.put(body)
+                if key is not None:
+                    waiting.add(key)
 
+    made_by_crons = [crons] if crons is not None else []
     for resource in WATCHED:
-        watch(resource)
+        watch(resource, (store, queue), *(made_by_crons if resource is DASK_JOBS else []))
+    if crons is not None:
+        watch(DASK_CRON_JOBS, crons)
     return registry
 
 

@@ -63,6 +63,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             raise ValueError(f"DASKJOB_{name}: {value} is no port; give 1 to 65535, or 0 for none")
         return value
 
+    def limit(name: str) -> int:
+        value = number(name, 0)
+        if value < 0:
+            raise ValueError(f"DASKJOB_{name}: {value} would let no job run; give 0 for no limit")
+        return value
+
     def mapping(name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
             value = json.loads(text(name)) if text(name) else default
@@ -83,9 +89,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     concurrency = number("CONCURRENCY", base.concurrency)
     if concurrency < 1:
         raise ValueError(f"DASKJOB_CONCURRENCY: {concurrency} would look at no job; give 1 or more")
-    limits = Limits(number("MAX_RUNNING_JOBS", 0), number("MAX_RUNNING_JOBS_PER_NAMESPACE", 0))
-    if min(limits.total, limits.per_namespace) < 0:
-        raise ValueError("DASKJOB_MAX_RUNNING_JOBS and …_PER_NAMESPACE: give 0 for no limit, or more")
+    limits = Limits(limit("MAX_RUNNING_JOBS"), limit("MAX_RUNNING_JOBS_PER_NAMESPACE"))
     return Settings(
         namespaces=words("NAMESPACES"),
         operator_namespace=text("OPERATOR_NAMESPACE", base.operator_namespace),

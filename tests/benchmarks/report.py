@@ -163,9 +163,14 @@ def verdicts(runs: Sequence[Run]) -> list[Verdict]:
 
 
 def verdict_table(runs: Sequence[Run]) -> str:
+    return as_table(verdicts(runs))
+
+
+def as_table(found: Iterable[Verdict]) -> str:
+    """As Markdown, a line for each."""
     words = {True: "yes", False: "**no**", None: "not measured"}
     rows = ["| target | reached | |", "|---|---|---|"]
-    rows += [f"| {each.target} | {words[each.reached]} | {each.numbers} |" for each in verdicts(runs)]
+    rows += [f"| {each.target} | {words[each.reached]} | {each.numbers} |" for each in found]
     return "\n".join(rows)
 
 

@@ -12,8 +12,10 @@ Rules = list[dict[str, Any]]
 
 #: (group, resource) -> verbs. A right that code needs goes here and into the chart.
 OPERATOR = {
-    ("daskjob.io", "daskjobs"): {"get", "list", "watch"},
+    ("daskjob.io", "daskjobs"): {"get", "list", "watch", "create", "delete"},
     ("daskjob.io", "daskjobs/status"): {"patch"},
+    ("daskjob.io", "daskcronjobs"): {"get", "list", "watch"},
+    ("daskjob.io", "daskcronjobs/status"): {"patch"},
     ("daskjob.io", "daskjobreports"): {"get", "list", "watch", "create", "patch", "delete"},
     ("kubernetes.dask.org", "daskclusters"): {"get", "list", "watch", "create", "delete"},
     ("kubernetes.dask.org", "daskworkergroups"): {"list", "watch", "patch", "delete"},
@@ -152,7 +154,8 @@ def test_users_roles_are_aggregated(default: Rendering) -> None:
     assert aggregates("daskjob-operator-edit") == {"edit", "admin"}
     assert aggregates("daskjob-operator-view") == {"view", "edit", "admin"}
     writing = {"create", "update", "patch", "delete", "deletecollection"}
-    assert verbs(default.one("ClusterRole", "daskjob-operator-edit")["rules"]) == {("daskjob.io", "daskjobs"): writing}
+    kinds = (("daskjob.io", "daskjobs"), ("daskjob.io", "daskcronjobs"))
+    assert verbs(default.one("ClusterRole", "daskjob-operator-edit")["rules"]) == dict.fromkeys(kinds, writing)
     for given in verbs(default.one("ClusterRole", "daskjob-operator-view")["rules"]).values():
         assert given == {"get", "list", "watch"}
 

@@ -11,7 +11,7 @@ import yaml
 from .conftest import CHART, NAMESPACE, ROOT, Rendering
 
 OPERATOR, CONTROLLER = "daskjob-operator", "daskjob-operator-dask-controller"
-OUR_CRDS = {"daskjobs.daskjob.io", "daskjobreports.daskjob.io"}
+OUR_CRDS = {"daskjobs.daskjob.io", "daskcronjobs.daskjob.io", "daskjobreports.daskjob.io"}
 DASK_CRDS = {"daskclusters.kubernetes.dask.org", "daskworkergroups.kubernetes.dask.org"}
 KEEP = "helm.sh/resource-policy"
 
@@ -107,9 +107,10 @@ def test_pods_fit_the_restricted_standard(default: Rendering, name: str) -> None
     assert set(container["resources"]["requests"]) == {"cpu", "memory"}
     assert pod["terminationGracePeriodSeconds"] == 30
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
-    [port] = container["ports"]
-    assert str(port["containerPort"]) == default.env(name)["DASKJOB_HEALTH_PORT"]
+        path = "/readyz" if probe == "readinessProbe" else "/healthz"
+        assert container[probe]["httpGet"] == {"path": path, "port": "health"}
+    ports = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
+    assert ports["health"] == default.env(name)["DASKJOB_HEALTH_PORT"]
 
 
 def test_commands(default: Rendering) -> None:
@@ -140,6 +141,7 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_LOG_LEVEL": "INFO",
     }
     assert env == shared | {
+        "DASKJOB_METRICS_PORT": "8081",
         "DASKJOB_LEASE_NAME": OPERATOR,
         "DASKJOB_POLICY_NAME": f"{OPERATOR}-report-writers",
         "DASKJOB_CLUSTER_DOMAIN": "cluster.local",
@@ -245,10 +247,15 @@ def test_no_object_carries_the_label_of_jobs(default: Rendering) -> None:
 def test_network_policy(render, default: Rendering) -> None:
     spec = default.one("NetworkPolicy", OPERATOR)["spec"]
     assert spec["policyTypes"] == ["Ingress"]
-    assert spec["ingress"] == [{"ports": [{"port": "health", "protocol": "TCP"}]}]
+    health, metrics = ({"ports": [{"port": name, "protocol": "TCP"}]} for name in ("health", "metrics"))
+    assert spec["ingress"] == [health, metrics]
     peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
-    [rule] = render({"networkPolicy": {"from": peers}}).one("NetworkPolicy", OPERATOR)["spec"]["ingress"]
-    assert rule["from"] == peers
+
+    def ingress(**values: Any) -> Any:
+        return render({"networkPolicy": values}).one("NetworkPolicy", OPERATOR)["spec"]["ingress"]
+
+    assert ingress(**{"from": peers}) == [{**health, "from": peers}, metrics]
+    assert ingress(metricsFrom=peers) == [health, {**metrics, "from": peers}]
     assert not render({"networkPolicy": {"enabled": False}}).all("NetworkPolicy")
 
 

@@ -71,6 +71,9 @@ def test_every_object_is_closed_but_those_of_kubernetes() -> None:
         ({"job": {"image": "a"}}, "/job"),
         ({"log": {"level": "TRACE"}}, "/log/level"),
         ({"crds": {"enabled": True}}, "/crds"),
+        ({"metrics": {"port": 8080}}, "/metrics/port"),
+        ({"metrics": {"podMonitor": {"interval": "often"}}}, "/metrics/podMonitor/interval"),
+        ({"metrics": {"prometheusRule": {"interval": "1m"}}}, "/metrics/prometheusRule"),
     ],
 )
 def test_wrong_values_are_refused_at_their_place(refused, values: dict[str, Any], place: str) -> None:

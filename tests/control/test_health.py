@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import kopf
 import pytest
 
-from daskjob.__main__ import operate
 from daskjob.control.client import WATCHED
 from daskjob.control.collect import Lookup
 from daskjob.control.health import Health, Limits, answer
@@ -22,10 +22,10 @@ from daskjob.control.store import Key, Store
 from daskjob.handlers import Backoffs, make_registry, make_settings
 from daskjob.probes.sign import Sign
 from daskjob.probes.watches import Watches
-from daskjob.settings import Settings
 
-from .clock import run
-from .fake_api import FakeApi
+from ..support.fake_api import FakeApi
+from ..support.probing import ask, becomes, free_ports, listening
+from .test_queue import in_jumping_time, working
 
 #: Stands for the three minutes of the default limit; kopf's times are as much shorter.
 SILENCE = 1.0
@@ -50,44 +50,47 @@ class Turns:
 
 
 class Process:
-    """An operator without its work: watches, and the probes, standing by."""
+    """An operator without its work: watches and probes, standing by; in a thread, as kopf ends every task of its loop
+    when it ends."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.clock = Turns()
-        self.watches, self.store, self.queue = Watches(clock=self.clock), Store(), WorkQueue()
-        client: Any = None
-        self.lock = LeaseLock(client, "ops", "lease", "me")
-        self.lock.holder = "other"
-        self.health = Health(self.watches, self.lock, [self.queue], LIMITS)
-        self.tasks: list[asyncio.Task[Any]] = []
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.run()), daemon=True)
 
     async def start(self) -> None:
+        self.thread.start()
+        await listening(self.port)
+
+    async def run(self) -> None:
         settings = make_settings()
         settings.watching.inactivity_timeout = SILENCE / 3
         settings.networking.error_backoffs = [SILENCE / 6] * 1000
-        registry = make_registry(self.store, self.queue, self.watches, ())
-        self.begin(self.clock.run())
-        self.begin(answer(self.health, Lookup(self.store, [self.queue]), self.port, 0))
-        self.begin(kopf.operator(registry=registry, settings=settings, clusterwide=True, stop_flag=asyncio.Event()))
-        await listening(self.port)
-
-    def begin(self, work: Any) -> None:
-        self.tasks.append(asyncio.ensure_future(work))
+        # It would end the tests.
+        settings.process.ultimate_exiting_timeout = None
+        watches, store, queue = Watches(clock=self.clock), Store(), WorkQueue()
+        client: Any = None
+        lock = LeaseLock(client, "ops", "lease", "me")
+        lock.holder = "other"
+        health = Health(watches, lock, [queue], LIMITS)
+        registry = make_registry(store, queue, watches, ())
+        tasks = [
+            asyncio.ensure_future(self.clock.run()),
+            asyncio.ensure_future(answer(health, Lookup(store, [queue]), self.port, 0)),
+        ]
+        await kopf.operator(registry=registry, settings=settings, clusterwide=True, stop_flag=self.stopped)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def ask(self, path: str) -> tuple[int, dict[str, Any]]:
-        for task in self.tasks:
-            assert not task.done(), task
+        assert self.thread.is_alive(), "kopf gave up"
         return await ask(self.port, path)
 
     async def becomes(self, path: str, status: int) -> dict[str, Any]:
-        """Asks until the answer has that status; gives it."""
-        async with asyncio.timeout(20):
-            while True:
-                found, body = await self.ask(path)
-                if found == status:
-                    return body
-                await asyncio.sleep(0.05)
+        assert self.thread.is_alive(), "kopf gave up"
+        return await becomes(self.port, path, status)
 
     async def stays_alive(self, seconds: float) -> None:
         """Asks for so long, by the process' clock, and hears nothing but 200."""
@@ -98,27 +101,9 @@ class Process:
             await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-
-async def ask(port: int, path: str) -> tuple[int, Any]:
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
-        text = await response.text()
-        return response.status, await response.json() if response.content_type == "application/json" else text
-
-
-async def listening(port: int) -> None:
-    """Returns once somebody answers there."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await ask(port, "/")
-            except aiohttp.ClientConnectionError:
-                await asyncio.sleep(0.02)
-            else:
-                return
+        self.stopped.set()
+        await asyncio.to_thread(self.thread.join, 20)
+        assert not self.thread.is_alive()
 
 
 @pytest.fixture
@@ -132,11 +117,7 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 @pytest.fixture
 def ports() -> tuple[int, int]:
-    """Two that are free."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+    return free_ports()
 
 
 @pytest.fixture
@@ -281,10 +262,6 @@ class Leader:
         self.health.looked = Sign(self.time)
 
 
-def in_jumping_time(test: Any) -> Any:
-    return lambda: run(test)
-
-
 @in_jumping_time
 async def test_a_pass_that_hangs() -> None:
     process = Leader()
@@ -294,12 +271,11 @@ async def test_a_pass_that_hangs() -> None:
 
     process.health.lead()
     process.queue.add(JOB)
-    task = asyncio.ensure_future(process.queue.run(hang, 2))
-    await asyncio.sleep(599)
-    assert process.health.dead() == []
-    await asyncio.sleep(2)
-    assert process.health.dead() == ["queue daskjob: team/sum has been worked on for 601 s"]
-    task.cancel()
+    async with working(process.queue, hang):
+        await asyncio.sleep(599)
+        assert process.health.dead() == []
+        await asyncio.sleep(2)
+        assert process.health.dead() == ["queue daskjob: team/sum has been worked on for 601 s"]
 
 
 @in_jumping_time
@@ -311,13 +287,12 @@ async def test_a_worker_that_died() -> None:
         raise asyncio.CancelledError
 
     process.health.lead()
-    task = asyncio.ensure_future(process.queue.run(cancelled, 2))
-    await asyncio.sleep(1)
-    assert process.health.dead() == []
-    process.queue.add(JOB)
-    await asyncio.sleep(1)
-    assert process.health.dead() == ["1 of 2 workers of queue daskjob have ended"]
-    task.cancel()
+    async with working(process.queue, cancelled):
+        await asyncio.sleep(1)
+        assert process.health.dead() == []
+        process.queue.add(JOB)
+        await asyncio.sleep(1)
+        assert process.health.dead() == ["1 of 2 workers of queue daskjob have ended"]
 
 
 @in_jumping_time
@@ -341,16 +316,15 @@ async def test_more_work_than_can_be_done() -> None:
         await asyncio.sleep(60)
 
     process.health.lead()
-    task = asyncio.ensure_future(process.queue.run(work, 1))
-    for number in range(60):
-        process.queue.add(("team", str(number)))
-    for _ in range(59):
-        await asyncio.sleep(60)
-        assert process.health.dead() == []
-    await asyncio.sleep(7200)
-    process.queue.add(JOB)
-    assert process.health.dead() == [], "that there was nothing to do is no fault"
-    task.cancel()
+    async with working(process.queue, work, 1):
+        for number in range(60):
+            process.queue.add(("team", str(number)))
+        for _ in range(59):
+            await asyncio.sleep(60)
+            assert process.health.dead() == []
+        await asyncio.sleep(7200)
+        process.queue.add(JOB)
+        assert process.health.dead() == [], "that there was nothing to do is no fault"
 
 
 @in_jumping_time
@@ -391,24 +365,29 @@ async def test_who_is_ready() -> None:
 
 @pytest.mark.parametrize("leads", [True, False])
 async def test_the_whole_operator(api: FakeApi, ports: tuple[int, int], leads: bool) -> None:
-    """It answers as its settings say, leading or standing by."""
+    """It answers where its settings say, leading or standing by, and ends when it is told to."""
     if not leads:
         spec = {"holderIdentity": "other", "leaseDurationSeconds": 3600, "acquireTime": "x", "renewTime": "x"}
         api.lease = {"metadata": {"name": "lease", "namespace": "ops"}, "spec": spec}
-    settings = Settings(operator_namespace="ops", pod_name="me", health_port=ports[0], metrics_port=ports[1])
-    task = asyncio.ensure_future(operate(settings))
-    await listening(ports[0])
-    async with asyncio.timeout(20):
-        while (await ask(ports[0], "/readyz"))[0] != 200:
-            assert not task.done()
-            await asyncio.sleep(0.05)
-    status, body = await ask(ports[0], "/healthz")
-    assert (status, body["leading"], body["leader"]) == (200, leads, "me" if leads else "other")
-    status, text = await ask(ports[1], "/metrics")
-    assert status == 200
-    lines = text.splitlines()
-    assert f"daskjob_leader {float(leads)}" in lines
-    assert 'daskjob_api_requests_total{code="200",resource="pods",verb="watch"} ' in text
-    assert (await ask(ports[1], "/healthz"))[0] == 404
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    settings = {"OPERATOR_NAMESPACE": "ops", "POD_NAME": "me", "HEALTH_PORT": ports[0], "METRICS_PORT": ports[1]}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "daskjob",
+        env={**os.environ, **{f"DASKJOB_{name}": str(value) for name, value in settings.items()}},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        await listening(ports[0])
+        await becomes(ports[0], "/readyz", 200)
+        status, body = await ask(ports[0], "/healthz")
+        assert (status, body["leading"], body["leader"]) == (200, leads, "me" if leads else "other")
+        status, text = await ask(ports[1], "/metrics")
+        assert status == 200
+        assert f"daskjob_leader {float(leads)}" in text.splitlines()
+        assert 'daskjob_api_requests_total{code="200",resource="pods",verb="watch"} ' in text
+        assert (await ask(ports[1], "/healthz"))[0] == 404
+    finally:
+        process.terminate()
+        _, log = await process.communicate()
+    assert process.returncode == 0, log.decode()

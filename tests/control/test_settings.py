@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from daskjob.lifecycle.queueing import Limits
 from daskjob.manifests.pods import DEFAULT_SECURITY
 from daskjob.settings import Settings, read_settings
 
@@ -24,9 +25,12 @@ def test_all_of_them() -> None:
             "DASKJOB_LEASE_NAME": "lease",
             "DASKJOB_POD_NAME": "me",
             "DASKJOB_HEALTH_PORT": "0",
+            "DASKJOB_METRICS_PORT": "0",
             "DASKJOB_LOG_FORMAT": "json",
             "DASKJOB_LOG_LEVEL": "debug",
             "DASKJOB_CONCURRENCY": "3",
+            "DASKJOB_MAX_RUNNING_JOBS": "20",
+            "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "5",
             "DASKJOB_DEFAULT_IMAGE": "localhost/dask:test",
             "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "Never",
             "DASKJOB_ALLOW": "hostPath,privileged",
@@ -36,8 +40,9 @@ def test_all_of_them() -> None:
     )
     assert settings.namespaces == ("a", "b", "c")
     assert (settings.operator_namespace, settings.lease_name, settings.pod_name) == ("ops", "lease", "me")
-    assert (settings.health_port, settings.concurrency) == (0, 3)
+    assert (settings.health_port, settings.metrics_port, settings.concurrency) == (0, 0, 3)
     assert (settings.log_format, settings.log_level) == ("json", "DEBUG")
+    assert settings.limits == Limits(20, 5)
     defaults = settings.defaults
     assert (defaults.image, defaults.image_pull_policy) == ("localhost/dask:test", "Never")
     assert defaults.allowed == ("hostPath", "privileged")
@@ -54,6 +59,10 @@ def test_empty_is_not_set(name: str) -> None:
     ("name", "value", "words"),
     [
         ("DASKJOB_HEALTH_PORT", "http", "'http' is not a whole number"),
+        ("DASKJOB_METRICS_PORT", "99999", "99999 is no port"),
+        ("DASKJOB_METRICS_PORT", "8080", "8080 is the health port"),
+        ("DASKJOB_MAX_RUNNING_JOBS", "-1", "-1 would let no job run; give 0 for no limit"),
+        ("DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE", "many", "'many' is not a whole number"),
         ("DASKJOB_CONCURRENCY", "1.5", "'1.5' is not a whole number"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "{", "not JSON"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "[]", "must be a JSON object"),

@@ -15,7 +15,9 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "{failurePolicy: {rules: [{action: Ignore, onExitCodes: {operator: NotIn, values: [0, 137, -255, 255]}}]}}"
     ),
     "rule by exception": a_job("{failurePolicy: {rules: [{action: Fail, onExceptionTypes: [a.b.Timeout, Timeout]}]}}"),
-    "rule by message": a_job("{failurePolicy: {rules: [{action: Fail, onMessagePattern: '(?i)reset|a{3}[[:alpha:]]$'}]}}"),
+    "rule by message": a_job(
+        "{failurePolicy: {rules: [{action: Fail, onMessagePattern: '(?i)reset|a{3}[[:alpha:]]$'}]}}"
+    ),
     "rule by all of them, retried": a_job(
         "{backoffLimit: 1, failurePolicy: {rules: [{action: Retry, onReasons: [A], onExitCodes: {operator: In,"
         " values: [3]}, onExceptionTypes: [E], onMessagePattern: x}, {action: Ignore, onReasons: [B]}]}}"
@@ -190,7 +192,10 @@ REFUSED: list[Refused] = [
         _START,
     ),
     refused(
-        "start with more than the one", "{cluster: {workers: {minWorkers: 2}}}", "spec.cluster.workers.minWorkers", _START
+        "start with more than the one",
+        "{cluster: {workers: {minWorkers: 2}}}",
+        "spec.cluster.workers.minWorkers",
+        _START,
     ),
     refused(
         "start with more than the least of an adaptive cluster",

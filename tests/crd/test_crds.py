@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_in_a_checkout_they_are_its_own() -> None:
     assert Path(str(find_crds())) == ROOT / "crds"
-    assert sorted(load_crds()) == ["DaskJob", "DaskJobReport"]
+    assert sorted(load_crds()) == ["DaskCronJob", "DaskJob", "DaskJobReport"]
 
 
 def test_a_wheel_has_them_as_package_data(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_wheel_has_them_as_package_data(tmp_path: Path) -> None:
 
     assert "install it again" in ask().stderr
     shutil.copytree(ROOT / "crds", package / "schema/crds")
-    assert ask().stdout.split() == [str(package / "schema/crds"), "2"], ask().stderr
+    assert ask().stdout.split() == [str(package / "schema/crds"), "3"], ask().stderr
 
 
 def test_importing_is_light() -> None:

@@ -68,3 +68,11 @@ def test_the_recursion_limit_of_the_process_stays() -> None:
         "print('celpy' in sys.modules, sys.getrecursionlimit())"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True 1234\n"
+
+
+def test_a_pattern_is_refused_in_the_words_of_the_library_once(capfd: pytest.CaptureFixture[str]) -> None:
+    rule = {"rule": "'a'.matches(self) ? true : true", "message": "write a pattern"}
+    assert list(broken_rules("a+", {"x-kubernetes-validations": [rule]}, "p")) == []
+    (problem,) = broken_rules("(", {"x-kubernetes-validations": [rule]}, "p")
+    assert problem == Problem("p", "cannot be checked (missing ): (): write a pattern")
+    assert capfd.readouterr().err == ""

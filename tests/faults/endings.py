@@ -12,6 +12,16 @@ from .place import Place
 SOURCE = "import dask\ngraph = dask.delayed(sum)(range(10))\n"
 
 
+def is_finished(job: Body) -> bool:
+    conditions = job.get("status", {}).get("conditions") or ()
+    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
+
+
+def is_clean(job: Body) -> bool:
+    conditions = job.get("status", {}).get("conditions") or ()
+    return is_finished(job) and any(each["type"] == "CleanedUp" and each["status"] == "True" for each in conditions)
+
+
 @dataclass(frozen=True)
 class Ending:
     name: str
@@ -26,8 +36,12 @@ class Ending:
     user: Callable[[Place, str], Awaitable[None]] | None = None
     #: Attempts that may have no runner: their job was stopped before, or cannot have one.
     bare: tuple[int, ...] = ()
+    #: Seconds that its cluster is kept after the end.
+    kept: float = 0.0
     #: Whether the job itself is gone in the end.
     vanishes: bool = False
+    #: Whether its user deleted it before there was an outcome.
+    abandoned: bool = False
 
     @property
     def phase(self) -> str:
@@ -48,24 +62,89 @@ def manifest(ending: Ending, namespace: str, name: str, workers: int) -> Body:
     }
 
 
+async def _suspends_and_resumes(place: Place, name: str) -> None:
+    await place.until(lambda: place.phase(name) == "Running")
+    await _edit(place, name, suspend=True)
+    await place.until(lambda: place.phase(name) == "Suspended")
+    await place.pause("resume", 1.0)
+    await _edit(place, name, suspend=False)
+
+
+async def _resumes(place: Place, name: str) -> None:
+    await place.until(lambda: place.phase(name) == "Suspended")
+    await _edit(place, name, suspend=False)
+
+
+async def _cancels(place: Place, name: str) -> None:
+    await place.until(lambda: place.phase(name) == "Running")
+    await _edit(place, name, cancel=True)
+
+
+async def _cancels_early(place: Place, name: str) -> None:
+    await place.until(lambda: place.phase(name) in ("Pending", "Starting"))
+    await _edit(place, name, cancel=True)
+
+
+async def _runs_anew(place: Place, name: str) -> None:
+    await place.until(lambda: is_clean(place.job(name)))
+    annotations = {"annotations": {"daskjob.io/rerun": "again"}}
+    assert await place.api.merge(place.job(name), {"metadata": annotations}) is not None
+    await place.until(lambda: place.job(name)["status"].get("run") == 2)
+
+
+async def _edits(place: Place, name: str) -> None:
+    await place.until(lambda: place.phase(name) == "Running")
+    await _edit(place, name, graph={"args": [1]})
+    await place.until(lambda: place.job(name)["status"].get("run") == 2)
+
+
+async def _deletes(place: Place, name: str) -> None:
+    await place.until(lambda: place.phase(name) == "Running")
+    await place.api.delete(place.job(name))
+
+
+async def _edit(place: Place, name: str, **spec: Any) -> None:
+    assert await place.api.merge(place.job(name), {"spec": spec}) is not None
+
+
+#: Pauses between attempts that a test can wait for.
+SOON = {"backoff": {"initialSeconds": 1, "maximumSeconds": 1}}
+
 ENDINGS = {
     each.name: each
     for each in (
         Ending("success", ("ok",)),
+        Ending(
+            "second-try", ("raises", "ok"), ("Failed", "Succeeded"), spec={"backoffLimit": 1, **SOON}
+        ),
+        Ending(
+            "fails-twice", ("raises",), ("Failed", "Failed"), "TaskFailed", spec={"backoffLimit": 1, **SOON}
+        ),
+        Ending("preempted", ("preempted", "ok"), ("Failed", "Succeeded"), spec=SOON),
+        Ending("scheduler-lost", ("scheduler-deleted", "ok"), ("Failed", "Succeeded"), spec=SOON),
+        Ending(
+            "infrastructure-fails",
+            ("scheduler-restarts", "deleted"),
+            ("Failed", "Failed"),
+            "RunnerLost",
+            spec={"infrastructureRetries": 1, **SOON},
+        ),
+        Ending("suspended", ("hangs", "ok"), ("Suspended", "Succeeded"), user=_suspends_and_resumes),
+        Ending("begins-suspended", ("ok",), spec={"suspend": True}, user=_resumes),
+        Ending("cancelled", ("hangs",), ("Failed",), "Cancelled", user=_cancels),
+        Ending("cancelled-early", ("hangs",), ("Failed",), "Cancelled", user=_cancels_early, bare=(1,)),
+        Ending("time-to-live", ("ok",), spec={"ttlSecondsAfterFinished": 1}, vanishes=True),
+        Ending("kept", ("raises",), ("Failed",), "TaskFailed", spec={"cleanup": {"afterFailureSeconds": 3}}, kept=3),
+        Ending("runs-anew", ("ok",), ("Succeeded", "Succeeded"), user=_runs_anew),
+        Ending("edited", ("hangs", "ok"), ("Superseded", "Succeeded"), spec={"runPolicy": "OnChange"}, user=_edits),
+        Ending("deleted", ("hangs",), user=_deletes, vanishes=True, abandoned=True),
         Ending("without-a-report", ("mute",)),
-        Ending("task-fails", ("raises",), ("Failed",), "TaskFailed"),
         Ending("exits-early", ("exits",), ("Failed",), "ExitedEarly"),
         Ending("runner-out-of-memory", ("out-of-memory",), ("Failed",), "RunnerOOMKilled"),
         Ending("worker-out-of-memory", ("worker-out-of-memory",), ("Failed",), "WorkerOOMKilled"),
+        Ending("cluster-deleted", ("cluster-deleted",), ("Failed",), "ClusterLost", spec={"infrastructureRetries": 0}),
         Ending("no-image", ("no-image",), ("Failed",), "ImagePullFailed"),
-        Ending(
-            "unschedulable", ("unschedulable",), ("Failed",), "Unschedulable", spec={"startupDeadlineSeconds": 3}
-        ),
-        Ending("scheduler-restarts", ("scheduler-restarts",), ("Failed",), "SchedulerLost"),
-        Ending("scheduler-deleted", ("scheduler-deleted",), ("Failed",), "SchedulerLost"),
-        Ending("runner-preempted", ("preempted",), ("Failed",), "RunnerDisrupted"),
-        Ending("runner-deleted", ("deleted",), ("Failed",), "RunnerLost"),
-        Ending("cluster-deleted", ("cluster-deleted",), ("Failed",), "ClusterLost"),
-        Ending("deadline", ("hangs",), ("Failed",), "DeadlineExceeded", spec={"activeDeadlineSeconds": 3}),
+        Ending("unschedulable", ("unschedulable",), ("Failed",), "Unschedulable", spec={"startupDeadlineSeconds": 10}),
+        Ending("deadline", ("hangs",), ("Failed",), "DeadlineExceeded", spec={"activeDeadlineSeconds": 5}, bare=(1,)),
     )
 }

@@ -8,7 +8,7 @@ from typing import Any
 from daskjob.api import constants as c
 
 from .api import Api, Body
-from .endings import Ending
+from .endings import Ending, is_finished
 from .place import Place, Seen, component_of, is_ended, labels_of
 
 LEFT = ("Pod", "DaskCluster", "DaskWorkerGroup", "Deployment", "ReplicaSet", "Service", "Secret", "ConfigMap")
@@ -24,10 +24,12 @@ class Object:
         self.kind, self.name, self.uid, self.body = first.kind, first.name, first.uid, first.body
         self.made = first.version
         self.told_to_go = self.gone = self.ended = FOREVER
+        self.went = 0.0
 
     def see(self, seen: Seen) -> None:
         if "deletionTimestamp" in seen.body["metadata"] or seen.event == "DELETED":
             self.told_to_go = min(self.told_to_go, seen.version)
+            self.went = self.went or seen.time
         if seen.event == "DELETED":
             self.gone = min(self.gone, seen.version)
         if seen.kind == "Pod" and is_ended(seen.body):
@@ -58,8 +60,11 @@ class Record:
         self.outcomes: dict[int, tuple[int, Mapping[str, Any]]] = {}
         self.problems: list[str] = []
         self.last: Body = {}
-        #: Versions from which on the job had ended, run by run, and until which.
-        self.ends: list[tuple[int, int]] = []
+        #: When each run of it ended, in seconds.
+        self.ends: list[float] = []
+        self.finished = False
+        #: The version at which the job itself was deleted.
+        self.deleted = FOREVER
         self.uid = ""
         for seen in history:
             if seen.kind == "DaskJob" and seen.name == name:
@@ -67,6 +72,8 @@ class Record:
 
     def _see(self, seen: Seen) -> None:
         self.uid, self.last = seen.uid, seen.body
+        if seen.event == "DELETED":
+            self.deleted = seen.version
         if seen.body["metadata"].get("finalizers"):
             self.problems.append(f"the job has finalizers: {seen.body['metadata']['finalizers']}")
         status = seen.body.get("status") or {}
@@ -81,21 +88,10 @@ class Record:
             _, before = self.outcomes.setdefault(number, (seen.version, told))
             if before != told:
                 self.problems.append(f"the outcome of attempt {number} changed from {before} to {told}")
-        if is_finished(seen.body):
-            if not self.ends or self.ends[-1][1] != FOREVER:
-                self.ends.append((seen.version, FOREVER))
-        elif self.ends and self.ends[-1][1] == FOREVER:
-            self.ends[-1] = (self.ends[-1][0], seen.version)
-
-
-def is_finished(job: Body) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
-
-
-def is_clean(job: Body) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return is_finished(job) and any(each["type"] == "CleanedUp" and each["status"] == "True" for each in conditions)
+        finished = is_finished(seen.body)
+        if finished and not self.finished:
+            self.ends.append(seen.time)
+        self.finished = finished
 
 
 def judge(place: Place, name: str, ending: Ending) -> list[str]:
@@ -112,6 +108,7 @@ def judge(place: Place, name: str, ending: Ending) -> list[str]:
         *_wrong_numbers(record, lives, ending),
         *_too_early(record, lives),
         *_destroyed_unrecorded(place, record, lives),
+        *_not_kept(record, lives, ending),
         *_overlapping(place, lives),
         *_computed_twice(place, lives),
         *(f"{each} has finalizers" for each in lives if each.body["metadata"].get("finalizers")),
@@ -120,7 +117,9 @@ def judge(place: Place, name: str, ending: Ending) -> list[str]:
 
 def _wrong_end(record: Record, ending: Ending) -> list[str]:
     status = record.last.get("status") or {}
-    problems = []
+    problems: list[str] = []
+    if ending.abandoned:
+        return problems
     reason = (status.get("failure") or {}).get("reason", "")
     if not is_finished(record.last):
         problems.append(f"the job has not ended; it is {status.get('phase')}")
@@ -173,10 +172,20 @@ def _destroyed_unrecorded(place: Place, record: Record, lives: list[Object]) -> 
     broken = {each.attempt for each in lives if each.uid in place.broken and each.kind == "DaskCluster"}
     problems = []
     for each in lives:
-        recorded = record.outcomes.get(each.attempt, (FOREVER, {}))[0]
+        recorded = min(record.outcomes.get(each.attempt, (FOREVER, {}))[0], record.deleted)
         if each.told_to_go < recorded and each.uid not in place.broken and each.attempt not in broken:
             problems.append(f"{each} was deleted before the outcome of its attempt was recorded")
     return problems
+
+
+def _not_kept(record: Record, lives: list[Object], ending: Ending) -> list[str]:
+    """The cluster stays as long as its user wants it. Kubernetes' times are whole seconds."""
+    return [
+        f"{each} was deleted {each.went - end:.1f} s after the end, not {ending.kept:.0f}"
+        for end in record.ends[-1:]
+        for each in lives
+        if each.kind == "DaskCluster" and each.went < end + ending.kept - 1
+    ] if ending.kept else []
 
 
 def _overlapping(place: Place, lives: list[Object]) -> list[str]:

@@ -87,6 +87,7 @@ class Operator:
             # A container that is started again is in the same pod.
             "DASKJOB_POD_NAME": "daskjob-operator-0",
             "DASKJOB_HEALTH_PORT": "0",
+            "DASKJOB_METRICS_PORT": "0",
             "DASKJOB_DEFAULT_IMAGE": "localhost/dask:test",
         }
         self._handle: int | None = None

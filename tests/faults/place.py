@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,9 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Seen:
-    """One event of a watch. `version` is etcd's revision: it orders events of all kinds."""
+    """One event of a watch. `version` is etcd's revision: it orders events of all kinds. `time` is when it came, in
+    seconds of a monotonic clock."""
 
     version: int
+    time: float
     event: str
     kind: str
     name: str
@@ -59,7 +62,8 @@ class Place:
     def take(self, event: str, body: Body) -> None:
         """One event of a watch."""
         kind, metadata = body["kind"], body["metadata"]
-        seen = Seen(int(metadata["resourceVersion"]), event, kind, metadata["name"], metadata["uid"], body)
+        version = int(metadata["resourceVersion"])
+        seen = Seen(version, time.monotonic(), event, kind, metadata["name"], metadata["uid"], body)
         self.history.append(seen)
         if event == "DELETED":
             self.objects.pop((kind, seen.name), None)
@@ -85,6 +89,10 @@ class Place:
 
     def phase(self, name: str) -> str:
         return str(self.job(name).get("status", {}).get("phase") or "")
+
+    def is_at(self, name: str, attempt: int, phase: str) -> bool:
+        """Whether the job's status says that that attempt is in that phase."""
+        return bool(self.job(name)) and self.phase(name) == phase and self.job(name)["status"]["attempt"] == attempt
 
     # What is waited for.
 

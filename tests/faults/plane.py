@@ -6,12 +6,14 @@ scheduler, and dask-kubernetes is played too: see `world`.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from daskjob.schema import find_crds
 
@@ -25,7 +27,8 @@ READY_SECONDS = 60
 @contextmanager
 def control_plane() -> Iterator[Server]:
     """All of it, ready. Raises RuntimeError when a program is missing or does not get ready."""
-    with running() as server:
+    # Go collects its garbage less often then, and a busy machine has time for the tests.
+    with mock.patch.dict(os.environ, GOGC="400"), running() as server:
         for folder in (str(find_crds()), str(DASK_CRDS)):
             applied = server.kubectl("apply", "--filename", folder)
             if applied.returncode:

@@ -66,7 +66,7 @@ class Runner:
         """Until the graph is half done."""
         await self.attend(lambda: self.component("scheduler") and self.component("worker"), speaks)
         await self.place.pause(f"connect {self.attempt}")
-        await self.place.gate(lambda: self.place.phase(self.job) == "Starting")
+        await self.place.gate(lambda: self.place.is_at(self.job, self.attempt, "Starting"))
         self.place.computed.append(self.uid)
         if not speaks:
             await self.place.pause(f"compute {self.attempt}")
@@ -75,7 +75,7 @@ class Runner:
         await self.say(stage="Running", timings=timings, progress={"total": TASKS, "done": 0}, workers=WORKERS)
         await self.place.pause(f"compute {self.attempt}", 0.5)
         await self.say(stage="Running", progress={"total": TASKS, "done": TASKS // 2}, workers=WORKERS)
-        await self.place.gate(lambda: self.place.phase(self.job) == "Running")
+        await self.place.gate(lambda: self.place.is_at(self.job, self.attempt, "Running"))
 
     def component(self, name: str) -> list[Body]:
         """Its cluster's pods of that kind that are ready."""

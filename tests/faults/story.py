@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .endings import Ending, manifest
+from .endings import Ending, is_clean, manifest
 from .faults import Fault, Once, Peace, Plan
-from .judge import is_clean, judge, left_of
+from .judge import judge, left_of
 from .operators import Operator, Start
 from .place import Place
 from .proxy import Proxy, Write
@@ -20,7 +20,7 @@ from .writes import sign
 
 JOB = "sum"
 #: Seconds within which a job must have ended, and its last trace be gone; many times what it takes.
-PATIENCE = 90.0
+PATIENCE = 180.0
 #: How long a killed operator stays away at most, in seconds.
 ABSENCE = 2.0
 #: How long an operator that was started again after the end is looked at, in seconds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .asked import Asked
@@ -34,11 +35,28 @@ def _state(status: Mapping[str, Any]) -> str:
     attempts = status.get("attempts") or ()
     words = [str(status.get("attempt") or 0), str(status.get("phase"))]
     if attempts and attempts[-1].get("outcome"):
-        words.append(f"attempt {attempts[-1]['outcome']}")
-    return " ".join([*words, *sorted(true & {"CleanedUp"})])
+        words += ["attempt", attempts[-1]["outcome"], attempts[-1].get("reason") or ""]
+    return " ".join([*filter(None, words), *sorted(true & {"CleanedUp"})])
 
 
-def steps(writes: Iterable[Write]) -> dict[str, int]:
-    """How often each write was made, in the order of their first times."""
-    counts = Counter(sign(each.asked) for each in writes)
-    return {name: 1 if name.startswith(RENEWED) else count for name, count in counts.items()}
+@dataclass(frozen=True)
+class Step:
+    """A write of a story. `after`: what the last status before it said; the same write elsewhere is another step."""
+
+    write: str
+    occurrence: int
+    after: str
+
+
+def steps(writes: Iterable[Write]) -> list[Step]:
+    """In order; of what is renewed for ever, the first."""
+    counts: Counter[str] = Counter()
+    found, status = [], ""
+    for each in writes:
+        name = sign(each.asked)
+        counts[name] += 1
+        if counts[name] == 1 or not name.startswith(RENEWED):
+            found.append(Step(name, counts[name], status))
+        if each.asked.resource == "daskjobs":
+            status = name
+    return found

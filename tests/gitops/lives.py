@@ -90,7 +90,7 @@ PLACE = "place 3 of those that wait in namespace team: 2 of its jobs run, and 2 
 AGAIN = "attempt 1 failed (WorkerOOMKilled); the next one starts at 2026-03-01T12:03:00Z"
 
 LIFE = [
-    Moment("unseen", job(UNSEEN), "Progressing", "InProgress", ("Waiting for the operator",)),
+    Moment("unseen", job(UNSEEN), "Progressing", "InProgress", ("Waiting for the operator to see the job",)),
     Moment("new", job(on_its_way("Pending", **ATTEMPT)), "Progressing", "InProgress", ("Pending",)),
     Moment(
         "queued",
@@ -178,8 +178,18 @@ EDITED = [
         "Failed",
         ("run the job again",),
     ),
+    Moment(
+        "rerun-asked-for-while-running",
+        job(RUNNING, annotations={RERUN: "monday"}),
+        "Progressing",
+        "InProgress",
+        ("Running: 120/500",),
+    ),
     Moment("rerun-done", job(succeeded(rerun="monday"), annotations={RERUN: "monday"}), "Healthy", "Current"),
     Moment("rerun-not-asked-for", job(succeeded(rerun="monday"), annotations={RERUN: ""}), "Healthy", "Current"),
+    Moment(
+        "rerun-in-many-words", job(succeeded(rerun="m" * 4096), annotations={RERUN: "m" * 4097}), "Healthy", "Current"
+    ),
     Moment(
         "rerun-of-another-controllers-job",
         job(succeeded(), {"managedBy": "kueue.x-k8s.io/multikueue"}, annotations={RERUN: "monday"}),
@@ -208,8 +218,8 @@ GOING = [
 
 #: What no API server with the CRD would give out, but a backup, a dry run or an older definition may.
 ODD = [
-    Moment("no-status", job(), "Progressing", "Current", ("Waiting for the operator",)),
-    Moment("empty-status", job({}), "Progressing", "Current", ("Waiting for the operator",)),
+    Moment("no-status", job(), "Progressing", "Current", ("Waiting for the operator to see the job",)),
+    Moment("empty-status", job({}), "Progressing", "Current", ("Waiting for the operator to see the job",)),
     Moment("conditions-without-generation", job({"conditions": succeeded()["conditions"]}), "Progressing", "Current"),
     Moment("no-conditions", job({"observedGeneration": 1}), "Progressing", "Current", ("Pending",)),
     Moment("empty-conditions", job({"observedGeneration": 1, "conditions": []}), "Progressing", "Current"),

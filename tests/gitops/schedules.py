@@ -1,30 +1,42 @@
-"""A DaskCronJob in its states."""
+"""A DaskCronJob in its states, with the status that the operator gives it."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from .lives import Document, condition
+from daskjob.api.codec import from_dict, to_dict
+from daskjob.api.cron import DaskCronJobSpec, DaskCronJobStatus
+from daskjob.lifecycle.cron import decide_cron
+from daskjob.lifecycle.cron_observation import CronJob, CronObservation
+from daskjob.lifecycle.observation import Problem
 
-READY = condition("Ready", "True", "Scheduled", "the next job starts at 2026-03-02T06:00:00Z")
+from .lives import Document
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TEMPLATE = {"spec": {"graph": {"entrypoint": "m:f"}, "cluster": {"image": "i"}}}
 
 
-def schedule(status: Any = ..., spec: Document | None = None, generation: int = 1, **metadata: Any) -> Document:
-    """One in force; without a status if that is None."""
+def schedule(
+    status: Any = ..., spec: Document | None = None, refusal: Problem | None = None, **metadata: Any
+) -> Document:
+    """One that the operator has seen; with `refusal`, whose last job it could not make. `status` is instead of the
+    operator's own: none at all if that is None."""
+    metadata = {"name": "nightly", "namespace": "team", "uid": "u", "generation": 1, **metadata}
     document = {
         "apiVersion": "daskjob.io/v1alpha1",
         "kind": "DaskCronJob",
-        "metadata": {"name": "nightly", "namespace": "team", "uid": "u", "generation": generation, **metadata},
-        "spec": {
-            "schedule": "0 6 * * *",
-            "jobTemplate": {"spec": {"graph": {"entrypoint": "m:f"}, "cluster": {"image": "i"}}},
-            **(spec or {}),
-        },
+        "metadata": metadata,
+        "spec": {"schedule": "0 6 * * *", "jobTemplate": TEMPLATE, **(spec or {})},
     }
-    if status is ...:
-        status = in_state(READY)
-    return document if status is None else {**document, "status": status}
+    if status is None:
+        return document
+    return {**document, "status": written(document["spec"], refusal) if status is ... else status}
 
 
-def in_state(*conditions: Document, **fields: Any) -> Document:
-    return {"observedGeneration": 1, "conditions": list(conditions), **fields}
+def written(spec: Document, refusal: Problem | None) -> Document:
+    """What the operator writes of generation 1."""
+    parsed = from_dict(DaskCronJobSpec, spec)
+    cron = CronJob("team", "nightly", "u", 1, NOW, False, parsed, DaskCronJobStatus())
+    status: Document = to_dict(decide_cron(CronObservation(NOW, cron, refusal=refusal)).status)
+    return status

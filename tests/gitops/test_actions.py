@@ -113,6 +113,6 @@ def test_nothing_else_is_changed(status: Document) -> None:
 
 @pytest.mark.parametrize("argument", [None, {}, 2**53 + 1], ids=["null", "empty-map", "large-number"])
 def test_arguments_that_lua_does_not_know(argument: Any) -> None:
-    """They make the patch one of the graph too, which the API server refuses to a job that runs once (see GITOPS.md)."""
+    """They make the patch one of the graph too, which is refused to a job that runs once (see test_server)."""
     document = job(RUNNING, {"graph": {"entrypoint": "m:f", "args": [argument, 1]}})
     assert set(patch_of(document, "suspend")["spec"]) == {"suspend", "graph"}

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import pytest
 
-from ..support.gitops import gitops_view, gitops_views
-from .lives import DELETED, GARBAGE, UNSEEN, Moment, condition
-from .schedules import READY, in_state, schedule
+from daskjob.lifecycle.observation import Problem
 
-WRONG = (
-    condition("Ready", "False", "InvalidSchedule", "61 * * * *: minute 61 is out of range"),
-    condition("Stalled", "True", "InvalidSchedule", "61 * * * *: minute 61 is out of range"),
-)
-BUSY = (
-    condition("Ready", "False", "Pending", "looking for missed runs"),
-    condition("Reconciling", "True", "Pending", "looking for missed runs"),
-)
+from ..support.gitops import View, gitops_views
+from .lives import DELETED, GARBAGE, UNSEEN, Moment
+from .schedules import schedule
+
+WRONG = {"schedule": "61 * * * *"}
+QUOTA = Problem("QuotaExceeded", "exceeded quota: team", hopeless=False)
+REFUSED = Problem("Invalid", "spec.cluster.image: write an image reference without blanks", hopeless=True)
 MOMENTS = [
     Moment("unseen", schedule(UNSEEN), "Progressing", "InProgress", ("Waiting for the operator",)),
-    Moment("in-force", schedule(), "Healthy", "Current", ("2026-03-02T06:00:00Z",)),
-    Moment("running", schedule(in_state(READY, active=[{"name": "a"}], lastScheduleTime="t")), "Healthy", "Current"),
-    Moment("wrong", schedule(in_state(*WRONG)), "Degraded", "Failed", ("minute 61 is out of range",)),
-    Moment("wrong-and-suspended", schedule(in_state(*WRONG), {"suspend": True}), "Degraded", "Failed"),
-    Moment("reconciling", schedule(in_state(*BUSY)), "Progressing", "InProgress", ("looking for missed runs",)),
-    Moment("suspended", schedule(spec={"suspend": True}), "Healthy", "Current", ("suspended",)),
+    Moment("in-force", schedule(), "Healthy", "Current", ("Scheduled",)),
+    Moment("suspended", schedule(spec={"suspend": True}), "Healthy", "Current", ("spec.suspend is true",)),
+    Moment("not-understood", schedule(spec=WRONG), "Degraded", "Failed", ("InvalidSchedule", "spec.schedule")),
+    Moment("nowhere", schedule(spec={"timeZone": "Mars/North"}), "Degraded", "Failed", ("UnknownTimeZone",)),
+    Moment("not-understood-and-suspended", schedule(spec={**WRONG, "suspend": True}), "Degraded", "Failed"),
+    Moment("held-up", schedule(refusal=QUOTA), "Progressing", "InProgress", ("FailedCreate", "exceeded quota: team")),
+    Moment("refused", schedule(refusal=REFUSED), "Degraded", "Failed", ("FailedCreate", "without blanks")),
     Moment("edited", schedule(generation=2), "Progressing", "InProgress", ("the change",)),
-    Moment("mended", schedule(in_state(*WRONG), generation=2), "Progressing", "InProgress", ("the change",)),
+    Moment("mended", schedule(spec=WRONG, generation=2), "Progressing", "InProgress", ("the change",)),
     Moment("deleted", schedule(**DELETED), "Progressing", "Terminating"),
     Moment("no-status", schedule(None), "Progressing", "Current"),
-    Moment("no-conditions", schedule(in_state()), "Progressing", "Current"),
+    Moment("no-conditions", schedule({"observedGeneration": 1}), "Progressing", "Current"),
 ]
 
 
+@pytest.fixture(scope="module")
+def views() -> dict[str, View]:
+    return dict(zip(map(str, MOMENTS), gitops_views([each.document for each in MOMENTS]), strict=True))
+
+
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)
-def test_at_every_moment(moment: Moment) -> None:
-    view = gitops_view(moment.document)
+def test_at_every_moment(views: dict[str, View], moment: Moment) -> None:
+    view = views[moment.name]
     assert (view.argo, view.kstatus) == (moment.argo, moment.kstatus), view.message
     assert view.message
     for words in moment.words:
@@ -42,8 +45,8 @@ def test_at_every_moment(moment: Moment) -> None:
 
 
 def test_no_field_is_taken_for_granted() -> None:
-    odd = [schedule(status) for status in (..., *GARBAGE)]
-    odd += [schedule(in_state(condition), spec={"suspend": condition}) for condition in GARBAGE]
-    odd += [{**schedule(), "spec": spec} for spec in GARBAGE]
+    odd = [schedule(status) for status in GARBAGE]
+    odd += [schedule({"observedGeneration": 1, "conditions": [condition]}) for condition in GARBAGE]
+    odd += [{**schedule(), part: value} for part in ("spec", "status") for value in GARBAGE]
     for document, view in zip(odd, gitops_views(odd), strict=True):
         assert view.argo in {"Progressing", "Degraded", "Healthy"}, (view.message, document)

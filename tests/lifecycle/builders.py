@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from daskjob.api.constants import ConditionType, Phase
+from daskjob.api.constants import ConditionType, Outcome, Phase
 from daskjob.api.spec import parse_spec
-from daskjob.api.status import Attempt, Condition, DaskJobStatus
+from daskjob.api.status import Attempt, Condition, DaskJobStatus, Retries
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.lifecycle.decide import decide
 from daskjob.lifecycle.decision import Decision
@@ -117,6 +117,22 @@ class Scene:
             attempt=1,
             attempts=(Attempt(1, ATTEMPT, start_time=began),),
         )
+
+    def closed(self, outcome: Outcome = Outcome.FAILED, seconds_ago: float = 5) -> Self:
+        """The attempt has ended, but not the job."""
+        *before, last = self.status.attempts
+        end = replace(last, completion_time=to_seconds_text(ago(seconds_ago)), outcome=outcome)
+        return self.with_status(attempts=(*before, end))
+
+    def retrying(self, due_in: float = 5, **counts: int) -> Self:
+        """It failed, and another one is due in so many seconds."""
+        due = to_seconds_text(NOW + timedelta(seconds=due_in))
+        retries = Retries(**counts or {"infrastructure": 1})
+        return self.closed().with_status(phase=Phase.RETRYING, next_attempt_time=due, retries=retries)
+
+    def gone(self) -> Self:
+        """Nothing is left of the attempt."""
+        return self.sees(cluster=None, group=None, deployments=(), schedulers=(), workers=(), runner=None, report=None)
 
     def finished(self, kind: ConditionType = ConditionType.COMPLETE, seconds_ago: float = 5) -> Self:
         """An outcome is recorded."""

@@ -2,74 +2,186 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from daskjob.api import constants as c
 from daskjob.api.codec import from_dict, to_dict
-from daskjob.api.constants import ConditionType
-from daskjob.api.status import DaskJobStatus
+from daskjob.api.constants import ConditionType, Outcome
+from daskjob.api.spec import DaskJobSpec, parse_spec
+from daskjob.api.status import Attempt, DaskJobStatus
+from daskjob.api.times import from_text
 from daskjob.control.client import Body
+from daskjob.lifecycle.queueing import Limits
 
-from .world import World, labels_of
+from .places import check_places
+from .promises import Change, check
+from .world import World, is_ended, labels_of
+
+#: After so long a pod that is to be gone cannot do harm: its node does not answer.
+FENCED = timedelta(seconds=60)
 
 
 class Judge:
     """Called before each write takes effect, with the object as it is and as it is to be."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, limits: Limits, one_leader: bool) -> None:
+        """`one_leader`: there is never more than one operator, which the Lease sees to."""
         self.world = world
+        self.limits = limits
+        self.one_leader = one_leader
 
     def __call__(self, verb: str, kind: str, before: Body | None, after: Body | None) -> None:
         if verb == "status" and before is not None and after is not None:
             self.check_status(before, after["status"])
         elif verb == "create" and after is not None and kind in ("DaskCluster", "Pod", "DaskJobReport"):
             self.check_create(kind, after)
+        elif verb == "delete" and before is not None and kind == "DaskJob":
+            self.check_delete_job(before)
         elif verb == "delete" and before is not None and kind != "Deployment":
-            job = self.job_of(before)
-            if job is not None:
-                assert job.finished, f"{kind} deleted before an outcome was recorded"
+            self.check_delete(kind, before)
+        elif verb == "patch" and before is not None and kind == "DaskJobReport":
+            self.check_cancel(before)
+
+    def now(self) -> datetime:
+        """By the clock of whoever acts."""
+        return self.world.acting.clock() if self.world.acting is not None else self.world.now
+
+    # Objects.
 
     def check_create(self, kind: str, body: Body) -> None:
         job = self.job_of(body)
         if job is None:
             return  # The job was deleted meanwhile: the garbage collector is next.
-        assert not job.finished, f"{kind} made for a job that has ended"
-        assert labels_of(body)[c.ATTEMPT_LABEL] == str(job.attempt), f"{kind} made before its attempt was recorded"
-        assert job.current is not None
-        assert body["metadata"]["name"].startswith(job.current.name)
+        number = attempt_of(body)
+        assert job.open is not None, f"{kind} made for a job of which no attempt runs"
+        assert number == job.attempt, f"{kind} made for an attempt that is not the recorded one"
+        assert body["metadata"]["name"].startswith(job.open.name)
+        for each in self.world.pods():
+            if same_job(each, body) and attempt_of(each) < number:
+                assert is_ended(each) or self.is_fenced(each), f"{kind} made while {each['metadata']['name']} lives"
+        for each in self.world.server.all("DaskCluster"):
+            assert not same_job(each, body) or attempt_of(each) == number, f"{kind} made beside an earlier cluster"
         if kind == "Pod":
-            report = self.world.server.find("DaskJobReport", job.current.name)
+            report = self.world.server.find("DaskJobReport", job.open.name)
             assert report is None, "a second runner for an attempt that has a report"
+
+    def is_fenced(self, pod: Body) -> bool:
+        gone_by = from_text(pod["metadata"].get("deletionTimestamp"))
+        return gone_by is not None and self.now() >= gone_by + FENCED
+
+    def check_delete(self, kind: str, body: Body) -> None:
+        job = self.job_of(body)
+        if job is None:
+            return
+        number = attempt_of(body)
+        assert job.open is None or job.open.number != number, f"{kind} deleted before an outcome was recorded"
+        assert number <= (job.attempt or 0), f"{kind} of an attempt deleted that is yet to be heard of"
+        assert kind != "DaskJobReport" or number != job.attempt, "the report of the last attempt deleted"
+        kept = self.seen(kind, body) and kind == "Pod" and is_ended(body)
+        assert not kept or number <= (job.attempt or 0) - 3, "a runner's logs deleted"
+        if kind == "DaskCluster" and job.finished and number == job.attempt:
+            specs = [self.spec_of(body, known=False), self.spec_of(body, known=True)]
+            assert any(self.now() >= kept_until(spec, job) for spec in specs), "a cluster deleted that is to be kept"
+
+    def check_delete_job(self, body: Body) -> None:
+        job, spec = from_dict(DaskJobStatus, body.get("status")), parse_spec(body["spec"])
+        ended = from_text(job.completion_time)
+        assert job.finished
+        assert ended is not None
+        assert job.is_true(ConditionType.CLEANED_UP)
+        assert spec.ttl_seconds_after_finished is not None
+        assert self.now() >= ended + timedelta(seconds=spec.ttl_seconds_after_finished)
+        asked = rerun_of(body)
+        assert asked is None or asked == job.rerun, "deleted, where another run was asked for"
+
+    def check_cancel(self, report: Body) -> None:
+        job = self.job_of(report)
+        if job is not None and job.open is not None and job.open.number == attempt_of(report):
+            wanted = (self.spec_of(report, known) for known in (False, True))
+            assert any(spec.cancel for spec in wanted), "a runner told to stop"
+
+    # The status.
 
     def check_status(self, before: Body, status: Body) -> None:
         old, new = from_dict(DaskJobStatus, before.get("status")), from_dict(DaskJobStatus, status)
         assert to_dict(new) == status, "the status does not survive being read"
-        assert not (new.is_true(ConditionType.COMPLETE) and new.is_true(ConditionType.FAILED))
-        for condition in new.conditions:
-            known = old.condition(ConditionType(condition.type))
-            same = known is not None and known.status == condition.status
-            if known is not None and same:
-                assert condition.last_transition_time == known.last_transition_time
-        if old.finished:
-            for part in ("phase", "result", "failure", "completion_time", "attempts", "summary"):
-                assert getattr(old, part) == getattr(new, part), f"{part} changed after the end"
-        elif new.finished:
-            self.check_end(before["metadata"]["uid"], new)
+        metadata = before["metadata"]
+        change = Change(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            generation=metadata["generation"],
+            spec=parse_spec(before["spec"]),
+            rerun=rerun_of(before),
+            old=old,
+            new=new,
+            now=self.now(),
+        )
+        check(change)
+        if change.closed is not None:
+            self.check_evidence(change.closed)
+        if new.finished and new.attempt is None:
+            assert new.failure is not None
+            assert new.failure.reason in (c.Reason.INVALID_SPEC, c.Reason.CANCELLED)
+        if self.one_leader and self.world.acting is not None:
+            check_places(before, new, self.world.server.all("DaskJob"), self.world.acting.store, self.limits)
 
-    def check_end(self, uid: str, status: DaskJobStatus) -> None:
-        if status.current is None:
-            assert status.failure is not None
-            assert status.failure.reason == c.Reason.INVALID_SPEC
-            return
-        succeeded = status.is_true(ConditionType.COMPLETE)
-        report = self.world.server.find("DaskJobReport", status.current.name) or {}
+    def check_evidence(self, attempt: Attempt) -> None:
+        succeeded = attempt.outcome is Outcome.SUCCEEDED
+        report = self.world.server.find("DaskJobReport", attempt.name) or {}
         outcome = report.get("status", {}).get("outcome")
         if outcome is not None:
-            assert succeeded == (outcome == "Succeeded"), f"the report says {outcome}, the job {status.failure}"
+            assert str(attempt.outcome) == outcome, f"the report says {outcome}, the attempt {attempt.outcome}"
         elif succeeded:
-            assert status.current.name in self.world.succeeded, "a success that nobody reported"
+            assert attempt.name in self.world.succeeded, "a success that nobody reported"
+
+    # What belongs to what.
+
+    def job_body(self, body: Body, known: bool = False) -> Body | None:
+        """The job that an object belongs to, if there is still that job. `known`: as who acts knows it."""
+        labels = labels_of(body)
+        name = labels.get(c.JOB_LABEL, "")
+        if known and self.world.acting is not None:
+            job = self.world.acting.store.job((body["metadata"]["namespace"], name))
+        else:
+            job = self.world.server.find("DaskJob", name)
+        return job if job is not None and job["metadata"]["uid"] == labels.get(c.JOB_UID_LABEL) else None
 
     def job_of(self, body: Body) -> DaskJobStatus | None:
-        """The status of the job that an object belongs to, if there is still that job."""
-        job = self.world.server.find("DaskJob", "sum")
-        if job is None or job["metadata"]["uid"] != labels_of(body).get(c.JOB_UID_LABEL):
-            return None
-        return from_dict(DaskJobStatus, job.get("status"))
+        job = self.job_body(body)
+        return from_dict(DaskJobStatus, job.get("status")) if job is not None else None
+
+    def spec_of(self, body: Body, known: bool) -> DaskJobSpec:
+        return parse_spec((self.job_body(body, known) or {}).get("spec"))
+
+    def seen(self, kind: str, body: Body) -> bool:
+        """Whether who acts knows the object as it is."""
+        if self.world.acting is None:
+            return False
+        key = (body["metadata"]["namespace"], labels_of(body).get(c.JOB_LABEL, ""))
+        version = body["metadata"]["resourceVersion"]
+        return any(
+            each["kind"] == kind and each["metadata"]["resourceVersion"] == version
+            for each in self.world.acting.store.owned(key)
+        )
+
+
+def attempt_of(body: Body) -> int:
+    return int(labels_of(body)[c.ATTEMPT_LABEL])
+
+
+def same_job(one: Body, other: Body) -> bool:
+    return labels_of(one).get(c.JOB_UID_LABEL) == labels_of(other).get(c.JOB_UID_LABEL)
+
+
+def rerun_of(job: Body) -> str | None:
+    return (job["metadata"].get("annotations") or {}).get(c.RERUN_ANNOTATION) or None
+
+
+def kept_until(spec: DaskJobSpec, job: DaskJobStatus) -> datetime:
+    """Until when the cluster of a job that has ended is to be there."""
+    ended = from_text(job.completion_time)
+    assert ended is not None
+    seconds = spec.cleanup.after_success_seconds
+    if job.failure is not None:
+        seconds = spec.cleanup.after_failure_seconds if job.failure.reason != c.Reason.CANCELLED else 0
+    return ended + timedelta(seconds=seconds)

@@ -17,7 +17,7 @@ import jsonschema
 import yaml
 
 from daskjob.api.times import from_text, to_seconds_text
-from daskjob.control.client import BY_KIND, DASK_JOBS, REPORTS, Body, Resource
+from daskjob.control.client import BY_KIND, DASK_CRON_JOBS, DASK_JOBS, REPORTS, Body, Resource
 from daskjob.control.errors import ApiError, ErrorKind, classify
 
 NAMESPACE = "team"
@@ -37,7 +37,11 @@ def validator_of(file: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema, format_checker=formats)
 
 
-STATUS = {DASK_JOBS.kind: validator_of("daskjobs.yaml"), REPORTS.kind: validator_of("daskjobreports.yaml")}
+STATUS = {
+    DASK_JOBS.kind: validator_of("daskjobs.yaml"),
+    DASK_CRON_JOBS.kind: validator_of("daskcronjobs.yaml"),
+    REPORTS.kind: validator_of("daskjobreports.yaml"),
+}
 
 
 class Crash(BaseException):

@@ -8,13 +8,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from daskjob.control.client import BY_KIND
+from daskjob.lifecycle.queueing import Limits
+
+from .world import JOBS
 
 SOURCES = [None, {"inline": "def f(): return 1"}, {"configMap": {"name": "code"}}]
-WORKERS = [{"replicas": 2}, {"adaptive": {"minimum": 1, "maximum": 3}}]
-RUNNERS = [{}, {}, {}, {"template": {"spec": {"hostNetwork": True}}}]
-FATES = ["ok"] * 6 + ["transient", "timeout", "conflict", "forbidden", "crash"]
+#: Graphs for a job that may be edited.
+CODE = [{"entrypoint": "m:f", **more} for more in ({}, {"args": [1]}, {"source": SOURCES[1]})]
+WORKERS = [{"replicas": 2}, {"replicas": 2, "minWorkers": 2}, {"adaptive": {"minimum": 1, "maximum": 3}}]
+RUNNERS = [*[{}] * 9, {"template": {"spec": {"hostNetwork": True}}}]
+FAULTS = ["transient", "timeout", "conflict", "forbidden", "refused", "crash", "hear", "aside", "aside"]
+FATES = ["ok"] * 8 + FAULTS
 #: Reasons that a runner may give, right and wrong ones.
-REASONS = ["TaskFailed", "WorkersKilled", "SchedulerLost", "NoWorkers", "RunnerDisrupted", "", "no reason at all"]
+REASONS = ["TaskFailed", "WorkersKilled", "SchedulerLost", "NoWorkers", "Cancelled", "RunnerDisrupted", "", "none"]
 OBSTACLES = [
     ("ImagePullBackOff", "no such image"),
     ("InvalidImageName", "not a name"),
@@ -33,18 +39,72 @@ LAST_WORDS = [
     '{"protocol": 1, "outcome": "Failed", "failure": {"reason": "Signal", "message": "\\ud800", "exitCode": 1e9}}',
     "[[[[",
 ]
+#: None of these goes on for ever: what they ignore ends with the faults.
+POLICIES = [
+    {"rules": [{"action": "Ignore", "onReasons": ["TaskFailed", "RunnerLost"]}]},
+    {"rules": [{"action": "Fail", "onReasons": ["RunnerLost", "SchedulerLost"]}]},
+    {"rules": [{"action": "Retry", "onReasons": ["RunnerLost", "ImagePullFailed"]}]},
+]
+#: Fields that much depends on.
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"runPolicy": "OnChange"},
+    {"backoffLimit": 2, "backoff": {"initialSeconds": 0}},
+    {"runPolicy": "OnChange", "backoffLimit": 1},
+]
+#: What a user may change at any time: names of the spec's fields, and values.
+EDITS: list[tuple[str, list[Any]]] = [
+    ("activeDeadlineSeconds", [None, 60, 500]),
+    ("attemptDeadlineSeconds", [None, 40, 150]),
+    ("stallTimeoutSeconds", [None, 30]),
+    ("startupDeadlineSeconds", [20, 100]),
+    ("ttlSecondsAfterFinished", [None, 0, 100]),
+    ("backoffLimit", [1, 2]),
+    ("infrastructureRetries", [0, 1, 3]),
+    ("backoff", [{}, {"initialSeconds": 0}, {"initialSeconds": 100, "maximumSeconds": 150}]),
+    ("cleanup", [{}, {"afterSuccessSeconds": 50, "afterFailureSeconds": 50}]),
+    ("priority", [0, 5, -5]),
+    ("runPolicy", ["Once", "OnChange"]),
+    ("failurePolicy", [None, *POLICIES]),
+    ("cancel", [False, True]),
+]
+#: Limits of running jobs: none, in all, in a namespace, both.
+LIMITS = [Limits(), Limits(), Limits(1, 0), Limits(0, 1), Limits(2, 1)]
 
 examples = int(os.environ.get("DASKJOB_EXAMPLES") or (2000 if os.environ.get("CI") else 250))
 watched = st.sampled_from(sorted(BY_KIND))
 operators = st.sampled_from([0, 0, 0, 1])
+names = st.sampled_from(["sum", "sum", "sum", *JOBS])
+#: Of one among any number of things.
+indexes = st.integers(0, 11)
+plans = st.lists(st.sampled_from(FATES), max_size=12)
+edits = st.sampled_from(EDITS).flatmap(lambda each: st.tuples(st.just(each[0]), st.sampled_from(each[1])))
 
 
 @st.composite
 def specs(draw: st.DrawFn) -> dict[str, Any]:
-    source, deadline = draw(st.sampled_from(SOURCES)), draw(st.sampled_from([None, None, 90]))
-    return {
+    """A few fields each: what is not given has its default, but for the startup deadline, which is short."""
+    source = draw(st.sampled_from([None, None, *SOURCES]))
+    spec: dict[str, Any] = {
         "graph": {"entrypoint": "m:f", **({"source": source} if source else {})},
         "cluster": {"workers": draw(st.sampled_from(WORKERS))},
         "runner": draw(st.sampled_from(RUNNERS)),
-        **({"activeDeadlineSeconds": deadline} if deadline else {}),
+        "startupDeadlineSeconds": 100,
     }
+    for name, value in draw(st.lists(edits, max_size=5)):
+        spec[name] = value
+    spec |= draw(st.sampled_from(KINDS))
+    if draw(st.sampled_from([False] * 5 + [True])):
+        spec["suspend"] = True
+    if draw(st.sampled_from([False] * 15 + [True])):
+        spec["managedBy"] = "example.com/other"
+    return fit(spec)
+
+
+def fit(spec: dict[str, Any]) -> dict[str, Any]:
+    """As the CRD's rules want it."""
+    spec = {name: value for name, value in spec.items() if value is not None}
+    rules = spec.get("failurePolicy", {}).get("rules", ())
+    if any(each["action"] == "Retry" for each in rules) and not spec.get("backoffLimit"):
+        spec["backoffLimit"] = 1
+    return spec

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
+from daskjob.api.status import Timings
+from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.actions import Cancel, CreateRunner, Delete
 from daskjob.lifecycle.outcome import SETTLE
 from daskjob.lifecycle.pods import Pod
@@ -235,8 +237,11 @@ def test_what_is_lost_is_believed_only_after_asking(scene: Scene, reason: Reason
 
 
 def test_a_scheduler_that_came_later_than_the_runner_has_lost_the_graph() -> None:
-    late = running("scheduler", 2, created=ago(10))
-    assert end_of(a_job().started().schedulers(late).fresh()) == (Reason.SCHEDULER_LOST, B)
+    timings = Timings(connected=text(40), scheduler_started=to_seconds_text(ago(50)))
+    known = a_job().started().with_status(timings=timings)
+    late = running("scheduler", 2, since=9, created=ago(10))
+    assert end_of(known.schedulers(late).fresh()) == (Reason.SCHEDULER_LOST, B)
+    assert end_of(known.schedulers(running("scheduler", since=50)).fresh()) == ("", None)
 
 
 def test_a_scheduler_that_starts_badly_is_no_loss_until_the_runner_knew_it() -> None:

@@ -101,7 +101,7 @@ def test_what_is_left_when_the_api_server_refuses(message: str, kind: str, refus
     failure = {"reason": "TaskFailed", "message": message, "exceptionType": kind, "traceback": message}
     scene = a_job().started().says(outcome="Failed", failure=failure, result={"type": kind or "x", "value": message})
     whole = decide(scene.observe()).status
-    reduced = reduce(whole, refusal)
+    reduced = reduce(whole, scene.status, refusal)
     check(reduced)
     STATUS["DaskJob"].validate(to_dict(reduced))
     assert reduced.finished

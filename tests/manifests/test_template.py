@@ -7,7 +7,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daskjob.errors import SpecError
@@ -249,6 +249,7 @@ junk_containers = st.lists(
     st.dictionaries(st.sampled_from(["containers", "volumes", "tolerations", "securityContext"]), junk)
     | st.fixed_dictionaries({"containers": junk_containers})
 )
+@example({"containers": [{"name": "runner", "securityContext": {"containers": [None]}}] * 2})
 def test_no_template_is_too_odd(spec: Any) -> None:
     """It is refused with the field named, or the API server gets to see it."""
     with contextlib.suppress(SpecError):

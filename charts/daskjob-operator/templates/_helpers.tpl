@@ -75,10 +75,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - {name: DASKJOB_LOG_LEVEL, value: {{ .Values.log.level | quote }}}
 {{- end }}
 
-{{/* What the two containers have in common. The health port answers once the process is at work. */}}
+{{/* What the two containers have in common, after their ports. /healthz fails when only a new start helps, /readyz
+also while something is amiss that passes. */}}
 {{- define "daskjob.containerRest" -}}
-ports:
-- {name: health, containerPort: 8080}
 startupProbe:
   httpGet: {path: /healthz, port: health}
   periodSeconds: 2
@@ -90,7 +89,7 @@ livenessProbe:
   timeoutSeconds: 5
   failureThreshold: 4
 readinessProbe:
-  httpGet: {path: /healthz, port: health}
+  httpGet: {path: /readyz, port: health}
   periodSeconds: 10
   timeoutSeconds: 5
 securityContext: {{- toYaml .Values.securityContext | nindent 2 }}

@@ -79,12 +79,13 @@ class DaskCronJobStatus:
     observed_generation: int | None = None
     conditions: tuple[Condition, ...] = ()
     active: tuple[ActiveJob, ...] = ()
+    active_count: int | None = None
     last_schedule_time: str | None = None
     last_successful_time: str | None = None
     next_schedule_time: str | None = None
-    #: The text of the annotation that was last acted upon, and when.
+    #: The text of the annotation that was last acted upon, and how many were.
     run_now: str | None = None
-    last_run_now_time: str | None = None
+    run_now_count: int | None = None
     #: `spec.timetable` as last seen, and when that was if it had been another one before.
     timetable: str | None = None
     timetable_change_time: str | None = None

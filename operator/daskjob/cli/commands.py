@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import daskjob as package
+from daskjob.cli import cron
 from daskjob.cli.documents import Document, InputError, find_config_map, load_jobs
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ RECURSIVE = click.option("-R", "--recursive", is_flag=True, help="Look into fold
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package.__version__, message="daskjob %(version)s")
 def daskjob() -> None:
-    """Run Dask graphs from DaskJob manifests: here, the way a cluster would."""
+    """Run Dask graphs from DaskJob and DaskCronJob manifests: here, the way a cluster would."""
 
 
 @daskjob.command()
 @PATHS
 @RECURSIVE
 def validate(paths: tuple[str, ...], recursive: bool) -> None:
-    """Check manifests offline, by the rules that the API server applies.
+    """Check manifests offline, by the rules that the API server applies (and schedules, as the operator reads them).
 
     PATH is a file, a folder or - for standard input. Exit code: 0 all are valid, 2 not.
     """
@@ -62,7 +63,7 @@ def validate(paths: tuple[str, ...], recursive: bool) -> None:
 def run(
     paths: tuple[str, ...], recursive: bool, output: str | None, quiet: bool, verbose: bool, dashboard: bool
 ) -> None:
-    """Run the DaskJobs of manifests on this machine, one after the other.
+    """Run the DaskJobs of manifests on this machine, one after the other; of a DaskCronJob, its job, once.
 
     PATH is a file, a folder or - for standard input. Results go to stdout; progress and what the jobs print go to
     stderr. Exit code: 0 all succeeded, 1 a job failed, 2 bad input, 130 interrupted.
@@ -112,7 +113,8 @@ def _run_one(
     from daskjob.local.backend import run as run_locally
     from daskjob.schema import apply_defaults
 
-    manifest = apply_defaults(job.content)
+    content = apply_defaults(job.content)
+    manifest = apply_defaults(cron.job_of(content)) if job.kind == cron.KIND else content
     uid = str(uuid.uuid4())
     status = run_locally(
         manifest,
@@ -145,10 +147,15 @@ def _check(jobs: list[Document], *, err: bool) -> None:
     """Ends the program, after telling of every problem, unless all are valid."""
     from daskjob.schema import validate as find_problems
 
-    problems = [f"{job.title}: {each.path}: {each.message}" for job in jobs for each in find_problems(job.content)]
-    seen: dict[tuple[str, str], Document] = {}
+    problems = []
+    seen: dict[tuple[str, str, str], Document] = {}
     for job in jobs:
-        first = seen.setdefault((job.namespace, job.name), job)
+        found = find_problems(job.content)
+        if not found and job.kind == cron.KIND:
+            found = cron.schedule_problems(job.content)
+        problems += [f"{job.title}: {each.path}: {each.message}" for each in found]
+    for job in jobs:
+        first = seen.setdefault((job.kind, job.namespace, job.name), job)
         if first is not job:
             problems.append(f"{job.title}: metadata.name: {first.title} has the same name: give each its own")
     for problem in problems:

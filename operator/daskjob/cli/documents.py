@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 
 API_VERSION = "daskjob.io/v1alpha1"
+#: What can be run and checked.
+KINDS = ("DaskJob", "DaskCronJob")
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -71,17 +73,17 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def load_jobs(paths: Sequence[str], *, recursive: bool = False) -> tuple[list[Document], list[Document]]:
-    """(the DaskJobs, in order; everything else that was read). Raises InputError.
+    """(the DaskJobs and DaskCronJobs, in order; everything else that was read). Raises InputError.
 
     In a folder only YAML and JSON files count, and of these only documents that are manifests. A file that is named
-    must hold manifests and at least one DaskJob.
+    must hold manifests and at least one job or cron job.
     """
     jobs: list[Document] = []
     others: list[Document] = []
     for path in paths:
         before = len(jobs)
         for document in _read_path(path, recursive):
-            (jobs if document.kind == "DaskJob" else others).append(document)
+            (jobs if document.kind in KINDS else others).append(document)
         if len(jobs) == before:
             raise InputError(f"{path}: no DaskJob in it; {_hint(path, recursive)}")
     return jobs, others

@@ -45,6 +45,7 @@ class Resource:
 
 
 DASK_JOBS = Resource("DaskJob", c.API_VERSION, "daskjobs")
+DASK_CRON_JOBS = Resource("DaskCronJob", c.API_VERSION, "daskcronjobs")
 REPORTS = Resource("DaskJobReport", c.API_VERSION, "daskjobreports")
 CLUSTERS = Resource("DaskCluster", c.DASK_API_VERSION, "daskclusters")
 WORKER_GROUPS = Resource("DaskWorkerGroup", c.DASK_API_VERSION, "daskworkergroups")
@@ -61,7 +62,7 @@ POLICY_BINDINGS = Resource(
     "ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
 )
 
-#: What is watched and listed, all but the jobs by the operator's label.
+#: What is watched and listed of jobs, all but the jobs themselves by the operator's label.
 WATCHED = (DASK_JOBS, REPORTS, CLUSTERS, WORKER_GROUPS, DEPLOYMENTS, PODS)
 BY_KIND = {each.kind: each for each in WATCHED}
 

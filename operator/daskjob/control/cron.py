@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,16 +20,8 @@ from daskjob.control.events import event_on
 from daskjob.control.perform import NameConflictError
 from daskjob.control.queue import WorkQueue
 from daskjob.control.store import Key, Store
-from daskjob.lifecycle.cron import (
-    Child,
-    CreateJob,
-    CronAction,
-    CronDecision,
-    CronJob,
-    CronObservation,
-    DeleteJob,
-    decide_cron,
-)
+from daskjob.lifecycle.cron import CronDecision, decide_cron
+from daskjob.lifecycle.cron_observation import Child, CreateJob, CronAction, CronJob, CronObservation, DeleteJob
 from daskjob.lifecycle.decision import Event
 from daskjob.lifecycle.observation import Problem
 from daskjob.lifecycle.problems import read_refusal
@@ -55,20 +48,25 @@ def cron_store() -> Store:
     return Store(DASK_CRON_JOBS, cron_of)
 
 
+async def crons_served(client: KubeClient, namespaces: Collection[str]) -> bool:
+    """Whether the API server knows the kind. Where it does not, jobs go on without: an upgrade must not end them."""
+    try:
+        await client.list(DASK_CRON_JOBS, next(iter(namespaces), None))
+    except ApiError as error:
+        if error.kind is ErrorKind.NOT_FOUND:
+            logger.error("cron jobs are not looked after: apply crds/daskcronjobs.yaml, then restart the operator")
+            return False
+        logger.warning("cannot tell whether there are cron jobs: %s", error)
+    return True
+
+
 async def resync_crons(
     client: KubeClient, jobs: Store, crons: Store, queue: WorkQueue, namespaces: Collection[str]
 ) -> None:
     """Lists all cron jobs, takes over from `jobs`, just listed, what they made, and has each looked at."""
     for namespace in namespaces or (None,):
         known = crons.uids(DASK_CRON_JOBS.kind, namespace)
-        try:
-            bodies = await client.list(DASK_CRON_JOBS, namespace)
-        except ApiError as error:
-            if error.kind is not ErrorKind.NOT_FOUND:
-                raise
-            logger.warning("cron jobs are not looked after: their definition, crds/daskcronjobs.yaml, is not installed")
-            return
-        crons.replace(DASK_CRON_JOBS.kind, bodies, known)
+        crons.replace(DASK_CRON_JOBS.kind, await client.list(DASK_CRON_JOBS, namespace), known)
     crons.replace(DASK_JOBS.kind, [body for _, body in jobs.job_bodies()], crons.uids(DASK_JOBS.kind, None))
     for key in crons.jobs():
         queue.add(key)
@@ -113,7 +111,7 @@ class Memory:
     uid: str
     refusal: Problem | None = None
     #: Events that have been told: they are true for as long as their reason lasts, and told once.
-    told: set[tuple[str, str]] = field(default_factory=set)
+    told: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=100))
 
 
 class CronReconciler:
@@ -183,7 +181,7 @@ class CronReconciler:
     async def _tell(self, cron: CronJob, memory: Memory, event: Event) -> None:
         if (event.reason, event.message) in memory.told:
             return
-        memory.told.add((event.reason, event.message))
+        memory.told.append((event.reason, event.message))
         logger.log(
             logging.WARNING if event.warning else logging.INFO, "%s/%s: %s", cron.namespace, cron.name, event.message
         )

@@ -1,4 +1,4 @@
-"""Kubernetes Events on a job, as `kubectl describe` shows them."""
+"""Kubernetes Events on jobs and cron jobs, as `kubectl describe` shows them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from daskjob.lifecycle.observation import Job
 
 
 def event_body(job: Job, event: Event, now: datetime) -> Body:
-    """The Event. Its name follows from what it tells, so telling it twice leaves one."""
-    told = f"{job.uid}/{job.status.attempt}/{event.reason}/{event.message}".encode(errors="replace")
+    """The Event on a job."""
+    involved = {
+        "apiVersion": c.API_VERSION,
+        "kind": "DaskJob",
+        "namespace": job.namespace,
+        "name": job.name,
+        "uid": job.uid,
+    }
+    return event_on(involved, f"{job.uid}/{job.status.attempt}/{event.reason}/{event.message}", event, now)
+
+
+def event_on(involved: Body, told: str, event: Event, now: datetime) -> Body:
+    """The Event on an object. Its name follows from what it tells, `told`, so telling it twice leaves one."""
+    digest = hashlib.sha256(told.encode(errors="replace")).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {
-            "namespace": job.namespace,
-            "name": f"{job.name}.{hashlib.sha256(told).hexdigest()[:16]}",
-        },
-        "involvedObject": {
-            "apiVersion": c.API_VERSION,
-            "kind": "DaskJob",
-            "namespace": job.namespace,
-            "name": job.name,
-            "uid": job.uid,
-        },
+        "metadata": {"namespace": involved["namespace"], "name": f"{involved['name']}.{digest}"},
+        "involvedObject": involved,
         "type": "Warning" if event.warning else "Normal",
         "reason": event.reason,
         "message": event.message,

@@ -36,7 +36,8 @@ def read_job(body: Body, now: datetime) -> Job:
         status=from_dict(DaskJobStatus, body.get("status")),
         foreign=_foreign(spec, (body.get("status") or {}).get("phase")),
         digest=digest(spec),
-        rerun=(metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION),
+        # What the status has room for. An empty one asks for nothing.
+        rerun=((metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION) or "")[:4096] or None,
         resource_version=metadata.get("resourceVersion") or "",
     )
 
@@ -72,7 +73,10 @@ def observe(
             continue
         kind = body["kind"]
         attempt = read_attempt(body["metadata"].get("labels") or {})
-        if attempt != current:
+        if attempt > current:
+            # What is known of the job is older than what is known of its objects.
+            continue
+        if attempt < current:
             kept = _ended(body) and current - KEPT_RUNNERS < attempt
             if kind in DELETED_ALONE and not kept:
                 leftovers.append(read_owned(body))

@@ -206,7 +206,7 @@ class Reconciler:
             if error.kind is not ErrorKind.INVALID:
                 raise
             logger.error("%s/%s: the status was refused, leaving details out: %s", job.namespace, job.name, error)
-            written = await self._write(body, reduce(decision.status, error.message))
+            written = await self._write(body, reduce(decision.status, job.status, error.message))
         self._store.put({**written, "kind": DASK_JOBS.kind})
         metrics.recorded(job.namespace, job.status, decision.status)
         _log(job, decision.status)

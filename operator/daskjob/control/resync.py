@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from daskjob.api import constants as c
 from daskjob.control.client import DASK_JOBS, WATCHED, KubeClient
@@ -31,14 +31,12 @@ async def resync(client: KubeClient, store: Store, queue: WorkQueue, namespaces:
         queue.add(key)
 
 
-async def keep_resyncing(
-    client: KubeClient, store: Store, queue: WorkQueue, namespaces: Collection[str], done: asyncio.Event, looked: Sign
-) -> None:
-    """Every few minutes, until cancelled; sooner after a failure. `done` is set after the first success: before it,
-    something missing from the store means nothing. `looked` is given after each try."""
+async def keep_resyncing(look: Callable[[], Awaitable[None]], done: asyncio.Event, looked: Sign) -> None:
+    """Looks at everything every few minutes, until cancelled; sooner after a failure. `done` is set after the first
+    success: before it, something missing from a store means nothing. `looked` is given after each try."""
     while True:
         try:
-            await resync(client, store, queue, namespaces)
+            await look()
             done.set()
             pause = INTERVAL
         except ApiError as error:

@@ -6,10 +6,10 @@ absent are drawn only after asking the API server.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from daskjob.api import constants as c
-from daskjob.control.client import DASK_JOBS, Body
+from daskjob.control.client import DASK_JOBS, Body, Resource
 
 Key = tuple[str, str]
 """(namespace, name) of a job."""
@@ -19,9 +19,12 @@ REMEMBERED_ENDS = 10_000
 
 
 class Store:
-    """Bodies by kind, namespace and name, and all those of one job."""
+    """Bodies by kind, namespace and name, and all those of one job (or of whatever else they belong to)."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Resource = DASK_JOBS, belongs: Callable[[Body], Key | None] | None = None) -> None:
+        """`root`: the kind of what they belong to; `belongs`: to which one a body does, None: by the job's label."""
+        self._root = root.kind
+        self._belongs = belongs or job_of
         self._bodies: dict[tuple[str, str, str], Body] = {}
         self._by_job: dict[Key, set[tuple[str, str, str]]] = {}
         #: The versions at which objects of these names were deleted, the latest names last.
@@ -39,7 +42,7 @@ class Store:
 
         Watches and answers to requests overtake each other: what is late must not bring back what is gone.
         """
-        identity, job = _identity(body), job_of(body)
+        identity, job = _identity(body), self._belongs(body)
         if job is None:
             return None
         known = self._bodies.get(identity)
@@ -52,7 +55,7 @@ class Store:
 
     def drop(self, body: Body) -> Key | None:
         """Forgets an object that was deleted; one of the same name that came after it stays."""
-        identity, job = _identity(body), job_of(body)
+        identity, job = _identity(body), self._belongs(body)
         known, end = self._bodies.get(identity), _version(body)
         if known is not None and (_same(known, body) or _version(known) < end):
             self._forget(identity)
@@ -75,12 +78,12 @@ class Store:
             self._forget((kind, namespace, name))
 
     def job(self, key: Key) -> Body | None:
-        return self._bodies.get((DASK_JOBS.kind, *key))
+        return self._bodies.get((self._root, *key))
 
     def owned(self, key: Key) -> Iterator[Body]:
         """All objects labelled with that job's name, of whichever job of that name."""
         for identity in sorted(self._by_job.get(key, ())):
-            if identity[0] != DASK_JOBS.kind:
+            if identity[0] != self._root:
                 yield self._bodies[identity]
 
     def jobs(self) -> list[Key]:
@@ -97,7 +100,7 @@ class Store:
         for identity, body in list(self._bodies.items()):
             uid = body["metadata"]["uid"]
             if identity[0] == kind and uid in known and uid not in listed:
-                job = job_of(body)
+                job = self._belongs(body)
                 if job is not None:
                     touched.add(job)
                 self._forget(identity)
@@ -112,7 +115,7 @@ class Store:
         }
 
     def _forget(self, identity: tuple[str, str, str]) -> None:
-        job = job_of(self._bodies.pop(identity))
+        job = self._belongs(self._bodies.pop(identity))
         if job is not None:
             identities = self._by_job.get(job, set())
             identities.discard(identity)

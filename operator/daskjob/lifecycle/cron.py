@@ -3,8 +3,8 @@
 Pure: no I/O, no clock but the observation's. The rules are those of Kubernetes' CronJob controller; where that acts on
 events, this goes by what is there, so it says the same after a restart:
 
-- Jobs are made first and recorded when they are seen. The name of each follows from its time (or from the text that asked
-  for it), so what a crash left unrecorded is found, not made twice; what is recorded was made.
+- Jobs are made first and recorded when they are seen. The name of each follows from its time (or from the text that
+  asked for it), so what a crash left unrecorded is found, not made twice; what is recorded was made.
 - The status is written before anything is deleted, so no run is forgotten by deleting its job.
 """
 
@@ -18,8 +18,8 @@ from daskjob.api.constants import ConditionType
 from daskjob.api.cron import ActiveJob, ConcurrencyPolicy, CronReason, DaskCronJobSpec, DaskCronJobStatus
 from daskjob.api.status import Condition
 from daskjob.api.times import from_text, to_seconds_text, to_text
+from daskjob.lifecycle.cron_observation import Child, CreateJob, CronAction, CronJob, CronObservation, DeleteJob
 from daskjob.lifecycle.decision import Event
-from daskjob.lifecycle.observation import Problem
 from daskjob.lifecycle.schedule import Schedule, ScheduleError, find_zone
 
 #: More runs than this missed at a time are told of: the clock may be wrong, or the operator was away for long.
@@ -28,67 +28,6 @@ MANY = 100
 MAX_ACTIVE = 1000
 #: Longer texts of the annotation are recorded by their hash.
 MAX_TEXT = 256
-
-
-@dataclass(frozen=True)
-class CronJob:
-    namespace: str
-    name: str
-    uid: str
-    generation: int
-    created: datetime
-    deleting: bool
-    spec: DaskCronJobSpec
-    status: DaskCronJobStatus
-    #: The text of the annotation that asks for a run, if there is one.
-    run_now: str | None = None
-
-
-@dataclass(frozen=True)
-class Child:
-    """A DaskJob that has the cron job for its controller."""
-
-    name: str
-    uid: str
-    version: str
-    created: datetime
-    #: The time that it was made for, as its annotation says.
-    scheduled_at: datetime | None = None
-    #: Complete or Failed; None while it has not ended.
-    ended: ConditionType | None = None
-    ended_at: datetime | None = None
-    deleting: bool = False
-
-
-@dataclass(frozen=True)
-class CronObservation:
-    now: datetime
-    cron: CronJob
-    jobs: tuple[Child, ...] = ()
-    #: Why the API server did not take a job when the operator last tried to make one.
-    refusal: Problem | None = None
-    #: This process has looked at this cron job before: what has changed since has changed just now.
-    seen: bool = False
-
-
-@dataclass(frozen=True)
-class CreateJob:
-    """A job of the template. `scheduled_at`: the time that it is for; None: it was asked for by annotation."""
-
-    name: str
-    scheduled_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class DeleteJob:
-    """Deletes that job. `ended`: only if it is as it was seen, for one that has ended may be made to run anew."""
-
-    job: Child
-    why: str
-    ended: bool
-
-
-CronAction = CreateJob | DeleteJob
 
 
 @dataclass(frozen=True)
@@ -138,9 +77,9 @@ def job_name(cron: str, scheduled_at: datetime) -> str:
 
 
 def run_now_name(cron: CronJob, status: DaskCronJobStatus) -> str:
-    """The name of the job that the annotation asks for. What was last asked for, and when, is in it: the same text may
-    come again later, and then means another job."""
-    told = "/".join((cron.uid, cron.run_now or "", status.run_now or "", status.last_run_now_time or ""))
+    """The name of the job that the annotation asks for. How many were made so is in it: the same text may come again
+    later, and then means another job."""
+    told = f"{cron.uid}/{status.run_now_count or 0}/{cron.run_now}"
     return f"{cron.name}-r{hashlib.sha256(told.encode(errors='replace')).hexdigest()[:7]}"
 
 
@@ -168,7 +107,9 @@ def _account(observation: CronObservation) -> tuple[DaskCronJobStatus, tuple[Eve
         if new and at is not None:
             last = at
         elif new:
-            status = replace(status, run_now=recorded(cron.run_now or ""), last_run_now_time=to_text(now))
+            status = replace(
+                status, run_now=recorded(cron.run_now or ""), run_now_count=(status.run_now_count or 0) + 1
+            )
         if job.ended is None and not new and job.uid not in known and at is None and not job.deleting:
             words = f"job {job.name} names this cron job as its controller, which did not make it or forgot it"
             events.append(Event(CronReason.UNEXPECTED_JOB, words, warning=True))
@@ -185,6 +126,7 @@ def _account(observation: CronObservation) -> tuple[DaskCronJobStatus, tuple[Eve
         status,
         observed_generation=cron.generation,
         active=tuple(ActiveJob(each.name, each.uid) for each in _active(observation)[-MAX_ACTIVE:]),
+        active_count=len(_active(observation)),
         last_schedule_time=to_seconds_text(last) if last is not None else None,
         last_successful_time=to_seconds_text(succeeded) if succeeded is not None else None,
     )
@@ -257,8 +199,8 @@ def _due(
     events: tuple[Event, ...] = ()
     if _more_than(MANY, schedule, since, now):
         words = (
-            f"more than {MANY} starts were missed before that at {_shown(due, schedule)}, which alone is made up for: set "
-            "or lower spec.startingDeadlineSeconds, or check the clocks"
+            f"more than {MANY} starts were missed before that at {_shown(due, schedule)}, which alone is made up for: "
+            "set or lower spec.startingDeadlineSeconds, or check the clocks"
         )
         events = (Event(CronReason.TOO_MANY_MISSED_TIMES, words, warning=True),)
     return due, events

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from daskjob.api.constants import Reason
 from daskjob.api.status import Attempt
 from daskjob.api.times import from_text
 from daskjob.lifecycle import outcome, progress
-from daskjob.lifecycle.observation import Observation
+from daskjob.lifecycle.observation import Observation, Problem
 from daskjob.lifecycle.outcome import Ending
 from daskjob.lifecycle.problems import find_problem
 
@@ -38,16 +39,19 @@ def past_active_deadline(observation: Observation) -> Ending | None:
 def overdue(observation: Observation, attempt: Attempt) -> Ending | None:
     """The end of an attempt that has had its time, or that cannot start."""
     now, spec = observation.now, observation.job.spec
+    started = progress.has_started(observation)
+    problem = None if started else find_problem(observation)
     over = past_active_deadline(observation)
     if over is not None:
-        return over
+        return _explained(over, problem)
     limit = _attempt_deadline(observation, attempt)
     if limit is not None and now >= limit:
-        return outcome.failed(
+        over = outcome.failed(
             Reason.ATTEMPT_DEADLINE_EXCEEDED,
             f"the attempt took longer than spec.attemptDeadlineSeconds ({spec.attempt_deadline_seconds} s)",
         )
-    if progress.has_started(observation):
+        return _explained(over, problem)
+    if started:
         limit = _stall_deadline(observation, attempt)
         if limit is None or now < limit:
             return None
@@ -57,7 +61,6 @@ def overdue(observation: Observation, attempt: Attempt) -> Ending | None:
             f"no count of tasks changed for spec.stallTimeoutSeconds ({spec.stall_timeout_seconds} s)"
             + (f"; {counts.summary} are done" if counts is not None else ""),
         )
-    problem = find_problem(observation)
     if problem is not None and problem.hopeless:
         return outcome.failed(problem.reason, problem.message)
     deadline = _startup_deadline(observation, attempt)
@@ -74,6 +77,14 @@ def overdue(observation: Observation, attempt: Attempt) -> Ending | None:
         f"{joined} joined, or no runner started, within spec.startupDeadlineSeconds "
         f"({spec.startup_deadline_seconds} s)",
     )
+
+
+def _explained(over: Ending, problem: Problem | None) -> Ending:
+    """With what kept the graph from starting, where that is where the time went."""
+    if problem is None or over.failure is None:
+        return over
+    message = f"{over.failure.message}; the graph never started: {problem.message}"
+    return replace(over, failure=replace(over.failure, message=message))
 
 
 def moments(observation: Observation, attempt: Attempt) -> list[datetime]:

@@ -37,8 +37,11 @@ def decide(observation: Observation) -> Decision:
     Each rule answers for its own case; the first that applies decides.
     """
     job = observation.job
-    if job.deleting or job.foreign is not None:
+    if job.foreign is not None:
         return Decision(job.status)
+    if job.deleting:
+        # Somebody's finalizer may hold the job for long; the garbage collector waits for it, its pods need not.
+        return Decision(job.status, tuple(teardown.remove_all(observation)))
     decision = _decide(observation)
     status = replace(decision.status, observed_generation=job.generation)
     return replace(decision, status=with_readiness(status, job.generation, observation.now))
@@ -103,9 +106,11 @@ def _wait(observation: Observation) -> Decision:
     removal = tuple(teardown.tear_down(observation, "its attempt has ended"))
     rest = None if teardown.is_clean(observation) else REMOVAL_CHECK
     if spec.suspend:
-        suspended = record.suspend(job, now) if not status.is_true(ConditionType.SUSPENDED) else status
-        events = () if suspended is status else (SUSPENDED,)
-        return Decision(suspended, removal, events, again=rest)
+        events = () if status.is_true(ConditionType.SUSPENDED) else (SUSPENDED,)
+        return Decision(record.suspend(job, now), removal, events, again=rest)
+    if status.is_true(ConditionType.SUSPENDED):
+        status = record.resume(job, now)
+        observation = _with(observation, status)
     due = from_text(status.next_attempt_time)
     moments = [due, deadlines.active_deadline(observation), teardown.fenced_at(observation)]
     pauses = [moment - now for moment in moments if moment is not None and moment > now]
@@ -117,7 +122,7 @@ def _wait(observation: Observation) -> Decision:
         return _queue(observation, removal, pauses)
     if status.attempt and not observation.fresh:
         # What earlier attempts left was not seen: no proof that there is none.
-        return Decision(job.status, refresh=True)
+        return Decision(status, refresh=True)
     return _start(observation)
 
 
@@ -165,7 +170,10 @@ def _run(observation: Observation, attempt: Attempt, new: bool = False) -> Decis
         return _conclude(observation, attempt, ending)
     if ending is REFRESH:
         return Decision(job.status, refresh=True)
-    if (_edited(job) or job.spec.suspend) and not new:
+    # A graph that is to be cancelled is told so, and ends by that, whatever else is wanted; and one that has ended
+    # already, for a reason that is still to be found, has ended by that.
+    ends = job.spec.cancel or isinstance(ending, Wait)
+    if (_edited(job) or job.spec.suspend) and not new and not ends:
         if not observation.fresh:
             # The attempt may have ended just now, and its result be worth more than an order that came too late.
             return Decision(job.status, refresh=True)
@@ -188,7 +196,11 @@ def _run(observation: Observation, attempt: Attempt, new: bool = False) -> Decis
     if job.spec.cancel:
         status, cancel = _ask_to_cancel(observation, status)
         actions += cancel
-        wait.append(teardown.RUNNER_GRACE)
+        asked = from_text(status.timings.cancel_requested) or observation.now
+        wait.append(asked + teardown.RUNNER_GRACE - observation.now)
+    elif status.timings.cancel_requested is not None:
+        # Taken back: how long a runner takes to stop is not counted from that request.
+        status = replace(status, timings=replace(status.timings, cancel_requested=None))
     if _is_minor(job.status, status):
         pause = _pause(observation)
         if pause is not None:

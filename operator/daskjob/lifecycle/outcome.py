@@ -15,7 +15,7 @@ from daskjob import wire
 from daskjob.api.codec import from_dict
 from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.status import Failure, Result
-from daskjob.api.times import from_text
+from daskjob.api.times import from_text, to_seconds_text
 from daskjob.lifecycle.observation import Observation
 from daskjob.lifecycle.pods import Pod
 from daskjob.lifecycle.problems import find_problem
@@ -136,8 +136,12 @@ def scheduler_lost(observation: Observation) -> Ending | None:
         how = f"its container ended with exit code {ends[0].exit_code}" if ends else dead.reason or "it was removed"
         return infrastructure(Reason.SCHEDULER_LOST, f"scheduler pod {dead.name} was lost while the graph ran: {how}")
     alive = [pod for pod in observation.schedulers if not pod.deleting and not pod.ended]
-    began = from_text((report.status.get("timings") or {}).get("connected")) if report else None
-    replaced = [pod for pod in alive if began and pod.created and pod.created > began + timedelta(seconds=1)]
+    # Another one by when it started, as the kubelet said: no clock is compared with another.
+    known = observation.job.status.timings
+    first = known.scheduler_started if known.connected else None
+    replaced = [
+        pod for pod in alive if first and pod.running_since and to_seconds_text(pod.running_since) != first
+    ]
     if replaced or (not alive and observation.fresh):
         return infrastructure(Reason.SCHEDULER_LOST, "the scheduler's pod is gone, and with it the state of the graph")
     return None

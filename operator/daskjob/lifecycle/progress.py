@@ -96,11 +96,15 @@ def _timings(observation: Observation, before: Timings, said: Mapping[str, Any])
     told = {name: from_text(text) for name, text in (said.get("timings") or {}).items()}
     seen = from_dict(Timings, {name: to_text(moment) for name, moment in told.items() if moment is not None})
     scheduler = next((pod.running_since for pod in observation.schedulers if pod.running_since), None)
+    started = to_seconds_text(scheduler) if scheduler else None
     runner = observation.runner.running_since if observation.runner is not None else None
     return replace(
         before,
         created=before.created or (to_text(observation.now) if observation.cluster is not None else None),
-        scheduler_started=before.scheduler_started or (to_seconds_text(scheduler) if scheduler else None),
+        # Of the one that the runner has reached: until then another may take its place.
+        scheduler_started=(before.scheduler_started if before.connected else None)
+        or started
+        or before.scheduler_started,
         runner_started=before.runner_started
         or seen.runner_started
         or (to_seconds_text(runner) if runner and not said else None),

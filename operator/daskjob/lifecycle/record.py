@@ -46,13 +46,18 @@ def start(job: Job, now: datetime) -> DaskJobStatus:
         timings=Timings(accepted=status.timings.accepted or to_text(now)),
         spec_digest=job.digest if first else status.spec_digest,
         rerun=job.rerun if first else status.rerun,
-    ).without(ConditionType.QUEUED, ConditionType.CLUSTER_READY)
+    ).without(ConditionType.QUEUED)
     return _resume(status, job, time)
 
 
 def has_begun(status: DaskJobStatus) -> bool:
     """Whether an attempt of this run was made."""
     return any(each.run == (status.run or 1) for each in status.attempts)
+
+
+def resume(job: Job, now: datetime) -> DaskJobStatus:
+    """With the job no longer suspended; its next attempt waits for its turn."""
+    return _resume(replace(job.status, phase=Phase.PENDING), job, to_seconds_text(now))
 
 
 def _resume(status: DaskJobStatus, job: Job, time: str) -> DaskJobStatus:
@@ -70,7 +75,7 @@ def end(job: Job, ending: Ending, note: str, keep_until: datetime | None, now: d
     reason = failure.reason if failure is not None else Reason.SUCCEEDED
     message = (failure.message or "") if failure is not None else "the graph was computed"
     kind = ConditionType.FAILED if failure is not None else ConditionType.COMPLETE
-    open_attempt = status.open
+    open_attempt, first = status.open, status.spec_digest is None
     status = replace(
         status,
         phase=Phase.FAILED if failure is not None else Phase.SUCCEEDED,
@@ -83,8 +88,8 @@ def end(job: Job, ending: Ending, note: str, keep_until: datetime | None, now: d
         result=ending.result,
         failure=failure,
         timings=replace(status.timings, finished=to_text(now)),
-        spec_digest=status.spec_digest or job.digest,
-        rerun=status.rerun or job.rerun,
+        spec_digest=job.digest if first else status.spec_digest,
+        rerun=job.rerun if first else status.rerun,
     ).without(ConditionType.QUEUED)
     status = status.with_condition(kind, True, reason, message, time, job.generation)
     if open_attempt is not None:
@@ -160,6 +165,9 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
     if open_attempt is not None:
         status = _close(status, open_attempt, outcome, None, time)
         status = _cluster_goes(status, Reason.SUPERSEDED, "the spec was edited: it is a new run", job, time)
+    elif status.condition(ConditionType.CLUSTER_READY) is not None:
+        # It may have been kept until now.
+        status = _cluster_goes(status, Reason.CLEANING_UP, "the job is run anew", job, time)
     failure, result = status.failure, status.result
     if result is not None and len(result.value or "") > OLD_VALUE:
         result = replace(result, value=None, types={})

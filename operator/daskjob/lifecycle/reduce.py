@@ -9,32 +9,36 @@ from daskjob.api.status import DaskJobStatus, Failure, Result
 LENGTH = 1000
 
 
-def reduce(status: DaskJobStatus, refusal: str) -> DaskJobStatus:
-    """The same end, for the same reason, said with what the operator itself knows. `refusal`: the server's words."""
+def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJobStatus:
+    """The same end, for the same reason, said with what the operator itself knows. `before`: the status that is
+    recorded, which the API server took: what is in it stays as it is; `refusal`: the server's words."""
     note = f"(details left out, the API server refused them: {refusal[:LENGTH]})"
     failure, result = status.failure, status.result
-    if failure is not None:
+    if failure is not None and failure != before.failure:
         failure = Failure(
             reason=failure.reason,
             failure_class=failure.failure_class,
             message=f"{_plain(failure.message or '')} {note}",
             exit_code=failure.exit_code,
         )
-    if result is not None:
+    if result is not None and result != before.result:
         result = Result(type=_plain(result.type)[:100])
-    conditions = tuple(replace(each, message=_plain(each.message)) for each in status.conditions)
+    conditions = tuple(
+        each if each in before.conditions else replace(each, message=_plain(each.message))
+        for each in status.conditions
+    )
     attempts = tuple(
-        replace(each, message=_plain(each.message) if each.message else None) for each in status.attempts
+        each if each in before.attempts or not each.message else replace(each, message=_plain(each.message))
+        for each in status.attempts
     )
     return replace(
         status,
-        summary=_plain(status.summary or "")[:60],
+        summary=status.summary if status.summary == before.summary else _plain(status.summary or "")[:60],
         failure=failure,
         result=result,
         progress=None,
         conditions=conditions,
         attempts=attempts,
-        history=tuple(replace(each, message=None, result=None) for each in status.history),
         timings=replace(
             status.timings, connected=None, first_worker=None, graph_started=None, graph_finished=None
         ),

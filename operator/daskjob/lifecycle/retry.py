@@ -92,8 +92,10 @@ def matches(rule: FailureRule, failure: Failure) -> bool:
 
 def _found(pattern: str, text: str) -> bool:
     # RE2 takes linear time whatever the pattern; one that it does not understand matches nothing.
+    options = re2.Options()
+    options.log_errors = False
     try:
-        return re2.search(pattern, text) is not None
+        return re2.search(pattern, text, options) is not None
     except re2.error:
         return False
 

@@ -44,6 +44,17 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
     return actions
 
 
+def remove_all(observation: Observation) -> list[Action]:
+    """What to remove of a job that is being deleted itself: all that runs."""
+    actions = delete_leftovers(observation)
+    cluster, runner = observation.cluster, observation.runner
+    if cluster is not None and not cluster.deleting:
+        actions.append(Delete(cluster, "its job is being deleted"))
+    if runner is not None and not runner.ended and not runner.deleting:
+        actions.append(Delete(Owned("Pod", runner.name, runner.uid, runner.attempt), "its job is being deleted"))
+    return actions
+
+
 def _overdue(observation: Observation) -> bool:
     attempt = observation.job.status.current
     ended = from_text(attempt.completion_time) if attempt is not None else None

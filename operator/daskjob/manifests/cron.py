@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.lifecycle.cron import CreateJob, CronJob
+from daskjob.lifecycle.cron_observation import CreateJob, CronJob
 from daskjob.lifecycle.schedule import find_zone
 
 

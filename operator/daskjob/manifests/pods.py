@@ -14,6 +14,8 @@ from daskjob.manifests.template import check_template, merge
 
 TLS_PATH = "/opt/daskjob/tls"
 CODE_PATH = "/opt/daskjob/code"
+#: Tells user code, wherever it runs, which attempt it is part of.
+ATTEMPT_VARIABLE = "DASKJOB_ATTEMPT"
 #: The key of the runner's orders in the ConfigMap that also holds the code.
 JOB_KEY = "job.json"
 
@@ -85,7 +87,9 @@ def pod_spec(
             {
                 "name": name,
                 "image": cluster.image or defaults.image,
-                "env": merge_environment(dask_environment(env or {}), list(cluster.env)),
+                "env": merge_environment(
+                    dask_environment({ATTEMPT_VARIABLE: str(attempt.number), **(env or {})}), list(cluster.env)
+                ),
                 "resources": dict(component.resources),
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": [

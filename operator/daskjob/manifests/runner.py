@@ -12,7 +12,7 @@ from daskjob.api.codec import to_dict
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.observation import Job
 from daskjob.manifests.names import labels, names_of, owned_by_job
-from daskjob.manifests.pods import CODE_PATH, JOB_KEY, Defaults, pod_spec, template_metadata
+from daskjob.manifests.pods import ATTEMPT_VARIABLE, CODE_PATH, JOB_KEY, Defaults, pod_spec, template_metadata
 
 RUNNER_PATH = "/opt/daskjob/runner"
 JOB_PATH = "/opt/daskjob/job"
@@ -107,6 +107,7 @@ def runner_pod(job: Job, attempt: Attempt, defaults: Defaults, program: str) -> 
         pod={"restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE_SECONDS},
     )
     ours = [
+        {"name": ATTEMPT_VARIABLE, "value": str(attempt.number)},
         {"name": "DASKJOB_JOB_FILE", "value": f"{JOB_PATH}/job.json"},
         {"name": "DASKJOB_REPORT", "value": "kubernetes" if defaults.report_token else "none"},
     ]

@@ -54,7 +54,8 @@ def _merge_lists(name: str, base: list[Any], patch: list[Any]) -> list[Any]:
     if name in APPENDED:
         return [*base, *copy.deepcopy(patch)]
     key = MERGE_KEYS.get(name)
-    if key is None:
+    # Deep inside, a list of such a name may be anything: it is the API server's to refuse.
+    if key is None or not all(isinstance(each, Mapping) for each in (*base, *patch)):
         return copy.deepcopy(patch)
     merged = list(base)
     for item in patch:

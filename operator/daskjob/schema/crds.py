@@ -24,7 +24,7 @@ def find_crds() -> Traversable:
 
 @cache
 def load_crds() -> dict[str, dict[str, Any]]:
-    """The CRDs by kind (`DaskJob`, `DaskJobReport`), each as its file has it. Parsed once: do not change them."""
+    """The CRDs by kind (`DaskJob`, `DaskCronJob`, …), each as its file has it. Parsed once: do not change them."""
     import yaml
 
     found: dict[str, dict[str, Any]] = {}

@@ -122,11 +122,29 @@ def _functions() -> dict[str, Any]:
     from celpy import celtypes
 
     return {
+        "matches": _matches,
         "sum": lambda numbers: celtypes.IntType(sum(numbers)),
         "isQuantity": lambda text: celtypes.BoolType(_QUANTITY.fullmatch(text) is not None),
         "quantity": lambda text: text,
         "isGreaterThan": lambda one, other: celtypes.BoolType(amount(one) > amount(other)),
     }
+
+
+def _matches(text: str, pattern: str) -> Any:
+    """CEL's own function, whose library would print what it has against a pattern, too.
+
+    Raises CannotEvaluate, past all operators of the rule, for a pattern that RE2 does not understand.
+    """
+    import re2
+    from celpy import celtypes
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return celtypes.BoolType(re2.search(pattern, text, options) is not None)
+    except re2.error as error:
+        (words,) = error.args
+        raise CannotEvaluate(words.decode(errors="replace")) from error
 
 
 def amount(quantity: str) -> Decimal:

@@ -14,7 +14,7 @@ _GENERATED, _KEPT = "abcde", 58
 
 
 def validate(manifest: Any) -> list[Problem]:
-    """What the API server would refuse of a DaskJob or DaskJobReport, ordered by field; empty when it is valid.
+    """What the API server would refuse of a manifest of ours, ordered by field; empty when it is valid.
 
     Checked are the schema (unknown fields too) and the CEL rules, but no rule about a change of an existing object.
     Integers beyond 64 bits are refused here, where the server would round them.
@@ -40,13 +40,13 @@ def validate(manifest: Any) -> list[Problem]:
 
 
 def apply_defaults(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a DaskJob or DaskJobReport as the API server would store it.
+    """A copy of a manifest of ours as the API server would store it.
 
     Defaults are filled in, nulls that mean "not given" are dropped, whole floats are integers. The manifest need not be
     valid. Raises ValueError when its kind is another.
     """
     if not isinstance(manifest, dict) or _wrong_kind(manifest):
-        raise ValueError(f"not a manifest of {' or '.join(sorted(load_crds()))}: {shown(manifest)}")
+        raise ValueError(f"not a manifest of {_kinds()}: {shown(manifest)}")
     stored: dict[str, Any] = as_stored(manifest, schema_of(manifest["kind"]))
     return stored
 
@@ -54,10 +54,15 @@ def apply_defaults(manifest: dict[str, Any]) -> dict[str, Any]:
 def _wrong_kind(manifest: dict[str, Any]) -> list[Problem]:
     kind, version = manifest.get("kind"), manifest.get("apiVersion")
     if not isinstance(kind, str) or kind not in load_crds():
-        return [Problem("kind", f"must be {' or '.join(sorted(load_crds()))}, not {shown(kind)}")]
+        return [Problem("kind", f"must be {_kinds()}, not {shown(kind)}")]
     if version != api_version(kind):
         return [Problem("apiVersion", f"must be {api_version(kind)}, not {shown(version)}")]
     return []
+
+
+def _kinds() -> str:
+    *others, last = sorted(load_crds())
+    return f"{', '.join(others)} or {last}"
 
 
 def _unnamed(manifest: dict[str, Any]) -> list[Problem]:

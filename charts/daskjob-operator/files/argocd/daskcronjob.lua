@@ -1,7 +1,7 @@
 -- Health of a DaskCronJob for Argo CD:
 --   Healthy      its schedule is in force, or suspended
---   Degraded     it cannot run: a schedule or time zone that nobody understands, a job that is refused
---   Progressing  the operator has not seen its latest change yet
+--   Degraded     it cannot make jobs: nobody understands its schedule or time zone, or the jobs are refused for good
+--   Progressing  a job could not be made just now, or the operator has not seen the latest change yet
 --
 -- How its jobs end is their own health, not that of the schedule. A suspended one is Healthy, as Argo CD has it for a
 -- CronJob (argo-cd#24428): Suspended would hold up every sync of the application, and it is what Git asks for.
@@ -23,7 +23,7 @@ local function text(value)
   return nil
 end
 
-local metadata, spec, status = part(obj, "metadata"), part(obj, "spec"), part(obj, "status")
+local metadata, status = part(obj, "metadata"), part(obj, "status")
 
 local function condition(kind)
   local conditions = part(status, "conditions")
@@ -61,9 +61,6 @@ elseif observed ~= part(metadata, "generation") then
 elseif holds("Stalled") then
   health.status = "Degraded"
   health.message = why("Stalled")
-elseif part(spec, "suspend") == true then
-  health.status = "Healthy"
-  health.message = "The schedule is suspended"
 elseif holds("Ready") then
   health.status = "Healthy"
   health.message = why("Ready")

@@ -48,10 +48,14 @@ local function why(kind)
 end
 
 -- A run that was asked for by the annotation, of which the status does not know yet: what it says is of the run before.
+-- (Of a longer text the status keeps no copy to compare with.)
 local function is_asked_to_run_again()
   local manager = part(spec, "managedBy")
   local asked = text(part(part(metadata, "annotations"), "daskjob.io/rerun"))
-  return (manager == nil or manager == "daskjob.io/operator") and asked ~= nil and asked ~= part(status, "rerun")
+  if asked == nil or #asked > 4096 or (manager ~= nil and manager ~= "daskjob.io/operator") then
+    return false
+  end
+  return asked ~= part(status, "rerun")
 end
 
 local function where_it_is()

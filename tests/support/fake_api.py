@@ -71,8 +71,11 @@ class FakeApi:
         parts = request.path.strip("/").split("/")
         if "leases" in parts:
             return await self._lease(request)
-        if request.path in ("/api", "/apis"):
-            return web.json_response(_versions() if request.path == "/api" else _groups())
+        path = request.path.rstrip("/")
+        if path == "/version":
+            return web.json_response({"major": "1", "minor": "35", "gitVersion": "v1.35.4"})
+        if path in ("/api", "/apis"):
+            return web.json_response(_versions() if path == "/api" else _groups())
         version = "/".join(parts[1:2] if parts[0] == "api" else parts[1:3])
         rest = parts[2:] if parts[0] == "api" else parts[3:]
         if version not in RESOURCES:
@@ -93,13 +96,13 @@ class FakeApi:
             await asyncio.Event().wait()
         stream = web.StreamResponse()
         await stream.prepare(request)
-        while mood == self.mood.get(plural, "bookmarks"):
+        # Until the mood changes: kopf is to ask anew then.
+        while mood == self.mood.get(plural, "bookmarks") and not _gone(request):
             await asyncio.sleep(0.05)
             if mood == "ended":
-                return stream
-            if mood == "bookmarks":
+                break
+            if mood == "bookmarks" and not _gone(request):
                 await stream.write(json.dumps(BOOKMARK).encode() + b"\n")
-        # The mood has changed; kopf is to ask again.
         return stream
 
     async def _lease(self, request: web.Request) -> web.Response:
@@ -118,6 +121,10 @@ class FakeApi:
             if plural not in self.missing
         ]
         return {"kind": "APIResourceList", "groupVersion": version, "resources": found}
+
+
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _versions() -> dict[str, Any]:

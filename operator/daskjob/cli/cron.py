@@ -1,0 +1,39 @@
+"""DaskCronJobs on the command line: what only shows when a schedule is read, and the one job that is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from daskjob.schema import Problem
+
+KIND = "DaskCronJob"
+
+
+def schedule_problems(manifest: Mapping[str, Any]) -> list[Problem]:
+    """What the operator would say, in the status, of schedule and time zone of a cron job that is valid otherwise."""
+    # Only here: it takes a moment to import.
+    from daskjob.lifecycle.schedule import Schedule, ScheduleError, find_zone
+
+    spec = manifest["spec"]
+    try:
+        zone = find_zone(spec.get("timeZone"))
+    except ScheduleError as error:
+        return [Problem("spec.timeZone", str(error))]
+    try:
+        Schedule(spec["schedule"], zone)
+    except ScheduleError as error:
+        return [Problem("spec.schedule", str(error))]
+    return []
+
+
+def job_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The DaskJob of a cron job's template, under the cron job's name."""
+    template = manifest["spec"]["jobTemplate"]
+    kept = {key: value for key, value in manifest["metadata"].items() if key in ("name", "generateName", "namespace")}
+    return {
+        "apiVersion": manifest["apiVersion"],
+        "kind": "DaskJob",
+        "metadata": {**(template.get("metadata") or {}), **kept},
+        "spec": template["spec"],
+    }

@@ -1,0 +1,76 @@
+"""What must hold of limits and queues at every write, given one operator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from daskjob.api.codec import from_dict
+from daskjob.api.constants import MANAGED_BY, RERUN_ANNOTATION
+from daskjob.api.spec import parse_spec
+from daskjob.api.status import DaskJobStatus
+from daskjob.api.times import from_text
+from daskjob.control.client import Body
+from daskjob.control.store import Store
+from daskjob.lifecycle.queueing import Limits
+
+from .promises import Change
+
+
+def check_places(before: Body, new: DaskJobStatus, jobs: Sequence[Body], store: Store, limits: Limits) -> None:
+    """`jobs`: all that there are; `store`: those that the operator has heard of."""
+    old = from_dict(DaskJobStatus, before.get("status"))
+    if not holds(new) or holds(old):
+        return
+    others = [each for each in jobs if each["metadata"]["uid"] != before["metadata"]["uid"]]
+    running = [each for each in others if holds(from_dict(DaskJobStatus, each.get("status")))]
+    near = [each for each in running if space(each) == space(before)]
+    assert not limits.total or len(running) < limits.total, "more jobs run than may"
+    assert not limits.per_namespace or len(near) < limits.per_namespace, "more jobs run in a namespace than may"
+    # Those who come first get the room that there is; it has to be among them.
+    total, spaces = len(running), Counter(map(space, running))
+    first = [body for _, body in store.job_bodies() if waits(body) and order(body) < order(before)]
+    for each in sorted(first, key=order):
+        if not limits.per_namespace or spaces[space(each)] < limits.per_namespace:
+            total += 1
+            spaces[space(each)] += 1
+    overtaken = f"it overtakes one of {[name(each) for each in first]}"
+    assert not limits.per_namespace or spaces[space(before)] < limits.per_namespace, overtaken
+    assert not limits.total or total < limits.total, overtaken
+
+
+def holds(status: DaskJobStatus) -> bool:
+    """Whether a job runs, or is between two attempts of a run."""
+    return status.open is not None or status.next_attempt_time is not None
+
+
+def waits(body: Body) -> bool:
+    spec, status = parse_spec(body["spec"]), from_dict(DaskJobStatus, body.get("status"))
+    if spec.managed_by != MANAGED_BY or holds(status):
+        return False
+    if status.finished:
+        return wanted(body)
+    return not (spec.suspend or spec.cancel)
+
+
+def wanted(body: Body) -> bool:
+    """Whether a job that has ended is to run once more."""
+    metadata, status = body["metadata"], from_dict(DaskJobStatus, body.get("status"))
+    asked = (metadata.get("annotations") or {}).get(RERUN_ANNOTATION) or None
+    now = datetime.fromtimestamp(0)
+    spec = parse_spec(body["spec"])
+    return Change(metadata["name"], metadata["uid"], 0, spec, asked, status, status, now).wanted
+
+
+def order(body: Body) -> tuple[int, datetime | None, str, str]:
+    made = from_text(body["metadata"]["creationTimestamp"])
+    return -parse_spec(body["spec"]).priority, made, space(body), name(body)
+
+
+def space(body: Body) -> str:
+    return str(body["metadata"]["namespace"])
+
+
+def name(body: Body) -> str:
+    return str(body["metadata"]["name"])

@@ -1,0 +1,164 @@
+"""After the end: the cluster is kept for a look at it or not, and the job itself goes when its time is up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from daskjob.api.constants import ConditionType
+from daskjob.api.status import Failure
+from daskjob.lifecycle.actions import DeleteJob
+from daskjob.lifecycle.decision import Decision
+from daskjob.lifecycle.finished import CLEANUP_CHECK
+
+from .builders import Scene, a_job, ended, running
+
+
+def ends(outcome: str = "Succeeded", reason: str = "TaskFailed", **spec: Any) -> Scene:
+    """The report tells of the end just now."""
+    more = {"failure": {"reason": reason, "message": "boom"}} if outcome == "Failed" else {}
+    return a_job().with_spec(**spec).started().says(outcome=outcome, **more)
+
+
+def deletes(decision: Decision) -> list[str]:
+    return [each.target.kind for each in decision.actions if hasattr(each, "target")]
+
+
+def cluster_ready(scene: Scene) -> tuple[str, str]:
+    condition = scene.decide().status.condition(ConditionType.CLUSTER_READY)
+    assert condition is not None
+    assert condition.status == "False"
+    return condition.reason, condition.message
+
+
+BOTH = {"afterSuccessSeconds": 100, "afterFailureSeconds": 200}
+
+
+@pytest.mark.parametrize(
+    ("scene", "seconds"),
+    [
+        (ends("Succeeded"), 0),
+        (ends("Failed"), 0),
+        (ends("Succeeded", cleanup=BOTH), 100),
+        (ends("Failed", cleanup=BOTH), 200),
+        (ends("Succeeded", cleanup={"afterFailureSeconds": 200}), 0),
+        (ends("Failed", cleanup={"afterSuccessSeconds": 100}), 0),
+        (ends("Failed", "Cancelled", cleanup=BOTH, cancel=True), 0),
+        (ends("Failed", cleanup=BOTH, backoffLimit=1), 0),
+    ],
+    ids=[
+        *("success", "failure", "success, kept", "failure, kept", "success, only failures kept"),
+        *("failure, only successes kept", "cancelled", "a failure that is not the end"),
+    ],
+)
+def test_how_long_the_cluster_is_kept(scene: Scene, seconds: int) -> None:
+    decision = scene.decide()
+    assert deletes(decision) == ([] if seconds else ["DaskCluster"])
+    reason, message = cluster_ready(scene)
+    if seconds:
+        assert decision.again == timedelta(seconds=seconds)
+        until = {100: "2026-03-01T12:01:40Z", 200: "2026-03-01T12:03:20Z"}[seconds]
+        assert (reason, message) == ("Kept", f"the cluster is kept until {until} (spec.cleanup)")
+        assert decision.status.cluster is not None
+        assert decision.status.cluster.dashboard is not None, "it is what it is kept for"
+    else:
+        assert reason in ("CleaningUp", "BackingOff")
+        assert decision.status.cluster is not None
+        assert decision.status.cluster.dashboard is None
+
+
+def kept(seconds_ago: float, seconds: int = 60) -> Scene:
+    """It failed so many seconds ago, its cluster to be kept for so many."""
+    scene = a_job().with_spec(cleanup={"afterFailureSeconds": seconds}).started().runner(ended("runner", 1))
+    scene = scene.finished(ConditionType.FAILED, seconds_ago).with_status(failure=Failure("TaskFailed"))
+    return scene.with_condition(ConditionType.CLUSTER_READY, "False", "Kept", seconds_ago)
+
+
+@pytest.mark.parametrize(("seconds_ago", "goes"), [(59, False), (60, True), (6000, True)])
+def test_then_it_goes(seconds_ago: float, goes: bool) -> None:
+    decision = kept(seconds_ago).decide()
+    assert deletes(decision) == (["DaskCluster"] if goes else [])
+    assert decision.again == (CLEANUP_CHECK if goes else timedelta(seconds=1))
+    assert cluster_ready(kept(seconds_ago))[0] == ("CleaningUp" if goes else "Kept")
+    assert not decision.status.is_true(ConditionType.CLEANED_UP)
+
+
+def test_it_goes_sooner_if_the_time_is_made_shorter() -> None:
+    assert deletes(kept(30, seconds=20).decide()) == ["DaskCluster"]
+
+
+def test_one_that_somebody_removed_is_not_waited_for() -> None:
+    scene = kept(30).gone().runner(ended("runner", 1))
+    status = scene.decide().status
+    assert status.is_true(ConditionType.CLEANED_UP)
+    assert cluster_ready(scene)[0] == "CleaningUp"
+    assert cluster_ready(kept(30).cluster(deleting=True))[0] == "CleaningUp"
+
+
+def test_a_runner_is_not_kept() -> None:
+    """It is done, and its log stays."""
+    decision = kept(30).runner(running("runner")).says(outcome="Failed").decide()
+    assert deletes(decision) == ["Pod"]
+
+
+# Its time.
+
+
+def over(seconds_ago: float, ttl: int | None, **changes: Any) -> Scene:
+    scene = a_job().with_spec(ttlSecondsAfterFinished=ttl).started().finished(seconds_ago=seconds_ago)
+    return scene.with_condition(ConditionType.CLEANED_UP, "True", "CleanedUp", seconds_ago).gone().sees(**changes)
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "ttl", "goes", "again"),
+    [(1000, None, False, None), (59, 60, False, 1), (60, 60, True, None), (0, 0, True, None), (600, 60, True, None)],
+)
+def test_a_job_goes_when_its_time_is_up(seconds_ago: float, ttl: int | None, goes: bool, again: float | None) -> None:
+    decision = over(seconds_ago, ttl).decide()
+    assert (DeleteJob() in decision.actions) == goes
+    assert decision.again == (timedelta(seconds=again) if again else None)
+
+
+def test_not_before_all_that_it_made_is_gone() -> None:
+    for left in (a_job().cluster(), a_job().workers(running("worker")), a_job().runner()):
+        decision = over(600, 0, **left.seen).decide()
+        assert DeleteJob() not in decision.actions
+        assert decision.again == CLEANUP_CHECK
+
+
+def test_nor_while_its_cluster_is_kept() -> None:
+    decision = kept(30).with_spec(ttlSecondsAfterFinished=0).decide()
+    assert DeleteJob() not in decision.actions
+    assert decision.again == timedelta(seconds=30)
+
+
+def test_a_runner_that_has_ended_goes_with_it() -> None:
+    assert over(60, 60).runner(ended("runner")).decide().actions == (DeleteJob(),)
+
+
+def test_a_job_that_is_on_its_way_has_no_such_time() -> None:
+    for scene in (a_job(), a_job().started(), a_job().accepted().retrying().gone(), a_job().with_spec(suspend=True)):
+        assert DeleteJob() not in scene.with_spec(ttlSecondsAfterFinished=0).fresh().decide().actions
+
+
+def test_it_can_be_given_more_time_or_less() -> None:
+    assert DeleteJob() in over(60, 0).decide().actions
+    assert DeleteJob() not in over(60, 0).with_spec(ttlSecondsAfterFinished=None).decide().actions
+
+
+def test_a_job_of_another_controller_is_left_alone_wholly() -> None:
+    scene = over(600, 0).that_is(foreign="spec.managedBy is example.org/other")
+    decision = scene.decide()
+    assert (decision.actions, decision.status, decision.again) == ((), scene.status, None)
+    fresh = a_job().that_is(foreign="phase 'Dreaming' is not known to this version")
+    assert fresh.decide().status == fresh.status
+
+
+def test_an_end_is_told_once() -> None:
+    scene = over(60, None)
+    first = scene.decide()
+    assert replace(scene, status=first.status).decide().status == first.status
+    assert first.events == ()

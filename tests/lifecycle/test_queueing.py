@@ -1,0 +1,176 @@
+"""Which jobs may run when there are limits, in which order, and what the others are told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
+from daskjob.api.times import to_seconds_text
+from daskjob.lifecycle.actions import CreateCluster, CreateRunner
+from daskjob.lifecycle.decide import MINOR_INTERVAL, REMOVAL_CHECK
+from daskjob.lifecycle.observation import Turn
+from daskjob.lifecycle.queueing import Claim, Limits, Slot, slot_of, startable, turns
+
+from .builders import NOW, Scene, a_job, ago
+
+TURN = Turn(2, Reason.NAMESPACE_LIMIT, "place 2 of those that wait in namespace team: 3 of its jobs run, and 3 may")
+
+
+def slots(*rows: str) -> dict[str, Slot]:
+    """Rows such as `a/one runs`, `a/two waits`, `b/one waits 5`: the number is the priority. In order of creation."""
+    found = {}
+    for age, row in enumerate(rows):
+        title, claim, *priority = row.split()
+        namespace, name = title.split("/")
+        claims = {"runs": Claim.HOLDS, "waits": Claim.WAITS, "rests": Claim.NONE}
+        created = ago(1000 - age)
+        found[title] = Slot(namespace, name, created, int(priority[0]) if priority else 0, claims[claim])
+    return found
+
+
+def places(limits: Limits, *rows: str) -> dict[str, int]:
+    return {key: turn.position for key, turn in turns(slots(*rows), limits).items()}
+
+
+def test_without_a_limit_all_may_start() -> None:
+    assert not Limits()
+    assert Limits(1)
+    assert Limits(0, 1)
+    assert places(Limits(), "a/one runs", "a/two waits", "b/one waits") == {"a/two": 0, "b/one": 0}
+
+
+def test_first_come_first_served() -> None:
+    rows = ["a/one runs", "a/two waits", "b/one waits", "a/three waits"]
+    assert places(Limits(1), *rows) == {"a/two": 1, "b/one": 2, "a/three": 3}
+    assert places(Limits(2), *rows) == {"a/two": 0, "b/one": 1, "a/three": 2}
+    assert places(Limits(3), *rows) == {"a/two": 0, "b/one": 0, "a/three": 1}
+
+
+def test_of_equal_age_by_name() -> None:
+    found = {key: replace(slot, created=NOW) for key, slot in slots("b/a waits", "a/b waits", "a/a waits").items()}
+    assert {key: turn.position for key, turn in turns(found, Limits(1)).items()} == {"a/a": 0, "a/b": 1, "b/a": 2}
+
+
+def test_higher_priority_goes_first_and_nobody_is_stopped() -> None:
+    rows = ["a/one runs -5", "a/two waits", "a/three waits 5", "a/four waits -1", "a/five waits 5"]
+    expected = {"a/three": 1, "a/five": 2, "a/two": 3, "a/four": 4}
+    assert places(Limits(1), *rows) == expected
+
+
+def test_those_that_ended_or_rest_take_no_room() -> None:
+    assert places(Limits(1), "a/one rests", "a/two waits") == {"a/two": 0}
+
+
+def test_a_full_namespace_holds_nobody_else_back() -> None:
+    rows = ["a/one runs", "a/two waits 9", "b/one waits", "a/three waits", "b/two waits"]
+    assert places(Limits(0, 1), *rows) == {"a/two": 1, "a/three": 2, "b/one": 0, "b/two": 1}
+    assert places(Limits(2, 1), *rows) == {"a/two": 1, "a/three": 2, "b/one": 0, "b/two": 1}
+
+
+def test_a_limit_that_was_lowered_stops_nobody_and_lets_nobody_in() -> None:
+    assert places(Limits(1), "a/one runs", "a/two runs", "a/three waits") == {"a/three": 1}
+
+
+def test_what_they_are_told() -> None:
+    rows = ["a/one runs", "b/one runs", "a/two waits", "c/one waits"]
+    found = turns(slots(*rows), Limits(2, 1))
+    assert found["a/two"] == Turn(
+        1, Reason.NAMESPACE_LIMIT, "place 1 of those that wait in namespace a: 1 of its jobs run, and 1 may"
+    )
+    assert found["c/one"] == Turn(1, Reason.OPERATOR_LIMIT, "place 1 of those that wait: 2 jobs run, and 2 may")
+
+
+def test_who_may_start() -> None:
+    assert list(startable(turns(slots("a/one waits", "a/two waits", "b/one waits"), Limits(0, 1)))) == [
+        "a/one",
+        "b/one",
+    ]
+
+
+# What a job claims.
+
+
+CLAIMS: dict[str, tuple[Scene, Claim]] = {
+    "new": (a_job(), Claim.WAITS),
+    "queued": (replace(a_job(), status=a_job().sees(turn=TURN).decide().status), Claim.WAITS),
+    "runs": (a_job().accepted(), Claim.HOLDS),
+    "runs, to be suspended": (a_job().accepted().with_spec(suspend=True), Claim.HOLDS),
+    "runs, to be cancelled": (a_job().accepted().with_spec(cancel=True), Claim.HOLDS),
+    "between two attempts": (a_job().accepted().retrying(), Claim.HOLDS),
+    "suspended from the start": (a_job().with_spec(suspend=True), Claim.NONE),
+    "suspended": (a_job().accepted().closed(Outcome.SUSPENDED).with_spec(suspend=True), Claim.NONE),
+    "suspended between two attempts": (a_job().accepted().retrying().with_spec(suspend=True), Claim.NONE),
+    "resumed": (a_job().accepted().closed(Outcome.SUSPENDED), Claim.WAITS),
+    "to be cancelled": (a_job().with_spec(cancel=True), Claim.NONE),
+    "ended": (a_job().accepted().finished(), Claim.NONE),
+    "ended, to run anew": (a_job().accepted().finished().that_is(rerun="1"), Claim.WAITS),
+    "being deleted": (a_job().accepted().that_is(deleting=True), Claim.NONE),
+    "of another controller": (a_job().that_is(foreign="spec.managedBy is x"), Claim.NONE),
+}
+
+
+@pytest.mark.parametrize(("scene", "claim"), CLAIMS.values(), ids=CLAIMS)
+def test_what_a_job_claims(scene: Scene, claim: Claim) -> None:
+    slot = slot_of(scene.with_spec(priority=5).observe().job)
+    assert slot == Slot("team", "sum", ago(61), 5, claim)
+
+
+# The decision.
+
+
+def queued(seconds_ago: float = 60) -> Scene:
+    scene = a_job().sees(turn=TURN)
+    return replace(scene, status=scene.decide().status).sees(written=ago(seconds_ago))
+
+
+def test_a_job_without_a_place_says_where_it_waits_and_why() -> None:
+    decision = a_job().sees(turn=TURN).decide()
+    status = decision.status
+    assert (status.phase, status.queue_position, status.summary) == (Phase.QUEUED, 2, "place 2")
+    assert (status.attempt, status.start_time, decision.actions) == (None, None, ())
+    condition = status.condition(ConditionType.QUEUED)
+    assert condition is not None
+    assert (condition.status, condition.reason, condition.message) == ("True", TURN.reason, TURN.message)
+    assert [(each.reason, each.message) for each in decision.events] == [("Queued", TURN.message)]
+    assert decision.again == REMOVAL_CHECK
+
+
+def test_it_says_so_once_and_tells_of_a_new_place() -> None:
+    same = queued().decide()
+    assert (same.status, same.events) == (queued().status, ())
+    moved = queued().sees(turn=replace(TURN, position=1, message="place 1")).decide()
+    assert (moved.status.queue_position, moved.status.summary, moved.events) == (1, "place 1", ())
+    assert moved.status.timings.accepted == queued().status.timings.accepted
+
+
+def test_a_new_place_is_not_told_all_the_time() -> None:
+    scene = queued(seconds_ago=1).sees(turn=replace(TURN, position=1, message="place 1"))
+    decision = scene.decide()
+    assert decision.status.queue_position == 2
+    assert decision.again == MINOR_INTERVAL - timedelta(seconds=1)
+
+
+def test_when_its_turn_comes_it_starts() -> None:
+    decision = queued().sees(turn=Turn()).decide()
+    status = decision.status
+    assert decision.actions == (CreateCluster(1), CreateRunner(1))
+    assert (status.phase, status.queue_position, status.condition(ConditionType.QUEUED)) == (Phase.PENDING, None, None)
+    assert status.start_time == to_seconds_text(NOW), "the time that it waited does not count"
+    assert status.timings.accepted == "2026-03-01T12:00:00.000000Z"
+
+
+def test_a_job_that_runs_asks_nobody() -> None:
+    assert a_job().started().sees(turn=TURN).decide().status.phase is Phase.RUNNING
+
+
+def test_between_two_attempts_it_keeps_its_place() -> None:
+    """It holds it (see the claims), so its turn is never put in question."""
+    assert a_job().accepted().retrying(due_in=0).gone().fresh().decide().status.attempt == 2
+
+
+def test_a_job_that_cannot_be_made_does_not_queue() -> None:
+    status = a_job().sees(turn=TURN).that_is(spec_problem="spec.runner: no").decide().status
+    assert status.phase is Phase.FAILED

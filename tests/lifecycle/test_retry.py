@@ -1,0 +1,395 @@
+"""What follows a failed attempt: another one, and when, or the end of the job."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase, Reason
+from daskjob.api.spec import parse_spec
+from daskjob.api.status import Attempt, Failure, Retries
+from daskjob.api.times import from_text, to_seconds_text
+from daskjob.lifecycle.actions import Cancel, CreateCluster, CreateRunner, Delete
+from daskjob.lifecycle.decide import REMOVAL_CHECK
+from daskjob.lifecycle.observation import Owned
+from daskjob.lifecycle.retry import FINAL, MISTAKES, judge, pause
+
+from .builders import ATTEMPT, NOW, UID, Scene, a_job, a_pod, ago, ended, running
+
+A, B = FailureClass.APPLICATION, FailureClass.INFRASTRUCTURE
+
+
+def a_failure(reason: str = "TaskFailed", kind: FailureClass = A, **details: Any) -> Failure:
+    return Failure(reason, kind, **details)
+
+
+LOST = a_failure("SchedulerLost", B)
+
+
+def a_rule(action: str = "Ignore", **matchers: Any) -> dict[str, Any]:
+    return {"failurePolicy": {"rules": [{"action": action, **matchers}]}}
+
+
+# Whether.
+
+
+JUDGED: dict[str, tuple[dict[str, Any], Retries, Failure, Retries | None, str]] = {
+    "an error of the job's own, by default": ({}, Retries(), a_failure(), None, ""),
+    "the first of two": ({"backoffLimit": 2}, Retries(), a_failure(), Retries(application=1), ""),
+    "the second of two": ({"backoffLimit": 2}, Retries(1), a_failure(), Retries(application=2), ""),
+    "one too many": ({"backoffLimit": 2}, Retries(2), a_failure(), None, "spec.backoffLimit (2) is reached"),
+    "infrastructure, by default": ({}, Retries(), LOST, Retries(infrastructure=1), ""),
+    "infrastructure, too often": (
+        {},
+        Retries(infrastructure=3),
+        LOST,
+        None,
+        "spec.infrastructureRetries (3) is reached",
+    ),
+    "infrastructure, not at all": ({"infrastructureRetries": 0}, Retries(), LOST, None, ""),
+    "each class has its own count": ({"backoffLimit": 1}, Retries(1, 2), LOST, Retries(1, 3), ""),
+    "and the other way round": ({"backoffLimit": 1}, Retries(0, 3, 9), a_failure(), Retries(1, 3, 9), ""),
+    "a limit that was lowered": ({"backoffLimit": 1}, Retries(5), a_failure(), None, "spec.backoffLimit (1)"),
+    "a mistake": ({"backoffLimit": 9}, Retries(), a_failure("ModuleNotFound"), None, "it would be the same"),
+    "a mistake where nothing is tried again": ({}, Retries(), a_failure("ModuleNotFound"), None, ""),
+    "a mistake of the cluster's": ({}, Retries(), a_failure("QuotaExceeded", B), Retries(0, 1), ""),
+    "a mistake, but a rule says so": (
+        {"backoffLimit": 1, **a_rule("Retry", onReasons=["ModuleNotFound"])},
+        Retries(),
+        a_failure("ModuleNotFound"),
+        Retries(1),
+        "",
+    ),
+    "ignored": (a_rule("Ignore", onReasons=["TaskFailed"]), Retries(), a_failure(), Retries(ignored=1), ""),
+    "ignored for the thousandth time": (
+        a_rule(onReasons=["A"]),
+        Retries(0, 0, 999),
+        a_failure("A"),
+        Retries(0, 0, 1000),
+        "",
+    ),
+    "ended by a rule": (
+        {"backoffLimit": 9, **a_rule("Fail", onReasons=["SchedulerLost"])},
+        Retries(),
+        LOST,
+        None,
+        "spec.failurePolicy.rules[0] says Fail",
+    ),
+    "infrastructure, counted as the job's own": (
+        {"backoffLimit": 1, **a_rule("Retry", onReasons=["SchedulerLost"])},
+        Retries(0, 2),
+        LOST,
+        Retries(1, 2),
+        "",
+    ),
+    "and at its limit": (
+        {"backoffLimit": 1, **a_rule("Retry", onReasons=["SchedulerLost"])},
+        Retries(1),
+        LOST,
+        None,
+        "spec.backoffLimit (1) is reached",
+    ),
+    "a rule for others": (a_rule("Fail", onReasons=["TaskFailed"]), Retries(), LOST, Retries(0, 1), ""),
+}
+
+
+@pytest.mark.parametrize(("spec", "before", "failure", "after", "note"), JUDGED.values(), ids=JUDGED)
+def test_whether_another_attempt_follows(
+    spec: dict[str, Any], before: Retries, failure: Failure, after: Retries | None, note: str
+) -> None:
+    verdict = judge(parse_spec(spec), before, failure)
+    assert verdict.retries == after
+    assert note in verdict.note
+    assert bool(note) == bool(verdict.note)
+
+
+@pytest.mark.parametrize("reason", sorted(FINAL))
+def test_some_ends_are_final_whatever_a_rule_says(reason: str) -> None:
+    for action in ("Ignore", "Retry"):
+        spec = parse_spec({"backoffLimit": 5, **a_rule(action, onReasons=[reason])})
+        assert judge(spec, Retries(), a_failure(reason)).retries is None
+        assert judge(spec, Retries(), a_failure(reason, B)).retries is None
+
+
+def test_the_first_rule_that_matches_decides() -> None:
+    rules = [
+        {"action": "Ignore", "onReasons": ["ExitCode"], "onExitCodes": {"operator": "In", "values": [42]}},
+        {"action": "Fail", "onReasons": ["ExitCode"]},
+        {"action": "Ignore", "onReasons": ["ExitCode", "Signal"]},
+    ]
+    spec = parse_spec({"failurePolicy": {"rules": rules}})
+    assert judge(spec, Retries(), a_failure("ExitCode", exit_code=42)).retries == Retries(ignored=1)
+    assert judge(spec, Retries(), a_failure("ExitCode", exit_code=1)).retries is None
+    assert judge(spec, Retries(), a_failure("Signal", exit_code=1)).retries == Retries(ignored=1)
+
+
+def codes(operator: str, *values: int) -> dict[str, Any]:
+    return {"onExitCodes": {"operator": operator, "values": list(values)}}
+
+
+MATCHES: dict[str, tuple[dict[str, Any], Failure, bool]] = {
+    "reason": ({"onReasons": ["A", "TaskFailed"]}, a_failure(), True),
+    "another reason": ({"onReasons": ["A"]}, a_failure(), False),
+    "case of a reason": ({"onReasons": ["taskfailed"]}, a_failure(), False),
+    "code": (codes("In", 1, 137), a_failure(exit_code=137), True),
+    "another code": (codes("In", 1), a_failure(exit_code=137), False),
+    "none of the codes": (codes("NotIn", 1), a_failure(exit_code=137), True),
+    "one of the codes": (codes("NotIn", 137), a_failure(exit_code=137), False),
+    "code 0": (codes("In", 0), a_failure("ExitedEarly", exit_code=0), True),
+    "no code": (codes("In", 1), a_failure(), False),
+    "no code is none of the codes": (codes("NotIn", 1), a_failure(), False),
+    "type in full": (
+        {"onExceptionTypes": ["requests.exceptions.Timeout"]},
+        a_failure(exception_type="requests.exceptions.Timeout"),
+        True,
+    ),
+    "type in short": ({"onExceptionTypes": ["Timeout"]}, a_failure(exception_type="requests.exceptions.Timeout"), True),
+    "type in part": (
+        {"onExceptionTypes": ["exceptions.Timeout"]},
+        a_failure(exception_type="requests.exceptions.Timeout"),
+        False,
+    ),
+    "its module": ({"onExceptionTypes": ["requests"]}, a_failure(exception_type="requests.Timeout"), False),
+    "builtin type": ({"onExceptionTypes": ["ValueError"]}, a_failure(exception_type="ValueError"), True),
+    "no type": ({"onExceptionTypes": ["ValueError"]}, a_failure(), False),
+    "message": ({"onMessagePattern": "reset by peer"}, a_failure(message="[Errno 104] Connection reset by peer"), True),
+    "message from its beginning": ({"onMessagePattern": "^reset"}, a_failure(message="Connection reset"), False),
+    "message in any case": ({"onMessagePattern": "(?i)CONNECTION"}, a_failure(message="Connection reset"), True),
+    "message of many lines": ({"onMessagePattern": "(?s)a.*z"}, a_failure(message="a\nb\nz"), True),
+    "no message": ({"onMessagePattern": "x"}, a_failure(), False),
+    "no message, and any will do": ({"onMessagePattern": ".*"}, a_failure(), True),
+    "a pattern that cannot be read": ({"onMessagePattern": "(?=a)"}, a_failure(message="a"), False),
+    "all of it": (
+        {"onReasons": ["TaskFailed"], "onExceptionTypes": ["E"], "onMessagePattern": "x", **codes("In", 1)},
+        a_failure(exception_type="E", message="x", exit_code=1),
+        True,
+    ),
+    "all but one": (
+        {"onReasons": ["TaskFailed"], "onExceptionTypes": ["E"], "onMessagePattern": "x", **codes("In", 1)},
+        a_failure(exception_type="E", message="y", exit_code=1),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("matchers", "failure", "matches"), MATCHES.values(), ids=MATCHES)
+def test_what_a_rule_matches(
+    matchers: dict[str, Any], failure: Failure, matches: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ignored = judge(parse_spec(a_rule("Ignore", **matchers)), Retries(), failure).retries
+    assert (ignored == Retries(ignored=1)) == matches
+    assert capfd.readouterr().err == "", "the library of expressions has no word in the operator's log"
+
+
+def test_a_pattern_takes_no_longer_for_being_evil() -> None:
+    failure = a_failure(message="a" * 30_000 + "b")
+    assert judge(parse_spec(a_rule(onMessagePattern="^(a+)+$")), Retries(), failure).retries is None
+
+
+# When.
+
+
+@pytest.mark.parametrize(
+    ("backoff", "failures", "full"),
+    [
+        ({}, 1, 10),
+        ({}, 2, 20),
+        ({}, 5, 160),
+        ({}, 6, 300),
+        ({}, 100_000, 300),
+        ({"initialSeconds": 0}, 3, 0),
+        ({"initialSeconds": 5, "maximumSeconds": 5}, 3, 5),
+        ({"initialSeconds": 1, "maximumSeconds": 86400}, 40, 86400),
+    ],
+)
+def test_pauses_double_up_to_the_longest(backoff: dict[str, int], failures: int, full: float) -> None:
+    spec = parse_spec({"backoff": backoff})
+    seconds = [pause(spec, f"uid-{number}", failures).total_seconds() for number in range(200)]
+    assert all(0.75 * full <= each <= full for each in seconds)
+    assert pause(spec, UID, failures) == pause(spec, UID, failures), "deciding again decides the same"
+    if full:
+        assert max(seconds) - min(seconds) > 0.2 * full, "jobs that fail together come back together"
+
+
+# The decision.
+
+
+def failing(**spec: Any) -> Scene:
+    """An attempt that runs, with a report that says that a task failed."""
+    scene = a_job().with_spec(backoffLimit=2, **spec).started()
+    return scene.says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom", "exceptionType": "E"})
+
+
+def test_a_failed_attempt_is_recorded_before_it_is_removed_and_another_one_follows() -> None:
+    scene = failing()
+    decision = scene.decide()
+    status = decision.status
+    assert (status.phase, status.summary, status.finished) == (Phase.RETRYING, "TaskFailed", False)
+    assert (status.failure, status.completion_time, status.result) == (None, None, None)
+    assert status.retries == Retries(application=1)
+    (attempt,) = status.attempts
+    assert (attempt.outcome, attempt.reason, attempt.message) == (Outcome.FAILED, "TaskFailed", "boom")
+    assert (attempt.failure_class, attempt.completion_time) == (A, "2026-03-01T12:00:00Z")
+    due = from_text(status.next_attempt_time)
+    assert due is not None
+    assert timedelta(seconds=7.5) <= due - NOW <= timedelta(seconds=11)
+    assert [each.target.kind for each in decision.actions if isinstance(each, Delete)] == ["DaskCluster"]
+    assert not any(isinstance(each, CreateCluster | CreateRunner) for each in decision.actions)
+    assert [(each.reason, each.warning) for each in decision.events] == [("Retrying", True)]
+    assert "TaskFailed: boom" in decision.events[0].message
+    ready = status.condition(ConditionType.CLUSTER_READY)
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("False", "BackingOff")
+    assert str(status.next_attempt_time) in ready.message
+    assert status.cluster is not None
+    assert status.cluster.dashboard is None
+
+
+def test_infrastructure_is_retried_without_being_asked_for() -> None:
+    scene = a_job().with_spec(infrastructureRetries=3).started().schedulers(ended("scheduler", 1)).fresh()
+    status = scene.decide().status
+    assert (status.phase, status.retries) == (Phase.RETRYING, Retries(infrastructure=1))
+    assert status.current is not None
+    assert (status.current.reason, status.current.failure_class) == ("SchedulerLost", B)
+
+
+def test_at_its_limit_the_job_fails_for_its_last_reason_and_says_that_it_was_the_last() -> None:
+    status = failing().with_status(retries=Retries(application=2)).decide().status
+    assert status.is_true(ConditionType.FAILED)
+    assert status.failure is not None
+    assert (status.failure.reason, status.failure.exception_type) == ("TaskFailed", "E")
+    assert status.failure.message == "boom; spec.backoffLimit (2) is reached"
+    assert status.retries == Retries(application=2)
+    assert status.next_attempt_time is None
+
+
+def test_mistakes_are_told_at_once() -> None:
+    assert {Reason.MODULE_NOT_FOUND, Reason.IMAGE_PULL_FAILED, Reason.UNSCHEDULABLE} <= MISTAKES
+    scene = failing().says(failure={"reason": "ModuleNotFound", "message": "no module"})
+    assert scene.decide().status.is_true(ConditionType.FAILED)
+
+
+def test_a_success_after_failures_shows_no_failure() -> None:
+    retried = (
+        a_job().accepted().retrying(0).with_status(attempts=(Attempt(1, ATTEMPT, completion_time="x"), Attempt(2, "b")))
+    )
+    done = retried.with_status(attempt=2, next_attempt_time=None).cluster().runner().report(outcome="Succeeded")
+    status = done.decide().status
+    assert (status.phase, status.failure, status.retries) == (Phase.SUCCEEDED, None, Retries(infrastructure=1))
+    assert [each.outcome for each in status.attempts] == [None, Outcome.SUCCEEDED]
+
+
+# Between two attempts.
+
+
+def test_nothing_starts_before_its_time() -> None:
+    decision = a_job().accepted().retrying(due_in=7).gone().decide()
+    assert decision.again == timedelta(seconds=7)
+    assert (decision.actions, decision.refresh, decision.status.open) == ((), False, None)
+    assert decision.status.phase is Phase.RETRYING
+
+
+def test_then_the_next_attempt_starts_on_a_cluster_of_its_own() -> None:
+    scene = a_job().started().retrying(due_in=0).gone()
+    assert scene.decide().refresh, "that nothing is left is believed only after asking"
+    decision = scene.fresh().decide()
+    status = decision.status
+    assert decision.actions == (CreateCluster(2), CreateRunner(2))
+    assert [(each.number, each.name) for each in status.attempts] == [(1, ATTEMPT), (2, "sum-3f2a9-2")]
+    assert status.open == status.attempts[-1]
+    assert (status.attempt, status.run, status.phase) == (2, 1, Phase.PENDING)
+    assert status.start_time == to_seconds_text(ago(60)), "the deadline of the whole job counts from its first attempt"
+    assert status.current is not None
+    assert status.current.start_time == to_seconds_text(NOW)
+    assert (status.next_attempt_time, status.progress, status.summary) == (None, None, None)
+    assert (status.timings.graph_started, status.timings.connected) == (None, None)
+    assert status.retries == Retries(infrastructure=1)
+    assert [each.reason for each in decision.events] == ["Started"]
+
+
+LEFT = {
+    "cluster": a_job().cluster(),
+    "cluster that is deleted": a_job().cluster(deleting=True),
+    "worker group": a_job().group(2),
+    "Deployment": a_job().deployments("w"),
+    "scheduler": a_job().schedulers(running("scheduler")),
+    "worker": a_job().workers(running("worker")),
+    "runner": a_job().runner(),
+    "runner that is deleted": a_job().runner(running("runner", deleting=True, gone_by=ago(59))),
+    "an earlier pod": a_job().sees(leftovers=(Owned("Pod", "p", "u", 0, True, ago(59)),)),
+    "an earlier cluster": a_job().sees(leftovers=(Owned("DaskCluster", "c", "u", 0),)),
+}
+
+
+@pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
+def test_nothing_starts_while_something_is_left(left: Scene) -> None:
+    decision = a_job().accepted().retrying(due_in=-600).gone().sees(**left.seen).fresh().decide()
+    assert decision.status.open is None
+    assert not any(isinstance(each, CreateCluster | CreateRunner) for each in decision.actions)
+    assert decision.again is not None
+    assert decision.again <= REMOVAL_CHECK
+
+
+def test_an_ended_runner_is_left_for_its_log() -> None:
+    decision = a_job().accepted().retrying(due_in=0).gone().runner(ended("runner", 1)).fresh().decide()
+    assert decision.status.attempt == 2
+    assert not any(isinstance(each, Delete) for each in decision.actions)
+
+
+@pytest.mark.parametrize(("seconds_ago", "starts"), [(59, False), (60, True)])
+def test_a_node_that_does_not_answer_is_not_waited_for_for_ever(seconds_ago: float, starts: bool) -> None:
+    """Its pods are to be gone, and nobody is there to say that they are: they count as fenced after a minute."""
+    stuck = {"deleting": True, "gone_by": ago(seconds_ago)}
+    scene = a_job().accepted().retrying(due_in=0).gone().runner(running("runner", **stuck))
+    scene = scene.schedulers(running("scheduler", **stuck)).workers(running("worker", **stuck))
+    scene = scene.sees(leftovers=(Owned("Pod", "p", "u", 0, True, ago(seconds_ago)),)).fresh()
+    decision = scene.decide()
+    assert (decision.status.attempt == 2) == starts
+    if not starts:
+        assert decision.again == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("seconds_ago", "expected"), [(29, [Cancel]), (30, [Delete])])
+def test_a_runner_that_goes_on_is_told_to_stop_then_made_to(seconds_ago: float, expected: list[type]) -> None:
+    scene = a_job().started().retrying(due_in=0).closed(seconds_ago=seconds_ago).sees(cluster=None)
+    assert [type(each) for each in scene.decide().actions] == expected
+
+
+def test_without_a_pause_the_next_attempt_starts_in_the_same_pass_once_all_is_gone() -> None:
+    scene = a_job().with_spec(infrastructureRetries=1, backoff={"initialSeconds": 0}).started().gone()
+    decision = scene.report().sees(cluster=None).fresh().decide()
+    assert [each.reason for each in decision.events] == ["Retrying", "Started"]
+    assert [(each.number, each.reason) for each in decision.status.attempts] == [(1, "RunnerLost"), (2, None)]
+
+
+def test_ten_attempts_are_remembered_and_no_number_comes_again() -> None:
+    attempts = tuple(Attempt(number, f"sum-3f2a9-{number}", completion_time="x") for number in range(3, 13))
+    scene = a_job().accepted().retrying(0).gone().with_status(attempt=12, attempts=attempts).fresh()
+    status = scene.decide().status
+    assert [each.number for each in status.attempts] == list(range(4, 14))
+    assert status.attempt == 13
+
+
+def test_a_job_whose_time_is_up_in_the_pause_has_no_other_attempt() -> None:
+    scene = a_job().with_deadline(62).accepted(60).retrying(due_in=30).gone()
+    assert scene.decide().again == timedelta(seconds=2)
+    status = scene.with_deadline(60).decide().status
+    assert status.failure is not None
+    assert status.failure.reason == Reason.DEADLINE_EXCEEDED
+    assert status.attempts == scene.status.attempts
+    assert (status.next_attempt_time, status.phase) == (None, Phase.FAILED)
+
+
+def test_what_cannot_be_made_any_more_ends_the_job() -> None:
+    """The operator's settings may have changed since the first attempt."""
+    status = a_job().accepted().retrying(due_in=30).that_is(spec_problem="spec.runner: no").decide().status
+    assert status.failure is not None
+    assert status.failure.reason == Reason.INVALID_SPEC
+
+
+def test_a_pod_of_the_attempt_before_is_not_that_of_the_next() -> None:
+    old = a_pod("runner", attempt=1, phase="Failed")
+    decision = a_job().accepted().retrying(due_in=0).gone().runner(old).fresh().decide()
+    assert CreateRunner(2) in decision.actions

@@ -1,0 +1,79 @@
+"""The users' part of the state machine. `heard`: whether an operator hears of it and looks at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from daskjob.api.constants import RERUN_ANNOTATION
+
+from .stage import Stage
+from .strategies import CODE, edits, fit, indexes, names, specs
+
+whims = st.integers(0, 3)
+heard = st.booleans()
+
+
+def is_editable(job: Any) -> bool:
+    return bool(job["spec"].get("runPolicy") == "OnChange")
+
+
+class Users(Stage):
+    @precondition(lambda self: len(self.jobs()) < 3)
+    @rule(name=names, spec=specs(), heard=heard)
+    def apply(self, name: str, spec: dict[str, Any], heard: bool) -> None:
+        if self.server.find("DaskJob", name) is None:
+            self.apply_job(name, spec)
+            self.tell(name, heard)
+
+    @precondition(lambda self: self.jobs())
+    @rule(name=names, whim=whims, heard=heard)
+    def delete_job(self, name: str, whim: int, heard: bool) -> None:
+        if whim == 3:
+            self.server.remove("DaskJob", self.one(name))
+            self.tell(name, heard)
+
+    @precondition(lambda self: self.server.find("ConfigMap", "code") is None)
+    @rule()
+    def bring_code(self) -> None:
+        self.server.create("ConfigMap", {"metadata": {"name": "code"}}, self.world.text())
+
+    @rule(kind=st.sampled_from(["DaskCluster", "Pod", "DaskJobReport"]), whim=whims, index=indexes)
+    def delete_something(self, kind: str, whim: int, index: int) -> None:
+        bodies = self.server.all(kind)
+        if bodies and whim == 3:
+            self.server.delete(kind, bodies[index % len(bodies)]["metadata"]["name"], self.world.text())
+
+    @precondition(lambda self: self.jobs())
+    @rule(name=names, suspend=st.booleans(), heard=heard)
+    def suspend(self, name: str, suspend: bool, heard: bool) -> None:
+        self.edit(self.one(name), suspend=suspend)
+        self.tell(name, heard)
+
+    @precondition(lambda self: self.jobs())
+    @rule(name=names, change=edits, heard=heard)
+    def edit_terms(self, name: str, change: tuple[str, Any], heard: bool) -> None:
+        """What applies from then on."""
+        field, value = change
+        spec = self.server.objects["DaskJob", self.one(name)]["spec"]
+        self.edit(self.one(name), **fit({**spec, field: value}), **({field: None} if value is None else {}))
+        self.tell(name, heard)
+
+    @precondition(lambda self: any(map(is_editable, self.jobs())))
+    @rule(index=indexes, graph=st.sampled_from(CODE), invalid=st.sampled_from([False] * 7 + [True]), heard=heard)
+    def edit_run(self, index: int, graph: dict[str, Any], invalid: bool, heard: bool) -> None:
+        """What is another run."""
+        jobs = [each for each in self.jobs() if is_editable(each)]
+        name = jobs[index % len(jobs)]["metadata"]["name"]
+        self.edit(name, graph=graph, runner={"template": {"spec": {"hostNetwork": True}}} if invalid else {})
+        self.tell(name, heard)
+
+    @precondition(lambda self: self.jobs())
+    @rule(name=names, text=st.sampled_from(["", "a", "b"]), heard=heard)
+    def rerun(self, name: str, text: str, heard: bool) -> None:
+        job = self.server.objects["DaskJob", self.one(name)]
+        metadata = {**job["metadata"], "annotations": {RERUN_ANNOTATION: text}}
+        self.server.update("DaskJob", self.one(name), metadata=metadata)
+        self.tell(name, heard)
