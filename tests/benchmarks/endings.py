@@ -34,8 +34,8 @@ COUNT = """
 SLEEP = "import time\n\n\ndef main(seconds):\n    time.sleep(seconds)\n    return seconds\n"
 EXIT = "import os\n\n\ndef main():\n    os._exit(7)\n"
 RAISE = "def main():\n    raise RuntimeError('no graph today')\n"
-#: Its first attempt computes one task and then goes on for ever; later ones are done at once. User code can tell its
-#: attempt by nothing but the name of its pod.
+#: Its first attempt computes one task, and then another one for ever; later ones are done at once. User code can tell
+#: its attempt by nothing but the name of its pod.
 ENDLESS_AT_FIRST = """
     import socket
     import time
@@ -47,7 +47,7 @@ ENDLESS_AT_FIRST = """
 
     def main():
         seconds = 600 if socket.gethostname().endswith("-1-runner") else 0
-        return delayed(sum)([delayed(step)(number, seconds if number else 0) for number in range(3)])
+        return delayed(step)(delayed(step)(3, 0), seconds)
 """
 FAILS_AT_FIRST = """
     import socket

@@ -144,6 +144,8 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_METRICS_PORT": "8081",
         "DASKJOB_LEASE_NAME": OPERATOR,
         "DASKJOB_POLICY_NAME": f"{OPERATOR}-report-writers",
+        "DASKJOB_MAX_RUNNING_JOBS": "0",
+        "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "0",
         "DASKJOB_CLUSTER_DOMAIN": "cluster.local",
         "DASKJOB_DEFAULT_IMAGE": "",
         "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "",
@@ -164,6 +166,7 @@ def test_environment_from_values(render) -> None:
             # As on OpenShift; Helm reads numbers as floating point.
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
         },
+        "limits": {"runningJobs": 1000000, "runningJobsPerNamespace": 3},
         "operator": {"extraEnv": [{"name": "TZ", "value": "UTC"}]},
     }
     rendering = render(values)
@@ -177,6 +180,7 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_DEFAULT_IMAGE_PULL_POLICY"] == "Never"
     assert env["DASKJOB_ALLOW"] == "hostPath,serviceAccounts"
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
+    assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")
     assert env["TZ"] == "UTC"
     assert "TZ" not in rendering.env(CONTROLLER)
 

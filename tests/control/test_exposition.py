@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,3 +195,9 @@ async def test_lag() -> None:
     await asyncio.sleep(0.5)
     task.cancel()
     assert increase("daskjob_event_loop_lag_seconds_count") > 1
+
+
+def test_the_reference_names_every_metric(exposed: str) -> None:
+    text = (Path(__file__).parents[2] / "charts" / "daskjob-operator" / "METRICS.md").read_text()
+    named = set(re.findall(r"^\| `(daskjob_\w+)` \|", text, re.MULTILINE))
+    assert named == set(re.findall(r"^# TYPE (daskjob_\w+) ", exposed, re.MULTILINE))

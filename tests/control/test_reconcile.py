@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +12,11 @@ from daskjob.api import constants as c
 from daskjob.control.client import BY_KIND, DASK_JOBS, EVENTS, PODS, Body, Resource
 from daskjob.control.errors import ApiError, ErrorKind, classify
 from daskjob.control.perform import NameConflictError, Performer
-from daskjob.control.reconcile import Reconciler
+from daskjob.control.reconcile import Memory, Reconciler
 from daskjob.control.store import Store
 from daskjob.manifests.pods import Defaults
 
+from ..lifecycle import builders
 from ..lifecycle.model import NAMESPACE, ModelClient, Server
 from ..lifecycle.world import a_job
 
@@ -215,3 +217,14 @@ async def test_the_janitor_removes_what_a_deleted_job_left(setting: Setting) -> 
     await setting.look()
     left = {kind for kind, _ in setting.server.objects}
     assert left.isdisjoint({"DaskCluster", "Pod", "DaskJobReport", c.GROUP})
+
+
+def test_what_a_runner_said_before_the_first_look_is_of_unknown_age() -> None:
+    memory, scene = Memory(builders.UID), builders.a_job().started()
+    assert memory.listen(scene.observe()).heard is None
+    assert memory.listen(scene.observe()).heard is None, "nothing new"
+    assert memory.listen(scene.says(seq=4).observe()).heard == builders.NOW
+    later = builders.NOW + timedelta(seconds=9)
+    assert memory.listen(replace(scene.says(seq=4).observe(), now=later)).heard == builders.NOW
+    assert memory.listen(replace(scene.says(seq=5).observe(), now=later)).heard == later
+    assert memory.listen(scene.sees(report=None).observe()).heard == later

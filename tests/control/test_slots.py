@@ -86,7 +86,7 @@ def test_a_start_that_failed_makes_room() -> None:
     jobs.slots.starts(("team", "b"))
     jobs.put("a")
     assert jobs.place("a") == 1
-    jobs.settled("b")
+    assert jobs.settled("b") == ["a"]
     assert (jobs.place("a"), jobs.place("b")) == (0, 1)
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from ..conftest import make_namespace
 from ..jobs.expectation import load, timeout
+from ..support.cron import CronJob
 from ..support.jobs import Job
 from ..support.kube import Kube
 from ..support.platform import Release
@@ -49,11 +50,13 @@ class Runs:
         if image is None:
             kube.kubectl("apply", "-f", str(folder / "job.yaml"))
         documents = list(yaml.safe_load_all((folder / "job.yaml").read_text()))
-        [manifest] = [each for each in documents if each["kind"] == "DaskJob"]
+        [manifest] = [each for each in documents if each["kind"] in ("DaskJob", "DaskCronJob")]
         if image is not None:
             manifest["spec"].setdefault("cluster", {})["image"] = image
             kube.apply(*documents)
         job = Job(kube, manifest["metadata"]["name"])
+        if manifest["kind"] == "DaskCronJob":
+            job = CronJob(kube, job.name).run_now("1")
         status = job.end(timeout(expected))
         job.is_clean()
         return Run(job, expected, status, [pod["metadata"]["name"] for pod in job.pods("runner")])

@@ -77,10 +77,13 @@ class Leader:
         return str(self.pod["metadata"]["name"])
 
     def kill(self) -> None:
-        """As a machine that loses power does: no word to anybody, and nothing is started again in its place."""
-        os.kill(self.process, signal.SIGKILL)
+        """As a machine that loses power does: no word to anybody, and nothing is started again in its place.
+
+        It is stopped before it is killed, for a pod that is gone: the kubelet would start a container of a pod that
+        is still there anew, under the same name, which leads again at once.
+        """
+        os.kill(self.process, signal.SIGSTOP)
         self.release.kube.within(SYSTEM).delete("pod", self.name, now=True)
-        self.is_over(5)
 
     def is_over(self, seconds: float) -> None:
         wait_for("the old leader's process to end", lambda: runs(self.process), lambda it: not it, seconds)
@@ -120,14 +123,19 @@ class Succession:
         its status is the operator's."""
         before, holders, times = statuses(kube), [old], {"taken_over": 0.0, "went_on": 0.0}
 
+        def note(name: str) -> None:
+            # When it was seen, which is a little later than it was.
+            times[name] = times[name] or time.monotonic() - began
+
         def look() -> dict[str, float]:
-            now = time.monotonic() - began
-            if holder_of(release) != holders[-1]:
-                holders.append(holder_of(release))
-            if not times["taken_over"] and holders[-1] not in (old, ""):
-                times["taken_over"] = now
-            if not times["went_on"] and any(statuses(kube).get(name) != status for name, status in before.items()):
-                times["went_on"] = now
+            holder = holder_of(release)
+            if holder != holders[-1]:
+                holders.append(holder)
+            if holder not in (old, ""):
+                note("taken_over")
+            now = statuses(kube)
+            if any(now.get(name) != status for name, status in before.items()):
+                note("went_on")
             return times
 
         wait_for("another operator to go on", look, lambda seen: all(seen.values()), 60)
@@ -164,13 +172,14 @@ class Jobs:
 
     @classmethod
     def start(cls, kube: Kube) -> Jobs:
-        retried = {"backoffLimit": 1, "backoff": {"initialSeconds": 8, "maximumSeconds": 8}}
-        computing = apply(kube, manifest("computing", COUNT, [30]))
+        # The pause outlasts all that comes before the leader's end.
+        retried = {"backoffLimit": 1, "backoff": {"initialSeconds": 60, "maximumSeconds": 60}}
         backing_off = apply(kube, manifest("backing-off", FAILS_AT_FIRST, **retried))
+        computing = apply(kube, manifest("computing", COUNT, [60]))
+        backing_off.reaches("Retrying", lambda seen: seen.get("phase") == "Retrying", 60)
         computing.reaches("a task done", lambda seen: bool((seen.get("progress") or {}).get("done")), 60)
         # It ends while nobody looks.
-        ending = apply(kube, manifest("ending", SLEEP, [6]))
-        backing_off.reaches("Retrying", lambda seen: seen.get("phase") == "Retrying", 60)
+        ending = apply(kube, manifest("ending", SLEEP, [10]))
         ending.reaches("Running", lambda seen: seen.get("phase") == "Running", 60)
         starting = apply(kube, manifest("starting", SLEEP, [0]))
         starting.reaches("an attempt", lambda seen: bool(seen.get("attempts")), 30)
@@ -178,7 +187,7 @@ class Jobs:
 
     def end(self, kube: Kube, late: Job) -> None:
         """All end as if nothing had happened, each attempt with one runner. `late`: one that came afterwards."""
-        expected = {self.computing: 435, self.ending: 6, self.backing_off: 3, self.starting: 0, late: 0}
+        expected = {self.computing: 1770, self.ending: 10, self.backing_off: 3, self.starting: 0, late: 0}
         pods = set()
         for job, result in expected.items():
             status = job.end(120)
@@ -200,6 +209,7 @@ def test_leader_killed(two: Release, kube: Kube) -> None:
     # This one comes while nobody leads.
     late = apply(kube, manifest("late", SLEEP, [0]))
     Succession.watch(two, kube, leader.name, began).is_soon()
+    leader.is_over(1)
     jobs.end(kube, late)
 
 

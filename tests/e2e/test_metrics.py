@@ -18,7 +18,7 @@ from ..support.platform import SYSTEM, Release
 from ..support.waiting import wait_for
 
 SLEEP = "import time\n\n\ndef main(seconds):\n    time.sleep(seconds)\n    return seconds\n"
-FAIL = "def main():\n    raise ValueError('secret words of a user')\n"
+FAIL = "def main():\n    raise ValueError('words of a user')\n"
 HEALTH, METRICS = 8080, 8081
 
 Labels = frozenset[tuple[str, str]]
@@ -35,7 +35,7 @@ class Scrape:
             for sample in family.samples
         }
 
-    def __call__(self, name: str, **labels: str) -> float:
+    def __call__(self, name: str, /, **labels: str) -> float:
         """The sum of all series of that name which have these labels."""
         wanted = labels.items()
         return sum(value for (each, found), value in self.values.items() if each == name and wanted <= set(found))
@@ -104,7 +104,7 @@ def test_a_job_from_start_to_end(kube: Kube, scrape: Callable[[], Scrape]) -> No
     assert after("daskjob_event_loop_lag_seconds_count") > before("daskjob_event_loop_lag_seconds_count")
 
 
-def increase(before: Scrape, after: Scrape, name: str, **labels: str) -> float:
+def increase(before: Scrape, after: Scrape, name: str, /, **labels: str) -> float:
     return after(name, **labels) - before(name, **labels)
 
 
@@ -115,7 +115,7 @@ def test_a_job_that_fails(kube: Kube, scrape: Callable[[], Scrape]) -> None:
     reason = status["failure"]["reason"]
     after = wait_for("its end to be counted", scrape, lambda now: now.job("daskjob_jobs_finished_total", kube), 20)
     assert after.job("daskjob_jobs_finished_total", kube) == {("Application", "Failed", reason): 1}
-    assert "secret" not in after.text
+    assert "words of a user" not in after.text
     assert job.name not in after.text
 
 

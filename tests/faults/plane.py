@@ -28,7 +28,7 @@ READY_SECONDS = 60
 def control_plane() -> Iterator[Server]:
     """All of it, ready. Raises RuntimeError when a program is missing or does not get ready."""
     # Go collects its garbage less often then, and a busy machine has time for the tests.
-    with mock.patch.dict(os.environ, GOGC="400"), running() as server:
+    with mock.patch.dict(os.environ, GOGC="200"), running() as server:
         for folder in (str(find_crds()), str(DASK_CRDS)):
             applied = server.kubectl("apply", "--filename", folder)
             if applied.returncode:

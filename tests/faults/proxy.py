@@ -55,11 +55,12 @@ class Proxy:
         self.met: list[tuple[Asked, Fault]] = []
         #: Streams that are open, by resource.
         self.watches: dict[str, int] = {}
+        self._open: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Proxy:
         application = web.Application(client_max_size=1 << 24)
         application.router.add_route("*", "/{path:.*}", self.handle)
-        self.runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        self.runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self.runner.addresses[0][1]}"
@@ -68,9 +69,23 @@ class Proxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for task in self._open:
+            task.cancel()
         await self.runner.cleanup()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            return await self._handle(request)
+        except asyncio.CancelledError:
+            # Whom it was for has gone.
+            return _cut(request)
+        finally:
+            self._open.discard(task)
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
         asked = read(request.method, request.path, request.query, content)
         fault = self.plan.fate(asked)

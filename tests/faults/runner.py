@@ -174,6 +174,8 @@ async def _loses_scheduler(runner: Runner) -> None:
 
 async def _loses_scheduler_pod(runner: Runner) -> None:
     """The pod is deleted; a ReplicaSet makes another, which knows nothing."""
+    # Pods' times are whole seconds, and no real one is there again within the one in which the first began.
+    await asyncio.sleep(1.1)
     for pod in runner.component("scheduler"):
         await pods.kill(runner.place, pod)
     await runner.place.pause(f"notice {runner.attempt}", 1.0)

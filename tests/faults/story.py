@@ -84,7 +84,7 @@ async def tell(world: World, start: Start, folder: Path, twin: Twin) -> Story:
         operator.configure(proxy)
         running = asyncio.create_task(operator.run())
         try:
-            await _play(world, place, twin, chance.randint(1, 3))
+            await _play(world, place, twin, chance.randint(1, 2))
             await _finish(operator, proxy, place)
         except TimeoutError:
             story.problems.append(f"no end after {PATIENCE:.0f} s")
@@ -92,7 +92,8 @@ async def tell(world: World, start: Start, folder: Path, twin: Twin) -> Story:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
     await _conclude(world, place, operator, story)
-    story.writes, story.met = proxy.writes, bool(proxy.met)
+    # Those of a run that is met by a fault are not looked at, and there are many.
+    story.writes, story.met = [] if proxy.met else proxy.writes, bool(proxy.met)
     story.seconds = time.monotonic() - began
     if story.problems and operator.log.exists():
         story.log = operator.log.read_text()

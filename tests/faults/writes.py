@@ -15,15 +15,16 @@ from .proxy import Write
 RENEWED = ("create leases", "patch leases")
 
 _UID = re.compile(r"-[0-9a-f]{5}-(?=\d+(-|$))")
+_REASON = re.compile(r" \(\w+\)")
 _HASH = re.compile(r"[-.][0-9a-f]{8,}$")
 
 
 def sign(asked: Asked) -> str:
-    """`create pods sum-1-runner`, `patch daskjobs/status sum: 1 Running`."""
+    """`create pods sum-1-runner`, `patch daskjobs/status sum: 1 Running`, `create events sum (Started)`."""
     name = _HASH.sub("", _UID.sub("-", asked.name))
     what = f"{asked.verb} {asked.resource}{'/' + asked.subresource if asked.subresource else ''} {name}".strip()
     if asked.resource == "events":
-        return f"{what}: {asked.body.get('reason')}"
+        return f"{what} ({asked.body.get('reason')})"
     if asked.resource == "daskjobs" and asked.subresource == "status":
         return f"{what}: {_state(asked.body.get('status') or {})}"
     return what
@@ -35,17 +36,25 @@ def _state(status: Mapping[str, Any]) -> str:
     attempts = status.get("attempts") or ()
     words = [str(status.get("attempt") or 0), str(status.get("phase"))]
     if attempts and attempts[-1].get("outcome"):
-        words += ["attempt", attempts[-1]["outcome"], attempts[-1].get("reason") or ""]
-    return " ".join([*filter(None, words), *sorted(true & {"CleanedUp"})])
+        words += ["attempt", attempts[-1]["outcome"]]
+        if attempts[-1].get("reason"):
+            words.append(f"({attempts[-1]['reason']})")
+    return " ".join([*words, *sorted(true & {"CleanedUp"})])
 
 
 @dataclass(frozen=True)
 class Step:
-    """A write of a story. `after`: what the last status before it said; the same write elsewhere is another step."""
+    """A write of a story. `after`: what the last status before it said."""
 
     write: str
     occurrence: int
     after: str
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """The same for steps that differ only by the reason that they tell: the same write after another status is
+        another step."""
+        return _REASON.sub("", self.write), _REASON.sub("", self.after)
 
 
 def steps(writes: Iterable[Write]) -> list[Step]:

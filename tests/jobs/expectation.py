@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from daskjob.cli.cron import job_of
 
 JOBS = Path(__file__).parents[2] / "jobs"
 BACKENDS = ("local", "cluster")
 DEFAULT_TIMEOUT = 120
 
 SETTINGS = {"backends", "timeoutSeconds", *BACKENDS}
-COMPARED = {"phase", "result", "reason", "exceptionType", "message", "taskKey"}
+COMPARED = {"phase", "result", "reason", "exceptionType", "message", "taskKey", "attempts"}
 RESULT = {"type", "value", "types", "size", "sha256"}
 
 
@@ -31,9 +33,16 @@ def load(folder: Path) -> dict[str, Any]:
     for where in (expected, *(expected.get(backend, {}) for backend in BACKENDS)):
         unknown = set(where) - COMPARED - (SETTINGS if where is expected else set())
         assert not unknown, f"{folder.name}/expected.yaml: nothing compares {sorted(unknown)}"
-    unknown = set(expected.get("result", {})) - RESULT
-    assert not unknown, f"{folder.name}/expected.yaml: nothing compares result.{sorted(unknown)}"
+        unknown = set(where.get("result", {})) - RESULT
+        assert not unknown, f"{folder.name}/expected.yaml: nothing compares result.{sorted(unknown)}"
     return expected
+
+
+def job_in(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The one DaskJob of a folder's manifests, or that which its DaskCronJob makes (under the cron job's name)."""
+    kinds = {"DaskJob": dict, "DaskCronJob": job_of}
+    (job,) = [kinds[each["kind"]](each) for each in documents if each["kind"] in kinds]
+    return job
 
 
 def timeout(expected: Mapping[str, Any]) -> float:
@@ -56,6 +65,7 @@ def check(status: Mapping[str, Any], expected: Mapping[str, Any], backend: str) 
 def _differences(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     failure, result = status.get("failure") or {}, status.get("result") or {}
     found = [_equal("phase", wanted["phase"], status.get("phase"))]
+    found.append(_equal("attempts", wanted.get("attempts", 1), status.get("attempt")))
     for name in ("reason", "exceptionType"):
         if name in wanted:
             found.append(_equal(f"failure.{name}", wanted[name], failure.get(name)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .expectation import BACKENDS, JOBS, load
+from .expectation import BACKENDS, JOBS, job_in, load
 
 FOLDERS = sorted(path for path in JOBS.iterdir() if path.is_dir())
 MANIFESTS = {folder: list(yaml.safe_load_all((folder / "job.yaml").read_text())) for folder in FOLDERS}
@@ -18,8 +18,7 @@ each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: fold
 
 
 def code_in_manifest(folder: Path) -> dict[str, str]:
-    (job,) = [document for document in MANIFESTS[folder] if document["kind"] == "DaskJob"]
-    graph = job["spec"]["graph"]
+    graph = job_in(MANIFESTS[folder])["spec"]["graph"]
     match graph["source"]:
         case {"inline": text}:
             return {graph["entrypoint"].partition(":")[0].replace(".", "/") + ".py": text}
@@ -39,8 +38,7 @@ def test_code_is_the_same_in_the_manifest_and_beside_it(folder: Path) -> None:
 
 @each_folder
 def test_name_and_number(folder: Path) -> None:
-    (job,) = [document for document in MANIFESTS[folder] if document["kind"] == "DaskJob"]
-    assert re.fullmatch(rf"[0-9][0-9]-{job['metadata']['name']}", folder.name)
+    assert re.fullmatch(rf"[0-9][0-9]-{job_in(MANIFESTS[folder])['metadata']['name']}", folder.name)
     assert folder.name.startswith("9") == (load(folder)["phase"] == "Failed")
 
 

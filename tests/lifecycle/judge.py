@@ -81,7 +81,14 @@ class Judge:
         assert not kept or number <= (job.attempt or 0) - 3, "a runner's logs deleted"
         if kind == "DaskCluster" and job.finished and number == job.attempt:
             specs = [self.spec_of(body, known=False), self.spec_of(body, known=True)]
-            assert any(self.now() >= kept_until(spec, job) for spec in specs), "a cluster deleted that is to be kept"
+            assert not all(self.is_kept(spec, job) for spec in specs), "a cluster deleted that is to be kept"
+
+    def is_kept(self, spec: DaskJobSpec, job: DaskJobStatus) -> bool:
+        """Whether the cluster of a job that has ended is to be there still."""
+        seconds, ended = spec.cleanup.after_success_seconds, from_text(job.completion_time)
+        if job.failure is not None:
+            seconds = spec.cleanup.after_failure_seconds if job.failure.reason != c.Reason.CANCELLED else 0
+        return bool(seconds) and ended is not None and self.now() < ended + timedelta(seconds=seconds)
 
     def check_delete_job(self, body: Body) -> None:
         job, spec = from_dict(DaskJobStatus, body.get("status")), parse_spec(body["spec"])
@@ -175,13 +182,3 @@ def same_job(one: Body, other: Body) -> bool:
 
 def rerun_of(job: Body) -> str | None:
     return (job["metadata"].get("annotations") or {}).get(c.RERUN_ANNOTATION) or None
-
-
-def kept_until(spec: DaskJobSpec, job: DaskJobStatus) -> datetime:
-    """Until when the cluster of a job that has ended is to be there."""
-    ended = from_text(job.completion_time)
-    assert ended is not None
-    seconds = spec.cleanup.after_success_seconds
-    if job.failure is not None:
-        seconds = spec.cleanup.after_failure_seconds if job.failure.reason != c.Reason.CANCELLED else 0
-    return ended + timedelta(seconds=seconds)

@@ -28,6 +28,8 @@ from .world import JOBS, World, a_job, component_of, is_ended, is_running, label
 
 #: With one of these in its spec, a job's graph never ends by itself.
 PATIENCE = ("activeDeadlineSeconds", "attemptDeadlineSeconds", "stallTimeoutSeconds")
+#: A runner that lives says so now and then, however little there is to say.
+SPEAKS = timedelta(seconds=15)
 #: No job is looked at more often at one moment: it would never end.
 LOOKS = 60
 
@@ -46,6 +48,8 @@ class Stage(RuleBasedStateMachine):
         self.operators = [Operator(self.world, self.loop, limits) for _ in range(2)]
         self.one_leader, self.leader = one_leader, 0
         self.at_rest: object = None
+        #: When each runner, by its pod's UID, last said something.
+        self.spoke: dict[str, datetime] = {}
 
     def operator(self, which: int) -> Operator:
         return self.operators[self.leader if self.one_leader else which]
@@ -136,6 +140,10 @@ class Stage(RuleBasedStateMachine):
                 self.speak(runner, "Running", 1)
             elif started and not any((job or {}).get("spec", {}).get(each) for each in PATIENCE):
                 self.say_success(runner, "done")
+            elif started and self.world.now >= self.spoke.get(runner["metadata"]["uid"], self.world.now) + SPEAKS:
+                self.world.say(runner)
+                self.spoke[runner["metadata"]["uid"]] = self.world.now
+            self.spoke.setdefault(runner["metadata"]["uid"], self.world.now)
 
     # The end of all faults.
 

@@ -122,7 +122,8 @@ class CronMachine(RuleBasedStateMachine):
         return body
 
     def active(self) -> list[str]:
-        return [job["metadata"]["name"] for job in self.server.all(DASK_JOBS.kind) if "conditions" not in job.get("status", {})]
+        jobs = self.server.all(DASK_JOBS.kind)
+        return [job["metadata"]["name"] for job in jobs if "conditions" not in job.get("status", {})]
 
     @rule(seconds=st.sampled_from([1, 59, 300, 599, 600, 3600]))
     def time_passes(self, seconds: int) -> None:

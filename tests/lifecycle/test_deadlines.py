@@ -96,7 +96,7 @@ def test_what_kept_it_from_starting_is_told(field: str) -> None:
 
 
 def stalling(started_ago: float = 50, changed_ago: float | None = 40, timeout: int = 45) -> Scene:
-    """The graph runs, and nothing has changed since."""
+    """The graph runs, and nothing has changed since, as its runner still says."""
     scene = a_job().with_spec(stallTimeoutSeconds=timeout).started()
     timings = {"connected": text(55), "firstWorker": text(55), "graphStarted": text(started_ago)}
     scene = scene.says(timings=timings)
@@ -104,7 +104,8 @@ def stalling(started_ago: float = 50, changed_ago: float | None = 40, timeout: i
     progress = status.progress
     assert progress is not None
     last = to_seconds_text(ago(changed_ago)) if changed_ago is not None else None
-    return replace(scene, status=status).with_status(progress=replace(progress, last_change=last))
+    scene = replace(scene, status=status).with_status(progress=replace(progress, last_change=last))
+    return scene.sees(heard=ago(1))
 
 
 @pytest.mark.parametrize(("timeout", "ends"), [(41, False), (40, True)])
@@ -120,6 +121,13 @@ def test_a_graph_that_makes_no_progress_has_stalled(timeout: int, ends: bool) ->
         assert decision.status.failure.failure_class is A
     else:
         assert decision.again == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("heard", "ends"), [(59, True), (60, False), (None, False)])
+def test_a_runner_that_cannot_be_heard_may_well_go_on(heard: float | None, ends: bool) -> None:
+    """After an outage, or a restart of the operator, what it said last is old: the next word tells."""
+    scene = stalling(changed_ago=5000).sees(heard=ago(heard) if heard is not None else None)
+    assert (reason_of(scene.fresh().decide()) == Reason.STALLED) == ends
 
 
 def test_no_timeout_no_stall() -> None:

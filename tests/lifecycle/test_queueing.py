@@ -10,7 +10,7 @@ import pytest
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.actions import CreateCluster, CreateRunner
-from daskjob.lifecycle.decide import MINOR_INTERVAL, REMOVAL_CHECK
+from daskjob.lifecycle.decide import MINOR_INTERVAL, QUEUE_CHECK
 from daskjob.lifecycle.observation import Turn
 from daskjob.lifecycle.queueing import Claim, Limits, Slot, slot_of, startable, turns
 
@@ -135,7 +135,7 @@ def test_a_job_without_a_place_says_where_it_waits_and_why() -> None:
     assert condition is not None
     assert (condition.status, condition.reason, condition.message) == ("True", TURN.reason, TURN.message)
     assert [(each.reason, each.message) for each in decision.events] == [("Queued", TURN.message)]
-    assert decision.again == REMOVAL_CHECK
+    assert decision.again == QUEUE_CHECK
 
 
 def test_it_says_so_once_and_tells_of_a_new_place() -> None:

@@ -79,6 +79,12 @@ def test_a_text_that_came_while_it_ran_is_acted_upon_at_its_end() -> None:
     assert starts(replace(running.gone().fresh(), status=ended).decide()) == [2]
 
 
+@pytest.mark.parametrize("scene", [ran().that_is(rerun="1"), on_change(ran())])
+def test_as_long_as_it_is_to_be_cancelled_it_does_not_run_anew(scene: Scene) -> None:
+    assert starts(scene.with_spec(cancel=True).fresh().decide()) == []
+    assert starts(scene.fresh().decide()) == [2]
+
+
 def test_before_its_first_attempt_there_is_nothing_to_repeat() -> None:
     queued = a_job().sees(turn=Turn(1, Reason.OPERATOR_LIMIT, "place 1")).that_is(rerun="1").decide().status
     status = replace(a_job().that_is(rerun="2"), status=queued).decide().status

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from daskjob.local.plan import (
+    UNUSED,
     PlanError,
     code_files,
     expand,
@@ -17,6 +18,7 @@ from daskjob.local.plan import (
     worker_command,
     write_code,
 )
+from daskjob.schema import apply_defaults, property_paths
 
 UID = "12345678-0000-4000-8000-000000000000"
 
@@ -85,6 +87,76 @@ def test_number_of_workers() -> None:
     plan = plan_of(cluster={"workers": {"adaptive": {"minimum": 1, "maximum": 4}}})
     assert plan.workers == 4
     assert plan.notes == ("adaptive: all 4 workers (the maximum) are started at once here",)
+
+
+@pytest.mark.parametrize(
+    ("workers", "wanted"),
+    [({}, 1), ({"replicas": 4, "minWorkers": 3}, 3), ({"adaptive": {"minimum": 2, "maximum": 4}, "minWorkers": 2}, 2)],
+)
+def test_the_runner_waits_for_the_workers_that_the_job_starts_with(workers: dict[str, Any], wanted: int) -> None:
+    plan = plan_of(cluster={"workers": workers})
+    assert json.loads(job_file(plan, "tcp://127.0.0.1:1", Path("/code")))["minWorkers"] == wanted
+
+
+def test_times() -> None:
+    plan = plan_of()
+    assert (plan.active_deadline, plan.attempt_deadline, plan.startup_deadline, plan.stall_timeout) == (
+        None,
+        None,
+        600,
+        None,
+    )
+    spec = {"activeDeadlineSeconds": 1, "attemptDeadlineSeconds": 2, "startupDeadlineSeconds": 3}
+    plan = plan_of(**spec, stallTimeoutSeconds=30)
+    assert (plan.active_deadline, plan.attempt_deadline, plan.startup_deadline, plan.stall_timeout) == (1, 2, 3, 30)
+
+
+UNUSED_NOTE = "not used by a local run, which makes one attempt: "
+
+
+@pytest.mark.parametrize(
+    ("spec", "notes"),
+    [
+        ({}, []),
+        ({"suspend": False, "cancel": False, "managedBy": "daskjob.io/operator"}, []),
+        ({"backoffLimit": 0, "infrastructureRetries": 3, "backoff": {"initialSeconds": 10}, "cleanup": {}}, []),
+        ({"activeDeadlineSeconds": 5, "attemptDeadlineSeconds": 5, "stallTimeoutSeconds": 50}, []),
+        ({"suspend": True}, ["spec.suspend is true: a cluster would wait until it is false; here the job runs"]),
+        (
+            {"managedBy": "example.org/other"},
+            ["spec.managedBy: on a cluster example.org/other decides about the job; here it runs"],
+        ),
+        ({"backoffLimit": 2}, [f"{UNUSED_NOTE}spec.backoffLimit"]),
+        (
+            {"priority": 5, "backoff": {"maximumSeconds": 5}, "failurePolicy": {"rules": []}, "runPolicy": "OnChange"},
+            [f"{UNUSED_NOTE}spec.backoff, spec.failurePolicy, spec.runPolicy, spec.priority"],
+        ),
+        (
+            {"ttlSecondsAfterFinished": 0, "cleanup": {"afterFailureSeconds": 5}, "priorityClassName": "low"},
+            [f"{UNUSED_NOTE}spec.ttlSecondsAfterFinished, spec.cleanup, spec.priorityClassName"],
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_cluster_would_do_is_said(spec: dict[str, Any], notes: list[str]) -> None:
+    assert list(plan_of(**spec).notes) == notes
+    manifest = apply_defaults({"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob", **a_job(**spec)})
+    assert list(make_plan(manifest, UID, lambda name: None).notes) == notes, "what has its default is not mentioned"
+
+
+def test_every_field_of_the_spec_is_used_or_named() -> None:
+    fields = {
+        path.removeprefix("spec.") for path in property_paths("DaskJob") if path.count(".") == 1 and "spec." in path
+    }
+    used = {"graph", "cluster", "activeDeadlineSeconds", "attemptDeadlineSeconds", "startupDeadlineSeconds"}
+    said = {"stallTimeoutSeconds", "suspend", "cancel", "managedBy"}
+    assert fields - used - said - set(UNUSED) == {"runner"}, "whose resources and template are a pod's"
+
+
+def test_a_job_that_is_cancelled_already() -> None:
+    with pytest.raises(PlanError, match=r"spec\.cancel is true: take it out") as caught:
+        plan_of(cancel=True)
+    assert caught.value.reason == "Cancelled"
 
 
 def test_a_nanny_only_where_it_has_a_limit_to_watch() -> None:

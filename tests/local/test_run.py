@@ -275,6 +275,47 @@ def test_active_deadline(command: Command) -> None:
     assert command.left() == []
 
 
+@pytest.mark.parametrize(
+    ("spec", "reason", "message"),
+    [
+        ({"attemptDeadlineSeconds": 4}, "AttemptDeadlineExceeded", "longer than spec.attemptDeadlineSeconds (4 s)"),
+        ({"stallTimeoutSeconds": 30}, "Stalled", "for spec.stallTimeoutSeconds (30 s); 0/1 are done"),
+    ],
+)
+def test_other_times(spec: dict[str, Any], reason: str, message: str, command: Command) -> None:
+    command.write("job.yaml", manifest("endless", ENDLESS, **spec))
+    done = command.run("job.yaml", "-o", "json")
+    status = status_of(done)
+    assert status["failure"]["reason"] == reason
+    assert status["failure"]["message"].endswith(message)
+    assert done.returncode == 1
+    assert command.left() == []
+
+
+def test_what_a_cluster_would_do_is_said_and_the_job_runs(command: Command) -> None:
+    code = "import os\nmain = [os.environ['DASKJOB_ATTEMPT']]"
+    command.write("job.yaml", manifest("one", code, suspend=True, managedBy="a.b/c", backoffLimit=3, priority=0))
+    done = command.run("job.yaml")
+    assert done.stdout == 'one  Succeeded  ["1"]\n', done.stderr
+    lines = done.stderr.splitlines()
+    assert "one: spec.suspend is true: a cluster would wait until it is false; here the job runs" in lines
+    assert "one: spec.managedBy: on a cluster a.b/c decides about the job; here it runs" in lines
+    assert "one: not used by a local run, which makes one attempt: spec.backoffLimit" in lines
+
+
+def test_a_job_that_is_to_be_cancelled(command: Command) -> None:
+    command.write("job.yaml", manifest("one", "main = 1", cancel=True))
+    done = command.run("job.yaml")
+    assert done.stdout == "one  Failed     Cancelled\n"
+    assert "spec.cancel is true: take it out to run the job" in done.stderr
+
+
+def test_the_graph_starts_when_enough_workers_are_there(command: Command) -> None:
+    code = "def main(client): return len(client.scheduler_info()['workers'])"
+    command.write("job.yaml", manifest("one", code, cluster={"workers": {"replicas": 3, "minWorkers": 3}}))
+    assert command.run("job.yaml").stdout == "one  Succeeded  3\n"
+
+
 def with_preload(name: str, component: str, code: str, **spec: Any) -> dict[str, Any]:
     """A job whose scheduler or workers first run this code."""
     variable = {"name": f"DASK_DISTRIBUTED__{component}__PRELOAD", "value": "first"}

@@ -112,6 +112,7 @@ def test_succeeded() -> None:
         ("ClusterReady", "False"),
         ("Complete", "True"),
         ("CleanedUp", "True"),
+        ("Ready", "True"),
     ]
     assert status["startTime"] == "2026-01-31T12:00:00Z"
     assert status["timings"]["accepted"] == ACCEPTED
@@ -125,6 +126,26 @@ def test_failed() -> None:
     assert status["attempts"][0]["class"] == "Application"
     (condition,) = [each for each in status["conditions"] if each["type"] == "Failed"]
     assert (condition["reason"], condition["message"]) == ("TaskFailed", "no")
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("accepted", {"Ready": "False", "Reconciling": "True"}),
+        ("running", {"Ready": "False", "Reconciling": "True"}),
+        ("succeeded", {"Ready": "True"}),
+        ("failed", {"Ready": "False", "Stalled": "True"}),
+    ],
+)
+def test_what_tools_that_know_nothing_of_jobs_go_by(case: str, expected: dict[str, str]) -> None:
+    conditions = {each["type"]: each["status"] for each in build_status(CASES[case])["conditions"]}
+    assert {kind: conditions[kind] for kind in ("Ready", "Reconciling", "Stalled") if kind in conditions} == expected
+
+
+def test_there_is_one_run_of_one_attempt() -> None:
+    status = build_status(CASES["succeeded"])
+    assert (status["run"], status["attempt"]) == (1, 1)
+    assert [(each["number"], each["run"]) for each in status["attempts"]] == [(1, 1)]
 
 
 def test_workers_ready() -> None:

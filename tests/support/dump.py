@@ -14,7 +14,7 @@ WIDTH = 600
 def dump(kube: Kube) -> str:
     """Jobs, objects, events and logs of the namespace, and the operator's log; as far as they can be had."""
     questions = [
-        ("get", "daskjobs,daskjobreports", "-o", "yaml", "--show-managed-fields=false"),
+        ("get", "daskcronjobs,daskjobs,daskjobreports", "-o", "yaml", "--show-managed-fields=false"),
         ("get", "pods,deployments,services,configmaps,secrets,daskclusters,daskworkergroups", "-o", "wide"),
         ("get", "events", "--sort-by=.metadata.creationTimestamp"),
     ]

@@ -16,6 +16,8 @@ ADVICE = {
     "TaskFailed": "mend the task's code; the task's key names the function",
     "EntrypointFailed": "mend the code that builds the graph",
     "DeadlineExceeded": "raise spec.activeDeadlineSeconds, or do less",
+    "AttemptDeadlineExceeded": "raise spec.attemptDeadlineSeconds, or do less",
+    "Stalled": "find the task that waits (--dashboard shows it), or raise spec.stallTimeoutSeconds",
     "StartupDeadlineExceeded": "run again with -v to see the logs of scheduler and workers",
     "SchedulerLost": "run again with -v to see the scheduler's log",
     "SchedulerUnreachable": "run again with -v to see the scheduler's log",

@@ -78,7 +78,9 @@ def observe(
             continue
         if attempt < current:
             kept = _ended(body) and current - KEPT_RUNNERS < attempt
-            if kind in DELETED_ALONE and not kept:
+            # dask-kubernetes gives a group its owner only after it was made, and may do so after its cluster has gone.
+            alone = kind in DELETED_ALONE or (kind == "DaskWorkerGroup" and not _is_adopted(body))
+            if alone and not kept:
                 leftovers.append(read_owned(body))
         elif kind == "DaskCluster":
             cluster = read_owned(body)
@@ -88,7 +90,7 @@ def observe(
                 name=body["metadata"]["name"],
                 uid=body["metadata"]["uid"],
                 replicas=replicas if isinstance(replicas, int) else 0,
-                adopted=bool(body["metadata"].get("ownerReferences")),
+                adopted=_is_adopted(body),
             )
         elif kind == "Deployment":
             deployments.append(_read_deployment(body))
@@ -137,6 +139,10 @@ def read_owned(body: Body) -> Owned:
         # A pod's says when its node is to have ended it; another object's, only since when it is being deleted.
         gone_by=from_text(metadata.get("deletionTimestamp")) if body["kind"] == "Pod" else None,
     )
+
+
+def _is_adopted(group: Body) -> bool:
+    return bool(group["metadata"].get("ownerReferences"))
 
 
 def _ended(body: Body) -> bool:

@@ -45,6 +45,17 @@ class Memory:
     written: datetime | None = None
     refusal: Problem | None = None
     source_found: bool = False
+    heard: datetime | None = None
+    said: tuple[str, object] | None = None
+
+    def listen(self, observation: Observation) -> Observation:
+        """With when the runner last said something new. What it had said before the first look is of unknown age."""
+        report = observation.report
+        said = (report.uid, report.status.get("seq")) if report is not None else None
+        if self.said is not None and said is not None and said != self.said:
+            self.heard = observation.now
+        self.said = said
+        return replace(observation, heard=self.heard)
 
 
 class Reconciler:
@@ -144,6 +155,7 @@ class Reconciler:
         observation = observe(
             job, self._store.owned(key), now, refusal=memory.refusal, fresh=fresh, written=memory.written
         )
+        observation = memory.listen(observation)
         heard = observation.report is not None and bool(observation.report.status)
         if job.status.finished or job.deleting or heard:
             return observation

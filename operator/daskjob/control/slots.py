@@ -38,10 +38,13 @@ class Slots:
 
     def settled(self, key: Key) -> None:
         """Its pass is over. If there is room now that was not there before, those who may start are told."""
+        began = key in self._starting
         self._starting.discard(key)
         if not self._limits:
             return
         slots = self._slots()
+        # A start that was not written leaves room as well, and another may have been told that it was taken.
+        self._room |= began and not (key in slots and _holds(slots[key]))
         if self._room:
             self._room = False
             for each in startable(turns(slots, self._limits)):

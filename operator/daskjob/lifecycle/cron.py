@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from daskjob.api.constants import ConditionType
 from daskjob.api.cron import ActiveJob, ConcurrencyPolicy, CronReason, DaskCronJobSpec, DaskCronJobStatus
 from daskjob.api.status import Condition
-from daskjob.api.times import from_text, to_seconds_text, to_text
+from daskjob.api.times import from_text, to_seconds_text
 from daskjob.lifecycle.cron_observation import Child, CreateJob, CronAction, CronJob, CronObservation, DeleteJob
 from daskjob.lifecycle.decision import Event
 from daskjob.lifecycle.schedule import Schedule, ScheduleError, find_zone

@@ -15,6 +15,8 @@ from daskjob.lifecycle.problems import find_problem
 
 #: A ConfigMap that comes with the job, in the same `kubectl apply`, may come a little later.
 SOURCE_GRACE = timedelta(seconds=60)
+#: A runner that lives says something several times in so long, whatever there is to say.
+SPEAKS = timedelta(seconds=60)
 #: How long a pod may hang without a word before Kubernetes' events are asked about it.
 SILENCE = timedelta(seconds=5)
 
@@ -53,7 +55,9 @@ def overdue(observation: Observation, attempt: Attempt) -> Ending | None:
         return _explained(over, problem)
     if started:
         limit = _stall_deadline(observation, attempt)
-        if limit is None or now < limit:
+        # Nothing is known of a runner that could not be heard: that the API server was away is no standstill.
+        silent = observation.heard is None or now >= observation.heard + SPEAKS
+        if limit is None or now < limit or silent:
             return None
         counts = observation.job.status.progress
         return outcome.failed(

@@ -27,6 +27,8 @@ MINOR_INTERVAL = timedelta(seconds=3)
 MINOR_SHARE = 0.05
 #: While an attempt is removed: how soon to look for oneself if no event tells of the end.
 REMOVAL_CHECK = timedelta(seconds=10)
+#: How soon a job that waits for its turn looks which place it has. When there is room, the first is told at once.
+QUEUE_CHECK = timedelta(seconds=30)
 
 SUSPENDED = Event(Reason.JOB_SUSPENDED, "the job is suspended")
 
@@ -60,8 +62,11 @@ def _decide(observation: Observation) -> Decision:
 
 
 def wants_run(job: Job) -> bool:
-    """Whether a job that has ended is to run anew: asked by the annotation, or by an edit of its spec."""
+    """Whether a job that has ended is to run anew: asked by the annotation, or by an edit of its spec; but not as long
+    as it is to be cancelled."""
     status = job.status
+    if job.spec.cancel:
+        return False
     return (job.rerun is not None and job.rerun != status.rerun) or _edited(job)
 
 
@@ -129,7 +134,7 @@ def _wait(observation: Observation) -> Decision:
 def _queue(observation: Observation, removal: tuple[Action, ...], pauses: list[timedelta]) -> Decision:
     job, now = observation.job, observation.now
     status = record.queue(job, observation.turn, now)
-    again = [*pauses, REMOVAL_CHECK]
+    again = [*pauses, QUEUE_CHECK]
     new = not job.status.is_true(ConditionType.QUEUED)
     if not new and observation.written is not None and now < observation.written + MINOR_INTERVAL:
         # Places move up with every job that ends: that alone is not told more often.

@@ -54,7 +54,6 @@ class Turn:
     `reason` and `message`: which limit holds it back.
     """
 
-
     position: int = 0
     reason: str = ""
     message: str = ""
@@ -133,3 +132,5 @@ class Observation:
     fresh: bool = False
     #: When this process last wrote this job's status (None: not yet).
     written: datetime | None = None
+    #: When this process last heard something new from the runner (None: not yet, but for what was said before).
+    heard: datetime | None = None

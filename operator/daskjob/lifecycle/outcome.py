@@ -139,9 +139,7 @@ def scheduler_lost(observation: Observation) -> Ending | None:
     # Another one by when it started, as the kubelet said: no clock is compared with another.
     known = observation.job.status.timings
     first = known.scheduler_started if known.connected else None
-    replaced = [
-        pod for pod in alive if first and pod.running_since and to_seconds_text(pod.running_since) != first
-    ]
+    replaced = [pod for pod in alive if first and pod.running_since and to_seconds_text(pod.running_since) != first]
     if replaced or (not alive and observation.fresh):
         return infrastructure(Reason.SCHEDULER_LOST, "the scheduler's pod is gone, and with it the state of the graph")
     return None

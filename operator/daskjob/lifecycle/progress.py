@@ -92,9 +92,11 @@ def _same(one: Progress, other: Progress | None) -> bool:
 
 
 def _timings(observation: Observation, before: Timings, said: Mapping[str, Any]) -> Timings:
-    """First sight counts: a time that is set stays."""
+    """First sight counts: a time that is set stays. What is told happened before it was heard, whatever the clock in
+    the pod says."""
     told = {name: from_text(text) for name, text in (said.get("timings") or {}).items()}
-    seen = from_dict(Timings, {name: to_text(moment) for name, moment in told.items() if moment is not None})
+    heard = {name: min(moment, observation.now) for name, moment in told.items() if moment is not None}
+    seen = from_dict(Timings, {name: to_text(moment) for name, moment in heard.items()})
     scheduler = next((pod.running_since for pod in observation.schedulers if pod.running_since), None)
     started = to_seconds_text(scheduler) if scheduler else None
     runner = observation.runner.running_since if observation.runner is not None else None

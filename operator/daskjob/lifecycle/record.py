@@ -99,9 +99,7 @@ def end(job: Job, ending: Ending, note: str, keep_until: datetime | None, now: d
             status = _cluster_goes(status, Reason.CLEANING_UP, "the job has ended", job, time)
         else:
             text = f"the cluster is kept until {to_seconds_text(keep_until)} (spec.cleanup)"
-            status = status.with_condition(
-                ConditionType.CLUSTER_READY, False, Reason.KEPT, text, time, job.generation
-            )
+            status = status.with_condition(ConditionType.CLUSTER_READY, False, Reason.KEPT, text, time, job.generation)
         if ending.degraded is not None:
             status = status.with_condition(
                 ConditionType.REPORTING_DEGRADED, True, Reason.REPORT_MISSING, ending.degraded, time, job.generation
@@ -114,9 +112,7 @@ def retry(
 ) -> DaskJobStatus:
     """With a failed attempt that another one follows."""
     due, time = to_seconds_text(_round_up(now + pause)), to_seconds_text(now)
-    status = replace(
-        job.status, phase=Phase.RETRYING, summary=failure.reason, retries=retries, next_attempt_time=due
-    )
+    status = replace(job.status, phase=Phase.RETRYING, summary=failure.reason, retries=retries, next_attempt_time=due)
     status = _close(status, attempt, Outcome.FAILED, failure, time)
     message = f"attempt {attempt.number} failed ({failure.reason}); the next one starts at {due}"
     return _cluster_goes(status, Reason.BACKING_OFF, message, job, time)

@@ -24,8 +24,7 @@ def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJo
     if result is not None and result != before.result:
         result = Result(type=_plain(result.type)[:100])
     conditions = tuple(
-        each if each in before.conditions else replace(each, message=_plain(each.message))
-        for each in status.conditions
+        each if each in before.conditions else replace(each, message=_plain(each.message)) for each in status.conditions
     )
     attempts = tuple(
         each if each in before.attempts or not each.message else replace(each, message=_plain(each.message))
@@ -39,9 +38,7 @@ def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJo
         progress=None,
         conditions=conditions,
         attempts=attempts,
-        timings=replace(
-            status.timings, connected=None, first_worker=None, graph_started=None, graph_finished=None
-        ),
+        timings=replace(status.timings, connected=None, first_worker=None, graph_started=None, graph_finished=None),
     )
 
 

@@ -46,14 +46,14 @@ class ScheduleError(ValueError):
 
 def find_zone(name: str | None) -> ZoneInfo:
     """The time zone of that IANA name; None: UTC. Raises ScheduleError where there is none."""
-    try:
-        # "localtime" is a file beside the zones on some systems, and means another one on each.
-        if name is not None and name.lower() not in ("local", "localtime"):
-            return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        pass
     if name is None:
         return ZoneInfo("UTC")
+    # "localtime" is a file beside the zones on some systems, and means another one on each.
+    if name.lower() not in ("local", "localtime"):
+        try:
+            return ZoneInfo(name)
+        except (ValueError, OSError, KeyError):
+            pass
     raise ScheduleError(f"unknown time zone {name!r}: write a name such as Europe/Berlin or Etc/UTC")
 
 

@@ -96,6 +96,9 @@ class _Run:
         self.told: dict[str, Any] | None = None
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts = 0
+        #: Counts of tasks, and since when they are these.
+        self.counts: tuple[int, ...] | None = None
+        self.counted = self.began
 
     def run(self) -> dict[str, Any]:
         for note in self.plan.notes:
@@ -146,6 +149,7 @@ class _Run:
         self.runner_file.write_bytes(build_runner())
         paths = [str(self.code_path), *filter(None, [os.environ.get("PYTHONPATH")])]
         own = {"PYTHONPATH": os.pathsep.join(paths), "DASK_TEMPORARY_DIRECTORY": str(self.scratch)}
+        own["DASKJOB_ATTEMPT"] = "1"
         self.environment = {**os.environ, **own, **self.plan.environment}
 
     def _start(self) -> None:
@@ -211,10 +215,16 @@ class _Run:
             return failure(
                 "DeadlineExceeded", f"the job was active for longer than spec.activeDeadlineSeconds ({deadline} s)"
             )
+        deadline = self.plan.attempt_deadline
+        if deadline is not None and spent >= deadline:
+            return failure(
+                "AttemptDeadlineExceeded",
+                f"the attempt took longer than spec.attemptDeadlineSeconds ({deadline} s)",
+            )
         if self.scheduler.poll() is not None:
             return self._scheduler_lost(self.scheduler.returncode)
         if self._has_started():
-            return None
+            return self._find_stall()
         if self.restarts >= START_LIMIT:
             return failure(
                 "NoWorkers",
@@ -222,12 +232,28 @@ class _Run:
                 f"{tail(self._log('worker-0'))}",
             )
         if spent >= self.plan.startup_deadline:
+            wanted = self.plan.min_workers
+            joined = "no worker" if wanted == 1 else f"fewer than {wanted} workers (spec.cluster.workers.minWorkers)"
             return failure(
                 "StartupDeadlineExceeded",
-                "no worker joined and no runner started within spec.startupDeadlineSeconds "
+                f"{joined} joined, or no runner started, within spec.startupDeadlineSeconds "
                 f"({self.plan.startup_deadline} s)",
             )
         return None
+
+    def _find_stall(self) -> dict[str, Any] | None:
+        """The end of a graph that runs without any change in the counts of its tasks."""
+        said, timeout, now = self.facts.report, self.plan.stall_timeout, time.monotonic()
+        progress = said.get("progress") or {}
+        counts = tuple(int(progress.get(name) or 0) for name in ("total", "done", "erred"))
+        if counts != self.counts or said.get("stage") != "Running":
+            self.counts, self.counted = counts, now
+        if timeout is None or now - self.counted < timeout:
+            return None
+        return failure(
+            "Stalled",
+            f"no count of tasks changed for spec.stallTimeoutSeconds ({timeout} s); {counts[1]}/{counts[0]} are done",
+        )
 
     def _scheduler_lost(self, code: int) -> dict[str, Any]:
         when = "while the graph ran" if self._has_started() else "before the graph ran"
@@ -237,7 +263,9 @@ class _Run:
 
     def _has_started(self) -> bool:
         said = self.facts.report
-        return bool((said.get("timings") or {}).get("firstWorker")) or said.get("stage") in ("Running", "Finished")
+        if said.get("stage") in ("Running", "Finished"):
+            return True
+        return self.plan.min_workers <= 1 and bool((said.get("timings") or {}).get("firstWorker"))
 
     def _restart_workers(self) -> None:
         """As a Deployment would: the scheduler decides when a task has killed too many."""

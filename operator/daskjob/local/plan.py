@@ -16,6 +16,20 @@ DEFAULT_STARTUP_DEADLINE = 600
 #: As on the cluster, unless the operator is told otherwise.
 RESULT_BYTES = 256 * 1024
 
+#: Fields of the spec that say what a cluster's operator does; with these values they say nothing special.
+UNUSED: Mapping[str, Any] = {
+    "backoffLimit": 0,
+    "infrastructureRetries": 3,
+    "backoff": {"initialSeconds": 10, "maximumSeconds": 300},
+    "failurePolicy": None,
+    "ttlSecondsAfterFinished": None,
+    "cleanup": {"afterSuccessSeconds": 0, "afterFailureSeconds": 0},
+    "runPolicy": "Once",
+    "priority": 0,
+    "priorityClassName": None,
+}
+OPERATOR = "daskjob.io/operator"
+
 #: A ConfigMap (its JSON) by name, or None where there is none.
 FindConfigMap = Callable[[str], Mapping[str, Any] | None]
 
@@ -42,8 +56,12 @@ class Plan:
     workers: int
     threads: int
     memory: int | None
+    min_workers: int
+    #: Seconds; None: no limit.
     active_deadline: float | None
+    attempt_deadline: float | None
     startup_deadline: float
+    stall_timeout: float | None
     #: What is done otherwise here than on the cluster, in sentences.
     notes: tuple[str, ...]
 
@@ -53,13 +71,16 @@ class Plan:
 
 
 def make_plan(manifest: Mapping[str, Any], uid: str, find_config_map: FindConfigMap) -> Plan:
-    """The plan of a valid manifest. Raises PlanError for what only shows here: no such ConfigMap."""
+    """The plan of a valid manifest. Raises PlanError for what only shows here: no such ConfigMap; and for a job that
+    is cancelled already."""
     spec = manifest["spec"]
+    if spec.get("cancel"):
+        raise PlanError("Cancelled", "spec.cancel is true: take it out to run the job")
     metadata = manifest["metadata"]
     cluster = spec.get("cluster") or {}
     workers = cluster.get("workers") or {}
     adaptive = workers.get("adaptive")
-    notes = []
+    notes = control_notes(spec)
     if adaptive:
         notes.append(f"adaptive: all {adaptive['maximum']} workers (the maximum) are started at once here")
     environment: dict[str, str] = {}
@@ -81,10 +102,33 @@ def make_plan(manifest: Mapping[str, Any], uid: str, find_config_map: FindConfig
         workers=adaptive["maximum"] if adaptive else workers.get("replicas", 1),
         threads=workers.get("threads") or 1,
         memory=quantity(limit) if limit is not None else None,
+        min_workers=workers.get("minWorkers") or 1,
         active_deadline=spec.get("activeDeadlineSeconds"),
+        attempt_deadline=spec.get("attemptDeadlineSeconds"),
         startup_deadline=spec.get("startupDeadlineSeconds") or DEFAULT_STARTUP_DEADLINE,
+        stall_timeout=spec.get("stallTimeoutSeconds"),
         notes=tuple(notes),
     )
+
+
+def control_notes(spec: Mapping[str, Any]) -> list[str]:
+    """What a cluster's operator would do about the job and a local run does not."""
+    notes = []
+    if spec.get("suspend"):
+        notes.append("spec.suspend is true: a cluster would wait until it is false; here the job runs")
+    manager = spec.get("managedBy") or OPERATOR
+    if manager != OPERATOR:
+        notes.append(f"spec.managedBy: on a cluster {manager} decides about the job; here it runs")
+    unused = [f"spec.{name}" for name, plain in UNUSED.items() if not _is_plain(spec.get(name), plain)]
+    if unused:
+        notes.append(f"not used by a local run, which makes one attempt: {', '.join(unused)}")
+    return notes
+
+
+def _is_plain(value: Any, plain: Any) -> bool:
+    if isinstance(value, Mapping) and isinstance(plain, Mapping):
+        return all(value.get(name, default) == default for name, default in plain.items())
+    return value is None or value == plain
 
 
 def expand(value: str, known: Mapping[str, str]) -> str:
@@ -152,7 +196,7 @@ def job_file(plan: Plan, address: str, code_path: Path) -> str:
             "graph": {name: value for name, value in plan.graph.items() if value is not None},
             "scheduler": {"address": address, "timeoutSeconds": plan.startup_deadline},
             "codePath": str(code_path),
-            "minWorkers": min(plan.workers, 1),
+            "minWorkers": min(plan.workers, plan.min_workers),
             "adaptive": None,
             "limits": {"resultBytes": RESULT_BYTES},
         }

@@ -49,9 +49,10 @@ def build_status(facts: Facts) -> dict[str, Any]:
     status: dict[str, Any] = {
         "phase": _phase(facts),
         "observedGeneration": facts.generation,
+        "run": 1,
         "startTime": _seconds(facts.accepted),
     }
-    attempt = {"number": 1, "name": facts.attempt, "startTime": _seconds(facts.accepted)}
+    attempt = {"number": 1, "name": facts.attempt, "run": 1, "startTime": _seconds(facts.accepted)}
     failed = _failure(facts)
     conditions = [_readiness(facts)]
     if facts.finished is not None:
@@ -64,6 +65,7 @@ def build_status(facts: Facts) -> dict[str, Any]:
     if facts.cleaned_up is not None:
         message = "no process of the job is left"
         conditions.append(_condition("CleanedUp", "CleanedUp", message, facts.cleaned_up, facts))
+    conditions += _kstatus(facts, failed)
     status |= {"conditions": conditions, "attempt": 1, "attempts": [attempt]}
     if said.get("progress"):
         status["progress"] = _progress(said["progress"])
@@ -124,6 +126,24 @@ def _readiness(facts: Facts) -> dict[str, Any]:
         return _condition("ClusterReady", "WorkersReady", f"all {facts.wanted} workers are connected", since, facts)
     message = f"waiting for {facts.wanted} workers: {ready} connected"
     return _condition("ClusterReady", "Waiting", message, facts.accepted, facts, status="False")
+
+
+def _kstatus(facts: Facts, failed: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """For tools that know nothing of jobs."""
+    if facts.finished is None:
+        reason = _phase(facts)
+        message = f"attempt 1: {reason.lower()}"
+        return [
+            _condition("Ready", reason, message, facts.accepted, facts, status="False"),
+            _condition("Reconciling", reason, message, facts.accepted, facts),
+        ]
+    if failed is None:
+        return [_condition("Ready", "Succeeded", "the graph was computed", facts.finished, facts)]
+    reason, message = failed["reason"], failed["message"]
+    return [
+        _condition("Ready", reason, message, facts.accepted, facts, status="False"),
+        _condition("Stalled", reason, message, facts.finished, facts),
+    ]
 
 
 def _condition(

@@ -1,0 +1,125 @@
+"""Jobs of every kind of ending while one request in ten of the operator goes wrong, reads, watches and writes alike.
+
+DASKJOB_CHAOS_SECONDS: how long jobs are made (default: a minute; a thorough look takes 600). The faults go on until the
+last of them has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from ..apiserver.server import Server
+from .endings import ENDINGS, Ending, is_clean, manifest
+from .faults import Chaos
+from .judge import judge, left_of
+from .operators import Operator, Programs
+from .place import Place
+from .proxy import Proxy
+from .world import World, running_world
+
+SECONDS = float(os.environ.get("DASKJOB_CHAOS_SECONDS", "60"))
+SEED = os.environ.get("DASKJOB_CHAOS_SEED", "1")
+JOBS = 50
+SHARE = 0.1
+NAMESPACES = 5
+#: A limit that makes some wait for their turn, in all and in a namespace.
+LIMITS = {"DASKJOB_MAX_RUNNING_JOBS": "20", "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "6"}
+#: Seconds for a job to end. A request that gets no answer costs 30 of them, and a job makes about 30.
+PATIENCE = 300.0
+#: How often the operator may end by itself, to be started again: a lease lost, a watch that cannot be opened.
+OWN_ENDS = 3 + SECONDS / 200
+
+pytestmark = pytest.mark.timeout(SECONDS + 3 * PATIENCE)
+
+
+@dataclass
+class Case:
+    place: Place
+    name: str
+    ending: Ending
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return "\n  ".join([f"{self.name} in {self.place.namespace}: {self.seconds:.1f} s", *self.problems])
+
+
+def cases(places: list[Place]) -> list[Case]:
+    """Each ending about as often as any other, in an order that follows from the seed."""
+    found = []
+    for number in range(JOBS):
+        ending = list(ENDINGS.values())[number % len(ENDINGS)]
+        # What an operator that is held up must not take for a failure to start.
+        startup = 40 if "startupDeadlineSeconds" in ending.spec else 200
+        ending = replace(ending, spec={**ending.spec, "startupDeadlineSeconds": startup})
+        found.append(Case(places[number % len(places)], f"{ending.name}-{number}", ending))
+    random.Random(SEED).shuffle(found)
+    return found
+
+
+async def test_all_converge(plane: Server, tmp_path: Path) -> None:
+    """With the right reason, nothing left, and hardly a restart of the operator."""
+    async with running_world(plane) as world:
+        places = [await world.settle(f"chaos-{number}", f"{SEED}/{number}", slowness=2.0) for number in range(NAMESPACES)]
+        operator = Operator(Programs().start, tmp_path, [place.namespace for place in places], "operator")
+        operator.pause = 1.0
+        plan = Chaos(SEED, SHARE)
+        async with Proxy(world.api, plan, operator.kill) as proxy:
+            operator.configure(proxy, **LIMITS)
+            running = asyncio.create_task(operator.run())
+            try:
+                told = cases(places)
+                pause = SECONDS / len(told)
+                await asyncio.gather(*(play(world, case, number * pause) for number, case in enumerate(told)))
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+        report(told, plan, operator)
+        log = operator.log.read_text()
+    wrong = [case for case in told if case.problems]
+    assert not wrong, f"{len(wrong)} went wrong:\n" + "\n".join(map(str, wrong)) + f"\n{log[-20000:]}"
+    assert not [error for place in places for error in place.errors]
+    assert operator.own_ends <= OWN_ENDS, f"the operator ended by itself {operator.own_ends} times:\n{log[-20000:]}"
+    assert "Traceback" not in log, f"the operator met what it did not expect:\n{log[-20000:]}"
+
+
+async def play(world: World, case: Case, delay: float) -> None:
+    """One job, from its creation to its last trace."""
+    place, name, ending = case.place, case.name, case.ending
+    place.scripts[name] = ending.scripts
+    await asyncio.sleep(delay)
+    began = time.monotonic()
+    workers = random.Random(f"{SEED}/{name}").randint(1, 3)
+    assert await world.api.create(manifest(ending, place.namespace, name, workers)) is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await place.until(lambda: place.job(name))
+            if ending.user is not None:
+                await ending.user(place, name)
+            await place.until(lambda: not place.job(name) if ending.vanishes else is_clean(place.job(name)))
+            while await left_of(world.api, place, name, ending):
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        left = await left_of(world.api, place, name, ending)
+        case.problems.append(f"no end after {PATIENCE:.0f} s; left: {', '.join(left) or 'nothing'}")
+    case.seconds = time.monotonic() - began
+    case.problems += judge(place, name, ending)
+
+
+def report(told: list[Case], plan: Chaos, operator: Operator) -> None:
+    times = sorted(case.seconds for case in told)
+    met: Counter[str] = Counter()
+    for (_, fault), count in plan.met.items():
+        met[fault.value] += count
+    print(f"{len(told)} jobs, {sum(plan.asked.values())} requests ({dict(plan.asked)})")
+    print(f"{sum(met.values())} faults: {dict(met.most_common())}")
+    print(f"jobs took {times[0]:.1f} to {times[-1]:.1f} s, half of them {times[len(times) // 2]:.1f} s or less")
+    print(f"the operator was started {operator.starts} times and ended by itself {operator.own_ends} times")
