@@ -151,6 +151,36 @@ async def test_what_is_gone_need_not_be_deleted(client: KubeClient, server: Serv
     assert not await client.delete(PODS, "team", "p", "1")
 
 
+async def test_a_conflict_that_says_nothing_of_the_object_is_no_end(client: KubeClient, server: Server) -> None:
+    """Taken for one, the object would be forgotten, and stay."""
+    server.answers = [refusal(409, "Conflict", "Operation cannot be fulfilled: the object has been modified")]
+    with pytest.raises(ApiError) as caught:
+        await client.delete(PODS, "team", "p", "1")
+    assert caught.value.kind is ErrorKind.CONFLICT
+
+
+async def test_a_read_is_repeated(client: KubeClient, server: Server) -> None:
+    """A look at a job takes a dozen of them; each that fails would make all of it in vain."""
+    server.answers = [refusal(503, "ServiceUnavailable", "busy"), "cut", POD]
+    assert await client.get(PODS, "team", "p") == POD
+    assert len(server.requests) == 3
+
+
+async def test_a_read_is_repeated_twice_at_most(client: KubeClient, server: Server) -> None:
+    server.answers = [refusal(503, "ServiceUnavailable", "busy") for _ in range(3)]
+    with pytest.raises(ApiError) as caught:
+        await client.list(PODS, "team")
+    assert caught.value.kind is ErrorKind.TRANSIENT
+    assert len(server.requests) == 3
+
+
+async def test_a_read_that_is_to_wait_for_long_is_not_repeated(client: KubeClient, server: Server) -> None:
+    server.answers = [refusal(429, "TooManyRequests", "busy", **{"Retry-After": "30"})]
+    with pytest.raises(ApiError) as caught:
+        await client.get(PODS, "team", "p")
+    assert caught.value.retry_after == 30.0
+
+
 REFUSALS = {
     "exists": (refusal(409, "AlreadyExists", "there"), ErrorKind.EXISTS),
     "conflict": (refusal(409, "Conflict", "modified"), ErrorKind.CONFLICT),
@@ -182,6 +212,7 @@ async def test_the_server_says_how_long_to_wait(client: KubeClient, server: Serv
 
 async def test_no_answer_in_time(client: KubeClient, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIMEOUT", 0.05)
+    monkeypatch.setattr(module, "PROMPT", 0.01)
     server.answers = ["hang"]
     with pytest.raises(ApiError) as caught:
         await client.get(PODS, "team", "p")

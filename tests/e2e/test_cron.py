@@ -185,7 +185,8 @@ def test_a_tick_without_an_operator_is_made_up_for(release: Release, kube: Kube)
     system = release.kube.within(SYSTEM)
     system.kubectl("scale", deployment, "--replicas=0")
     try:
-        wait_for("no operator", lambda: release.pods("operator"), lambda pods: not pods, 40)
+        left = "app.kubernetes.io/component=operator"
+        wait_for("no operator", lambda: system.list("pods", left), lambda pods: not pods, 40)
         before = cron.ever()
         first = wait_for_second(1)
         wait_for("another minute", lambda: time.time() // 60, lambda now: now > first, 65)

@@ -59,7 +59,10 @@ def cases(places: list[Place]) -> list[Case]:
         ending = list(ENDINGS.values())[number % len(ENDINGS)]
         # What an operator that is held up must not take for a failure to start.
         startup = 40 if "startupDeadlineSeconds" in ending.spec else 200
-        ending = replace(ending, spec={**ending.spec, "startupDeadlineSeconds": startup})
+        spec = {**ending.spec, "startupDeadlineSeconds": startup}
+        # A cluster can be seen to be hopeless before its runner was made.
+        bare = (1,) if startup == 40 or ending.name == "no-image" else ending.bare
+        ending = replace(ending, spec=spec, bare=bare)
         found.append(Case(places[number % len(places)], f"{ending.name}-{number}", ending))
     random.Random(SEED).shuffle(found)
     return found
@@ -68,7 +71,7 @@ def cases(places: list[Place]) -> list[Case]:
 async def test_all_converge(plane: Server, tmp_path: Path) -> None:
     """With the right reason, nothing left, and hardly a restart of the operator."""
     async with running_world(plane) as world:
-        places = [await world.settle(f"chaos-{number}", f"{SEED}/{number}", slowness=2.0) for number in range(NAMESPACES)]
+        places = [await world.settle(f"chaos-{each}", f"{SEED}/{each}", slowness=2.0) for each in range(NAMESPACES)]
         operator = Operator(Programs().start, tmp_path, [place.namespace for place in places], "operator")
         operator.pause = 1.0
         plan = Chaos(SEED, SHARE)

@@ -64,7 +64,7 @@ async def test_every_write(stage: Stage) -> None:
     check(stories)
     missed = [story.twin for story in stories if not story.met]
     longest = max(story.seconds for story in stories)
-    print(f"{len(plain)} endings, {len(stories)} twins, {len(missed)} of them without their write, {longest:.0f} s at most")
+    print(f"{len(plain)} endings, {len(stories)} twins, {len(missed)} without their write, {longest:.0f} s at most")
     # Some writes are made only if somebody else is late (a group that is left over, a runner that still runs).
     assert len(missed) <= len(stories) / 10, f"never got to their write: {', '.join(map(str, missed))}"
 

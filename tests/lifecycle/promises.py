@@ -43,7 +43,9 @@ class Change:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody asked for another run of a job that has ended."""
+        """Whether somebody asked for another run of a job that has ended, and does not want it cancelled at once."""
+        if self.spec.cancel:
+            return False
         return self.edited or (self.rerun is not None and self.rerun != self.old.rerun)
 
     @property

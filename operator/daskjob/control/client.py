@@ -5,7 +5,9 @@ Objects go in and come out as plain JSON. Every request has a time limit; every 
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,11 @@ from daskjob.control.errors import ApiError, ErrorKind, classify
 
 #: Seconds for a request and its answer.
 TIMEOUT = 30.0
+#: Pauses, in seconds, before a read that failed is repeated: a look at a job takes a dozen, all of them in vain if one
+#: fails. Writes are not repeated: whoever asked for one looks again first.
+READ_AGAIN = (0.1, 0.5)
+#: A read that took longer than this to fail, or is to wait for longer, is left to those who asked for it.
+PROMPT = 2.0
 #: What Kubernetes calls a request, and what HTTP calls it.
 METHODS = {"get": "GET", "list": "GET", "create": "POST", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
 CONTENT_TYPES = {"apply": "application/apply-patch+yaml", "patch": "application/merge-patch+json"}
@@ -145,7 +152,9 @@ class KubeClient:
         try:
             await self._request("delete", resource, resource.path(namespace, name), body=body)
         except ApiError as error:
-            if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.CONFLICT):
+            # Any other conflict says nothing of whether the object is still there.
+            missed = error.kind is ErrorKind.CONFLICT and "precondition" in error.message.lower()
+            if missed or error.kind is ErrorKind.NOT_FOUND:
                 return False
             raise
         return True
@@ -158,6 +167,21 @@ class KubeClient:
         *,
         body: Body | None = None,
         query: Mapping[str, str | None] | None = None,
+    ) -> Body:
+        clock = asyncio.get_running_loop().time
+        for pause in READ_AGAIN if verb in ("get", "list") else ():
+            began = clock()
+            try:
+                return await self._once(verb, resource, path, body, query)
+            except ApiError as error:
+                wait = max(pause * random.uniform(0.5, 1.5), error.retry_after or 0.0)
+                if error.kind is not ErrorKind.TRANSIENT or max(wait, clock() - began) > PROMPT:
+                    raise
+                await asyncio.sleep(wait)
+        return await self._once(verb, resource, path, body, query)
+
+    async def _once(
+        self, verb: str, resource: Resource, path: str, body: Body | None, query: Mapping[str, str | None] | None
     ) -> Body:
         with metrics.requesting(verb, resource.plural) as request:
             request.status, text, answered = await self._send(verb, path, body, query)

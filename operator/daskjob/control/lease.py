@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
 
-#: Seconds, as Kubernetes' own controllers have them.
-LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD = 15, 10, 2
+#: Seconds. A little less than Kubernetes' own controllers have (15, 10, 2): another replica takes over within 15 s.
+LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD = 12, 8, 2
 #: A request that takes longer than this is given up: there must be time for another before the lease runs out.
-PATIENCE = 4.0
+PATIENCE = 3.0
 
 
 class LeaseLock(BaseLock):
