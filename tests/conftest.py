@@ -24,6 +24,7 @@ TIERS = {
     "chart": "apiserver",
     "gitops": "apiserver",
     "apiserver": "apiserver",
+    "faults": "apiserver",
     "local": "local",
     "jobs": "local",
     "e2e": "cluster",

@@ -1,4 +1,7 @@
-"""Runs the folders of jobs/ a few at a time, as they take longer to start than to compute."""
+"""Runs the folders of jobs/ a few at a time, as they take longer to start than to compute.
+
+And sees to it that tests whose victim is the cluster itself come last.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,15 @@ from ..support.platform import Release
 
 #: Jobs at a time, on a machine with two cores.
 SIDE_BY_SIDE = 3
+
+
+#: Files of tests that take the cluster itself apart, in the order in which they run, after all others.
+LAST = ("test_faults_control_plane.py", "test_faults_node.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LAST.index(item.path.name) + 1 if item.path.name in LAST else 0)
 
 
 @dataclass(frozen=True)

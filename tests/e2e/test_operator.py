@@ -146,7 +146,7 @@ def test_namespace_deleted_without_an_operator(request: pytest.FixtureRequest, r
 
 
 def test_scheduler_killed(kube: Kube) -> None:
-    job = apply(kube, manifest("scheduler", COUNT, [60]))
+    job = apply(kube, manifest("scheduler", COUNT, [60], infrastructureRetries=0))
     job.reaches("a task done", running, 60)
     kube.delete("pod", job.pod("scheduler")["metadata"]["name"], now=True)
     status = job.end(60)
@@ -155,7 +155,7 @@ def test_scheduler_killed(kube: Kube) -> None:
 
 
 def test_runner_killed(kube: Kube) -> None:
-    job = apply(kube, manifest("runner", COUNT, [60]))
+    job = apply(kube, manifest("runner", COUNT, [60], infrastructureRetries=0))
     job.reaches("a task done", running, 60)
     kube.delete("pod", job.pod("runner")["metadata"]["name"], now=True)
     status = job.end(60)
@@ -164,7 +164,7 @@ def test_runner_killed(kube: Kube) -> None:
 
 
 def test_cluster_deleted_by_hand(kube: Kube) -> None:
-    job = apply(kube, manifest("cluster", COUNT, [60]))
+    job = apply(kube, manifest("cluster", COUNT, [60], infrastructureRetries=0))
     job.reaches("a task done", running, 60)
     kube.delete("daskclusters.kubernetes.dask.org", attempt_of(job))
     status = job.end(60)

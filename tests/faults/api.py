@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -59,6 +60,8 @@ class Api:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.session.close()
+        # The event loop needs a moment to close what is encrypted.
+        await asyncio.sleep(0.1)
 
     async def request(
         self, method: str, path: str, body: Body | None = None, kind: str = "application/json"

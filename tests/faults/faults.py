@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -46,7 +47,7 @@ WEIGHTS: Mapping[str, Mapping[Fault, int]] = {
     "get": ANY,
     "list": ANY | {Fault.EXPIRED: 2},
     "watch": {
-        Fault.CUT_WATCH: 6,
+        Fault.CUT_WATCH: 2,
         Fault.EXPIRED_WATCH: 3,
         Fault.EXPIRED: 2,
         Fault.TOO_MANY: 2,
@@ -62,7 +63,11 @@ WEIGHTS: Mapping[str, Mapping[Fault, int]] = {
 
 
 class Plan(Protocol):
-    def fate(self, asked: Asked) -> Fault: ...
+    def fate(self, asked: Asked) -> Fault:
+        """What befalls a request."""
+
+    def life(self, asked: Asked) -> float:
+        """How long a watch may last, in seconds; then it is cut inside its next event."""
 
 
 class Peace:
@@ -71,9 +76,16 @@ class Peace:
     def fate(self, asked: Asked) -> Fault:
         return Fault.NONE
 
+    def life(self, asked: Asked) -> float:
+        return math.inf
+
 
 class Chaos:
-    """A fault befalls that share of all requests, of every verb and resource; `met` counts them."""
+    """A fault befalls that share of all requests, of every verb and resource, and every watch is cut sooner or later,
+    after `LIFE` seconds in the mean. `met` counts the faults, `asked` the requests."""
+
+    #: Shorter than the five minutes after which a watch ends anyway.
+    LIFE = 30.0
 
     def __init__(self, seed: str, share: float = 0.1) -> None:
         self.chance = random.Random(seed)
@@ -90,9 +102,13 @@ class Chaos:
         self.met[asked.verb, fault] += 1
         return fault
 
+    def life(self, asked: Asked) -> float:
+        self.met[asked.verb, Fault.CUT_WATCH] += 1
+        return self.chance.expovariate(1 / self.LIFE)
+
 
 @dataclass
-class Once:
+class Once(Peace):
     """One fault, at that occurrence of one write; `sign` gives a write its name (see `writes`)."""
 
     fault: Fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ LEFT = ("Pod", "DaskCluster", "DaskWorkerGroup", "Deployment", "ReplicaSet", "Se
 #: What an attempt has once, and the operator makes.
 OURS = ("DaskCluster", "DaskJobReport", "Pod")
 FOREVER = 1 << 62
+#: Seconds that the garbage collector may take, and between two looks.
+COLLECTED, LOOK = 30.0, 0.2
 
 
 class Object:
@@ -206,8 +209,17 @@ def _computed_twice(place: Place, lives: list[Object]) -> list[str]:
     return [f"runner {uid} computed its graph twice" for uid in set(computed) if computed.count(uid) > 1]
 
 
-async def left_of(api: Api, place: Place, name: str, ending: Ending) -> list[str]:
-    """What is there and should not be."""
+async def leftovers(api: Api, place: Place, name: str, ending: Ending) -> list[str]:
+    """What is there and should not be; the garbage collector has a while for its part."""
+    found: list[str] = []
+    for _ in range(round(COLLECTED / LOOK)):
+        if not (found := await _left(api, place, name, ending)):
+            break
+        await asyncio.sleep(LOOK)
+    return found
+
+
+async def _left(api: Api, place: Place, name: str, ending: Ending) -> list[str]:
     left = []
     for kind in (*LEFT, "DaskJobReport"):
         for body in await api.list(kind, place.namespace):

@@ -146,6 +146,15 @@ class Place:
             self.dismiss(who)
 
 
+async def eventually(found: Callable[[], object], seconds: float, interval: float = 0.02) -> None:
+    """Looks now and then, for what nobody tells of. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not found():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        await asyncio.sleep(interval)
+
+
 _LABELS = {
     "dask_component": c.DASK_COMPONENT_LABEL,
     "cluster": c.DASK_CLUSTER_LABEL,

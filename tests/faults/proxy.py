@@ -24,6 +24,8 @@ LATENCY = 5.0
 RETRY_AFTER = 1
 #: Longer than any client waits.
 SILENCE = 120.0
+#: For something to come on a watch that is to be cut: then between two events; and the longest life of any.
+QUIET, LONGEST = 5.0, 86400.0
 REFUSALS = {
     Fault.CONFLICT: (409, "Conflict", "Operation cannot be fulfilled: the object has been modified"),
     Fault.EXPIRED: (410, "Expired", "too old resource version"),
@@ -132,14 +134,19 @@ class Proxy:
                     # An event or two first, as it would be in a life.
                     await response.write(_event_of_expiry())
                     return response
-                async for chunk in answer.content.iter_any():
-                    if fault is Fault.CUT_WATCH:
-                        await response.write(chunk[: len(chunk) // 2])
-                        return _cut(request)
-                    await response.write(chunk)
+                clock = asyncio.get_running_loop().time
+                over = clock() + (0.0 if fault is Fault.CUT_WATCH else self.plan.life(asked))
+                async with asyncio.timeout_at(min(over + QUIET, clock() + LONGEST)):
+                    async for chunk in answer.content.iter_any():
+                        if clock() >= over:
+                            await response.write(chunk[: len(chunk) // 2])
+                            if request.transport is not None:
+                                request.transport.close()
+                            return response
+                        await response.write(chunk)
                 return response
-        except ConnectionResetError:
-            # Whom it was for has gone.
+        except (ConnectionResetError, TimeoutError):
+            # Whom it was for has gone; or nothing has come that could be cut in two.
             return _cut(request)
         finally:
             self.watches[asked.resource] -= 1

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from .endings import Ending, is_clean, manifest
 from .faults import Fault, Once, Peace, Plan
-from .judge import judge, left_of
+from .judge import judge, leftovers
 from .operators import Operator, Start
-from .place import Place
+from .place import Place, eventually
 from .proxy import Proxy, Write
 from .world import World
 from .writes import sign
@@ -115,9 +115,11 @@ async def _play(world: World, place: Place, twin: Twin, workers: int) -> None:
 
 async def _finish(operator: Operator, proxy: Proxy, place: Place) -> None:
     """An operator that was killed last of all has to find that there is nothing to do."""
-    async with asyncio.timeout(PATIENCE):
-        while operator.kills >= operator.starts or any(not proxy.watches.get(each) for each in STREAMS):
-            await asyncio.sleep(0.05)
+
+    def watches() -> bool:
+        return operator.kills < operator.starts and all(proxy.watches.get(each) for each in STREAMS)
+
+    await eventually(watches, PATIENCE)
     await asyncio.sleep(LAST_LOOK)
 
 
@@ -128,12 +130,8 @@ async def _until(place: Place, found: Callable[[], object]) -> None:
 
 async def _conclude(world: World, place: Place, operator: Operator, story: Story) -> None:
     ending = story.twin.ending
-    deadline = time.monotonic() + 20
-    while left := await left_of(world.api, place, JOB, ending):
-        if time.monotonic() > deadline or story.problems:
-            story.problems.append(f"left behind: {', '.join(left)}")
-            break
-        await asyncio.sleep(0.1)
+    if left := await leftovers(world.api, place, JOB, ending):
+        story.problems.append(f"left behind: {', '.join(left)}")
     story.problems += judge(place, JOB, ending)
     story.problems += [f"the world: {error!r}" for error in place.errors]
     if operator.own_ends:

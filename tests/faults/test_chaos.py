@@ -19,7 +19,7 @@ import pytest
 from ..apiserver.server import Server
 from .endings import ENDINGS, Ending, is_clean, manifest
 from .faults import Chaos
-from .judge import judge, left_of
+from .judge import judge, leftovers
 from .operators import Operator, Programs
 from .place import Place
 from .proxy import Proxy
@@ -108,11 +108,11 @@ async def play(world: World, case: Case, delay: float) -> None:
             if ending.user is not None:
                 await ending.user(place, name)
             await place.until(lambda: not place.job(name) if ending.vanishes else is_clean(place.job(name)))
-            while await left_of(world.api, place, name, ending):
-                await asyncio.sleep(0.5)
     except TimeoutError:
-        left = await left_of(world.api, place, name, ending)
-        case.problems.append(f"no end after {PATIENCE:.0f} s; left: {', '.join(left) or 'nothing'}")
+        case.problems.append(f"no end after {PATIENCE:.0f} s")
+    left = await leftovers(world.api, place, name, ending)
+    if left:
+        case.problems.append(f"left behind: {', '.join(left)}")
     case.seconds = time.monotonic() - began
     case.problems += judge(place, name, ending)
 

@@ -15,7 +15,7 @@ from daskjob.lifecycle.queueing import Limits
 
 from .places import check_places
 from .promises import Change, check
-from .world import World, is_ended, labels_of
+from .world import World, is_ended, labels_of, status_of
 
 #: After so long a pod that is to be gone cannot do harm: its node does not answer.
 FENCED = timedelta(seconds=60)
@@ -53,6 +53,7 @@ class Judge:
         if job is None:
             return  # The job was deleted meanwhile: the garbage collector is next.
         number = attempt_of(body)
+        assert not self.is_deleted(body), f"{kind} made for a job that is being deleted"
         assert job.open is not None, f"{kind} made for a job of which no attempt runs"
         assert number == job.attempt, f"{kind} made for an attempt that is not the recorded one"
         assert body["metadata"]["name"].startswith(job.open.name)
@@ -74,6 +75,8 @@ class Judge:
         if job is None:
             return
         number = attempt_of(body)
+        if self.is_deleted(body):
+            return
         assert job.open is None or job.open.number != number, f"{kind} deleted before an outcome was recorded"
         assert number <= (job.attempt or 0), f"{kind} of an attempt deleted that is yet to be heard of"
         assert kind != "DaskJobReport" or number != job.attempt, "the report of the last attempt deleted"
@@ -91,7 +94,7 @@ class Judge:
         return bool(seconds) and ended is not None and self.now() < ended + timedelta(seconds=seconds)
 
     def check_delete_job(self, body: Body) -> None:
-        job, spec = from_dict(DaskJobStatus, body.get("status")), parse_spec(body["spec"])
+        job, spec = status_of(body), parse_spec(body["spec"])
         ended = from_text(job.completion_time)
         assert job.finished
         assert ended is not None
@@ -99,7 +102,12 @@ class Judge:
         assert spec.ttl_seconds_after_finished is not None
         assert self.now() >= ended + timedelta(seconds=spec.ttl_seconds_after_finished)
         asked = rerun_of(body)
-        assert asked is None or asked == job.rerun, "deleted, where another run was asked for"
+        assert asked is None or asked == job.rerun or spec.cancel, "deleted, where another run was asked for"
+        metadata = body["metadata"]
+        assert self.world.acting is not None
+        known = self.world.acting.store.job((metadata["namespace"], metadata["name"])) or {"metadata": {}}
+        assert known["metadata"].get("resourceVersion") == metadata["resourceVersion"], "deleted, though just edited"
+        assert self.is_clean(body), "deleted before all that belongs to it"
 
     def check_cancel(self, report: Body) -> None:
         job = self.job_of(report)
@@ -110,9 +118,10 @@ class Judge:
     # The status.
 
     def check_status(self, before: Body, status: Body) -> None:
-        old, new = from_dict(DaskJobStatus, before.get("status")), from_dict(DaskJobStatus, status)
+        old, new = status_of(before), from_dict(DaskJobStatus, status)
         assert to_dict(new) == status, "the status does not survive being read"
         metadata = before["metadata"]
+        assert "deletionTimestamp" not in metadata, "a job written to that is being deleted"
         change = Change(
             name=metadata["name"],
             uid=metadata["uid"],
@@ -129,6 +138,8 @@ class Judge:
         if new.finished and new.attempt is None:
             assert new.failure is not None
             assert new.failure.reason in (c.Reason.INVALID_SPEC, c.Reason.CANCELLED)
+        if new.is_true(ConditionType.CLEANED_UP):
+            assert old.is_true(ConditionType.CLEANED_UP) or self.is_clean(before), "all is said to be gone, and is not"
         if self.one_leader and self.world.acting is not None:
             check_places(before, new, self.world.server.all("DaskJob"), self.world.acting.store, self.limits)
 
@@ -143,6 +154,19 @@ class Judge:
 
     # What belongs to what.
 
+    def is_clean(self, job: Body) -> bool:
+        """Whether nothing is left that runs, as far as who acts has heard."""
+        metadata = job["metadata"]
+        assert self.world.acting is not None
+        return all(
+            each["kind"] == "DaskJobReport" or is_ended(each)
+            for each in self.world.acting.store.owned((metadata["namespace"], metadata["name"]))
+            if labels_of(each).get(c.JOB_UID_LABEL) == metadata["uid"]
+        )
+
+    def is_deleted(self, body: Body) -> bool:
+        return "deletionTimestamp" in (self.job_body(body) or {"metadata": {}})["metadata"]
+
     def job_body(self, body: Body, known: bool = False) -> Body | None:
         """The job that an object belongs to, if there is still that job. `known`: as who acts knows it."""
         labels = labels_of(body)
@@ -155,7 +179,7 @@ class Judge:
 
     def job_of(self, body: Body) -> DaskJobStatus | None:
         job = self.job_body(body)
-        return from_dict(DaskJobStatus, job.get("status")) if job is not None else None
+        return status_of(job) if job is not None else None
 
     def spec_of(self, body: Body, known: bool) -> DaskJobSpec:
         return parse_spec((self.job_body(body, known) or {}).get("spec"))

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from daskjob.api.codec import from_dict
 from daskjob.api.constants import MANAGED_BY, RERUN_ANNOTATION
 from daskjob.api.spec import parse_spec
 from daskjob.api.status import DaskJobStatus
@@ -16,15 +15,16 @@ from daskjob.control.store import Store
 from daskjob.lifecycle.queueing import Limits
 
 from .promises import Change
+from .world import status_of
 
 
 def check_places(before: Body, new: DaskJobStatus, jobs: Sequence[Body], store: Store, limits: Limits) -> None:
     """`jobs`: all that there are; `store`: those that the operator has heard of."""
-    old = from_dict(DaskJobStatus, before.get("status"))
+    old = status_of(before)
     if not holds(new) or holds(old):
         return
-    others = [each for each in jobs if each["metadata"]["uid"] != before["metadata"]["uid"]]
-    running = [each for each in others if holds(from_dict(DaskJobStatus, each.get("status")))]
+    others = [each for each in jobs if each["metadata"]["uid"] != before["metadata"]["uid"] and not is_deleted(each)]
+    running = [each for each in others if holds(status_of(each))]
     near = [each for each in running if space(each) == space(before)]
     assert not limits.total or len(running) < limits.total, "more jobs run than may"
     assert not limits.per_namespace or len(near) < limits.per_namespace, "more jobs run in a namespace than may"
@@ -46,17 +46,21 @@ def holds(status: DaskJobStatus) -> bool:
 
 
 def waits(body: Body) -> bool:
-    spec, status = parse_spec(body["spec"]), from_dict(DaskJobStatus, body.get("status"))
-    if spec.managed_by != MANAGED_BY or holds(status):
+    spec, status = parse_spec(body["spec"]), status_of(body)
+    if spec.managed_by != MANAGED_BY or is_deleted(body) or holds(status):
         return False
     if status.finished:
         return wanted(body)
     return not (spec.suspend or spec.cancel)
 
 
+def is_deleted(body: Body) -> bool:
+    return "deletionTimestamp" in body["metadata"]
+
+
 def wanted(body: Body) -> bool:
     """Whether a job that has ended is to run once more."""
-    metadata, status = body["metadata"], from_dict(DaskJobStatus, body.get("status"))
+    metadata, status = body["metadata"], status_of(body)
     asked = (metadata.get("annotations") or {}).get(RERUN_ANNOTATION) or None
     now = datetime.fromtimestamp(0)
     spec = parse_spec(body["spec"])

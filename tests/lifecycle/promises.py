@@ -46,7 +46,8 @@ class Change:
         """Whether somebody asked for another run of a job that has ended, and does not want it cancelled at once."""
         if self.spec.cancel:
             return False
-        return self.edited or (self.rerun is not None and self.rerun != self.old.rerun)
+        asked = self.rerun is not None and self.rerun != self.old.rerun
+        return (asked or self.edited) and not self.spec.cancel
 
     @property
     def same_run(self) -> bool:

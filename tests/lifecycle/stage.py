@@ -12,7 +12,6 @@ from typing import Any
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from daskjob.api import constants as c
-from daskjob.api.codec import from_dict
 from daskjob.api.constants import ConditionType
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
@@ -24,7 +23,7 @@ from daskjob.lifecycle.queueing import Limits
 from .judge import Judge, attempt_of
 from .operators import Operator
 from .places import wanted
-from .world import JOBS, World, a_job, component_of, is_ended, is_running, labels_of
+from .world import JOBS, World, a_job, component_of, is_ended, is_running, labels_of, status_of
 
 #: With one of these in its spec, a job's graph never ends by itself.
 PATIENCE = ("activeDeadlineSeconds", "attemptDeadlineSeconds", "stallTimeoutSeconds")
@@ -72,7 +71,7 @@ class Stage(RuleBasedStateMachine):
 
     def status(self, name: str = "sum") -> DaskJobStatus | None:
         job = self.server.find("DaskJob", name)
-        return from_dict(DaskJobStatus, job.get("status")) if job is not None else None
+        return status_of(job) if job is not None else None
 
     def runners(self) -> list[Body]:
         return [each for each in self.world.pods() if component_of(each) == "runner"]
@@ -132,8 +131,10 @@ class Stage(RuleBasedStateMachine):
             started = "firstWorker" in said.get("timings", {})
             if said.get("outcome"):
                 self.world.end(runner, 0, "Completed")
-            elif report["spec"].get("cancel"):
+            elif report["spec"].get("cancel") and self.world.polite:
                 self.say_failure(runner, "Cancelled", "told to stop")
+            elif report["spec"].get("cancel"):
+                self.world.end(runner, 137, "Error")
             elif started and not workers:
                 self.say_failure(runner, "TaskFailed", "no worker came back")
             elif workers and not started:
@@ -204,8 +205,8 @@ class Stage(RuleBasedStateMachine):
 
     def rests(self, job: Body) -> bool:
         """Whether nothing is left to do about it, as things are."""
-        spec, status = job["spec"], from_dict(DaskJobStatus, job.get("status"))
-        if spec.get("managedBy"):
+        spec, status = job["spec"], status_of(job)
+        if spec.get("managedBy") or "deletionTimestamp" in job["metadata"]:
             return True
         if status.observed_generation != job["metadata"]["generation"]:
             return False
@@ -219,7 +220,7 @@ class Stage(RuleBasedStateMachine):
     def remains(self) -> Iterator[str]:
         """What is left over that should not be."""
         attempts = {
-            each["metadata"]["uid"]: from_dict(DaskJobStatus, each.get("status")).attempt or 0 for each in self.jobs()
+            each["metadata"]["uid"]: status_of(each).attempt or 0 for each in self.jobs()
         }
         for (kind, name), body in self.server.objects.items():
             last = attempts.get(labels_of(body).get(c.JOB_UID_LABEL, ""), 0)
@@ -234,8 +235,11 @@ class Stage(RuleBasedStateMachine):
         try:
             if self.operators:
                 self.come_to_rest()
-                # Nodes come back, or are removed.
+                # Nodes come back, or are removed; jobs that were deleted go.
                 self.world.lost.clear()
+                for job in self.jobs():
+                    if "deletionTimestamp" in job["metadata"]:
+                        self.server.remove("DaskJob", job["metadata"]["name"])
                 self.at_rest = None
                 self.come_to_rest()
                 self.judge_the_end()
@@ -255,7 +259,7 @@ class Stage(RuleBasedStateMachine):
     def judge_the_end(self) -> None:
         assert list(self.remains()) == []
         for job in self.jobs():
-            status = from_dict(DaskJobStatus, job.get("status"))
+            status = status_of(job)
             if job["spec"].get("managedBy"):
                 assert job["status"] == {"observedGeneration": -1}
             elif not job["spec"].get("suspend"):
@@ -282,6 +286,10 @@ class Stage(RuleBasedStateMachine):
         spec = {key: value for key, value in {**job["spec"], **fields}.items() if value is not None}
         if spec != job["spec"]:
             self.server.update("DaskJob", name, spec=spec)
+
+    def ask_to_rerun(self, name: str, text: str) -> None:
+        metadata = self.server.objects["DaskJob", name]["metadata"]
+        self.server.update("DaskJob", name, metadata={**metadata, "annotations": {c.RERUN_ANNOTATION: text}})
 
     def ended_after(self, began: datetime, name: str = "sum") -> float:
         """Seconds until the end was recorded."""

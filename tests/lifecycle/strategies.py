@@ -51,6 +51,9 @@ KINDS: list[dict[str, Any]] = [
     {"runPolicy": "OnChange"},
     {"backoffLimit": 2, "backoff": {"initialSeconds": 0}},
     {"runPolicy": "OnChange", "backoffLimit": 1},
+    {"infrastructureRetries": 1, "backoff": {"initialSeconds": 0}},
+    {"priority": 5},
+    {"ttlSecondsAfterFinished": 0},
 ]
 #: What a user may change at any time: names of the spec's fields, and values.
 EDITS: list[tuple[str, list[Any]]] = [
@@ -69,7 +72,7 @@ EDITS: list[tuple[str, list[Any]]] = [
     ("cancel", [False, True]),
 ]
 #: Limits of running jobs: none, in all, in a namespace, both.
-LIMITS = [Limits(), Limits(), Limits(1, 0), Limits(0, 1), Limits(2, 1)]
+LIMITS = [Limits(), Limits(1, 0), Limits(0, 1), Limits(2, 1)]
 
 examples = int(os.environ.get("DASKJOB_EXAMPLES") or (2000 if os.environ.get("CI") else 250))
 watched = st.sampled_from(sorted(BY_KIND))

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from daskjob.control.client import BY_KIND
 from daskjob.lifecycle.queueing import Limits
 
 from .strategies import (
@@ -34,21 +35,34 @@ from .strategies import (
     watched,
 )
 from .users import Users
-from .world import JOBS, is_running
+from .world import JOBS, a_past, component_of, is_running
 
 
 class Machine(Users):
     @initialize(
         skew=st.sampled_from([0, 600, -600]),
         limits=st.sampled_from(LIMITS),
-        one_leader=st.booleans(),
+        one_leader=st.sampled_from([True, True, False]),
         applied=st.lists(specs(), min_size=1, max_size=3),
+        veteran=st.sampled_from([False, False, False, True]),
         ahead=st.integers(0, 4),
     )
-    def begin(self, skew: int, limits: Limits, one_leader: bool, applied: list[dict[str, Any]], ahead: int) -> None:
+    def begin(
+        self,
+        skew: int,
+        limits: Limits,
+        one_leader: bool,
+        applied: list[dict[str, Any]],
+        veteran: bool,
+        ahead: int,
+    ) -> None:
+        """`veteran`: the first job has a past, and runs anew; `ahead`: how far all jobs are on their way."""
         self.prepare(skew, limits, one_leader)
         for name, spec in zip(JOBS, applied, strict=False):
             self.apply_job(name, spec)
+        if veteran and "managedBy" not in applied[0]:
+            self.server.update("DaskJob", "sum", status=a_past())
+            self.ask_to_rerun("sum", "once more")
         self.operator(0).deliver_all()
         if ahead:
             self.go_on(which=0, seconds=0)
@@ -90,7 +104,7 @@ class Machine(Users):
             operator.watch.events[kind].popleft()
         operator.deliver(kind, count)
 
-    @rule(which=operators, kinds=st.sets(watched))
+    @rule(which=operators, kinds=st.sets(watched) | watched.map(lambda late: set(BY_KIND) - {late}))
     def hear_some(self, which: int, kinds: set[str]) -> None:
         """One watch is ahead of another."""
         operator = self.operator(which)
@@ -105,7 +119,8 @@ class Machine(Users):
         operator.deliver_all()
         for _ in range(2):
             for key in sorted(operator.store.jobs()):
-                operator.look(key)
+                # Several workers look at several jobs.
+                operator.look(key, ["aside"])
             self.settle()
             operator.deliver_all()
 
@@ -115,7 +130,7 @@ class Machine(Users):
     def wait(self, seconds: int) -> None:
         self.world.now += timedelta(seconds=seconds)
 
-    @rule(who=st.sampled_from(["controllers", "slow controllers", "kubelet", "all"]), polite=st.booleans())
+    @rule(who=st.sampled_from(["controllers", "kubelet", "all"]), polite=st.booleans())
     def act(self, who: str, polite: bool) -> None:
         """`polite`: runners that are told to stop say so from now on."""
         self.world.polite = polite
@@ -125,12 +140,10 @@ class Machine(Users):
             self.world.remove_pods()
             for pod in self.world.pods():
                 self.world.start(pod)
-        elif who == "controllers":
+        else:
             self.world.make_clusters()
             self.world.make_pods()
             self.world.collect()
-        else:
-            self.world.begin_clusters()
 
     @rule(obstacle=st.sampled_from([None] * 6 + OBSTACLES), full=st.sampled_from([False, False, False, True]))
     def obstruct(self, obstacle: tuple[str, str] | None, full: bool) -> None:
@@ -141,9 +154,14 @@ class Machine(Users):
             operator.client.full = {"Pod"} if full else set()
 
     @precondition(lambda self: any(map(is_running, self.world.pods())))
-    @rule(index=indexes, how=st.sampled_from(["oom", "crash", "evict", "drain"]))
-    def harm_a_pod(self, index: int, how: str) -> None:
-        pods = [each for each in self.world.pods() if is_running(each)]
+    @rule(
+        which=st.sampled_from(["runner", "scheduler", "worker"]),
+        index=indexes,
+        how=st.sampled_from(["oom", "crash", "evict", "drain"]),
+    )
+    def harm_a_pod(self, which: str, index: int, how: str) -> None:
+        running = [each for each in self.world.pods() if is_running(each)]
+        pods = [each for each in running if component_of(each) == which] or running
         pod = pods[index % len(pods)]
         if how == "oom":
             self.world.end(pod, 137, "OOMKilled")

@@ -11,12 +11,14 @@ from daskjob.api.constants import ConditionType
 
 from .test_machine import Machine
 
-#: The deadline is none that a look every few minutes would meet by chance.
+#: Without retries: how one attempt ends. The deadline is none that a look every few minutes would meet by chance.
 PLAIN: dict[str, Any] = {
     "graph": {"entrypoint": "m:f"},
     "cluster": {"workers": {"replicas": 2}},
     "startupDeadlineSeconds": 100,
+    "infrastructureRetries": 0,
 }
+RETRIED = {**PLAIN, "infrastructureRetries": 3}
 HANGING = {**PLAIN, "activeDeadlineSeconds": 90}
 FROM_MAP = {**PLAIN, "graph": {"entrypoint": "m:f", "source": {"configMap": {"name": "code"}}}}
 
@@ -26,52 +28,62 @@ def nothing(run: Machine) -> None:
 
 
 def blocked(reason: str) -> Callable[[Machine], None]:
-    return lambda run: run.obstruct((reason, "the kubelet's words"))
+    return lambda run: run.obstruct((reason, "the kubelet's words"), full=False)
 
 
 def quota(run: Machine) -> None:
-    run.fill_quota(full=True)
+    run.obstruct(None, full=True)
 
 
 def crash_everywhere(run: Machine) -> None:
     """The operator dies after each of its first requests in turn."""
     for after in range(14):
-        run.look_and_crash(which=0, after=after)
+        run.look_once(which=0, name="sum", after=after, fate="crash")
 
 
 def outcome_while_nobody_looks(run: Machine) -> None:
-    run.go_on(which=0)
-    run.say(stage="Running", wanted=1)
-    run.finish(succeed=True)
+    run.go_on(which=0, seconds=0)
+    run.say(stage="Running", wanted=1, whose=None)
+    run.finish(succeed=True, whose=None)
     run.operators[0].begin()
 
 
 def runner_gone(run: Machine) -> None:
-    run.go_on(which=0)
-    run.say(stage="Running", wanted=1)
+    run.go_on(which=0, seconds=0)
+    run.say(stage="Running", wanted=1, whose=None)
     for runner in run.running():
         run.server.delete("Pod", runner["metadata"]["name"], run.world.text())
 
 
+def crash_after_a_loss(run: Machine) -> None:
+    """The first attempt's runner is lost, and the operator dies after each of the requests that follow in turn."""
+    runner_gone(run)
+    run.operator(0).deliver_all()
+    for after in range(30):
+        run.look_once(which=0, name="sum", after=after, fate="crash")
+        run.settle()
+        run.operator(0).deliver_all()
+
+
 def node_silent(run: Machine) -> None:
-    run.go_on(which=0)
-    run.say(stage="Running", wanted=1)
+    run.go_on(which=0, seconds=0)
+    run.say(stage="Running", wanted=1, whose=None)
     for runner in run.running():
         run.world.lost.add(runner["metadata"]["uid"])
         run.server.delete("Pod", runner["metadata"]["name"], run.world.text())
 
 
 def node_gone(run: Machine) -> None:
-    run.go_on(which=0)
-    run.say(stage="Running", wanted=1)
+    run.go_on(which=0, seconds=0)
+    run.say(stage="Running", wanted=1, whose=None)
     for runner in run.running():
         run.world.evict(runner, disrupted=True)
 
 
 def last_words(words: str, exit_code: int) -> Callable[[Machine], None]:
     def go(run: Machine) -> None:
-        run.go_on(which=0)
-        run.exit(exit_code=exit_code, last_words=words)
+        run.go_on(which=0, seconds=0)
+        run.exit(exit_code=exit_code, last_words=words, whose=None)
 
     return go
 
@@ -91,8 +103,11 @@ RUNS: dict[str, tuple[dict[str, Any], Callable[[Machine], None], str, int]] = {
     "an operator that dies again and again": (PLAIN, crash_everywhere, "Succeeded", 10),
     "an end that nobody saw": (PLAIN, outcome_while_nobody_looks, "Succeeded", 10),
     "a runner that was deleted": (PLAIN, runner_gone, "RunnerLost", 1),
-    "a runner whose node does not answer": (PLAIN, node_silent, "RunnerLost", 61),
+    "a runner whose node does not answer": (PLAIN, node_silent, "RunnerLost", 71),
     "a runner whose node was drained": (PLAIN, node_gone, "RunnerDisrupted", 1),
+    "a runner that was deleted, with retries": (RETRIED, runner_gone, "Succeeded", 15),
+    "a runner whose node does not answer, with retries": (RETRIED, node_silent, "Succeeded", 90),
+    "an operator that dies again and again, with retries": (RETRIED, crash_after_a_loss, "Succeeded", 15),
     "a result in the last words": (PLAIN, last_words(RESULT, 3), "Succeeded", 1),
     "no last words": (PLAIN, last_words("", 0), "ExitedEarly", 1),
     "odd last words": (PLAIN, last_words("[[[", 9), "ExitCode", 1),
@@ -102,12 +117,13 @@ RUNS: dict[str, tuple[dict[str, Any], Callable[[Machine], None], str, int]] = {
 @pytest.mark.parametrize(("spec", "happens", "reason", "seconds"), RUNS.values(), ids=RUNS)
 def test_run(spec: dict[str, Any], happens: Callable[[Machine], None], reason: str, seconds: int) -> None:
     run = Machine()
-    run.begin(skew=0, spec=spec, ahead=0)
+    run.prepare()
+    run.apply_job("sum", spec)
     began = run.world.now
     try:
-        run.deliver_all(which=0)
+        run.operator(0).deliver_all()
         happens(run)
-        run.come_to_an_end()
+        run.come_to_rest()
         status = run.status()
         assert status is not None
         assert status.finished

@@ -7,8 +7,6 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from daskjob.api.constants import RERUN_ANNOTATION
-
 from .stage import Stage
 from .strategies import CODE, edits, fit, indexes, names, specs
 
@@ -29,11 +27,16 @@ class Users(Stage):
             self.tell(name, heard)
 
     @precondition(lambda self: self.jobs())
-    @rule(name=names, whim=whims, heard=heard)
-    def delete_job(self, name: str, whim: int, heard: bool) -> None:
-        if whim == 3:
+    @rule(name=names, whim=whims, held=st.booleans(), heard=heard)
+    def delete_job(self, name: str, whim: int, held: bool, heard: bool) -> None:
+        """`held`: somebody's finalizer does not let it go yet."""
+        job = self.server.objects["DaskJob", self.one(name)]
+        if whim == 3 and held:
+            metadata = {"deletionTimestamp": self.world.text(), **job["metadata"]}
+            self.server.update("DaskJob", self.one(name), metadata=metadata)
+        elif whim == 3:
             self.server.remove("DaskJob", self.one(name))
-            self.tell(name, heard)
+        self.tell(name, heard)
 
     @precondition(lambda self: self.server.find("ConfigMap", "code") is None)
     @rule()
@@ -73,7 +76,5 @@ class Users(Stage):
     @precondition(lambda self: self.jobs())
     @rule(name=names, text=st.sampled_from(["", "a", "b"]), heard=heard)
     def rerun(self, name: str, text: str, heard: bool) -> None:
-        job = self.server.objects["DaskJob", self.one(name)]
-        metadata = {**job["metadata"], "annotations": {RERUN_ANNOTATION: text}}
-        self.server.update("DaskJob", self.one(name), metadata=metadata)
+        self.ask_to_rerun(self.one(name), text)
         self.tell(name, heard)

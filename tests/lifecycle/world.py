@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from daskjob.api import constants as c
+from daskjob.api.codec import from_dict
+from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.control.client import Body
 
@@ -22,6 +24,20 @@ JOBS = {"sum": NAMESPACE, "mean": NAMESPACE, "max": "others"}
 def labels_of(body: Body) -> dict[str, str]:
     labels: dict[str, str] = body["metadata"].get("labels") or {}
     return labels
+
+
+def status_of(job: Body) -> DaskJobStatus:
+    """The status of a DaskJob, read once."""
+    status = job.get("status") or {}
+    known = _statuses.get(id(status))
+    if known is None or known[0] is not status:
+        if len(_statuses) > 1000:
+            _statuses.clear()
+        known = _statuses[id(status)] = status, from_dict(DaskJobStatus, status)
+    return known[1]
+
+
+_statuses: dict[int, tuple[Body, DaskJobStatus]] = {}
 
 
 def component_of(pod: Body) -> str:
@@ -86,22 +102,20 @@ class World:
         acted = False
         for group in self.server.all("DaskWorkerGroup"):
             acted |= self._serve(group)
+        # It reads a cluster, and then makes what that needs, whether it is still there or not.
         begun, self.begun = self.begun, []
-        for cluster in [*begun, *self.server.all("DaskCluster")]:
-            acted |= self._make(cluster)
-        return acted
-
-    def begin_clusters(self) -> None:
-        """dask-kubernetes has read the clusters that it has not served yet, and is slow."""
+        for cluster in begun:
+            self._make(cluster)
         self.begun = [
             each
             for each in self.server.all("DaskCluster")
             if self.server.find("DaskWorkerGroup", f"{each['metadata']['name']}-default") is None
         ]
+        return acted or bool(begun or self.begun)
 
-    def _make(self, cluster: Body) -> bool:
+    def _make(self, cluster: Body) -> None:
         name, labels = cluster["metadata"]["name"], labels_of(cluster)
-        acted = self._deployment(f"{name}-scheduler", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"})
+        self._deployment(f"{name}-scheduler", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"})
         if self.server.find("DaskWorkerGroup", f"{name}-default") is None:
             group = {
                 "metadata": {
@@ -112,8 +126,6 @@ class World:
                 "spec": {"cluster": name, "worker": cluster["spec"]["worker"]},
             }
             self.server.create("DaskWorkerGroup", group, self.text())
-            acted = True
-        return acted
 
     def _serve(self, group: Body) -> bool:
         name, cluster = group["metadata"]["name"], self.server.find("DaskCluster", group["spec"]["cluster"])
@@ -294,6 +306,29 @@ def a_job(spec: dict[str, Any], name: str = "sum") -> Body:
         "kind": "DaskJob",
         "metadata": {"name": name, "namespace": JOBS.get(name, NAMESPACE)},
         "spec": spec,
+    }
+
+
+def a_past() -> Body:
+    """The status of a job that has run six times already, with ten attempts at least."""
+    then = "2026-02-01T12:00:00Z"
+    end: dict[str, Any] = {"startTime": then, "completionTime": then, "outcome": "Succeeded", "reason": "Succeeded"}
+    result = {"type": "int", "value": "7", "size": 1}
+    complete = {"status": "True", "reason": "Succeeded", "lastTransitionTime": then, "observedGeneration": 1}
+    return {
+        "phase": "Succeeded",
+        "observedGeneration": 1,
+        "run": 6,
+        "startTime": then,
+        "completionTime": then,
+        "conditions": [{"type": each, **complete} for each in ("Complete", "CleanedUp", "Ready")],
+        "attempt": 12,
+        "attempts": [{"number": each, "name": f"sum-x-{each}", "run": 6, **end} for each in range(3, 13)],
+        "result": result,
+        "timings": {"finished": then},
+        "specDigest": "of an earlier spec",
+        "rerun": "before",
+        "history": [{"run": each, **end, "result": result} for each in range(5, 0, -1)],
     }
 
 

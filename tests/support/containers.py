@@ -25,6 +25,11 @@ def main_process(pod: Manifest) -> int:
     raise AssertionError(f"no process of container {container} of {name} runs on this machine")
 
 
+def children(pid: int) -> list[int]:
+    """The numbers of the processes that the process has started and that have not ended; [] if it has ended."""
+    return [int(each) for each in _text(PROC / str(pid) / "task" / str(pid) / "children").split() if runs(int(each))]
+
+
 def runs(pid: int) -> bool:
     """Whether there is such a process, and it has not ended."""
     return _field(PROC / str(pid) / "status", "State")[:1] not in ("", "Z", "X")

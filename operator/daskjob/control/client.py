@@ -5,9 +5,7 @@ Objects go in and come out as plain JSON. Every request has a time limit; every 
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +13,13 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from daskjob.api import constants as c
 from daskjob.control import metrics
@@ -22,10 +27,7 @@ from daskjob.control.errors import ApiError, ErrorKind, classify
 
 #: Seconds for a request and its answer.
 TIMEOUT = 30.0
-#: Pauses, in seconds, before a read that failed is repeated: a look at a job takes a dozen, all of them in vain if one
-#: fails. Writes are not repeated: whoever asked for one looks again first.
-READ_AGAIN = (0.1, 0.5)
-#: A read that took longer than this to fail, or is to wait for longer, is left to those who asked for it.
+#: A read that took longer than this to fail is left to those who asked for it.
 PROMPT = 2.0
 #: What Kubernetes calls a request, and what HTTP calls it.
 METHODS = {"get": "GET", "list": "GET", "create": "POST", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
@@ -168,17 +170,17 @@ class KubeClient:
         body: Body | None = None,
         query: Mapping[str, str | None] | None = None,
     ) -> Body:
-        clock = asyncio.get_running_loop().time
-        for pause in READ_AGAIN if verb in ("get", "list") else ():
-            began = clock()
-            try:
-                return await self._once(verb, resource, path, body, query)
-            except ApiError as error:
-                wait = max(pause * random.uniform(0.5, 1.5), error.retry_after or 0.0)
-                if error.kind is not ErrorKind.TRANSIENT or max(wait, clock() - began) > PROMPT:
-                    raise
-                await asyncio.sleep(wait)
-        return await self._once(verb, resource, path, body, query)
+        if verb not in ("get", "list"):
+            # Whoever asked for a write looks again first.
+            return await self._once(verb, resource, path, body, query)
+        # A look at a job takes a dozen reads, all of them in vain if one fails.
+        tries = AsyncRetrying(
+            retry=retry_if_exception(_passes),
+            wait=wait_random_exponential(multiplier=0.2, max=1.0),
+            stop=stop_after_attempt(3) | stop_after_delay(PROMPT),
+            reraise=True,
+        )
+        return await tries(self._once, verb, resource, path, body, query)
 
     async def _once(
         self, verb: str, resource: Resource, path: str, body: Body | None, query: Mapping[str, str | None] | None
@@ -218,3 +220,8 @@ class KubeClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise ApiError(ErrorKind.TRANSIENT, 0, f"{type(error).__name__}: {error}") from error
         return response.status, text, dict(response.headers)
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether a read may succeed a moment later. Where the server says how long to wait, those who asked for it do."""
+    return isinstance(error, ApiError) and error.kind is ErrorKind.TRANSIENT and not error.retry_after
