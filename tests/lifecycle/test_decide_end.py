@@ -122,6 +122,22 @@ CLAIMS = {
         "Unschedulable",
         A,
     ),
+    "workers killed, one evicted": (
+        "WorkersKilled",
+        {"workers": (running("worker", disrupted=True, message="node was low on memory"),)},
+        "WorkersDisrupted",
+        B,
+    ),
+    "told to stop, drained": ("Cancelled", {"runner": running("runner", disrupted=True)}, "RunnerDisrupted", B),
+    "told to stop, deleted": ("Cancelled", {"runner": running("runner", deleting=True)}, "RunnerLost", B),
+    "told to stop, deleted and gone": ("Cancelled", {"runner": None}, "RunnerLost", B),
+    "told to stop, evicted": (
+        "Cancelled",
+        {"runner": a_pod("runner", phase="Failed", reason="Evicted", message="used too much")},
+        "RunnerEvicted",
+        A,
+    ),
+    "told to stop, nobody knows why": ("Cancelled", {}, "RunnerStopped", A),
     "scheduler not reached": ("SchedulerUnreachable", {}, "SchedulerUnreachable", B),
     "scheduler not reached, it keeps ending": (
         "SchedulerUnreachable",

@@ -141,6 +141,7 @@ class Reason(StrEnum):
     RUNNER_DISRUPTED = "RunnerDisrupted"
     RUNNER_EVICTED = "RunnerEvicted"
     RUNNER_LOST = "RunnerLost"
+    RUNNER_STOPPED = "RunnerStopped"
     SCHEDULER_OOM_KILLED = "SchedulerOOMKilled"
     CLUSTER_LOST = "ClusterLost"
     WORKER_OOM_KILLED = "WorkerOOMKilled"

@@ -65,7 +65,7 @@ def reported(observation: Observation, status: Mapping[str, Any]) -> Ending | Wa
             age = observation.now - finished
             if timedelta(0) <= age < SETTLE:
                 return Wait(SETTLE - age)
-        failure = seen or failure
+        failure = seen or _uncorroborated(failure)
     elif failure.reason in (Reason.NO_WORKERS, Reason.SCHEDULER_UNREACHABLE):
         problem = find_problem(observation)
         failure = (
@@ -101,6 +101,12 @@ def _corroborate(observation: Observation, failure: Failure) -> Failure | None:
         )
     lost = scheduler_lost(observation)
     return lost.failure if lost is not None else None
+
+
+def _uncorroborated(failure: Failure) -> Failure:
+    """A failure that no pod confirms. Nobody cancelled a job of which the operator did not ask it: user code can tell
+    the runner to stop, and so does a kubelet that starts a pod's sandbox anew."""
+    return replace(failure, reason=Reason.RUNNER_STOPPED) if failure.reason == Reason.CANCELLED else failure
 
 
 def _stopped(runner: Pod | None) -> Failure | None:
