@@ -212,11 +212,18 @@ async def test_the_server_says_how_long_to_wait(client: KubeClient, server: Serv
 
 async def test_no_answer_in_time(client: KubeClient, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIMEOUT", 0.05)
-    monkeypatch.setattr(module, "PROMPT", 0.01)
     server.answers = ["hang"]
     with pytest.raises(ApiError) as caught:
-        await client.get(PODS, "team", "p")
+        await client.create(PODS, POD)
     assert (caught.value.kind, caught.value.status) == (ErrorKind.TRANSIENT, 0)
+
+
+async def test_a_read_that_is_not_answered_is_repeated(
+    client: KubeClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "READ_TIMEOUT", 0.3)
+    server.answers = ["hang", POD]
+    assert await client.get(PODS, "team", "p") == POD
 
 
 async def test_nobody_there() -> None:

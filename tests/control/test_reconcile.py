@@ -188,6 +188,37 @@ async def test_what_a_request_did_that_was_not_answered_is_found(setting: Settin
     assert report["spec"]["runnerPodUID"] == pod["metadata"]["uid"]
 
 
+async def test_what_a_watch_did_not_tell_of_is_asked_for_before_a_failure_is_for_good(setting: Setting) -> None:
+    """The kubelet's word that memory was exceeded is there, and the watch is behind: it decides on reason and class."""
+    await setting.look()
+    uid, name = setting.job["metadata"]["uid"], setting.server.all("DaskJobReport")[0]["metadata"]["name"]
+    labels = {c.JOB_LABEL: "sum", c.JOB_UID_LABEL: uid, c.ATTEMPT_LABEL: "1", c.DASK_COMPONENT_LABEL: "worker"}
+    end = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    killed = {"name": "worker", "restartCount": 1, "lastState": end}
+    pod = {"metadata": {"name": "w", "labels": labels}, "spec": {"containers": [{"name": "worker"}]}}
+    setting.server.create("Pod", pod, "2026-03-01T12:00:00Z")
+    setting.server.update("Pod", "w", status={"phase": "Running", "containerStatuses": [killed]})
+    said = {"protocol": 1, "outcome": "Failed", "failure": {"reason": "WorkersKilled", "message": "4 workers died"}}
+    setting.store.put(setting.server.update("DaskJobReport", name, status=said))
+    await setting.look()
+    assert setting.status()["failure"]["reason"] == "WorkerOOMKilled"
+
+
+async def test_an_end_that_no_watch_told_of_is_found(setting: Setting) -> None:
+    """What a list after a break does not have any more is no event."""
+    await setting.look()
+    name = setting.server.all("DaskJobReport")[0]["metadata"]["name"]
+    setting.store.put(setting.server.update("DaskJobReport", name, status={"protocol": 1, "outcome": "Succeeded"}))
+    await setting.look()
+    setting.server.remove("Pod", f"{name}-runner")
+    again = await setting.look()
+    assert again is not None
+    assert not any(each["type"] == "CleanedUp" for each in setting.status()["conditions"])
+    setting.now += timedelta(seconds=again)
+    await setting.look()
+    assert any(each["type"] == "CleanedUp" for each in setting.status()["conditions"])
+
+
 async def test_the_janitor_asks_before_it_deletes(setting: Setting) -> None:
     """The store may know an older job of the name: what belongs to the one that is there stays."""
     await setting.look()

@@ -7,14 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .api import Body
-from .place import Place
+from .place import Place, is_finished
 
 SOURCE = "import dask\ngraph = dask.delayed(sum)(range(10))\n"
-
-
-def is_finished(job: Body) -> bool:
-    conditions = job.get("status", {}).get("conditions") or ()
-    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
 
 
 def is_clean(job: Body) -> bool:
@@ -147,4 +142,10 @@ ENDINGS = {
         Ending("unschedulable", ("unschedulable",), ("Failed",), "Unschedulable", spec={"startupDeadlineSeconds": 10}),
         Ending("deadline", ("hangs",), ("Failed",), "DeadlineExceeded", spec={"activeDeadlineSeconds": 5}, bare=(1,)),
     )
+}
+
+#: These take more than a minute.
+SLOW_ENDINGS = {
+    each.name: each
+    for each in (Ending("node-lost", ("node-lost", "ok"), ("Failed", "Succeeded"), spec=SOON),)
 }

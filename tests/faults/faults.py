@@ -47,9 +47,9 @@ WEIGHTS: Mapping[str, Mapping[Fault, int]] = {
     "get": ANY,
     "list": ANY | {Fault.EXPIRED: 2},
     "watch": {
+        # Never a 410 in place of the stream: API servers say it inside.
         Fault.CUT_WATCH: 2,
-        Fault.EXPIRED_WATCH: 3,
-        Fault.EXPIRED: 2,
+        Fault.EXPIRED_WATCH: 4,
         Fault.TOO_MANY: 2,
         Fault.INTERNAL: 2,
         Fault.UNAVAILABLE: 2,

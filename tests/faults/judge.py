@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.times import from_text
 
 from .api import Api, Body
-from .endings import Ending, is_finished
-from .place import Place, Seen, component_of, is_ended, labels_of
+from .endings import Ending
+from .place import Place, Seen, component_of, is_ended, is_finished, labels_of
 
 LEFT = ("Pod", "DaskCluster", "DaskWorkerGroup", "Deployment", "ReplicaSet", "Service", "Secret", "ConfigMap")
 #: What an attempt has once, and the operator makes.
@@ -63,9 +64,6 @@ class Record:
         self.outcomes: dict[int, tuple[int, Mapping[str, Any]]] = {}
         self.problems: list[str] = []
         self.last: Body = {}
-        #: When each run of it ended, in seconds.
-        self.ends: list[float] = []
-        self.finished = False
         #: The version at which the job itself was deleted.
         self.deleted = FOREVER
         self.uid = ""
@@ -91,10 +89,6 @@ class Record:
             _, before = self.outcomes.setdefault(number, (seen.version, told))
             if before != told:
                 self.problems.append(f"the outcome of attempt {number} changed from {before} to {told}")
-        finished = is_finished(seen.body)
-        if finished and not self.finished:
-            self.ends.append(seen.time)
-        self.finished = finished
 
 
 def judge(place: Place, name: str, ending: Ending) -> list[str]:
@@ -182,13 +176,15 @@ def _destroyed_unrecorded(place: Place, record: Record, lives: list[Object]) -> 
 
 
 def _not_kept(record: Record, lives: list[Object], ending: Ending) -> list[str]:
-    """The cluster stays as long as its user wants it. Kubernetes' times are whole seconds."""
+    """The cluster stays as long as its user wants it."""
+    ended = from_text((record.last.get("status") or {}).get("completionTime"))
+    if not ending.kept or ended is None:
+        return []
     return [
-        f"{each} was deleted {each.went - end:.1f} s after the end, not {ending.kept:.0f}"
-        for end in record.ends[-1:]
+        f"{each} was gone {each.went - ended.timestamp():.1f} s after the end, not {ending.kept:.0f}"
         for each in lives
-        if each.kind == "DaskCluster" and each.went < end + ending.kept - 1
-    ] if ending.kept else []
+        if each.kind == "DaskCluster" and each.went < ended.timestamp() + ending.kept
+    ]
 
 
 def _overlapping(place: Place, lives: list[Object]) -> list[str]:

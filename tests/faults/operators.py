@@ -114,8 +114,7 @@ class Operator:
                     self.own_ends += 1
                 await asyncio.sleep(self.pause)
         finally:
-            with contextlib.suppress(ProcessLookupError, TypeError):
-                signal.pidfd_send_signal(self._handle, signal.SIGKILL)  # type: ignore[arg-type]
+            self._signal()
             self._forget()
 
     async def kill(self) -> None:
@@ -123,13 +122,26 @@ class Operator:
         if self._handle is None:
             return
         self.kills += 1
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        self._signal()
         await self._ended.wait()
+
+    def _signal(self) -> None:
+        if self._handle is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     async def _begin(self) -> None:
         self._ended.clear()
-        pid = await self._start(self._environment, self.log)
+        starting = asyncio.ensure_future(self._start(self._environment, self.log))
+        try:
+            pid = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # On its way already; `run` kills it.
+            self._take(await starting)
+            raise
+        self._take(pid)
+
+    def _take(self, pid: int) -> None:
         self.starts += 1
         try:
             self._handle = os.pidfd_open(pid)

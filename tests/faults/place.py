@@ -19,7 +19,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Seen:
     """One event of a watch. `version` is etcd's revision: it orders events of all kinds. `time` is when it came, in
-    seconds of a monotonic clock."""
+    seconds since 1970: later than it happened."""
 
     version: int
     time: float
@@ -63,7 +63,7 @@ class Place:
         """One event of a watch."""
         kind, metadata = body["kind"], body["metadata"]
         version = int(metadata["resourceVersion"])
-        seen = Seen(version, time.monotonic(), event, kind, metadata["name"], metadata["uid"], body)
+        seen = Seen(version, time.time(), event, kind, metadata["name"], metadata["uid"], body)
         self.history.append(seen)
         if event == "DELETED":
             self.objects.pop((kind, seen.name), None)
@@ -185,3 +185,8 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     conditions = pod.get("status", {}).get("conditions") or ()
     ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
     return ready and "deletionTimestamp" not in pod["metadata"]
+
+
+def is_finished(job: Body) -> bool:
+    conditions = job.get("status", {}).get("conditions") or ()
+    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)

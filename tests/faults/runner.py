@@ -16,7 +16,7 @@ from daskjob.api import constants as c
 
 from . import pods
 from .api import Body
-from .place import Place, attempt_of, is_ready, labels_of
+from .place import Place, attempt_of, is_finished, is_ready, labels_of
 
 TASKS = 10
 #: How often a runner that only waits speaks, in seconds (the real one: 5).
@@ -156,6 +156,14 @@ async def _is_deleted(runner: Runner) -> None:
     await runner.attend(lambda: False)
 
 
+async def _loses_node(runner: Runner) -> None:
+    """Its node answers no more: told to go, the pod stays until, after the end of all, the node is there again."""
+    runner.place.lost.add(runner.uid)
+    await pods.kill(runner.place, runner.pod)
+    await runner.place.until(lambda: is_finished(runner.place.job(runner.job)))
+    await runner.place.api.delete(runner.pod, gracePeriodSeconds=0)
+
+
 async def _exceeds_memory(runner: Runner) -> None:
     await pods.end(runner.place, runner.pod, 137, "OOMKilled")
 
@@ -204,6 +212,7 @@ SCRIPTS: dict[str, Callable[[Runner], Awaitable[None]]] = {
     "hangs": _hangs,
     "preempted": _is_preempted,
     "deleted": _is_deleted,
+    "node-lost": _loses_node,
     "out-of-memory": _exceeds_memory,
     "exits": _exits,
     "scheduler-restarts": _loses_scheduler,

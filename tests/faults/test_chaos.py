@@ -1,7 +1,7 @@
 """Jobs of every kind of ending while one request in ten of the operator goes wrong, reads, watches and writes alike.
 
-DASKJOB_CHAOS_SECONDS: how long jobs are made (default: a minute; a thorough look takes 600). The faults go on until the
-last of them has ended.
+DASKJOB_CHAOS_SECONDS and DASKJOB_CHAOS_JOBS: for how long jobs are made, and how many (default: 25, one of each ending
+and some, in half a minute; a thorough look takes 50 in 600 s). The faults go on until the last of them has ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ..apiserver.server import Server
-from .endings import ENDINGS, Ending, is_clean, manifest
+from .endings import ENDINGS, SLOW_ENDINGS, Ending, is_clean, manifest
 from .faults import Chaos
 from .judge import judge, leftovers
 from .operators import Operator, Programs
@@ -25,13 +25,13 @@ from .place import Place
 from .proxy import Proxy
 from .world import World, running_world
 
-SECONDS = float(os.environ.get("DASKJOB_CHAOS_SECONDS", "60"))
+SECONDS = float(os.environ.get("DASKJOB_CHAOS_SECONDS", "30"))
 SEED = os.environ.get("DASKJOB_CHAOS_SEED", "1")
-JOBS = 50
+JOBS = int(os.environ.get("DASKJOB_CHAOS_JOBS", "25"))
 SHARE = 0.1
 NAMESPACES = 5
 #: A limit that makes some wait for their turn, in all and in a namespace.
-LIMITS = {"DASKJOB_MAX_RUNNING_JOBS": "20", "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "6"}
+LIMITS = {"DASKJOB_MAX_RUNNING_JOBS": "12", "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "4"}
 #: Seconds for a job to end. A request that gets no answer costs 30 of them, and a job makes about 30.
 PATIENCE = 300.0
 #: How often the operator may end by itself, to be started again: a lease lost, a watch that cannot be opened.
@@ -55,8 +55,9 @@ class Case:
 def cases(places: list[Place]) -> list[Case]:
     """Each ending about as often as any other, in an order that follows from the seed."""
     found = []
+    endings = [*ENDINGS.values(), *(SLOW_ENDINGS.values() if SECONDS >= 300 else ())]
     for number in range(JOBS):
-        ending = list(ENDINGS.values())[number % len(ENDINGS)]
+        ending = endings[number % len(endings)]
         # What an operator that is held up must not take for a failure to start.
         startup = 40 if "startupDeadlineSeconds" in ending.spec else 200
         spec = {**ending.spec, "startupDeadlineSeconds": startup}

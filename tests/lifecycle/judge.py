@@ -11,6 +11,7 @@ from daskjob.api.spec import DaskJobSpec, parse_spec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.control.client import Body
+from daskjob.control.store import Store
 from daskjob.lifecycle.queueing import Limits
 
 from .places import check_places
@@ -141,7 +142,8 @@ class Judge:
         if new.is_true(ConditionType.CLEANED_UP):
             assert old.is_true(ConditionType.CLEANED_UP) or self.is_clean(before), "all is said to be gone, and is not"
         if self.one_leader and self.world.acting is not None:
-            check_places(before, new, self.world.server.all("DaskJob"), self.world.acting.store, self.limits)
+            store = Store() if self.world.acting.client.disturbed else self.world.acting.store
+            check_places(before, new, self.world.server.all("DaskJob"), store, self.limits)
 
     def check_evidence(self, attempt: Attempt) -> None:
         succeeded = attempt.outcome is Outcome.SUCCEEDED

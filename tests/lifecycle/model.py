@@ -165,6 +165,8 @@ class ModelClient:
         self.now = now
         self.plan: deque[str] = deque()
         self.meanwhile: dict[str, Callable[[], Awaitable[None]]] = {}
+        #: Whether something happened since the operator decided on this request.
+        self.disturbed = False
         self.crashed = False
         self.writes = 0
         #: What the quota does not leave room for.
@@ -241,8 +243,10 @@ class ModelClient:
         if self.crashed:
             raise Crash
         fate = self.plan.popleft() if self.plan else "ok"
-        if fate in self.meanwhile:
+        self.disturbed = fate in self.meanwhile
+        if self.disturbed:
             await self.meanwhile[fate]()
+            self.disturbed = True
             fate = "ok"
         self.writes += not reading
         if fate == "transient" or (reading and fate == "timeout"):

@@ -19,7 +19,7 @@ from .world import status_of
 
 
 def check_places(before: Body, new: DaskJobStatus, jobs: Sequence[Body], store: Store, limits: Limits) -> None:
-    """`jobs`: all that there are; `store`: those that the operator has heard of."""
+    """`jobs`: all that there are; `store`: those that the operator had heard of when it decided."""
     old = status_of(before)
     if not holds(new) or holds(old):
         return

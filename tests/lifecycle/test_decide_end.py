@@ -12,7 +12,7 @@ from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.status import Timings
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.actions import Cancel, CreateRunner, Delete
-from daskjob.lifecycle.outcome import SETTLE
+from daskjob.lifecycle.outcome import NODE_SETTLE, SETTLE
 from daskjob.lifecycle.pods import Pod
 
 from .builders import Scene, a_job, a_pod, ago, ended, looping, restarted, running, text
@@ -114,6 +114,12 @@ CLAIMS = {
         A,
     ),
     "scheduler lost": ("SchedulerLost", {"schedulers": (ended("scheduler", 1),)}, "SchedulerLost", B),
+    "scheduler on a node that does not answer": (
+        "SchedulerLost",
+        {"schedulers": (running("scheduler", unreachable=True),)},
+        "SchedulerLost",
+        B,
+    ),
     "scheduler there": ("SchedulerLost", {"schedulers": (running("scheduler"),)}, "SchedulerLost", A),
     "no workers, nothing to be seen": ("NoWorkers", {}, "NoWorkers", B),
     "no workers, for want of a node": (
@@ -153,6 +159,23 @@ def test_pods_have_the_last_word(claim: str, seen: dict[str, Any], reason: str, 
     assert end_of(failed_with(claim).sees(**seen)) == (reason, kind)
 
 
+@pytest.mark.parametrize(
+    ("code", "seconds_ago", "pod", "reason"),
+    [
+        (137, 1, ended("runner", 1, "OOMKilled"), "RunnerOOMKilled"),
+        (137, 1, running("runner"), ""),
+        (137, 5, running("runner"), "Signal"),
+        (139, 1, running("runner"), "Signal"),
+    ],
+)
+def test_a_process_that_was_killed_may_have_been_for_its_memory(
+    code: int, seconds_ago: int, pod: Pod, reason: str
+) -> None:
+    failure = {"reason": "Signal", "message": "killed", "exitCode": code}
+    scene = sealed("Failed", failure=failure, timings={"graphFinished": text(seconds_ago)})
+    assert end_of(scene.runner(pod))[0] == reason
+
+
 def test_the_memory_limit_is_named() -> None:
     scene = failed_with("WorkersKilled").with_workers(replicas=2, resources={"limits": {"memory": "2Gi"}})
     failure = scene.workers(OOM_WORKER).decide().status.failure
@@ -162,17 +185,17 @@ def test_the_memory_limit_is_named() -> None:
     assert (failure.message or "").endswith("boom")
 
 
-@pytest.mark.parametrize("claim", ["WorkersKilled", "SchedulerLost"])
-def test_the_kubelet_gets_a_moment_to_say_what_it_saw(claim: str) -> None:
+@pytest.mark.parametrize(("claim", "settle"), [("WorkersKilled", SETTLE), ("SchedulerLost", NODE_SETTLE)])
+def test_the_kubelet_gets_a_moment_to_say_what_it_saw(claim: str, settle: timedelta) -> None:
     def scene(seconds_ago: float) -> Scene:
         timings = {"connected": text(40), "graphFinished": text(seconds_ago)}
         return failed_with(claim, timings=timings).workers(running("worker"))
 
     waits = scene(1).decide()
     assert not waits.status.finished
-    assert waits.again == SETTLE - timedelta(seconds=1)
+    assert waits.again == settle - timedelta(seconds=1)
     assert not any(isinstance(each, Delete) for each in waits.actions)
-    assert end_of(scene(5)) == (claim, A)
+    assert end_of(scene(settle.total_seconds())) == (claim, A)
     assert end_of(scene(-60)) == (claim, A), "a clock that is ahead is not waited for"
     assert end_of(scene(1).workers(OOM_WORKER).schedulers(ended("scheduler", 1)))[0] in (
         "WorkerOOMKilled",

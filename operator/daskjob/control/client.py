@@ -17,7 +17,6 @@ from tenacity import (
     AsyncRetrying,
     retry_if_exception,
     stop_after_attempt,
-    stop_after_delay,
     wait_random_exponential,
 )
 
@@ -25,10 +24,9 @@ from daskjob.api import constants as c
 from daskjob.control import metrics
 from daskjob.control.errors import ApiError, ErrorKind, classify
 
-#: Seconds for a request and its answer.
-TIMEOUT = 30.0
-#: A read that took longer than this to fail is left to those who asked for it.
-PROMPT = 2.0
+#: Seconds for a write and its answer; for a read, which is tried three times.
+TIMEOUT, READ_TIMEOUT = 30.0, 10.0
+READS = ("get", "list")
 #: What Kubernetes calls a request, and what HTTP calls it.
 METHODS = {"get": "GET", "list": "GET", "create": "POST", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
 CONTENT_TYPES = {"apply": "application/apply-patch+yaml", "patch": "application/merge-patch+json"}
@@ -170,14 +168,14 @@ class KubeClient:
         body: Body | None = None,
         query: Mapping[str, str | None] | None = None,
     ) -> Body:
-        if verb not in ("get", "list"):
+        if verb not in READS:
             # Whoever asked for a write looks again first.
             return await self._once(verb, resource, path, body, query)
         # A look at a job takes a dozen reads, all of them in vain if one fails.
         tries = AsyncRetrying(
             retry=retry_if_exception(_passes),
             wait=wait_random_exponential(multiplier=0.2, max=1.0),
-            stop=stop_after_attempt(3) | stop_after_delay(PROMPT),
+            stop=stop_after_attempt(3),
             reraise=True,
         )
         return await tries(self._once, verb, resource, path, body, query)
@@ -213,7 +211,8 @@ class KubeClient:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            response = await self.api.call_api(*request, _request_timeout=TIMEOUT)
+            timeout = READ_TIMEOUT if verb in READS else TIMEOUT
+            response = await self.api.call_api(*request, _request_timeout=timeout)
             text = (await response.read()).decode("utf-8", "replace")
         except kubernetes_client.ApiException as error:
             return error.status or 0, str(error.body or error.reason), dict(error.headers or {})

@@ -23,8 +23,18 @@ from daskjob.lifecycle.problems import find_problem
 #: The kubelet's word on a dead pod can come after the runner's: how long to wait for it.
 SETTLE = timedelta(seconds=5)
 
-#: What a runner may claim and a pod must confirm.
-CORROBORATED = frozenset({Reason.WORKERS_KILLED, Reason.SCHEDULER_LOST, Reason.CANCELLED})
+#: Kubernetes' word on a node that does not answer comes after 40 to 50 s.
+NODE_SETTLE = timedelta(seconds=75)
+
+#: What a runner may claim and a pod must confirm, and how long to wait for that.
+CORROBORATED = {
+    Reason.WORKERS_KILLED: SETTLE,
+    Reason.SCHEDULER_LOST: NODE_SETTLE,
+    Reason.CANCELLED: SETTLE,
+    Reason.SIGNAL: SETTLE,
+}
+#: What is left of a process that was killed, for its memory or by whoever may.
+KILLED = 137
 
 
 @dataclass(frozen=True)
@@ -58,13 +68,14 @@ def reported(observation: Observation, status: Mapping[str, Any]) -> Ending | Wa
         return Ending(result=result or Result(type="NoneType", value="null"))
     failure = from_dict(Failure, status.get("failure") or {})
     failure = replace(failure, reason=failure.reason or Reason.EXIT_CODE, failure_class=FailureClass.APPLICATION)
-    if failure.reason in CORROBORATED and not _asked_for(observation, failure):
+    settle = CORROBORATED.get(Reason(failure.reason)) if failure.reason in list(Reason) else None
+    if settle is not None and not _is_plain(observation, failure):
         seen = _corroborate(observation, failure)
         finished = from_text((status.get("timings") or {}).get("graphFinished"))
         if seen is None and finished is not None:
             age = observation.now - finished
-            if timedelta(0) <= age < SETTLE:
-                return Wait(SETTLE - age)
+            if timedelta(0) <= age < settle:
+                return Wait(settle - age)
         failure = seen or _uncorroborated(failure)
     elif failure.reason in (Reason.NO_WORKERS, Reason.SCHEDULER_UNREACHABLE):
         problem = find_problem(observation)
@@ -76,15 +87,22 @@ def reported(observation: Observation, status: Mapping[str, Any]) -> Ending | Wa
     return Ending(failure=failure, result=result)
 
 
-def _asked_for(observation: Observation, failure: Failure) -> bool:
-    """Whether the runner stopped because the job was cancelled, and not because its pod was to go."""
-    return failure.reason == Reason.CANCELLED and observation.job.spec.cancel
+def _is_plain(observation: Observation, failure: Failure) -> bool:
+    """Whether no pod has anything to say about it: the job was cancelled, or the signal was none that kills for
+    memory."""
+    if failure.reason == Reason.CANCELLED:
+        return observation.job.spec.cancel
+    return failure.reason == Reason.SIGNAL and failure.exit_code != KILLED
 
 
 def _corroborate(observation: Observation, failure: Failure) -> Failure | None:
     """The failure as the pods show it; None if they do not (yet) show anything."""
+    runner = observation.runner
     if failure.reason == Reason.CANCELLED:
-        return _stopped(observation.runner)
+        return _stopped(runner)
+    if failure.reason == Reason.SIGNAL:
+        killed = runner is not None and runner.oom_killed
+        return _out_of_memory(runner.name, KILLED).failure if runner is not None and killed else None
     if failure.reason == Reason.WORKERS_KILLED:
         dead = next((pod for pod in observation.workers if pod.oom_killed), None)
         if dead is None:
@@ -99,7 +117,7 @@ def _corroborate(observation: Observation, failure: Failure) -> Failure | None:
             message=f"worker pod {dead.name} was killed for exceeding {what}; raise "
             f"spec.cluster.workers.resources.limits.memory or work on smaller pieces. {failure.message or ''}".strip(),
         )
-    lost = scheduler_lost(observation)
+    lost = scheduler_lost(observation, claimed=True)
     return lost.failure if lost is not None else None
 
 
@@ -120,17 +138,18 @@ def _stopped(runner: Pod | None) -> Failure | None:
     return None
 
 
-def scheduler_lost(observation: Observation) -> Ending | None:
+def scheduler_lost(observation: Observation, claimed: bool = False) -> Ending | None:
     """The end of an attempt whose scheduler died: it keeps its state in memory only, so nothing can go on.
 
     Before the runner has reached it, a scheduler that does not stay up is a cluster that does not start (see
-    `problems`), not a lost one.
+    `problems`), not a lost one. A node that does not answer may come back, and its scheduler go on: it proves only what
+    the runner says (`claimed`).
     """
     report = observation.report
     connected = bool(report and (report.status.get("timings") or {}).get("connected"))
     if not connected:
         return None
-    dead = next((pod for pod in observation.schedulers if _died(pod)), None)
+    dead = next((pod for pod in observation.schedulers if _died(pod) or (claimed and pod.unreachable)), None)
     if dead is not None:
         if dead.oom_killed:
             return failed(
@@ -140,6 +159,8 @@ def scheduler_lost(observation: Observation) -> Ending | None:
             )
         ends = [end for each in dead.containers for end in each.terminations]
         how = f"its container ended with exit code {ends[0].exit_code}" if ends else dead.reason or "it was removed"
+        if dead.unreachable:
+            how = "its node does not answer"
         return infrastructure(Reason.SCHEDULER_LOST, f"scheduler pod {dead.name} was lost while the graph ran: {how}")
     alive = [pod for pod in observation.schedulers if not pod.deleting and not pod.ended]
     # Another one by when it started, as the kubelet said: no clock is compared with another.
@@ -177,12 +198,7 @@ def _unreported(runner: Pod, exit_code: int | None, reason: str) -> Ending:
     if runner.reason == "Evicted":
         return failed(Reason.RUNNER_EVICTED, f"runner pod {name} was evicted: {runner.message}")
     if reason == "OOMKilled":
-        return failed(
-            Reason.RUNNER_OOM_KILLED,
-            f"runner pod {name} was killed for exceeding its memory limit; raise spec.runner.resources.limits.memory "
-            "or keep the data on the workers",
-            exit_code=exit_code,
-        )
+        return _out_of_memory(name, exit_code)
     if exit_code is None:
         return infrastructure(
             Reason.RUNNER_LOST, f"runner pod {name} ended ({runner.reason or runner.phase}) {runner.message}".strip()
@@ -202,3 +218,12 @@ def _unreported(runner: Pod, exit_code: int | None, reason: str) -> Ending:
 def _disrupted(runner: Pod) -> Ending:
     words = runner.message or runner.reason or "evicted or preempted"
     return infrastructure(Reason.RUNNER_DISRUPTED, f"runner pod {runner.name} was disrupted: {words}")
+
+
+def _out_of_memory(runner: str, exit_code: int | None) -> Ending:
+    return failed(
+        Reason.RUNNER_OOM_KILLED,
+        f"runner pod {runner} was killed for exceeding its memory limit; raise spec.runner.resources.limits.memory "
+        "or keep the data on the workers",
+        exit_code=exit_code,
+    )

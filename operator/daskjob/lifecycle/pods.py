@@ -50,6 +50,8 @@ class Pod:
     gone_by: datetime | None = None
     #: Why it is not on a node, in the scheduler's words.
     unschedulable: str | None = None
+    #: Its node does not answer: Kubernetes takes it for not ready, though its containers, when last heard of, were.
+    unreachable: bool = False
     #: Evicted, preempted, drained: not the pod's own doing.
     disrupted: bool = False
     reason: str = ""
@@ -96,6 +98,8 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
     scheduled = conditions.get("PodScheduled") or {}
     names = [each["name"] for each in (body.get("spec") or {}).get("containers") or ()]
     states = {each.get("name"): each for each in status.get("containerStatuses") or ()}
+    gates = (body.get("spec") or {}).get("readinessGates")
+    ready = bool(states) and not gates and all(each.get("ready") for each in states.values())
     return Pod(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -106,6 +110,7 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         deleting=bool(metadata.get("deletionTimestamp")),
         gone_by=from_text(metadata.get("deletionTimestamp")),
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
+        unreachable=ready and (conditions.get("Ready") or {}).get("status") in ("False", "Unknown"),
         disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",
         reason=status.get("reason") or "",
         message=status.get("message") or "",

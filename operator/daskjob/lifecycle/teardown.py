@@ -22,15 +22,10 @@ def delete_leftovers(observation: Observation) -> list[Action]:
 def tear_down(observation: Observation, why: str, keep_cluster: bool = False) -> list[Action]:
     """What to remove once the outcome of the last attempt is recorded. The runner's pod stays, for its logs, if it
     ends. `why`: for the log; `keep_cluster`: for a person to look at."""
-    actions = delete_leftovers(observation)
+    actions = [*delete_leftovers(observation), *_delete_stray_group(observation)]
     cluster, runner, report = observation.cluster, observation.runner, observation.report
     if cluster is not None and not cluster.deleting and not keep_cluster:
         actions.append(Delete(cluster, why))
-    group = observation.group
-    if cluster is None and group is not None and not group.adopted:
-        # dask-kubernetes gives a group its owner only after it was made: this one was left without.
-        owned = Owned("DaskWorkerGroup", group.name, group.uid, observation.job.status.attempt or 0)
-        actions.append(Delete(owned, "its cluster is gone"))
     if runner is not None and not runner.ended and not runner.deleting:
         pod = Owned("Pod", runner.name, runner.uid, runner.attempt)
         # A report can be ahead of the kubelet's word that its writer runs.
@@ -46,13 +41,22 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
 
 def remove_all(observation: Observation) -> list[Action]:
     """What to remove of a job that is being deleted itself: all that runs."""
-    actions = delete_leftovers(observation)
+    actions = [*delete_leftovers(observation), *_delete_stray_group(observation)]
     cluster, runner = observation.cluster, observation.runner
     if cluster is not None and not cluster.deleting:
         actions.append(Delete(cluster, "its job is being deleted"))
     if runner is not None and not runner.ended and not runner.deleting:
         actions.append(Delete(Owned("Pod", runner.name, runner.uid, runner.attempt), "its job is being deleted"))
     return actions
+
+
+def _delete_stray_group(observation: Observation) -> list[Action]:
+    """dask-kubernetes gives a group its owner only after it was made, and its cluster may have gone before."""
+    group = observation.group
+    if group is None or group.adopted or observation.cluster is not None:
+        return []
+    owned = Owned("DaskWorkerGroup", group.name, group.uid, observation.job.status.attempt or 0)
+    return [Delete(owned, "its cluster is gone")]
 
 
 def _overdue(observation: Observation) -> bool:
