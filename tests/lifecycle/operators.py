@@ -34,7 +34,7 @@ class Operator:
         #: How far its clock is ahead of the API server's.
         self.skew = timedelta()
         self.client = ModelClient(world.server, world.text)
-        self.client.meanwhile = {"hear": self._hear, "aside": self._look_aside}
+        self.client.meanwhile = {"hear": self._hear, "aside": self._look_aside, "user": self._be_edited}
         self.watch = Watch()
         world.server.watches.append(self.watch)
         self.begin()
@@ -98,8 +98,15 @@ class Operator:
     async def _hear(self) -> None:
         self.deliver_all()
 
+    async def _be_edited(self) -> None:
+        """Somebody wants another run of the job."""
+        _, name = self.active[-1]
+        if self.world.server.find("DaskJob", name) is not None:
+            self.world.ask_to_rerun(name, "meanwhile")
+
     async def _look_aside(self) -> None:
-        """Another worker's pass over another job."""
+        """Another worker's pass over another job, after news came in."""
+        self.deliver_all()
         others = sorted(set(self.store.jobs()) - set(self.active))
         if others:
             await self._pass(others[0])

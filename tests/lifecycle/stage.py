@@ -47,6 +47,8 @@ class Stage(RuleBasedStateMachine):
         self.operators = [Operator(self.world, self.loop, limits) for _ in range(2)]
         self.one_leader, self.leader = one_leader, 0
         self.at_rest: object = None
+        #: So many runners are still to be drained from their nodes.
+        self.unlucky = 0
         #: When each runner, by its pod's UID, last said something.
         self.spoke: dict[str, datetime] = {}
 
@@ -129,6 +131,10 @@ class Stage(RuleBasedStateMachine):
                 for each in self.world.pods()
             )
             started = "firstWorker" in said.get("timings", {})
+            if started and self.unlucky and "deletionTimestamp" not in runner["metadata"]:
+                self.unlucky -= 1
+                self.world.evict(runner, disrupted=True)
+                continue
             if said.get("outcome"):
                 self.world.end(runner, 0, "Completed")
             elif report["spec"].get("cancel") and self.world.polite:
@@ -286,10 +292,6 @@ class Stage(RuleBasedStateMachine):
         spec = {key: value for key, value in {**job["spec"], **fields}.items() if value is not None}
         if spec != job["spec"]:
             self.server.update("DaskJob", name, spec=spec)
-
-    def ask_to_rerun(self, name: str, text: str) -> None:
-        metadata = self.server.objects["DaskJob", name]["metadata"]
-        self.server.update("DaskJob", name, metadata={**metadata, "annotations": {c.RERUN_ANNOTATION: text}})
 
     def ended_after(self, began: datetime, name: str = "sum") -> float:
         """Seconds until the end was recorded."""

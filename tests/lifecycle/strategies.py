@@ -17,7 +17,7 @@ SOURCES = [None, {"inline": "def f(): return 1"}, {"configMap": {"name": "code"}
 CODE = [{"entrypoint": "m:f", **more} for more in ({}, {"args": [1]}, {"source": SOURCES[1]})]
 WORKERS = [{"replicas": 2}, {"replicas": 2, "minWorkers": 2}, {"adaptive": {"minimum": 1, "maximum": 3}}]
 RUNNERS = [*[{}] * 9, {"template": {"spec": {"hostNetwork": True}}}]
-FAULTS = ["transient", "timeout", "conflict", "forbidden", "refused", "crash", "hear", "aside", "aside"]
+FAULTS = ["transient", "timeout", "conflict", "forbidden", "refused", "crash", "hear", "aside", "aside", "user"]
 FATES = ["ok"] * 8 + FAULTS
 #: Reasons that a runner may give, right and wrong ones.
 REASONS = ["TaskFailed", "WorkersKilled", "SchedulerLost", "NoWorkers", "Cancelled", "RunnerDisrupted", "", "none"]
@@ -75,6 +75,7 @@ EDITS: list[tuple[str, list[Any]]] = [
 LIMITS = [Limits(), Limits(1, 0), Limits(0, 1), Limits(2, 1)]
 
 examples = int(os.environ.get("DASKJOB_EXAMPLES") or (2000 if os.environ.get("CI") else 250))
+just_jobs = st.just({"DaskJob"})
 watched = st.sampled_from(sorted(BY_KIND))
 operators = st.sampled_from([0, 0, 0, 1])
 names = st.sampled_from(["sum", "sum", "sum", *JOBS])

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from daskjob.api import constants as c
 from daskjob.control.client import BY_KIND
 from daskjob.lifecycle.queueing import Limits
 
@@ -28,6 +29,7 @@ from .strategies import (
     REASONS,
     examples,
     indexes,
+    just_jobs,
     names,
     operators,
     plans,
@@ -35,7 +37,7 @@ from .strategies import (
     watched,
 )
 from .users import Users
-from .world import JOBS, a_past, component_of, is_running
+from .world import JOBS, a_past, component_of, is_running, labels_of
 
 
 class Machine(Users):
@@ -46,6 +48,7 @@ class Machine(Users):
         applied=st.lists(specs(), min_size=1, max_size=3),
         veteran=st.sampled_from([False, False, False, True]),
         ahead=st.integers(0, 4),
+        unlucky=st.sampled_from([0, 0, 1, 3]),
     )
     def begin(
         self,
@@ -55,14 +58,17 @@ class Machine(Users):
         applied: list[dict[str, Any]],
         veteran: bool,
         ahead: int,
+        unlucky: int,
     ) -> None:
-        """`veteran`: the first job has a past, and runs anew; `ahead`: how far all jobs are on their way."""
+        """`veteran`: the first job has a past, and runs anew; `ahead`: how far all jobs are on their way; `unlucky`:
+        how many runners are drained from their nodes at the end."""
         self.prepare(skew, limits, one_leader)
+        self.unlucky = unlucky
         for name, spec in zip(JOBS, applied, strict=False):
             self.apply_job(name, spec)
         if veteran and "managedBy" not in applied[0]:
             self.server.update("DaskJob", "sum", status=a_past())
-            self.ask_to_rerun("sum", "once more")
+            self.world.ask_to_rerun("sum", "once more")
         self.operator(0).deliver_all()
         if ahead:
             self.go_on(which=0, seconds=0)
@@ -104,7 +110,7 @@ class Machine(Users):
             operator.watch.events[kind].popleft()
         operator.deliver(kind, count)
 
-    @rule(which=operators, kinds=st.sets(watched) | watched.map(lambda late: set(BY_KIND) - {late}))
+    @rule(which=operators, kinds=st.sets(watched) | watched.map(lambda late: set(BY_KIND) - {late}) | just_jobs)
     def hear_some(self, which: int, kinds: set[str]) -> None:
         """One watch is ahead of another."""
         operator = self.operator(which)
@@ -158,8 +164,9 @@ class Machine(Users):
         which=st.sampled_from(["runner", "scheduler", "worker"]),
         index=indexes,
         how=st.sampled_from(["oom", "crash", "evict", "drain"]),
+        heard=st.booleans(),
     )
-    def harm_a_pod(self, which: str, index: int, how: str) -> None:
+    def harm_a_pod(self, which: str, index: int, how: str, heard: bool) -> None:
         running = [each for each in self.world.pods() if is_running(each)]
         pods = [each for each in running if component_of(each) == which] or running
         pod = pods[index % len(pods)]
@@ -169,7 +176,7 @@ class Machine(Users):
             self.world.end(pod, 1, "Error")
         else:
             self.world.evict(pod, disrupted=how == "drain")
-        self.operator(0).deliver_all()
+        self.tell(labels_of(pod)[c.JOB_LABEL], heard)
 
     @precondition(lambda self: any(map(is_running, self.world.pods())))
     @rule(chosen=st.sets(indexes, min_size=1, max_size=3), noticed=st.booleans())

@@ -76,5 +76,5 @@ class Users(Stage):
     @precondition(lambda self: self.jobs())
     @rule(name=names, text=st.sampled_from(["", "a", "b"]), heard=heard)
     def rerun(self, name: str, text: str, heard: bool) -> None:
-        self.ask_to_rerun(self.one(name), text)
+        self.world.ask_to_rerun(self.one(name), text)
         self.tell(name, heard)

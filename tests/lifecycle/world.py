@@ -85,6 +85,12 @@ class World:
     def pod_time(self) -> str:
         return to_text(self.now + self.skew)
 
+    # Users.
+
+    def ask_to_rerun(self, name: str, text: str) -> None:
+        metadata = self.server.objects["DaskJob", name]["metadata"]
+        self.server.update("DaskJob", name, metadata={**metadata, "annotations": {c.RERUN_ANNOTATION: text}})
+
     # The garbage collector.
 
     def collect(self) -> bool:

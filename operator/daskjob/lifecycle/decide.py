@@ -194,7 +194,7 @@ def _run(observation: Observation, attempt: Attempt, new: bool = False) -> Decis
     wait = [ending.delay] if isinstance(ending, Wait) else []
     wait += [moment - observation.now for moment in deadlines.moments(observation, attempt)]
     runner = observation.runner
-    if runner is not None and runner.gone_by is not None:
+    if runner is not None and runner.gone_by is not None and not _unreachable(observation, runner.gone_by):
         wait.append(runner.gone_by + teardown.NODE_PATIENCE - observation.now)
     actions: list[Action] = [*teardown.delete_leftovers(observation), *missing, *scale(observation)]
     events: tuple[Event, ...] = ()
