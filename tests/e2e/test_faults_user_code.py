@@ -117,7 +117,7 @@ def run(kube: Kube, name: str) -> Job:
 
 
 @pytest.fixture(scope="module")
-def runs(request: pytest.FixtureRequest, release: Release) -> Iterator[Together[Job]]:
+def written(request: pytest.FixtureRequest, release: Release) -> Iterator[Together[Job]]:
     here = [item.callspec.params["name"] for item in request.session.items if item.path == request.path]
     together = Together(partial(make_namespace, release.kube), {name: partial(run, name=name) for name in here})
     with unharmed(release):
@@ -126,8 +126,8 @@ def runs(request: pytest.FixtureRequest, release: Release) -> Iterator[Together[
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_user_code(request: pytest.FixtureRequest, runs: Together[Job], name: str) -> None:
-    case, job = CASES[name], runs.result(name, request)
+def test_user_code(request: pytest.FixtureRequest, written: Together[Job], name: str) -> None:
+    case, job = CASES[name], written.result(name, request)
     status = job.status()
     assert [each["number"] for each in status["attempts"]] == [1], "an application's failure is not tried again"
     if case.reason:

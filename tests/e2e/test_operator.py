@@ -267,6 +267,6 @@ def test_listed_namespaces(reinstalled: Release, kube: Kube) -> None:
         job = apply(kube, manifest("served", SLEEP, [0]))
         assert result_of(job.end()) == 0
         job.is_clean()
-        assert stranger.status() == {}
+        assert stranger.status() == {"observedGeneration": -1}
     finally:
         other.delete("namespace", other.namespace)
