@@ -80,8 +80,10 @@ class Runs:
 
 @pytest.fixture(scope="session")
 def runs(request: pytest.FixtureRequest, release: Release) -> Iterator[Runs]:
-    here = [item for item in request.session.items if "runs" in getattr(item, "fixturenames", ())]
-    wanted = [(call.params["folder"], call.params["image"]) for call in (item.callspec for item in here)]
+    # By its folder too: another tier's parameter may have this fixture's name.
+    here = [item for item in request.session.items if item.path.parent == Path(__file__).parent]
+    calls = [item.callspec for item in here if "runs" in getattr(item, "fixturenames", ())]
+    wanted = [(call.params["folder"], call.params["image"]) for call in calls]
     runs = Runs(release.kube, list(dict.fromkeys(wanted)))
     yield runs
     runs.close()
