@@ -5,7 +5,6 @@ And sees to it that tests whose victim is the cluster itself come last.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -100,7 +99,3 @@ def run(request: pytest.FixtureRequest, runs: Runs, folder: Path, image: str | N
         yield future.result()
     finally:
         kube.delete("namespace", kube.namespace)
-
-
-#: A node that vanishes is run by hand: it takes the machine's network apart.
-collect_ignore = [] if os.environ.get("DASKJOB_FAULTS") == "all" else ["test_faults_node.py"]

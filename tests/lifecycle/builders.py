@@ -47,10 +47,17 @@ def running(component: str, number: int = 0, since: float = 50, **changes: Any) 
     return a_pod(component, number, phase="Running", containers=(container,), **changes)
 
 
-def ended(component: str, exit_code: int = 0, reason: str = "", message: str = "", **changes: Any) -> Pod:
+def ended(
+    component: str,
+    exit_code: int = 0,
+    reason: str = "",
+    message: str = "",
+    finished: datetime | None = None,
+    **changes: Any,
+) -> Pod:
     """A pod whose only container ended, and stays so."""
     word = reason or ("Completed" if exit_code == 0 else "Error")
-    container = Container(component, terminated=Termination(exit_code, word, message))
+    container = Container(component, terminated=Termination(exit_code, word, message, finished=finished))
     phase = "Succeeded" if exit_code == 0 else "Failed"
     return a_pod(component, **{"phase": phase, "containers": (container,), **changes})
 

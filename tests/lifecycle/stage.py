@@ -116,7 +116,7 @@ class Stage(RuleBasedStateMachine):
 
     def say_failure(self, runner: Body, reason: str, message: str) -> None:
         failure = {"reason": reason or "?", "message": message}
-        self.world.say(runner, outcome="Failed", failure=failure, timings={"graphFinished": self.world.pod_time()})
+        self.world.say(runner, outcome="Failed", failure=failure)
 
     def run_runners(self) -> None:
         """Each goes one step towards its end, if it has workers; one that has time hangs until it is told to stop."""

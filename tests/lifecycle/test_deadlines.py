@@ -85,7 +85,7 @@ def test_and_another_follows_if_there_may_be_one() -> None:
 def test_what_kept_it_from_starting_is_told(field: str) -> None:
     """It is where the time went, and what there is to mend."""
     image = waiting("worker", "ImagePullBackOff", "no such image")
-    scene = a_job().accepted().cluster().workers(image).with_spec(**{field: 60})
+    scene = a_job().accepted().cluster().workers(image).with_spec(**{field: 60}).fresh()
     assert "never started: pod sum-3f2a9-1-worker (worker): ImagePullBackOff: no such image" in message_of(
         scene.decide()
     )

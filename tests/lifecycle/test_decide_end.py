@@ -12,6 +12,7 @@ from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.status import Timings
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.actions import Cancel, CreateRunner, Delete
+from daskjob.lifecycle.decision import Decision
 from daskjob.lifecycle.outcome import NODE_SETTLE, SETTLE
 from daskjob.lifecycle.pods import Pod
 
@@ -22,7 +23,7 @@ SEVEN = {"type": "int", "value": "7", "size": 1}
 
 
 def sealed(outcome: str = "Succeeded", **more: Any) -> Scene:
-    return a_job().started().says(outcome=outcome, **more)
+    return a_job().started().says(outcome=outcome, **more).fresh()
 
 
 def failed_with(reason: str, message: str = "boom", **more: Any) -> Scene:
@@ -172,8 +173,15 @@ def test_a_process_that_was_killed_may_have_been_for_its_memory(
     code: int, seconds_ago: int, pod: Pod, reason: str
 ) -> None:
     failure = {"reason": "Signal", "message": "killed", "exitCode": code}
-    scene = sealed("Failed", failure=failure, timings={"graphFinished": text(seconds_ago)})
+    scene = sealed("Failed", failure=failure, heartbeatTime=text(seconds_ago))
     assert end_of(scene.runner(pod))[0] == reason
+
+
+def test_a_failure_is_believed_only_after_asking() -> None:
+    """Of which class it is, and for what reason, is for good; a success needs no pod's word."""
+    scene = failed_with("TaskFailed").sees(fresh=False)
+    assert scene.decide() == Decision(scene.status, refresh=True)
+    assert end_of(sealed(result=SEVEN).sees(fresh=False))[0] == "Succeeded"
 
 
 def test_the_memory_limit_is_named() -> None:
@@ -188,9 +196,11 @@ def test_the_memory_limit_is_named() -> None:
 @pytest.mark.parametrize(("claim", "settle"), [("WorkersKilled", SETTLE), ("SchedulerLost", NODE_SETTLE)])
 def test_the_kubelet_gets_a_moment_to_say_what_it_saw(claim: str, settle: timedelta) -> None:
     def scene(seconds_ago: float) -> Scene:
-        timings = {"connected": text(40), "graphFinished": text(seconds_ago)}
-        return failed_with(claim, timings=timings).workers(running("worker"))
+        return failed_with(claim, heartbeatTime=text(seconds_ago)).workers(running("worker"))
 
+    last_words = message("Failed", failure={"reason": claim, "message": "boom"})
+    unsealed = scene(1).report().runner(ended("runner", 1, message=last_words, finished=ago(1)))
+    assert unsealed.decide().again == scene(1).decide().again
     waits = scene(1).decide()
     assert not waits.status.finished
     assert waits.again == settle - timedelta(seconds=1)
@@ -322,7 +332,7 @@ def test_a_lost_worker_is_no_end() -> None:
     ],
 )
 def test_a_runner_is_told_to_stop_then_made_to(runner: Pod | None, seconds_ago: float, expected: list[str]) -> None:
-    scene = a_job().started().finished(ConditionType.FAILED, seconds_ago).sees(runner=runner, cluster=None)
+    scene = a_job().started().finished(ConditionType.FAILED, seconds_ago).sees(runner=runner, cluster=None).fresh()
     actions = scene.decide().actions
     assert [each.target.kind if isinstance(each, Delete) else type(each).__name__ for each in actions] == expected
     assert not any(isinstance(each, Cancel) for each in scene.report(cancel=True).decide().actions)

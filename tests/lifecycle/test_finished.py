@@ -14,13 +14,13 @@ from daskjob.lifecycle.actions import DeleteJob
 from daskjob.lifecycle.decision import Decision
 from daskjob.lifecycle.finished import CLEANUP_CHECK
 
-from .builders import Scene, a_job, ended, running
+from .builders import Scene, a_job, ago, ended, running
 
 
 def ends(outcome: str = "Succeeded", reason: str = "TaskFailed", **spec: Any) -> Scene:
     """The report tells of the end just now."""
     more = {"failure": {"reason": reason, "message": "boom"}} if outcome == "Failed" else {}
-    return a_job().with_spec(**spec).started().says(outcome=outcome, **more)
+    return a_job().with_spec(**spec).started().says(outcome=outcome, **more).fresh()
 
 
 def deletes(decision: Decision) -> list[str]:
@@ -74,7 +74,7 @@ def kept(seconds_ago: float, seconds: int = 60) -> Scene:
     """It failed so many seconds ago, its cluster to be kept for so many."""
     scene = a_job().with_spec(cleanup={"afterFailureSeconds": seconds}).started().runner(ended("runner", 1))
     scene = scene.finished(ConditionType.FAILED, seconds_ago).with_status(failure=Failure("TaskFailed"))
-    return scene.with_condition(ConditionType.CLUSTER_READY, "False", "Kept", seconds_ago)
+    return scene.with_condition(ConditionType.CLUSTER_READY, "False", "Kept", seconds_ago).fresh()
 
 
 @pytest.mark.parametrize(("seconds_ago", "goes"), [(59, False), (60, True), (6000, True)])
@@ -98,6 +98,24 @@ def test_one_that_somebody_removed_is_not_waited_for() -> None:
     assert cluster_ready(kept(30).cluster(deleting=True))[0] == "CleaningUp"
 
 
+def test_one_whose_time_is_up_when_its_attempt_fails_says_that_its_cluster_is_kept() -> None:
+    """Another attempt would have followed."""
+    scene = ends("Failed", cleanup=BOTH, backoffLimit=1, activeDeadlineSeconds=60)
+    assert scene.decide().status.summary == "DeadlineExceeded"
+    assert deletes(scene.decide()) == []
+    assert cluster_ready(scene)[0] == "Kept"
+
+
+def test_what_lingers_is_looked_for_but_not_all_the_time() -> None:
+    """A watch that was broken does not tell of an end that it missed."""
+    scene = a_job().started().finished(seconds_ago=30).runner(running("runner", deleting=True))
+    assert scene.decide().refresh
+    assert not scene.fresh().decide().refresh
+    assert not scene.sees(looked=ago(9)).decide().refresh
+    assert scene.sees(looked=ago(10)).decide().refresh
+    assert not scene.gone().decide().refresh
+
+
 def test_a_runner_is_not_kept() -> None:
     """It is done, and its log stays."""
     decision = kept(30).runner(running("runner")).says(outcome="Failed").decide()
@@ -109,7 +127,8 @@ def test_a_runner_is_not_kept() -> None:
 
 def over(seconds_ago: float, ttl: int | None, **changes: Any) -> Scene:
     scene = a_job().with_spec(ttlSecondsAfterFinished=ttl).started().finished(seconds_ago=seconds_ago)
-    return scene.with_condition(ConditionType.CLEANED_UP, "True", "CleanedUp", seconds_ago).gone().sees(**changes)
+    scene = scene.with_condition(ConditionType.CLEANED_UP, "True", "CleanedUp", seconds_ago)
+    return scene.gone().sees(**changes).fresh()
 
 
 @pytest.mark.parametrize(

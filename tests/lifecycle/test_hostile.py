@@ -100,7 +100,7 @@ def test_a_hostile_termination_message(message: str) -> None:
 def test_what_is_left_when_the_api_server_refuses(message: str, kind: str, refusal: str) -> None:
     failure = {"reason": "TaskFailed", "message": message, "exceptionType": kind, "traceback": message}
     scene = a_job().started().says(outcome="Failed", failure=failure, result={"type": kind or "x", "value": message})
-    whole = decide(scene.observe()).status
+    whole = decide(scene.fresh().observe()).status
     reduced = reduce(whole, scene.status, refusal)
     check(reduced)
     STATUS["DaskJob"].validate(to_dict(reduced))

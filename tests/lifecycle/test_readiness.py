@@ -14,7 +14,7 @@ from .builders import Scene, a_job, a_pod
 
 TURN = Turn(1, Reason.OPERATOR_LIMIT, "place 1 of those that wait: 2 jobs run, and 2 may")
 PENDING = a_job().accepted().cluster().workers(a_pod("worker", unschedulable="0/1 nodes")).runner().report()
-FAILED = a_job().started().says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom"})
+FAILED = a_job().started().says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom"}).fresh()
 
 
 def said(status: DaskJobStatus) -> dict[str, str]:

@@ -218,8 +218,8 @@ def test_pauses_double_up_to_the_longest(backoff: dict[str, int], failures: int,
 
 def failing(**spec: Any) -> Scene:
     """An attempt that runs, with a report that says that a task failed."""
-    scene = a_job().with_spec(backoffLimit=2, **spec).started()
-    return scene.says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom", "exceptionType": "E"})
+    failure = {"reason": "TaskFailed", "message": "boom", "exceptionType": "E"}
+    return a_job().with_spec(backoffLimit=2, **spec).started().says(outcome="Failed", failure=failure).fresh()
 
 
 def test_a_failed_attempt_is_recorded_before_it_is_removed_and_another_one_follows() -> None:
@@ -353,7 +353,7 @@ def test_a_node_that_does_not_answer_is_not_waited_for_for_ever(seconds_ago: flo
 
 @pytest.mark.parametrize(("seconds_ago", "expected"), [(29, [Cancel]), (30, [Delete])])
 def test_a_runner_that_goes_on_is_told_to_stop_then_made_to(seconds_ago: float, expected: list[type]) -> None:
-    scene = a_job().started().retrying(due_in=0).closed(seconds_ago=seconds_ago).sees(cluster=None)
+    scene = a_job().started().retrying(due_in=0).closed(seconds_ago=seconds_ago).sees(cluster=None).fresh()
     assert [type(each) for each in scene.decide().actions] == expected
 
 

@@ -190,6 +190,15 @@ def test_one_that_cannot_be_made_fails_as_a_run_of_its_own() -> None:
     assert again.status.run == 2
 
 
+def test_an_edit_between_two_attempts_that_cannot_be_made_fails_the_new_run_alone() -> None:
+    scene = on_change(a_job().accepted().retrying(due_in=5).with_status(run=1, spec_digest="one").gone())
+    decision = scene.that_is(spec_problem="spec.runner: no").fresh().decide()
+    status = decision.status
+    assert [(each.run, each.outcome) for each in status.history] == [(1, Outcome.SUPERSEDED)]
+    assert (status.run, status.phase, status.summary) == (2, Phase.FAILED, "InvalidSpec")
+    assert [each.reason for each in decision.events] == ["NewRun", "InvalidSpec"]
+
+
 def test_ttl_does_not_take_a_job_that_is_to_run_anew() -> None:
     assert starts(ran().with_spec(ttlSecondsAfterFinished=0).that_is(rerun="1").fresh().decide()) == [2]
 

@@ -82,7 +82,7 @@ def test_an_outcome_is_worth_more_than_an_order_that_came_too_late() -> None:
 
 
 def test_a_failure_too_and_its_next_attempt_is_suspended() -> None:
-    scene = a_job().with_spec(suspend=True, backoffLimit=1).started()
+    scene = a_job().with_spec(suspend=True, backoffLimit=1).started().fresh()
     status = scene.says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom"}).decide().status
     assert (status.phase, status.retries) == (Phase.SUSPENDED, Retries(application=1))
     assert status.attempts[-1].reason == "TaskFailed"
@@ -90,7 +90,7 @@ def test_a_failure_too_and_its_next_attempt_is_suspended() -> None:
 
 
 def test_a_runner_that_goes_on_is_made_to_stop() -> None:
-    scene = suspended(a_job().with_spec(suspend=True).started(), 30).sees(cluster=None)
+    scene = suspended(a_job().with_spec(suspend=True).started(), 30).sees(cluster=None).fresh()
     assert kinds(scene.decide()) == ["Pod"]
     assert suspended(a_job().with_spec(suspend=True).started()).gone().decide().again is None
 
@@ -141,6 +141,7 @@ def test_resuming_starts_a_fresh_attempt_whose_time_is_counted_from_there() -> N
     status = decision.status
     assert (status.start_time, status.retries) == (to_seconds_text(NOW), Retries(1))
     assert [each.outcome for each in status.attempts] == [Outcome.SUSPENDED, None]
+    assert [each.reason for each in decision.events] == ["JobResumed", "Started"]
     assert decision.again is not None
     assert decision.again <= timedelta(seconds=100)
 
@@ -221,7 +222,7 @@ def test_the_runner_is_asked_first() -> None:
 @pytest.mark.parametrize("reason", ["Cancelled", "TaskFailed", "SchedulerLost"])
 def test_its_outcome_ends_the_job_whatever_the_limits(reason: str) -> None:
     scene = cancelled(a_job().started(), 2).says(outcome="Failed", failure={"reason": reason, "message": "x"})
-    decision = scene.with_spec(cleanup={"afterFailureSeconds": 60}).decide()
+    decision = scene.with_spec(cleanup={"afterFailureSeconds": 60}).fresh().decide()
     assert decision.status.is_true(ConditionType.FAILED)
     assert reason_of(decision) == reason
     assert decision.status.retries is None
@@ -262,7 +263,7 @@ def test_what_kills_it_meanwhile_is_no_reason_to_try_again() -> None:
 
 def test_a_cancelled_job_leaves_no_cluster_to_look_at() -> None:
     scene = cancelled(a_job().started(), 2).says(outcome="Failed", failure={"reason": "Cancelled", "message": "x"})
-    decision = scene.with_spec(cleanup={"afterFailureSeconds": 60}).decide()
+    decision = scene.with_spec(cleanup={"afterFailureSeconds": 60}).fresh().decide()
     assert "DaskCluster" in kinds(decision)
 
 

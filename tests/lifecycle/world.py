@@ -256,7 +256,7 @@ class World:
             if "deletionTimestamp" in pod["metadata"] and pod["metadata"]["uid"] not in self.lost:
                 if self.polite and component_of(pod) == "runner" and is_running(pod):
                     failure = {"reason": "Cancelled", "message": "told to stop"}
-                    self.say(pod, outcome="Failed", failure=failure, timings={"graphFinished": self.pod_time()})
+                    self.say(pod, outcome="Failed", failure=failure)
                 self.server.remove("Pod", pod["metadata"]["name"])
                 acted = True
         return acted
@@ -293,7 +293,7 @@ class World:
         if report is None or report.get("status", {}).get("outcome"):
             return False
         before = report.get("status", {})
-        status = {**before, **parts, "protocol": 1, "seq": before.get("seq", 0) + 1}
+        status = {**before, **parts, "protocol": 1, "seq": before.get("seq", 0) + 1, "heartbeatTime": self.pod_time()}
         status["timings"] = {**before.get("timings", {}), **parts.get("timings", {})}
         status = json.loads(json.dumps(status))
         try:

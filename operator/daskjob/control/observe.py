@@ -13,7 +13,7 @@ from daskjob.api.spec import DaskJobSpec, digest, parse_spec
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.control.client import Body
-from daskjob.lifecycle.observation import Deployment, Group, Job, Observation, Owned, Problem, Report, Turn
+from daskjob.lifecycle.observation import Deployment, Group, Job, Observation, Owned, Report
 from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
 
 #: What is deleted by itself when it is left over; the rest goes with its owner.
@@ -50,19 +50,9 @@ def _foreign(spec: DaskJobSpec, phase: object) -> str | None:
     return None
 
 
-def observe(
-    job: Job,
-    bodies: Iterable[Body],
-    now: datetime,
-    *,
-    source_found: bool | None = None,
-    refusal: Problem | None = None,
-    warnings: tuple[str, ...] = (),
-    fresh: bool = False,
-    written: datetime | None = None,
-    turn: Turn | None = None,
-) -> Observation:
-    """The observation of a job. `bodies`: all objects labelled with its name; those of another UID are passed over."""
+def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
+    """What the objects say of a job. `bodies`: all that are labelled with its name; those of another UID are passed
+    over. What else a decision looks at is for the caller to add."""
     current = job.status.attempt or 0
     cluster = group = report = None
     deployments: list[Deployment] = []
@@ -110,12 +100,6 @@ def observe(
         runner=next(iter(pods["runner"]), None),
         report=report,
         leftovers=tuple(leftovers),
-        source_found=source_found,
-        refusal=refusal,
-        warnings=warnings,
-        turn=turn or Turn(),
-        fresh=fresh,
-        written=written,
     )
 
 

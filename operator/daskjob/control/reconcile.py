@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from daskjob.api import constants as c
 from daskjob.api.codec import to_dict
-from daskjob.api.constants import Outcome, Reason
+from daskjob.api.constants import Reason
 from daskjob.api.status import Attempt, DaskJobStatus
-from daskjob.api.times import from_text
 from daskjob.control import metrics
 from daskjob.control.client import BY_KIND, CONFIG_MAPS, DASK_JOBS, EVENTS, WATCHED, Body, KubeClient
 from daskjob.control.errors import ApiError, ErrorKind
@@ -21,7 +20,6 @@ from daskjob.control.perform import Performer
 from daskjob.control.slots import Slots
 from daskjob.control.store import Key, Store
 from daskjob.errors import SpecError
-from daskjob.lifecycle import teardown
 from daskjob.lifecycle.deadlines import SILENCE
 from daskjob.lifecycle.decide import decide, wants_run
 from daskjob.lifecycle.decision import Decision
@@ -37,8 +35,6 @@ from daskjob.manifests.runner import runner_pod
 logger = logging.getLogger(__name__)
 
 NO_LIMITS = Limits()
-#: How long what is left of an attempt may be seen before the API server is asked whether it is still there.
-LINGERING = timedelta(seconds=10)
 
 
 @dataclass
@@ -62,15 +58,6 @@ class Memory:
             self.heard = observation.now
         self.said = said
         return replace(observation, heard=self.heard)
-
-    def doubts(self, observation: Observation) -> bool:
-        """Whether what is left of an attempt that has ended may be gone by now, and its end have been missed: a watch
-        that was broken begins again with a list, and a list tells of no end."""
-        status = observation.job.status
-        ended = from_text(status.current.completion_time) if status.current is not None else None
-        if status.open is not None or ended is None or teardown.is_clean(observation):
-            return False
-        return observation.now >= max(ended, self.looked or ended) + LINGERING
 
 
 class Reconciler:
@@ -115,7 +102,7 @@ class Reconciler:
             memory = self._memories[key] = Memory(job.uid)
         observation = await self._observe(key, job, memory)
         decision = self._decide(key, observation)
-        if decision.refresh or _ends_in_failure(observation, decision) or memory.doubts(observation):
+        if decision.refresh:
             await self._refresh(key, job)
             memory.looked = observation.now
             body = self._store.job(key)
@@ -168,10 +155,10 @@ class Reconciler:
 
     async def _observe(self, key: Key, job: Job, memory: Memory, fresh: bool = False) -> Observation:
         now = self._clock()
-        observation = observe(
-            job, self._store.owned(key), now, refusal=memory.refusal, fresh=fresh, written=memory.written
+        observation = observe(job, self._store.owned(key), now)
+        observation = memory.listen(
+            replace(observation, refusal=memory.refusal, fresh=fresh, written=memory.written, looked=memory.looked)
         )
-        observation = memory.listen(observation)
         heard = observation.report is not None and bool(observation.report.status)
         if job.status.finished or job.deleting or heard:
             return observation
@@ -292,12 +279,6 @@ class Reconciler:
                 metrics.ORPHANS.labels(target.kind).inc()
                 continue
             self._store.forget(target.kind, key[0], target.name, target.uid)
-
-
-def _ends_in_failure(observation: Observation, decision: Decision) -> bool:
-    """Whether an attempt is to end by a failure: why, and of which class, is for good, so no late watch may say it."""
-    last = decision.status.current
-    return observation.job.status.open is not None and last is not None and last.outcome == Outcome.FAILED
 
 
 def _silent_pods(observation: Observation) -> list[str]:

@@ -89,22 +89,19 @@ class Store:
     def jobs(self) -> list[Key]:
         return list(self._by_job)
 
-    def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> set[Key]:
-        """Makes the store say of that kind what a list said; returns the jobs that this concerns.
+    def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> None:
+        """Makes the store say of that kind what a list said.
 
         `known`: the UIDs of what the list would have had, if it still existed. What came in since the list was asked
         for is newer, and stays.
         """
         listed = {body["metadata"]["uid"]: body for body in bodies}
-        touched = {job for body in listed.values() if (job := self.put(body)) is not None}
+        for body in listed.values():
+            self.put(body)
         for identity, body in list(self._bodies.items()):
             uid = body["metadata"]["uid"]
             if identity[0] == kind and uid in known and uid not in listed:
-                job = self._belongs(body)
-                if job is not None:
-                    touched.add(job)
                 self._forget(identity)
-        return touched
 
     def uids(self, kind: str, namespace: str | None) -> set[str]:
         """The UIDs of all known objects of a kind; `namespace`: of one namespace, or (None) of all."""

@@ -31,6 +31,7 @@ REMOVAL_CHECK = timedelta(seconds=10)
 QUEUE_CHECK = timedelta(seconds=30)
 
 SUSPENDED = Event(Reason.JOB_SUSPENDED, "the job is suspended")
+RESUMED = Event(Reason.JOB_RESUMED, "the job goes on")
 
 
 def decide(observation: Observation) -> Decision:
@@ -45,8 +46,16 @@ def decide(observation: Observation) -> Decision:
         # Somebody's finalizer may hold the job for long; the garbage collector waits for it, its pods need not.
         return Decision(job.status, tuple(teardown.remove_all(observation)))
     decision = _decide(observation)
+    if not observation.fresh and (_fails(observation, decision) or teardown.lingers(observation)):
+        return Decision(job.status, refresh=True)
     status = replace(decision.status, observed_generation=job.generation)
     return replace(decision, status=with_readiness(status, job.generation, observation.now))
+
+
+def _fails(observation: Observation, decision: Decision) -> bool:
+    """Whether an attempt is to end by a failure: why, and of which class, is for good, so no late watch may say it."""
+    last = decision.status.current
+    return observation.job.status.open is not None and last is not None and last.outcome == Outcome.FAILED
 
 
 def _decide(observation: Observation) -> Decision:
@@ -56,6 +65,8 @@ def _decide(observation: Observation) -> Decision:
     attempt = job.status.open
     if attempt is not None:
         return _run(observation, attempt)
+    if _edited(job) and record.has_begun(job.status):
+        return _start_anew(observation, Outcome.SUPERSEDED)
     if job.spec_problem is not None:
         return _finish(observation, outcome.failed(Reason.INVALID_SPEC, job.spec_problem))
     return _wait(observation)
@@ -101,8 +112,6 @@ def _wait(observation: Observation) -> Decision:
     """Between attempts: what must be over, or come, before the next one."""
     job, now = observation.job, observation.now
     status, spec = job.status, job.spec
-    if _edited(job) and record.has_begun(status):
-        return _start_anew(observation, Outcome.SUPERSEDED)
     if spec.cancel:
         return _finish(observation, outcome.failed(Reason.CANCELLED, "spec.cancel was set while nothing ran"))
     over = deadlines.past_active_deadline(observation)
@@ -114,8 +123,8 @@ def _wait(observation: Observation) -> Decision:
         events = () if status.is_true(ConditionType.SUSPENDED) else (SUSPENDED,)
         return Decision(record.suspend(job, now), removal, events, again=rest)
     if status.is_true(ConditionType.SUSPENDED):
-        status = record.resume(job, now)
-        observation = _with(observation, status)
+        after = _wait(_with(observation, record.resume(job, now)))
+        return replace(after, events=(RESUMED, *after.events))
     due = from_text(status.next_attempt_time)
     moments = [due, deadlines.active_deadline(observation), teardown.fenced_at(observation)]
     pauses = [moment - now for moment in moments if moment is not None and moment > now]
@@ -231,7 +240,7 @@ def _find_ending(observation: Observation, attempt: Attempt) -> Ending | Wait | 
     """How the attempt ended; None while it has not; REFRESH where that rests on a watch's silence."""
     report, runner, fresh = observation.report, observation.runner, observation.fresh
     if report is not None and report.sealed:
-        return outcome.reported(observation, report.status)
+        return outcome.reported(observation, report.status, from_text(report.status.get("heartbeatTime")))
     if runner is not None and runner.ended:
         return outcome.exited(observation, runner) if fresh else REFRESH
     if runner is not None and runner.gone_by is not None and _unreachable(observation, runner.gone_by):
@@ -284,7 +293,7 @@ def _conclude(observation: Observation, attempt: Attempt, ending: Ending) -> Dec
     seen = replace(job, status=_seen(observation, attempt))
     status = record.retry(seen, attempt, failure, verdict.retries, pause, now)
     message = f"attempt {attempt.number} failed, another one follows: {failure.reason}: {failure.message or ''}"
-    after = _wait(_with(observation, status))
+    after = _decide(_with(observation, status))
     return replace(after, events=(Event("Retrying", message[:1000], warning=True), *after.events))
 
 
@@ -292,7 +301,8 @@ def _finish(observation: Observation, ending: Ending, note: str = "") -> Decisio
     """Records the end, and starts to clean up in the same pass."""
     job, attempt = observation.job, observation.job.status.open
     seen = replace(job, status=_seen(observation, attempt)) if attempt is not None else job
-    keep_until = finished.keep_until(job.spec, ending.failure, observation.now) if attempt is not None else None
+    there = observation.cluster is not None and not observation.cluster.deleting
+    keep_until = finished.keep_until(job.spec, ending.failure, observation.now) if there else None
     status = record.end(seen, ending, note, keep_until, observation.now)
     failure = status.failure
     reason = failure.reason if failure is not None else Reason.SUCCEEDED

@@ -132,5 +132,7 @@ class Observation:
     fresh: bool = False
     #: When this process last wrote this job's status (None: not yet).
     written: datetime | None = None
+    #: When this process last asked the API server for all that belongs to the job (None: not yet).
+    looked: datetime | None = None
     #: When this process last heard something new from the runner (None: not yet, but for what was said before).
     heard: datetime | None = None

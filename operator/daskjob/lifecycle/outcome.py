@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from daskjob import wire
 from daskjob.api.codec import from_dict
 from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.status import Failure, Result
-from daskjob.api.times import from_text, to_seconds_text
+from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.observation import Observation
 from daskjob.lifecycle.pods import Pod
 from daskjob.lifecycle.problems import find_problem
@@ -61,8 +61,8 @@ def infrastructure(reason: str, message: str) -> Ending:
     return failed(reason, message, FailureClass.INFRASTRUCTURE)
 
 
-def reported(observation: Observation, status: Mapping[str, Any]) -> Ending | Wait:
-    """The end that a sealed report, or a termination message, tells of."""
+def reported(observation: Observation, status: Mapping[str, Any], said: datetime | None) -> Ending | Wait:
+    """The end that a sealed report, or a termination message, tells of. `said`: when it was written."""
     result = from_dict(Result, status["result"]) if status.get("result") else None
     if status.get("outcome") == "Succeeded":
         return Ending(result=result or Result(type="NoneType", value="null"))
@@ -71,9 +71,8 @@ def reported(observation: Observation, status: Mapping[str, Any]) -> Ending | Wa
     settle = CORROBORATED.get(Reason(failure.reason)) if failure.reason in list(Reason) else None
     if settle is not None and not _is_plain(observation, failure):
         seen = _corroborate(observation, failure)
-        finished = from_text((status.get("timings") or {}).get("graphFinished"))
-        if seen is None and finished is not None:
-            age = observation.now - finished
+        if seen is None and said is not None:
+            age = observation.now - said
             if timedelta(0) <= age < settle:
                 return Wait(settle - age)
         failure = seen or _uncorroborated(failure)
@@ -184,7 +183,7 @@ def exited(observation: Observation, runner: Pod) -> Ending | Wait:
     degraded = "the runner's pod ended without a sealed report"
     if said:
         lost = ", which had no room for the result's value" if said.get("truncated") and said.get("result") else ""
-        ending = reported(observation, said)
+        ending = reported(observation, said, end.finished if end is not None else None)
         if isinstance(ending, Wait):
             return ending
         return replace(ending, degraded=f"{degraded}; its outcome is from its termination message{lost}")

@@ -95,16 +95,14 @@ def end(job: Job, ending: Ending, note: str, keep_until: datetime | None, now: d
     if open_attempt is not None:
         outcome = Outcome.FAILED if failure is not None else Outcome.SUCCEEDED
         status = _close(status, open_attempt, outcome, failure, time)
-        if keep_until is None:
-            status = _cluster_goes(status, Reason.CLEANING_UP, "the job has ended", job, time)
-        else:
-            text = f"the cluster is kept until {to_seconds_text(keep_until)} (spec.cleanup)"
-            status = status.with_condition(ConditionType.CLUSTER_READY, False, Reason.KEPT, text, time, job.generation)
         if ending.degraded is not None:
             status = status.with_condition(
                 ConditionType.REPORTING_DEGRADED, True, Reason.REPORT_MISSING, ending.degraded, time, job.generation
             )
-    return status
+    if keep_until is not None:
+        text = f"the cluster is kept until {to_seconds_text(keep_until)} (spec.cleanup)"
+        return status.with_condition(ConditionType.CLUSTER_READY, False, Reason.KEPT, text, time, job.generation)
+    return _cluster_goes(status, Reason.CLEANING_UP, "the job has ended", job, time) if open_attempt else status
 
 
 def retry(

@@ -12,6 +12,8 @@ from daskjob.lifecycle.observation import Observation, Owned
 RUNNER_GRACE = timedelta(seconds=30)
 #: A pod that is to be gone for longer than this is on a node that does not answer.
 NODE_PATIENCE = timedelta(seconds=60)
+#: How long what is left of an attempt may be seen before the API server is asked whether it is still there.
+LINGERING = timedelta(seconds=10)
 
 
 def delete_leftovers(observation: Observation) -> list[Action]:
@@ -74,6 +76,16 @@ def is_over(observation: Observation) -> bool:
     """Whether nothing of earlier attempts can act any more: gone, or on a node that does not answer, with a cluster
     and a report that are gone or not listened to."""
     return _is_clean(observation, fenced=True)
+
+
+def lingers(observation: Observation) -> bool:
+    """Whether what is left of an attempt that has ended may be gone by now, and its end have been missed: a watch that
+    was broken begins again with a list, and a list tells of no end."""
+    status = observation.job.status
+    ended = from_text(status.current.completion_time) if status.current is not None else None
+    if status.open is not None or ended is None or is_clean(observation):
+        return False
+    return observation.now >= max(ended, observation.looked or ended) + LINGERING
 
 
 def fenced_at(observation: Observation) -> datetime | None:

@@ -170,11 +170,8 @@ class _Supervisor:
         if self.outcome is not None:
             return self.outcome
         if self.cancel_reason:
-            end = _failed("Cancelled", self.cancel_reason)
-        else:
-            end = describe_exit(status, processes.oom_kills() > self.oom_kills)
-        # When: the operator waits a moment for what the kubelet may have to say about it.
-        return {**end, "timings": {"graphFinished": wire.timestamp(time.time())}}
+            return _failed("Cancelled", self.cancel_reason)
+        return describe_exit(status, processes.oom_kills() > self.oom_kills)
 
     def _finish(self, end: dict[str, Any]) -> int:
         _write_termination(end)
