@@ -207,6 +207,7 @@ def test_the_kubelet_gets_a_moment_to_say_what_it_saw(claim: str, settle: timede
     assert not any(isinstance(each, Delete) for each in waits.actions)
     assert end_of(scene(settle.total_seconds())) == (claim, A)
     assert end_of(scene(-60)) == (claim, A), "a clock that is ahead is not waited for"
+    assert scene(-60).sees(heard=ago(1)).decide().again == waits.again, "ours is right"
     assert end_of(scene(1).workers(OOM_WORKER).schedulers(ended("scheduler", 1)))[0] in (
         "WorkerOOMKilled",
         "SchedulerLost",

@@ -240,7 +240,9 @@ def _find_ending(observation: Observation, attempt: Attempt) -> Ending | Wait | 
     """How the attempt ended; None while it has not; REFRESH where that rests on a watch's silence."""
     report, runner, fresh = observation.report, observation.runner, observation.fresh
     if report is not None and report.sealed:
-        return outcome.reported(observation, report.status, from_text(report.status.get("heartbeatTime")))
+        # By our own clock, if we were there.
+        said = observation.heard or from_text(report.status.get("heartbeatTime"))
+        return outcome.reported(observation, report.status, said)
     if runner is not None and runner.ended:
         return outcome.exited(observation, runner) if fresh else REFRESH
     if runner is not None and runner.gone_by is not None and _unreachable(observation, runner.gone_by):
