@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from daskjob.schema import find_crds
-
-from .server import Server, running
+from .server import Server, with_definitions
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """Started once, with crds/ applied as a user would: by kubectl."""
-    with running() as started:
-        applied = started.kubectl("apply", "--filename", str(Path(str(find_crds()))))
-        assert applied.returncode == 0, applied.stderr
-        established = started.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-        assert established.returncode == 0, established.stderr
+    with with_definitions() as started:
         yield started
 
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daskjob.schema import find_crds
+
 BINARIES = Path(os.environ.get("CLUSTER_BIN") or Path.home() / ".cache/daskjob/bin-1.35.4")
 START_SECONDS = 60
 
@@ -224,3 +226,33 @@ def _await_ready(
         time.sleep(0.1)
     logs = "\n".join(f"{log.name}: …{log.read_text()[-1500:]}" for log in sorted(folder.glob("*.log")))
     raise RuntimeError(f"the API server did not get ready within {START_SECONDS} s; it said: {said}\n{logs}")
+
+
+@contextmanager
+def with_definitions(*more: Path) -> Iterator[Server]:
+    """As `running`, with crds/ applied as a user would, by kubectl, and `more` folders of definitions."""
+    with running() as server:
+        for folder in (find_crds(), *more):
+            applied = server.kubectl("apply", "--filename", str(folder))
+            if applied.returncode:
+                raise RuntimeError(f"kubectl apply --filename {folder}: {applied.stderr}")
+        _await_established(server)
+        yield server
+
+
+def _await_established(server: Server) -> None:
+    """Asked for here: `kubectl wait` gives up on a CRD that has no conditions yet."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        crds = server.admin.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").ok()["items"]
+        waiting = [each["metadata"]["name"] for each in crds if not _is_established(each)]
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"CRDs that are not established: {', '.join(waiting)}")
+        time.sleep(0.05)
+
+
+def _is_established(crd: dict[str, Any]) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or ()
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
-from daskjob.control.client import DASK_CRON_JOBS, DASK_JOBS, Body, Resource
+from daskjob.control.client import DASK_CRON_JOBS, DASK_JOBS, Body
 from daskjob.control.cron import CronReconciler, cron_of, cron_store, crons_served, resync_crons
 from daskjob.control.errors import ApiError, ErrorKind, classify
 from daskjob.control.perform import NameConflictError
 from daskjob.control.queue import WorkQueue
 from daskjob.control.store import Store
 
-from ..lifecycle.model import NAMESPACE, ModelClient, Server
+from ..lifecycle.model import NAMESPACE, Server
+from .refusing import RefusingClient
 
 NAME = "nightly"
 KEY = (NAMESPACE, NAME)
@@ -26,44 +27,10 @@ TEMPLATE = {
 }
 
 
-class Client(ModelClient):
-    """A model with refusals of one's own, and the requests that were made."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__(server, lambda: "2026-05-20T10:00:30Z")
-        self.refusals: dict[tuple[str, str], ApiError] = {}
-        self.requests: list[tuple[str, str]] = []
-
-    def ask(self, verb: str, resource: Resource) -> None:
-        self.requests.append((verb, resource.kind))
-        if (verb, resource.kind) in self.refusals:
-            raise self.refusals[verb, resource.kind]
-
-    async def get(self, resource: Resource, *arguments: Any) -> Body | None:
-        self.ask("get", resource)
-        return await super().get(resource, *arguments)
-
-    async def list(self, resource: Resource, *arguments: Any, **options: Any) -> list[Body]:
-        self.ask("list", resource)
-        return await super().list(resource, *arguments, **options)
-
-    async def create(self, resource: Resource, body: Body) -> Body:
-        self.ask("create", resource)
-        return await super().create(resource, body)
-
-    async def apply_status(self, resource: Resource, body: Body) -> Body:
-        self.ask("status", resource)
-        return await super().apply_status(resource, body)
-
-    async def delete(self, resource: Resource, *arguments: Any) -> bool:
-        self.ask("delete", resource)
-        return await super().delete(resource, *arguments)
-
-
 class Setting:
     def __init__(self, **spec: Any) -> None:
         self.server, self.store = Server(), cron_store()
-        self.client: Any = Client(self.server)
+        self.client: Any = RefusingClient(self.server, "2026-05-20T10:00:30Z")
         self.now = datetime(2026, 5, 20, 10, 20, 1, tzinfo=UTC)
         self.reconciler = CronReconciler(self.client, self.store, lambda: self.now)
         spec = {"schedule": "*/10 * * * *", "jobTemplate": TEMPLATE, **spec}

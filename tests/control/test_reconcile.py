@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
-from daskjob.control.client import BY_KIND, DASK_JOBS, EVENTS, PODS, Body, Resource
+from daskjob.control.client import BY_KIND, DASK_JOBS, EVENTS, PODS
 from daskjob.control.errors import ApiError, ErrorKind, classify
 from daskjob.control.perform import NameConflictError, Performer
 from daskjob.control.reconcile import Memory, Reconciler
@@ -17,42 +17,17 @@ from daskjob.control.store import Store
 from daskjob.manifests.pods import Defaults
 
 from ..lifecycle import builders
-from ..lifecycle.model import NAMESPACE, ModelClient, Server
+from ..lifecycle.model import NAMESPACE, Server
 from ..lifecycle.world import a_job
+from .refusing import RefusingClient
 
 KEY = (NAMESPACE, "sum")
-
-
-class Client(ModelClient):
-    """A model with refusals of one's own: `refuse` is asked before each request."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__(server, lambda: "2026-03-01T12:00:00Z")
-        self.refusals: dict[tuple[str, str], ApiError] = {}
-        self.requests: list[tuple[str, str]] = []
-
-    def ask(self, verb: str, resource: Resource) -> None:
-        self.requests.append((verb, resource.kind))
-        if (verb, resource.kind) in self.refusals:
-            raise self.refusals[verb, resource.kind]
-
-    async def list(self, resource: Resource, *arguments: Any, **options: Any) -> list[Body]:
-        self.ask("list", resource)
-        return await super().list(resource, *arguments, **options)
-
-    async def create(self, resource: Resource, body: Body) -> Body:
-        self.ask("create", resource)
-        return await super().create(resource, body)
-
-    async def apply_status(self, resource: Resource, body: Body) -> Body:
-        self.ask("status", resource)
-        return await super().apply_status(resource, body)
 
 
 class Setting:
     def __init__(self, spec: dict[str, Any] | None = None, defaults: Defaults | None = None) -> None:
         self.server, self.store = Server(), Store()
-        self.client: Any = Client(self.server)
+        self.client: Any = RefusingClient(self.server, "2026-03-01T12:00:00Z")
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         performer = Performer(self.client, self.store, defaults or Defaults(image="localhost/i"), b"program")
         self.reconciler = Reconciler(self.client, self.store, performer, lambda: self.now)

@@ -16,24 +16,13 @@ from ..support.containers import main_process, runs
 from ..support.jobs import Job, apply, manifest, result_of
 from ..support.kube import Kube, Manifest
 from ..support.platform import SYSTEM, Release
+from ..support.sources import COUNT, SLEEP
 from ..support.waiting import wait_for
 
 #: Seconds from a leader's death to another one's lease, and to the first job that goes on.
 TAKE_OVER = 20.0
 LEASE = "daskjob-operator"
 
-COUNT = """
-    import time
-    from dask import delayed
-
-    def step(number):
-        time.sleep(1)
-        return number
-
-    def main(count):
-        return delayed(sum)([delayed(step)(number) for number in range(count)])
-"""
-SLEEP = "import time\n\n\ndef main(seconds):\n    time.sleep(seconds)\n    return seconds\n"
 FAILS_AT_FIRST = """
     import socket
 

@@ -10,21 +10,8 @@ from ..conftest import make_namespace
 from ..support.jobs import GONE, KINDS, Job, apply, condition, manifest, remains, result_of
 from ..support.kube import Kube, Manifest
 from ..support.platform import SYSTEM, Release
+from ..support.sources import COUNT, SLEEP
 from ..support.waiting import wait_for
-
-#: Ten tasks of about a second each, told apart by their arguments.
-COUNT = """
-    import time
-    from dask import delayed
-
-    def step(number):
-        time.sleep(1)
-        return number
-
-    def main(count):
-        return delayed(sum)([delayed(step)(number) for number in range(count)])
-"""
-SLEEP = "import time\n\n\ndef main(seconds):\n    time.sleep(seconds)\n    return seconds\n"
 
 
 def running(status: Manifest) -> bool:

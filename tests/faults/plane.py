@@ -12,12 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
-from daskjob.schema import find_crds
-
-from ..apiserver.server import BINARIES, Server, running
+from ..apiserver.server import BINARIES, Server, with_definitions
 
 DASK_CRDS = Path(__file__).resolve().parents[2] / "charts/daskjob-operator/files/dask-crds"
 CONTROLLERS = ("garbage-collector-controller", "deployment-controller", "replicaset-controller")
@@ -28,32 +25,8 @@ READY_SECONDS = 60
 def control_plane() -> Iterator[Server]:
     """All of it, ready. Raises RuntimeError when a program is missing or does not get ready."""
     # Go collects its garbage less often then, and a busy machine has time for the tests.
-    with mock.patch.dict(os.environ, GOGC="200"), running() as server:
-        for folder in (str(find_crds()), str(DASK_CRDS)):
-            applied = server.kubectl("apply", "--filename", folder)
-            if applied.returncode:
-                raise RuntimeError(f"kubectl apply --filename {folder}: {applied.stderr}")
-        _await_established(server)
-        with _controllers(server):
-            yield server
-
-
-def _await_established(server: Server) -> None:
-    """Asked for here: `kubectl wait` gives up on a CRD that has no conditions yet."""
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        crds = server.admin.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").ok()["items"]
-        waiting = [each["metadata"]["name"] for each in crds if not _is_established(each)]
-        if not waiting:
-            return
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"CRDs that are not established: {', '.join(waiting)}")
-        time.sleep(0.05)
-
-
-def _is_established(crd: dict[str, Any]) -> bool:
-    conditions = crd.get("status", {}).get("conditions") or ()
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+    with mock.patch.dict(os.environ, GOGC="200"), with_definitions(DASK_CRDS) as server, _controllers(server):
+        yield server
 
 
 @contextmanager
