@@ -122,6 +122,7 @@ CLAIMS = {
         B,
     ),
     "scheduler there": ("SchedulerLost", {"schedulers": (running("scheduler"),)}, "SchedulerLost", A),
+    "another one": ("SchedulerLost", {"schedulers": (running("scheduler", created=ago(9)),)}, "SchedulerLost", B),
     "no workers, nothing to be seen": ("NoWorkers", {}, "NoWorkers", B),
     "no workers, for want of a node": (
         "NoWorkers",

@@ -8,7 +8,7 @@ import pytest
 
 from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.actions import CreateCluster, CreateRunner, Delete
+from daskjob.lifecycle.actions import CreateCluster, CreateReport, CreateRunner, Delete
 from daskjob.lifecycle.deadlines import SOURCE_GRACE
 from daskjob.lifecycle.decide import MINOR_INTERVAL
 from daskjob.lifecycle.observation import Owned, Problem
@@ -18,6 +18,7 @@ from daskjob.lifecycle.problems import find_problem, read_refusal
 from .builders import ATTEMPT, NOW, Scene, a_job, a_pod, ago, looping, running, waiting
 
 START = (CreateCluster(1), CreateRunner(1))
+REPORT = (CreateReport("uid-runner-0"),)
 
 
 def test_a_new_job_is_accepted_and_its_attempt_recorded_in_the_pass_that_makes_it() -> None:
@@ -49,8 +50,8 @@ def test_a_spec_that_cannot_be_ends_the_job_before_an_attempt() -> None:
 MISSING = {
     "nothing is there": (a_job().accepted(), START),
     "only the cluster is there": (a_job().accepted().cluster(), START),
-    "the report is not there": (a_job().accepted().cluster().runner(), START[1:]),
-    "the cluster is not there, but the runner": (a_job().accepted().runner(), START),
+    "the report is not there": (a_job().accepted().cluster().runner(), REPORT),
+    "the cluster is not there, but the runner": (a_job().accepted().runner(), (*START[:1], *REPORT)),
     "all is there": (a_job().accepted().cluster().runner().report(), ()),
     "the ConfigMap with the code is not there": (a_job().with_config_map("code", found=False).accepted(1), ()),
     "the ConfigMap with the code is there": (a_job().with_config_map("code", found=True).accepted(1), START),

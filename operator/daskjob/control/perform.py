@@ -26,7 +26,16 @@ from daskjob.control.client import (
 from daskjob.control.errors import ApiError, ErrorKind
 from daskjob.control.observe import belongs
 from daskjob.control.store import Store
-from daskjob.lifecycle.actions import Action, Cancel, CreateCluster, CreateRunner, Delete, DeleteJob, Scale
+from daskjob.lifecycle.actions import (
+    Action,
+    Cancel,
+    CreateCluster,
+    CreateReport,
+    CreateRunner,
+    Delete,
+    DeleteJob,
+    Scale,
+)
 from daskjob.lifecycle.observation import Job
 from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
 from daskjob.manifests.pods import Defaults
@@ -53,6 +62,7 @@ class Performer:
         self._store = store
         self.defaults = defaults
         self._program = program
+        self._program_name = runner_config_map_name(program)
 
     async def perform(self, action: Action, job: Job, attempt: Attempt, now: datetime) -> None:
         """Raises ApiError if the API server refuses, SpecError if a template cannot be used."""
@@ -60,7 +70,10 @@ class Performer:
             case CreateCluster():
                 await self._create_cluster(job, attempt, now)
             case CreateRunner():
-                await self._create_runner(job, attempt)
+                pod = await self._create(PODS, runner_pod(job, attempt, self.defaults, self._program_name), job)
+                await self._create(REPORTS, report(job, attempt, pod["metadata"]["uid"]), job)
+            case CreateReport(runner_uid):
+                await self._create(REPORTS, report(job, attempt, runner_uid), job)
             case Scale(group, replicas):
                 spec = {"spec": {"worker": {"replicas": replicas}}}
                 body = await self._client.patch(WORKER_GROUPS, job.namespace, group, spec)
@@ -93,11 +106,6 @@ class Performer:
             self._create_once(CONFIG_MAPS, code_config_map(job, attempt, uid, orders)),
             self._create_once(CONFIG_MAPS, runner_config_map(job.namespace, self._program)),
         )
-
-    async def _create_runner(self, job: Job, attempt: Attempt) -> None:
-        program = runner_config_map_name(self._program)
-        pod = await self._create(PODS, runner_pod(job, attempt, self.defaults, program), job)
-        await self._create(REPORTS, report(job, attempt, pod["metadata"]["uid"]), job)
 
     async def _create(self, resource: Resource, body: Body, job: Job) -> Body:
         """The object: as created, or as it was already there and is this job's."""

@@ -22,6 +22,13 @@ class CreateRunner:
 
 
 @dataclass(frozen=True)
+class CreateReport:
+    """The report of a runner whose pod is there: one that somebody removed, or that was not made in time."""
+
+    runner_uid: str
+
+
+@dataclass(frozen=True)
 class Scale:
     """The number of workers of an adaptive cluster."""
 
@@ -49,4 +56,4 @@ class DeleteJob:
     """Deletes the job itself, if it is still as it was seen."""
 
 
-Action = CreateCluster | CreateRunner | Scale | Cancel | Delete | DeleteJob
+Action = CreateCluster | CreateRunner | CreateReport | Scale | Cancel | Delete | DeleteJob

@@ -14,7 +14,7 @@ from daskjob.api.constants import ConditionType, Outcome, Reason, RunPolicy
 from daskjob.api.status import Attempt, DaskJobStatus, Retries
 from daskjob.api.times import from_text, to_text
 from daskjob.lifecycle import deadlines, finished, outcome, progress, record, retry, teardown
-from daskjob.lifecycle.actions import Action, Cancel, CreateCluster, CreateRunner
+from daskjob.lifecycle.actions import Action, Cancel, CreateCluster, CreateReport, CreateRunner
 from daskjob.lifecycle.adaptive import scale
 from daskjob.lifecycle.decision import Decision, Event
 from daskjob.lifecycle.observation import Job, Observation
@@ -325,10 +325,12 @@ def _missing(observation: Observation, attempt: Attempt) -> list[Action]:
     """What the attempt still needs. The report comes last: where it is, all else was made."""
     if observation.report is not None or observation.source_found is False:
         return []
-    actions: list[Action] = []
-    if observation.cluster is None or observation.runner is None:
-        actions.append(CreateCluster(attempt.number))
-    return [*actions, CreateRunner(attempt.number)]
+    runner = observation.runner
+    if runner is None:
+        return [CreateCluster(attempt.number), CreateRunner(attempt.number)]
+    cluster = [CreateCluster(attempt.number)] if observation.cluster is None else []
+    # A quota that is used up since refuses a pod's name that is there, too: just what is missing is made.
+    return [*cluster, CreateReport(runner.uid)]
 
 
 def _is_minor(before: DaskJobStatus, after: DaskJobStatus) -> bool:

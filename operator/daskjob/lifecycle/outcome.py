@@ -15,7 +15,7 @@ from daskjob import wire
 from daskjob.api.codec import from_dict
 from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.status import Failure, Result
-from daskjob.api.times import to_seconds_text
+from daskjob.api.times import from_text, to_seconds_text
 from daskjob.lifecycle.observation import Observation
 from daskjob.lifecycle.pods import Pod
 from daskjob.lifecycle.problems import find_problem
@@ -144,9 +144,9 @@ def scheduler_lost(observation: Observation, claimed: bool = False) -> Ending | 
     `problems`), not a lost one. A node that does not answer may come back, and its scheduler go on: it proves only what
     the runner says (`claimed`).
     """
-    report = observation.report
-    connected = bool(report and (report.status.get("timings") or {}).get("connected"))
-    if not connected:
+    said = observation.report.status if observation.report is not None else {}
+    met = from_text((said.get("timings") or {}).get("connected"))
+    if met is None:
         return None
     dead = next((pod for pod in observation.schedulers if _died(pod) or (claimed and pod.unreachable)), None)
     if dead is not None:
@@ -166,6 +166,10 @@ def scheduler_lost(observation: Observation, claimed: bool = False) -> Ending | 
     known = observation.job.status.timings
     first = known.scheduler_started if known.connected else None
     replaced = [pod for pod in alive if first and pod.running_since and to_seconds_text(pod.running_since) != first]
+    if claimed:
+        # While nobody looked, that other one may be the first that the operator saw. When it connected is the runner's
+        # word, too.
+        replaced += [pod for pod in alive if pod.created and pod.created > met]
     if replaced or (not alive and observation.fresh):
         return infrastructure(Reason.SCHEDULER_LOST, "the scheduler's pod is gone, and with it the state of the graph")
     return None
