@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
@@ -38,6 +39,8 @@ from .strategies import (
 )
 from .users import Users
 from .world import JOBS, a_past, component_of, is_running, labels_of
+
+pytestmark = pytest.mark.timeout(300 + examples)
 
 
 class Machine(Users):
