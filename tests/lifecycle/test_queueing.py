@@ -102,7 +102,7 @@ CLAIMS: dict[str, tuple[Scene, Claim]] = {
     "between two attempts": (a_job().accepted().retrying(), Claim.HOLDS),
     "suspended from the start": (a_job().with_spec(suspend=True), Claim.NONE),
     "suspended": (a_job().accepted().closed(Outcome.SUSPENDED).with_spec(suspend=True), Claim.NONE),
-    "suspended between two attempts": (a_job().accepted().retrying().with_spec(suspend=True), Claim.NONE),
+    "between two attempts, to be suspended": (a_job().accepted().retrying().with_spec(suspend=True), Claim.HOLDS),
     "resumed": (a_job().accepted().closed(Outcome.SUSPENDED), Claim.WAITS),
     "to be cancelled": (a_job().with_spec(cancel=True), Claim.NONE),
     "ended": (a_job().accepted().finished(), Claim.NONE),

@@ -46,16 +46,19 @@ def decide(observation: Observation) -> Decision:
         # Somebody's finalizer may hold the job for long; the garbage collector waits for it, its pods need not.
         return Decision(job.status, tuple(teardown.remove_all(observation)))
     decision = _decide(observation)
-    if not observation.fresh and (_fails(observation, decision) or teardown.lingers(observation)):
+    if not observation.fresh and (_concludes(observation, decision) or teardown.lingers(observation)):
         return Decision(job.status, refresh=True)
     status = replace(decision.status, observed_generation=job.generation)
     return replace(decision, status=with_readiness(status, job.generation, observation.now))
 
 
-def _fails(observation: Observation, decision: Decision) -> bool:
-    """Whether an attempt is to end by a failure: why, and of which class, is for good, so no late watch may say it."""
-    last = decision.status.current
-    return observation.job.status.open is not None and last is not None and last.outcome == Outcome.FAILED
+def _concludes(observation: Observation, decision: Decision) -> bool:
+    """Whether an attempt is to end, and not by a report of success. That is for good, as are its reason and class, so
+    no late watch may say it; and the runner's own word, which goes first, may be on its way."""
+    last, report = decision.status.current, observation.report
+    if observation.job.status.open is None or last is None or last.outcome is None:
+        return False
+    return last.outcome != Outcome.SUCCEEDED or report is None or not report.sealed
 
 
 def _decide(observation: Observation) -> Decision:
@@ -182,20 +185,15 @@ def _run(observation: Observation, attempt: Attempt, new: bool = False) -> Decis
     ending = _find_ending(observation, attempt)
     if isinstance(ending, Ending):
         return _conclude(observation, attempt, ending)
-    if ending is REFRESH:
-        return Decision(job.status, refresh=True)
     # A graph that is to be cancelled is told so, and ends by that, whatever else is wanted; and one that has ended
     # already, for a reason that is still to be found, has ended by that.
     ends = job.spec.cancel or isinstance(ending, Wait)
-    if (_edited(job) or job.spec.suspend) and not new and not ends:
-        if not observation.fresh:
-            # The attempt may have ended just now, and its result be worth more than an order that came too late.
-            return Decision(job.status, refresh=True)
-        if _edited(job):
-            return _start_anew(observation, Outcome.SUPERSEDED)
+    if _edited(job) and not new and not ends:
+        return _start_anew(observation, Outcome.SUPERSEDED)
+    if job.spec.suspend and not new and not ends:
         after = _wait(_with(observation, record.suspend(job, observation.now)))
         return replace(after, events=(SUSPENDED,))
-    missing = [] if job.spec.cancel else _missing(observation, attempt)
+    missing = [] if ends else _missing(observation, attempt)
     if missing and not new and not observation.fresh:
         # It may all be there, and the job have ended: nothing is made twice on a watch's silence.
         return Decision(job.status, refresh=True)
@@ -233,32 +231,25 @@ def _ask_to_cancel(observation: Observation, status: DaskJobStatus) -> tuple[Das
     return status, [Cancel(report.name)] if report is not None and not report.cancel else []
 
 
-REFRESH = object()
-
-
-def _find_ending(observation: Observation, attempt: Attempt) -> Ending | Wait | object | None:
-    """How the attempt ended; None while it has not; REFRESH where that rests on a watch's silence."""
-    report, runner, fresh = observation.report, observation.runner, observation.fresh
+def _find_ending(observation: Observation, attempt: Attempt) -> Ending | Wait | None:
+    """How the attempt ended; None while it has not."""
+    report, runner = observation.report, observation.runner
     if report is not None and report.sealed:
         # By our own clock, if we were there.
         said = observation.heard or from_text(report.status.get("heartbeatTime"))
         return outcome.reported(observation, report.status, said)
     if runner is not None and runner.ended:
-        return outcome.exited(observation, runner) if fresh else REFRESH
+        return outcome.exited(observation, runner)
     if runner is not None and runner.gone_by is not None and _unreachable(observation, runner.gone_by):
         lost = f"runner pod {runner.name} was deleted and does not end: its node does not answer"
-        return outcome.infrastructure(Reason.RUNNER_LOST, lost) if fresh else REFRESH
+        return outcome.infrastructure(Reason.RUNNER_LOST, lost)
     started = report is not None or observation.job.status.timings.runner_started is not None
     if started and (runner is None or (report is not None and runner.uid != report.runner_uid)):
-        lost = "the runner's pod was deleted before it reported an outcome"
-        return outcome.infrastructure(Reason.RUNNER_LOST, lost) if fresh else REFRESH
+        return outcome.infrastructure(Reason.RUNNER_LOST, "the runner's pod was deleted before it reported an outcome")
     if report is not None and (observation.cluster is None or observation.cluster.deleting):
-        lost = "the job's DaskCluster was deleted while the job ran"
-        return outcome.infrastructure(Reason.CLUSTER_LOST, lost) if fresh else REFRESH
+        return outcome.infrastructure(Reason.CLUSTER_LOST, "the job's DaskCluster was deleted while the job ran")
     ending = _cancelled(observation) or outcome.scheduler_lost(observation)
-    ending = ending or deadlines.overdue(observation, attempt)
-    # The runner's own word goes first, and may be on its way.
-    return REFRESH if ending is not None and report is not None and not fresh else ending
+    return ending or deadlines.overdue(observation, attempt)
 
 
 def _unreachable(observation: Observation, gone_by: datetime) -> bool:

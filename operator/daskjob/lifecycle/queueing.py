@@ -56,13 +56,12 @@ def _claim(job: Job) -> Claim:
     status = job.status
     if job.deleting or job.foreign is not None:
         return Claim.NONE
-    if status.open is not None:
+    # One that is to be suspended or cancelled makes room when that is recorded, for it may be taken back until then.
+    if status.open is not None or status.next_attempt_time is not None:
         return Claim.HOLDS
     if status.finished:
         return Claim.WAITS if wants_run(job) else Claim.NONE
-    if job.spec.suspend or job.spec.cancel:
-        return Claim.NONE
-    return Claim.HOLDS if status.next_attempt_time is not None else Claim.WAITS
+    return Claim.NONE if job.spec.suspend or job.spec.cancel else Claim.WAITS
 
 
 def turns(slots: Mapping[K, Slot], limits: Limits) -> dict[K, Turn]:
