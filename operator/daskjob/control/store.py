@@ -15,7 +15,7 @@ Key = tuple[str, str]
 """(namespace, name) of a job."""
 
 #: Late news of what was deleted come within moments; older ends need not be known.
-REMEMBERED_ENDS = 10_000
+REMEMBERED_ENDS = 1_000
 
 
 class Store:
