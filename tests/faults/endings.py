@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..support.jobs import condition
 from .api import Body
 from .place import Place, is_finished
 
@@ -13,8 +14,7 @@ SOURCE = "import dask\ngraph = dask.delayed(sum)(range(10))\n"
 
 
 def is_clean(job: Body) -> bool:
-    conditions = job.get("status", {}).get("conditions") or ()
-    return is_finished(job) and any(each["type"] == "CleanedUp" and each["status"] == "True" for each in conditions)
+    return is_finished(job) and condition(job["status"], "CleanedUp").get("status") == "True"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,4 @@ ENDINGS = {
 }
 
 #: These take more than a minute.
-SLOW_ENDINGS = {
-    each.name: each
-    for each in (Ending("node-lost", ("node-lost", "ok"), ("Failed", "Succeeded"), spec=SOON),)
-}
+SLOW_ENDINGS = (Ending("node-lost", ("node-lost", "ok"), ("Failed", "Succeeded"), spec=SOON),)

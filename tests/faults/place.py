@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from daskjob.api import constants as c
 
+from ..support.jobs import ended
 from .api import Api, Body
 
 T = TypeVar("T")
@@ -188,5 +189,4 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 
 
 def is_finished(job: Body) -> bool:
-    conditions = job.get("status", {}).get("conditions") or ()
-    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
+    return ended(job.get("status", {}))

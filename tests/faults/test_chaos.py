@@ -55,7 +55,7 @@ class Case:
 def cases(places: list[Place]) -> list[Case]:
     """Each ending about as often as any other, in an order that follows from the seed."""
     found = []
-    endings = [*ENDINGS.values(), *(SLOW_ENDINGS.values() if SECONDS >= 300 else ())]
+    endings = [*ENDINGS.values(), *(SLOW_ENDINGS if SECONDS >= 300 else ())]
     for number in range(JOBS):
         ending = endings[number % len(endings)]
         # What an operator that is held up must not take for a failure to start.

@@ -114,6 +114,8 @@ def test_what_lingers_is_looked_for_but_not_all_the_time() -> None:
     assert not scene.sees(looked=ago(9)).decide().refresh
     assert scene.sees(looked=ago(10)).decide().refresh
     assert not scene.gone().decide().refresh
+    assert not kept(30).sees(fresh=False).decide().refresh, "it is there to stay"
+    assert kept(60).sees(fresh=False).decide().refresh
 
 
 def test_a_runner_is_not_kept() -> None:

@@ -8,7 +8,7 @@ made for it, and an outcome before anything is destroyed.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from daskjob.api.constants import ConditionType, Outcome, Reason, RunPolicy
 from daskjob.api.status import Attempt, DaskJobStatus, Retries
@@ -46,7 +46,8 @@ def decide(observation: Observation) -> Decision:
         # Somebody's finalizer may hold the job for long; the garbage collector waits for it, its pods need not.
         return Decision(job.status, tuple(teardown.remove_all(observation)))
     decision = _decide(observation)
-    if not observation.fresh and (_concludes(observation, decision) or teardown.lingers(observation)):
+    lingers = teardown.lingers(observation) and finished.kept_until(observation) is None
+    if not observation.fresh and (_concludes(observation, decision) or lingers):
         return Decision(job.status, refresh=True)
     status = replace(decision.status, observed_generation=job.generation)
     return replace(decision, status=with_readiness(status, job.generation, observation.now))
@@ -188,11 +189,12 @@ def _run(observation: Observation, attempt: Attempt, new: bool = False) -> Decis
     # A graph that is to be cancelled is told so, and ends by that, whatever else is wanted; and one that has ended
     # already, for a reason that is still to be found, has ended by that.
     ends = job.spec.cancel or isinstance(ending, Wait)
-    if _edited(job) and not new and not ends:
-        return _start_anew(observation, Outcome.SUPERSEDED)
-    if job.spec.suspend and not new and not ends:
-        after = _wait(_with(observation, record.suspend(job, observation.now)))
-        return replace(after, events=(SUSPENDED,))
+    if not new and not ends:
+        if _edited(job):
+            return _start_anew(observation, Outcome.SUPERSEDED)
+        if job.spec.suspend:
+            after = _wait(_with(observation, record.suspend(job, observation.now)))
+            return replace(after, events=(SUSPENDED,))
     missing = [] if ends else _missing(observation, attempt)
     if missing and not new and not observation.fresh:
         # It may all be there, and the job have ended: nothing is made twice on a watch's silence.
@@ -201,7 +203,7 @@ def _run(observation: Observation, attempt: Attempt, new: bool = False) -> Decis
     wait = [ending.delay] if isinstance(ending, Wait) else []
     wait += [moment - observation.now for moment in deadlines.moments(observation, attempt)]
     runner = observation.runner
-    if runner is not None and runner.gone_by is not None and not _unreachable(observation, runner.gone_by):
+    if runner is not None and runner.gone_by is not None and not teardown.is_fenced(observation, runner.gone_by):
         wait.append(runner.gone_by + teardown.NODE_PATIENCE - observation.now)
     actions: list[Action] = [*teardown.delete_leftovers(observation), *missing, *scale(observation)]
     events: tuple[Event, ...] = ()
@@ -240,7 +242,7 @@ def _find_ending(observation: Observation, attempt: Attempt) -> Ending | Wait | 
         return outcome.reported(observation, report.status, said)
     if runner is not None and runner.ended:
         return outcome.exited(observation, runner)
-    if runner is not None and runner.gone_by is not None and _unreachable(observation, runner.gone_by):
+    if runner is not None and teardown.is_fenced(observation, runner.gone_by):
         lost = f"runner pod {runner.name} was deleted and does not end: its node does not answer"
         return outcome.infrastructure(Reason.RUNNER_LOST, lost)
     started = report is not None or observation.job.status.timings.runner_started is not None
@@ -250,10 +252,6 @@ def _find_ending(observation: Observation, attempt: Attempt) -> Ending | Wait | 
         return outcome.infrastructure(Reason.CLUSTER_LOST, "the job's DaskCluster was deleted while the job ran")
     ending = _cancelled(observation) or outcome.scheduler_lost(observation)
     return ending or deadlines.overdue(observation, attempt)
-
-
-def _unreachable(observation: Observation, gone_by: datetime) -> bool:
-    return observation.now >= gone_by + teardown.NODE_PATIENCE
 
 
 def _cancelled(observation: Observation) -> Ending | None:

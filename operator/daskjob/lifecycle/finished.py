@@ -32,7 +32,7 @@ def keep_until(spec: DaskJobSpec, failure: Failure | None, ended: datetime) -> d
 def tend(observation: Observation) -> Decision:
     """Removes what exists, on every pass; says once that all is gone; removes the job itself when its time is up."""
     job, now, status = observation.job, observation.now, observation.job.status
-    kept = _kept(observation)
+    kept = kept_until(observation)
     actions = tuple(teardown.tear_down(observation, "the job has ended", keep_cluster=kept is not None))
     if kept is not None:
         return Decision(status, actions, again=kept - now)
@@ -57,7 +57,7 @@ def tend(observation: Observation) -> Decision:
     return Decision(status, (*actions, DeleteJob()))
 
 
-def _kept(observation: Observation) -> datetime | None:
+def kept_until(observation: Observation) -> datetime | None:
     """Until when the cluster is still kept; None: it is not, or it is gone anyway."""
     job = observation.job
     ended = from_text(job.status.completion_time)

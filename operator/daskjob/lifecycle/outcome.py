@@ -27,7 +27,7 @@ SETTLE = timedelta(seconds=5)
 NODE_SETTLE = timedelta(seconds=75)
 
 #: What a runner may claim and a pod must confirm, and how long to wait for that.
-CORROBORATED = {
+CORROBORATED: Mapping[str, timedelta] = {
     Reason.WORKERS_KILLED: SETTLE,
     Reason.SCHEDULER_LOST: NODE_SETTLE,
     Reason.CANCELLED: SETTLE,
@@ -68,7 +68,7 @@ def reported(observation: Observation, status: Mapping[str, Any], said: datetime
         return Ending(result=result or Result(type="NoneType", value="null"))
     failure = from_dict(Failure, status.get("failure") or {})
     failure = replace(failure, reason=failure.reason or Reason.EXIT_CODE, failure_class=FailureClass.APPLICATION)
-    settle = CORROBORATED.get(Reason(failure.reason)) if failure.reason in list(Reason) else None
+    settle = CORROBORATED.get(failure.reason)
     if settle is not None and not _is_plain(observation, failure):
         seen = _corroborate(observation, failure)
         if seen is None and said is not None:
@@ -100,8 +100,7 @@ def _corroborate(observation: Observation, failure: Failure) -> Failure | None:
     if failure.reason == Reason.CANCELLED:
         return _stopped(runner)
     if failure.reason == Reason.SIGNAL:
-        killed = runner is not None and runner.oom_killed
-        return _out_of_memory(runner.name, KILLED).failure if runner is not None and killed else None
+        return _out_of_memory(runner.name, KILLED).failure if runner is not None and runner.oom_killed else None
     if failure.reason == Reason.WORKERS_KILLED:
         dead = next((pod for pod in observation.workers if pod.oom_killed), None)
         if dead is None:

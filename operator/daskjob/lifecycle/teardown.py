@@ -96,9 +96,14 @@ def fenced_at(observation: Observation) -> datetime | None:
     return min((moment for moment in moments if moment > observation.now), default=None)
 
 
+def is_fenced(observation: Observation, gone_by: datetime | None) -> bool:
+    """Whether a pod that was to be gone by then is on a node that does not answer; None: it was not to go."""
+    return gone_by is not None and observation.now >= gone_by + NODE_PATIENCE
+
+
 def _is_clean(observation: Observation, fenced: bool) -> bool:
     def gone(gone_by: datetime | None) -> bool:
-        return fenced and gone_by is not None and observation.now >= gone_by + NODE_PATIENCE
+        return fenced and is_fenced(observation, gone_by)
 
     runner = observation.runner
     return (
