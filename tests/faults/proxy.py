@@ -58,6 +58,7 @@ class Proxy:
         #: Streams that are open, by resource.
         self.watches: dict[str, int] = {}
         self._open: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Transport] = set()
 
     async def __aenter__(self) -> Proxy:
         application = web.Application(client_max_size=1 << 24)
@@ -74,11 +75,17 @@ class Proxy:
         for task in self._open:
             task.cancel()
         await self.runner.cleanup()
+        # A client that is killed as the server stops leaves connections that the server does not close.
+        for connection in self._connections:
+            connection.abort()
+        await asyncio.sleep(0)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
+        if request.transport is not None:
+            self._connections.add(request.transport)
         try:
             return await self._handle(request)
         except asyncio.CancelledError:
