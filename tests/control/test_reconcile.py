@@ -163,6 +163,36 @@ async def test_what_a_request_did_that_was_not_answered_is_found(setting: Settin
     assert report["spec"]["runnerPodUID"] == pod["metadata"]["uid"]
 
 
+async def test_a_pass_makes_what_the_one_before_could_not(setting: Setting) -> None:
+    """Or an API server that fails one request in ten would hardly ever let all of an attempt be made in one pass."""
+    for refused, expected in (
+        ("Secret", {"DaskCluster", "Service", "Secret", "ConfigMap"}),
+        ("Pod", {"DaskCluster", "Secret", "Pod"}),
+        ("DaskJobReport", {"DaskCluster", "Pod", "DaskJobReport"}),
+    ):
+        setting.client.requests.clear()
+        setting.client.refusals = {("create", refused): classify(503, "not now")}
+        with pytest.raises(ApiError):
+            await setting.look()
+        assert {kind for verb, kind in setting.client.requests if verb == "create"} - {"Event"} == expected
+    setting.client.refusals = {}
+    await setting.look()
+    assert len(setting.server.all("DaskJobReport")) == 1
+
+
+async def test_a_cluster_that_was_made_anew_gets_all_that_belongs_to_it(setting: Setting) -> None:
+    setting.client.refusals = {("create", "Pod"): classify(503, "not now")}
+    with pytest.raises(ApiError):
+        await setting.look()
+    cluster = setting.server.all("DaskCluster")[0]["metadata"]
+    for kind in ("DaskCluster", "Service", "Secret"):
+        setting.server.remove(kind, setting.server.all(kind)[0]["metadata"]["name"])
+    setting.store.forget("DaskCluster", NAMESPACE, cluster["name"], cluster["uid"])
+    setting.client.refusals = {}
+    await setting.look()
+    assert len(setting.server.all("Service")) == len(setting.server.all("Secret")) == 1
+
+
 async def test_what_a_watch_did_not_tell_of_is_asked_for_before_a_failure_is_for_good(setting: Setting) -> None:
     """The kubelet's word that memory was exceeded is there, and the watch is behind: it decides on reason and class."""
     await setting.look()

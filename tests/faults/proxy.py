@@ -28,7 +28,6 @@ SILENCE = 120.0
 QUIET, LONGEST = 5.0, 86400.0
 REFUSALS = {
     Fault.CONFLICT: (409, "Conflict", "Operation cannot be fulfilled: the object has been modified"),
-    Fault.EXPIRED: (410, "Expired", "too old resource version"),
     Fault.TOO_MANY: (429, "TooManyRequests", "the server has received too many requests"),
     Fault.INTERNAL: (500, "InternalError", "etcdserver: leader changed"),
     Fault.UNAVAILABLE: (503, "ServiceUnavailable", "the server is currently unable to handle the request"),
@@ -177,7 +176,7 @@ def _status(code: int, reason: str, message: str) -> dict[str, Any]:
 
 
 def _event_of_expiry() -> bytes:
-    return json.dumps({"type": "ERROR", "object": _status(*REFUSALS[Fault.EXPIRED])}).encode() + b"\n"
+    return json.dumps({"type": "ERROR", "object": _status(410, "Expired", "too old resource version")}).encode() + b"\n"
 
 
 def _cut(request: web.Request) -> web.Response:

@@ -42,6 +42,10 @@ from daskjob.manifests.pods import Defaults
 from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
 from daskjob.manifests.tls import tls_secret
 
+#: What is not watched and was made for a cluster: its UID; kind and name of the object. An API server that fails one
+#: request in ten would else hardly ever carry out all that an attempt begins with.
+Made = set[tuple[str, str, str]]
+
 
 class NameConflictError(ApiError):
     """An object that is not ours has a name that we need."""
@@ -64,11 +68,12 @@ class Performer:
         self._program = program
         self._program_name = runner_config_map_name(program)
 
-    async def perform(self, action: Action, job: Job, attempt: Attempt, now: datetime) -> None:
-        """Raises ApiError if the API server refuses, SpecError if a template cannot be used."""
+    async def perform(self, action: Action, job: Job, attempt: Attempt, now: datetime, made: Made) -> None:
+        """`made`: what earlier calls for this job made; added to. Raises ApiError if the API server refuses, SpecError
+        if a template cannot be used."""
         match action:
             case CreateCluster():
-                await self._create_cluster(job, attempt, now)
+                await self._create_cluster(job, attempt, now, made)
             case CreateRunner():
                 pod = await self._create(PODS, runner_pod(job, attempt, self.defaults, self._program_name), job)
                 await self._create(REPORTS, report(job, attempt, pod["metadata"]["uid"]), job)
@@ -95,17 +100,18 @@ class Performer:
             case _:
                 assert_never(action)
 
-    async def _create_cluster(self, job: Job, attempt: Attempt, now: datetime) -> None:
+    async def _create_cluster(self, job: Job, attempt: Attempt, now: datetime, made: Made) -> None:
         cluster = await self._create(CLUSTERS, dask_cluster(job, attempt, self.defaults), job)
         uid = cluster["metadata"]["uid"]
         # What the pods mount and ask for, before dask-kubernetes gets to make them.
         orders = job_file(job, attempt, self.defaults)
-        await _first_error(
-            self._create_once(SERVICES, scheduler_service(job, attempt, uid)),
-            self._create_once(SECRETS, tls_secret(job, attempt, uid, now)),
-            self._create_once(CONFIG_MAPS, code_config_map(job, attempt, uid, orders)),
-            self._create_once(CONFIG_MAPS, runner_config_map(job.namespace, self._program)),
+        bodies = (
+            (SERVICES, scheduler_service(job, attempt, uid)),
+            (SECRETS, tls_secret(job, attempt, uid, now)),
+            (CONFIG_MAPS, code_config_map(job, attempt, uid, orders)),
+            (CONFIG_MAPS, runner_config_map(job.namespace, self._program)),
         )
+        await _first_error(*(self._create_once(resource, body, uid, made) for resource, body in bodies))
 
     async def _create(self, resource: Resource, body: Body, job: Job) -> Body:
         """The object: as created, or as it was already there and is this job's."""
@@ -124,13 +130,17 @@ class Performer:
         self._store.put(_kind(resource, created))
         return created
 
-    async def _create_once(self, resource: Resource, body: Body) -> None:
+    async def _create_once(self, resource: Resource, body: Body, cluster: str, made: Made) -> None:
         """Creates what may not be read, or does not matter whose it is: its name says what is in it."""
+        key = (cluster, resource.kind, body["metadata"]["name"])
+        if key in made:
+            return
         try:
             await self._client.create(resource, body)
         except ApiError as error:
             if error.kind is not ErrorKind.EXISTS:
                 raise
+        made.add(key)
 
 
 def _kind(resource: Resource, body: Body) -> Body:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from daskjob.api import constants as c
@@ -16,7 +16,7 @@ from daskjob.control.client import BY_KIND, CONFIG_MAPS, DASK_JOBS, EVENTS, WATC
 from daskjob.control.errors import ApiError, ErrorKind
 from daskjob.control.events import event_body
 from daskjob.control.observe import belongs, observe, read_job
-from daskjob.control.perform import Performer
+from daskjob.control.perform import Made, Performer
 from daskjob.control.slots import Slots
 from daskjob.control.store import Key, Store
 from daskjob.errors import SpecError
@@ -49,6 +49,8 @@ class Memory:
     said: tuple[str, object] | None = None
     #: When the API server itself was last asked for all that belongs to the job.
     looked: datetime | None = None
+    #: Until all that was decided has been carried out.
+    made: Made = field(default_factory=set)
 
     def listen(self, observation: Observation) -> Observation:
         """With when the runner last said something new. What it had said before the first look is of unknown age."""
@@ -251,7 +253,7 @@ class Reconciler:
         attempt = decision.status.current or Attempt()
         try:
             for action in decision.actions:
-                await self._performer.perform(action, job, attempt, self._clock())
+                await self._performer.perform(action, job, attempt, self._clock(), memory.made)
         except (ApiError, SpecError) as error:
             problem, told = _refusal(error), memory.refusal
             if problem is None:
@@ -262,6 +264,7 @@ class Reconciler:
                 raise
             return False
         memory.refusal = None
+        memory.made.clear()
         return True
 
     async def _remove_orphans(self, key: Key, body: Body | None) -> None:
