@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daskjob.manifests.cluster import LAUNCH
+from daskjob.manifests.launch import LAUNCH
 
 #: As Dask's own, which closes in its own time.
 SIGNALS = """\
@@ -36,6 +36,29 @@ STARTS = """\
 import signal, sys
 print("ready", *sys.argv[1:], flush=True)
 signal.pause()
+"""
+
+#: A scheduler that does not answer at first, or never.
+CORE = """\
+import json, os
+
+class Comm:
+    def abort(self):
+        print("hung up", flush=True)
+
+tried = []
+
+async def connect(address, timeout, **arguments):
+    tried.append([address, timeout, arguments])
+    if len(tried) <= int(os.environ["SILENT"]):
+        raise OSError("no route")
+    print(json.dumps(tried[-1]), flush=True)
+    return Comm()
+"""
+SECURITY = """\
+class Security:
+    def get_connection_args(self, role):
+        return {"role": role}
 """
 
 
@@ -64,3 +87,19 @@ def test_it_ends_at_once_while_it_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("signals", [SIGNALS, "", "raise ImportError('no such module in this release')"])
 def test_it_hears_the_signal_while_it_starts(tmp_path: Path, signals: str) -> None:
     assert run(tmp_path, "starts", STARTS, signals) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(("silent", "patience"), [(0, 0.5), (2, 1.5), (99, None)])
+def test_a_worker_looks_for_its_scheduler_in_short_attempts_and_starts_in_any_case(
+    tmp_path: Path, silent: int, patience: float | None
+) -> None:
+    """`silent`: so many attempts fail; `patience`: seconds that the one may take that succeeds."""
+    (tmp_path / "distributed").mkdir()
+    (tmp_path / "distributed" / "__init__.py").write_text(SECURITY)
+    (tmp_path / "distributed" / "core.py").write_text(CORE)
+    (tmp_path / "a_worker.py").write_text("import sys\nprint('ready', *sys.argv[1:], flush=True)")
+    command = [sys.executable, "-c", LAUNCH, "a_worker", "tls://s:8786"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SILENT": str(silent)}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+    answered = [f'["tls://s:8786", {patience}, {{"role": "worker"}}]', "hung up"] if patience is not None else []
+    assert said.splitlines() == [*answered, "ready tls://s:8786"]

@@ -7,30 +7,12 @@ from typing import Any
 from daskjob.api import constants as c
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.observation import Job
+from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.names import Names, labels, names_of, owned_by_cluster, owned_by_job
-from daskjob.manifests.pods import CODE_PATH, JOB_KEY, Defaults, code_files, pod_spec, template_metadata
+from daskjob.manifests.pods import JOB_KEY, Defaults, code_files, pod_spec, template_metadata
 
 #: The cluster is gone within moments of its end; nothing in it is worth a goodbye.
 GRACE_SECONDS = 1
-
-#: Starts a module as `python -m` does, with the job's code on the path first: an image's own PYTHONPATH and working
-#: directory stay as they are.
-#:
-#: And sees to it that SIGTERM ends the process at once. The first one of a container is deaf to it as long as it has no
-#: handler, and a worker of Dask that is told to stop while its scheduler stops too waits for ever now and then: each
-#: costs the 2 s that the kubelet gives at least. A connection that closes tells the scheduler as much as a goodbye.
-LAUNCH = f"""\
-import asyncio, os, runpy, signal, sys
-signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
-module = sys.argv.pop(1)
-sys.path.insert(0, {CODE_PATH!r})
-try:
-    from distributed import _signals
-    _signals.wait_for_signals = lambda: asyncio.Event().wait()
-except ImportError:
-    pass
-runpy.run_module(module, run_name='__main__', alter_sys=True)
-"""
 
 
 def dask_cluster(job: Job, attempt: Attempt, defaults: Defaults) -> dict[str, Any]:
