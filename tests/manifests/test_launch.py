@@ -62,14 +62,19 @@ class Security:
 """
 
 
+def install(folder: Path, module: str, source: str, **distributed: str) -> dict[str, str]:
+    """The environment in which this module can be started, and has a package `distributed` of these modules."""
+    (folder / "distributed").mkdir()
+    for name, content in {"__init__": "", **distributed}.items():
+        (folder / "distributed" / f"{name}.py").write_text(content)
+    (folder / f"{module}.py").write_text(source)
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
 def run(folder: Path, module: str, source: str, signals: str = SIGNALS) -> int:
     """Exit code of the module that is told to stop as soon as it is ready."""
-    (folder / "distributed").mkdir()
-    (folder / "distributed" / "__init__.py").touch()
-    (folder / "distributed" / "_signals.py").write_text(signals)
-    (folder / f"{module}.py").write_text(source)
+    environment = install(folder, module, source, _signals=signals)
     command = [sys.executable, "-c", LAUNCH, module, "--port", "8786"]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -94,12 +99,9 @@ def test_a_worker_looks_for_its_scheduler_in_short_attempts_and_starts_in_any_ca
     tmp_path: Path, silent: int, patience: float | None
 ) -> None:
     """`silent`: so many attempts fail; `patience`: seconds that the one may take that succeeds."""
-    (tmp_path / "distributed").mkdir()
-    (tmp_path / "distributed" / "__init__.py").write_text(SECURITY)
-    (tmp_path / "distributed" / "core.py").write_text(CORE)
-    (tmp_path / "a_worker.py").write_text("import sys\nprint('ready', *sys.argv[1:], flush=True)")
+    source = "import sys\nprint('ready', *sys.argv[1:], flush=True)"
+    environment = install(tmp_path, "a_worker", source, __init__=SECURITY, core=CORE) | {"SILENT": str(silent)}
     command = [sys.executable, "-c", LAUNCH, "a_worker", "tls://s:8786"]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SILENT": str(silent)}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
     answered = [f'["tls://s:8786", {patience}, {{"role": "worker"}}]', "hung up"] if patience is not None else []
     assert said.splitlines() == [*answered, "ready tls://s:8786"]
