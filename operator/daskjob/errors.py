@@ -2,7 +2,7 @@
 
 DaskJobError
 ├── SpecError      a manifest asks for something that cannot be: names the field and what to write instead
-└── ApiError       the Kubernetes API refused or did not answer (see `daskjob.control.client`)
+└── ApiError       the Kubernetes API refused or did not answer (see `daskjob.kube.client`)
 """
 
 from __future__ import annotations

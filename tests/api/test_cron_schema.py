@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daskjob.api.cron import DaskCronJobSpec, DaskCronJobStatus
+from daskjob.api.cron_job import DaskCronJobSpec, DaskCronJobStatus
 from daskjob.schema import load_crds
 
 from .test_schema import differences

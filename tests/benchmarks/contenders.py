@@ -91,7 +91,7 @@ def bare() -> Contender:
     return Contender(BARE, BARE_NAMESPACE, start, ended, remove, finish)
 
 
-def leftovers(objects: Objects, *, runner_may_stay: bool) -> list[Key]:
+def stale_objects(objects: Objects, *, runner_may_stay: bool) -> list[Key]:
     """What a job consists of and is still there: all but (if it may stay) its completed runner."""
     return [key for key, body in objects.items() if not _stays(key, body, runner_may_stay)]
 

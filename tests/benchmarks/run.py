@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import report
 from benchmarks.audit import count_discovery, count_requests
-from benchmarks.contenders import Contender, bare, leftovers, ours, peer, printed, stages
+from benchmarks.contenders import Contender, bare, ours, peer, printed, stages, stale_objects
 from benchmarks.manifests import PEER_NAMESPACE, PEER_SYSTEM, peer_operator
 from benchmarks.watching import OURS, PEERS, Api, Namespace
 from support.kube import Kube
@@ -98,9 +98,9 @@ def measure(kube: Kube, watched: Namespace, contender: Contender, number: int, a
         run = replace(run, problem="failed" if done else f"did not end within {JOB_SECONDS:g} s")
     else:
         contender.finish(api, name)
-        gone = watched.wait(lambda objects: not leftovers(objects, runner_may_stay=True), GONE_SECONDS)
+        gone = watched.wait(lambda objects: not stale_objects(objects, runner_may_stay=True), GONE_SECONDS)
         if gone is None:
-            run = replace(run, problem=f"left: {leftovers(watched.objects, runner_may_stay=True)}")
+            run = replace(run, problem=f"left: {stale_objects(watched.objects, runner_may_stay=True)}")
         # Nothing may have been left already when the end was seen.
         run = replace(
             run,
@@ -118,8 +118,8 @@ def measure(kube: Kube, watched: Namespace, contender: Contender, number: int, a
         requests = count_requests(lines, {contender.namespace}, contender.accounts)
         run = replace(run, requests=requests, discovery=count_discovery(lines, contender.accounts))
     contender.remove(api, name)
-    if watched.wait(lambda objects: not leftovers(objects, runner_may_stay=False), GONE_SECONDS) is None:
-        left = leftovers(watched.objects, runner_may_stay=False)
+    if watched.wait(lambda objects: not stale_objects(objects, runner_may_stay=False), GONE_SECONDS) is None:
+        left = stale_objects(watched.objects, runner_may_stay=False)
         raise RuntimeError(f"{contender.name}: still there after the removal: {left}")
     return run
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from daskjob.control import metrics
-from daskjob.control.collect import Lookup
-from daskjob.control.store import Store
+from daskjob.controller import metrics
+from daskjob.controller.cache import Cache
+from daskjob.controller.gauges import JobCollector
 
 from .conftest import NAMESPACE, Rendering
 
@@ -79,7 +79,7 @@ def test_monitors(render) -> None:
 
 def known_series() -> set[str]:
     """Names of all series, as Prometheus has them."""
-    families: list[Any] = [*metrics.REGISTRY.collect(), *Lookup(Store(), []).collect()]
+    families: list[Any] = [*metrics.REGISTRY.collect(), *JobCollector(Cache(), []).collect()]
     counters = {f"{family.name}_total" for family in families if family.type == "counter"}
     return counters | {family.name for family in families}
 

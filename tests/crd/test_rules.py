@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.utils.quantity import parse_quantity
 
-from daskjob.schema import Problem
+from daskjob.schema import FieldError
 from daskjob.schema.rules import amount, broken_rules
 
 SUFFIXES = ["", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
@@ -43,7 +43,7 @@ SCHEMA = {
 
 
 def test_a_rule_that_cannot_be_evaluated_is_a_problem_unless_others_explain_it() -> None:
-    assert list(broken_rules({"a": 1}, SCHEMA, "spec")) == [Problem("spec.a", "make a larger")]
+    assert list(broken_rules({"a": 1}, SCHEMA, "spec")) == [FieldError("spec.a", "make a larger")]
     (problem,) = broken_rules({}, SCHEMA, "spec")
     assert problem.path == "spec.a"
     assert problem.message.startswith("cannot be checked")
@@ -74,5 +74,5 @@ def test_a_pattern_is_refused_in_the_words_of_the_library_once(capfd: pytest.Cap
     rule = {"rule": "'a'.matches(self) ? true : true", "message": "write a pattern"}
     assert list(broken_rules("a+", {"x-kubernetes-validations": [rule]}, "p")) == []
     (problem,) = broken_rules("(", {"x-kubernetes-validations": [rule]}, "p")
-    assert problem == Problem("p", "cannot be checked (missing ): (): write a pattern")
+    assert problem == FieldError("p", "cannot be checked (missing ): (): write a pattern")
     assert capfd.readouterr().err == ""

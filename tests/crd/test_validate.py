@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daskjob.schema import Problem, apply_defaults, validate
+from daskjob.schema import FieldError, apply_defaults, validate
 
 from . import cases, running
 from .cases import Refused, a_job
@@ -64,7 +64,7 @@ def test_not_a_daskjob(manifest: Any, path: str, words: str) -> None:
 
 
 def test_generated_name_is_judged_with_what_the_server_appends() -> None:
-    def named(prefix: str) -> list[Problem]:
+    def named(prefix: str) -> list[FieldError]:
         return validate(a_job() | {"metadata": {"generateName": prefix}})
 
     assert named("a" * 35) == []
@@ -91,12 +91,12 @@ def test_values_that_yaml_knows_and_json_does_not(value: Any, words: str) -> Non
 def test_names_that_yaml_does_not_read_as_text() -> None:
     """`y: 1` is {True: 1} for PyYAML."""
     (problem,) = validate(a_job({"graph": {"kwargs": {True: 1}}}))
-    assert problem == Problem("spec.graph.kwargs", "the name true is not text: put it in quotes")
+    assert problem == FieldError("spec.graph.kwargs", "the name true is not text: put it in quotes")
 
 
 def test_a_problem_reads_as_path_and_message() -> None:
-    assert str(Problem("spec.image", "is wrong")) == "spec.image: is wrong"
-    assert str(Problem("", "is no manifest")) == "is no manifest"
+    assert str(FieldError("spec.image", "is wrong")) == "spec.image: is wrong"
+    assert str(FieldError("", "is no manifest")) == "is no manifest"
 
 
 def test_defaults_are_filled_in_and_the_manifest_is_left_alone() -> None:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from daskjob.api.times import from_text
 
-from ..control.lint import lint
+from ..controller.lint import lint
 from ..support.jobs import Job, apply, manifest
 from ..support.kube import Kube
 from ..support.platform import SYSTEM, Release

@@ -109,12 +109,8 @@ ENDINGS = {
     each.name: each
     for each in (
         Ending("success", ("ok",)),
-        Ending(
-            "second-try", ("raises", "ok"), ("Failed", "Succeeded"), spec={"backoffLimit": 1, **SOON}
-        ),
-        Ending(
-            "fails-twice", ("raises",), ("Failed", "Failed"), "TaskFailed", spec={"backoffLimit": 1, **SOON}
-        ),
+        Ending("second-try", ("raises", "ok"), ("Failed", "Succeeded"), spec={"backoffLimit": 1, **SOON}),
+        Ending("fails-twice", ("raises",), ("Failed", "Failed"), "TaskFailed", spec={"backoffLimit": 1, **SOON}),
         Ending("preempted", ("preempted", "ok"), ("Failed", "Succeeded"), spec=SOON),
         Ending("scheduler-lost", ("scheduler-deleted", "ok"), ("Failed", "Succeeded"), spec=SOON),
         Ending(

@@ -207,7 +207,7 @@ def _computed_twice(place: Place, lives: list[Object]) -> list[str]:
     return [f"runner {uid} computed its graph twice" for uid in set(computed) if computed.count(uid) > 1]
 
 
-async def leftovers(api: Api, place: Place, name: str, ending: Ending) -> list[str]:
+async def stale_objects(api: Api, place: Place, name: str, ending: Ending) -> list[str]:
     """What is there and should not be; the garbage collector has a while for its part."""
     found: list[str] = []
     for _ in range(round(COLLECTED / LOOK)):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .endings import Ending, is_clean, manifest
 from .faults import Fault, Once, Peace, Plan
-from .judge import judge, leftovers
+from .judge import judge, stale_objects
 from .operators import Operator, Start
 from .place import Place, eventually
 from .proxy import Proxy, Write
@@ -130,7 +130,7 @@ async def _until(place: Place, found: Callable[[], object]) -> None:
 
 async def _conclude(world: World, place: Place, operator: Operator, story: Story) -> None:
     ending = story.twin.ending
-    if left := await leftovers(world.api, place, JOB, ending):
+    if left := await stale_objects(world.api, place, JOB, ending):
         story.problems.append(f"left behind: {', '.join(left)}")
     story.problems += judge(place, JOB, ending)
     story.problems += [f"the world: {error!r}" for error in place.errors]

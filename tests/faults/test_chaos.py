@@ -19,7 +19,7 @@ import pytest
 from ..apiserver.server import Server
 from .endings import ENDINGS, SLOW_ENDINGS, Ending, is_clean, manifest
 from .faults import Chaos
-from .judge import judge, leftovers
+from .judge import judge, stale_objects
 from .operators import Operator, Programs
 from .place import Place
 from .proxy import Proxy
@@ -111,7 +111,7 @@ async def play(world: World, case: Case, delay: float) -> None:
             await place.until(lambda: not place.job(name) if ending.vanishes else is_clean(place.job(name)))
     except TimeoutError:
         case.problems.append(f"no end after {PATIENCE:.0f} s")
-    left = await leftovers(world.api, place, name, ending)
+    left = await stale_objects(world.api, place, name, ending)
     if left:
         case.problems.append(f"left behind: {', '.join(left)}")
     case.seconds = time.monotonic() - began

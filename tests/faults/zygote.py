@@ -15,7 +15,7 @@ from typing import Any
 
 from kubernetes.aio.config import kube_config
 
-from daskjob.__main__ import main
+from daskjob.operator.main import main
 
 PR_SET_PDEATHSIG = 1
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daskjob.api.codec import from_dict, to_dict
-from daskjob.api.cron import DaskCronJobSpec, DaskCronJobStatus
-from daskjob.lifecycle.cron import decide_cron
-from daskjob.lifecycle.cron_observation import CronJob, CronObservation
-from daskjob.lifecycle.observation import Problem
+from daskjob.api.cron_job import DaskCronJobSpec, DaskCronJobStatus
+from daskjob.lifecycle.cron.decide import decide_cron
+from daskjob.lifecycle.cron.observation import CronJob, CronObservation
+from daskjob.lifecycle.job.observation import Blocker
 
 from .lives import Document
 
@@ -18,7 +18,7 @@ TEMPLATE = {"spec": {"graph": {"entrypoint": "m:f"}, "cluster": {"image": "i"}}}
 
 
 def schedule(
-    status: Any = ..., spec: Document | None = None, refusal: Problem | None = None, **metadata: Any
+    status: Any = ..., spec: Document | None = None, refusal: Blocker | None = None, **metadata: Any
 ) -> Document:
     """One that the operator has seen; with `refusal`, whose last job it could not make. `status` is instead of the
     operator's own: none at all if that is None."""
@@ -34,7 +34,7 @@ def schedule(
     return {**document, "status": written(document["spec"], refusal) if status is ... else status}
 
 
-def written(spec: Document, refusal: Problem | None) -> Document:
+def written(spec: Document, refusal: Blocker | None) -> Document:
     """What the operator writes of generation 1."""
     parsed = from_dict(DaskCronJobSpec, spec)
     cron = CronJob("team", "nightly", "u", 1, NOW, False, parsed, DaskCronJobStatus())

@@ -8,7 +8,7 @@ import pytest
 
 from daskjob.api.codec import to_dict
 from daskjob.api.constants import ConditionType, Reason
-from daskjob.lifecycle.observation import Turn
+from daskjob.lifecycle.job.observation import QueuePlace
 
 from ..lifecycle.builders import Scene, a_job, running, waiting
 from ..support.gitops import View, gitops_views
@@ -20,7 +20,7 @@ HELD = ("Suspended", "InProgress")
 SUCCESS: dict[str, Any] = {"outcome": "Succeeded", "result": {"type": "int", "value": "7", "size": 1}}
 FAILURE: dict[str, Any] = {"outcome": "Failed", "failure": {"reason": "TaskFailed", "message": "ValueError: no"}}
 CANCELLED: dict[str, Any] = {"outcome": "Failed", "failure": {"reason": "Cancelled", "message": "told to stop"}}
-QUEUED = Turn(2, Reason.NAMESPACE_LIMIT, "place 2 of those that wait")
+QUEUED = QueuePlace(2, Reason.NAMESPACE_LIMIT, "place 2 of those that wait")
 SUCCEEDED, BROKEN = (a_job().accepted().finished(kind) for kind in (ConditionType.COMPLETE, ConditionType.FAILED))
 
 

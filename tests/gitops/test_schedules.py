@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from daskjob.lifecycle.observation import Problem
+from daskjob.lifecycle.job.observation import Blocker
 
 from ..support.gitops import View, gitops_views
 from .lives import DELETED, GARBAGE, UNSEEN, Moment
 from .schedules import schedule
 
 WRONG = {"schedule": "61 * * * *"}
-QUOTA = Problem("QuotaExceeded", "exceeded quota: team", hopeless=False)
-REFUSED = Problem("Invalid", "spec.cluster.image: write an image reference without blanks", hopeless=True)
+QUOTA = Blocker("QuotaExceeded", "exceeded quota: team", permanent=False)
+REFUSED = Blocker("Invalid", "spec.cluster.image: write an image reference without blanks", permanent=True)
 MOMENTS = [
     Moment("unseen", schedule(UNSEEN), "Progressing", "InProgress", ("Waiting for the operator",)),
     Moment("in-force", schedule(), "Healthy", "Current", ("Scheduled",)),

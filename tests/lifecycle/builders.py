@@ -10,11 +10,11 @@ from daskjob.api.constants import ConditionType, Outcome, Phase
 from daskjob.api.spec import parse_spec
 from daskjob.api.status import Attempt, Condition, DaskJobStatus, Retries
 from daskjob.api.times import to_seconds_text, to_text
-from daskjob.lifecycle.decide import decide
-from daskjob.lifecycle.decision import Decision
-from daskjob.lifecycle.observation import Deployment, Group, Job, Observation, Owned, Problem, Report
+from daskjob.lifecycle.job.decide import decide
+from daskjob.lifecycle.job.decision import Decision
+from daskjob.lifecycle.job.observation import Blocker, Deployment, Group, Job, Observation, Owned, Report
+from daskjob.lifecycle.job.readiness import with_readiness
 from daskjob.lifecycle.pods import Container, Pod, Termination
-from daskjob.lifecycle.readiness import with_readiness
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UID = "3f2a9c10-0000-4000-8000-000000000001"
@@ -178,7 +178,7 @@ class Scene:
     def report(self, runner_uid: str = "uid-runner-0", cancel: bool = False, **status: Any) -> Self:
         return self.sees(report=Report(ATTEMPT, "uid-report", runner_uid, cancel, status))
 
-    def refused(self, problem: Problem) -> Self:
+    def refused(self, problem: Blocker) -> Self:
         return self.sees(refusal=problem)
 
     def started(self) -> Self:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from daskjob.api.constants import ConditionType
-from daskjob.api.cron import ActiveJob, DaskCronJobSpec, DaskCronJobStatus, JobTemplate
+from daskjob.api.cron_job import ActiveJob, DaskCronJobSpec, DaskCronJobStatus, JobTemplate
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.cron import CronDecision, decide_cron, job_name
-from daskjob.lifecycle.cron_observation import Child, CreateJob, CronJob, CronObservation, DeleteJob
+from daskjob.lifecycle.cron.decide import CronDecision, decide_cron, job_name
+from daskjob.lifecycle.cron.observation import Child, CreateJob, CronJob, CronObservation, DeleteJob
 
 UID = "11111111-0000-4000-8000-daskcronjob0"
 NAME = "nightly"

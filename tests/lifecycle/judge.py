@@ -10,9 +10,9 @@ from daskjob.api.constants import ConditionType, Outcome
 from daskjob.api.spec import DaskJobSpec, parse_spec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.times import from_text
-from daskjob.control.client import Body
-from daskjob.control.store import Store
-from daskjob.lifecycle.queueing import Limits
+from daskjob.controller.cache import Cache
+from daskjob.kube.client import Body
+from daskjob.lifecycle.job.queueing import Limits
 
 from .places import check_places
 from .promises import Change, check
@@ -68,8 +68,8 @@ class Judge:
             assert report is None, "a second runner for an attempt that has a report"
 
     def is_fenced(self, pod: Body) -> bool:
-        gone_by = from_text(pod["metadata"].get("deletionTimestamp"))
-        return gone_by is not None and self.now() >= gone_by + FENCED
+        deletion_deadline = from_text(pod["metadata"].get("deletionTimestamp"))
+        return deletion_deadline is not None and self.now() >= deletion_deadline + FENCED
 
     def check_delete(self, kind: str, body: Body) -> None:
         job = self.job_of(body)
@@ -106,7 +106,7 @@ class Judge:
         assert asked is None or asked == job.rerun or spec.cancel, "deleted, where another run was asked for"
         metadata = body["metadata"]
         assert self.world.acting is not None
-        known = self.world.acting.store.job((metadata["namespace"], metadata["name"])) or {"metadata": {}}
+        known = self.world.acting.cache.job((metadata["namespace"], metadata["name"])) or {"metadata": {}}
         assert known["metadata"].get("resourceVersion") == metadata["resourceVersion"], "deleted, though just edited"
         assert self.is_clean(body), "deleted before all that belongs to it"
 
@@ -142,8 +142,8 @@ class Judge:
         if new.is_true(ConditionType.CLEANED_UP):
             assert old.is_true(ConditionType.CLEANED_UP) or self.is_clean(before), "all is said to be gone, and is not"
         if self.one_leader and self.world.acting is not None:
-            store = Store() if self.world.acting.client.disturbed else self.world.acting.store
-            check_places(before, new, self.world.server.all("DaskJob"), store, self.limits)
+            cache = Cache() if self.world.acting.client.disturbed else self.world.acting.cache
+            check_places(before, new, self.world.server.all("DaskJob"), cache, self.limits)
 
     def check_evidence(self, attempt: Attempt) -> None:
         succeeded = attempt.outcome is Outcome.SUCCEEDED
@@ -162,7 +162,7 @@ class Judge:
         assert self.world.acting is not None
         return all(
             each["kind"] == "DaskJobReport" or is_ended(each)
-            for each in self.world.acting.store.owned((metadata["namespace"], metadata["name"]))
+            for each in self.world.acting.cache.owned((metadata["namespace"], metadata["name"]))
             if labels_of(each).get(c.JOB_UID_LABEL) == metadata["uid"]
         )
 
@@ -174,7 +174,7 @@ class Judge:
         labels = labels_of(body)
         name = labels.get(c.JOB_LABEL, "")
         if known and self.world.acting is not None:
-            job = self.world.acting.store.job((body["metadata"]["namespace"], name))
+            job = self.world.acting.cache.job((body["metadata"]["namespace"], name))
         else:
             job = self.world.server.find("DaskJob", name)
         return job if job is not None and job["metadata"]["uid"] == labels.get(c.JOB_UID_LABEL) else None
@@ -194,7 +194,7 @@ class Judge:
         version = body["metadata"]["resourceVersion"]
         return any(
             each["kind"] == kind and each["metadata"]["resourceVersion"] == version
-            for each in self.world.acting.store.owned(key)
+            for each in self.world.acting.cache.owned(key)
         )
 
 

@@ -17,8 +17,9 @@ import jsonschema
 import yaml
 
 from daskjob.api.times import from_text, to_seconds_text
-from daskjob.control.client import BY_KIND, DASK_CRON_JOBS, DASK_JOBS, REPORTS, Body, Resource
-from daskjob.control.errors import ApiError, ErrorKind, classify
+from daskjob.kube.api_error import ApiError, ErrorKind, classify
+from daskjob.kube.client import Body
+from daskjob.kube.resources import BY_KIND, DASK_CRON_JOBS, DASK_JOBS, REPORTS, Resource
 
 NAMESPACE = "team"
 #: What a pod that is deleted has, to end by itself.
@@ -127,8 +128,8 @@ class Server:
         elif "deletionTimestamp" not in body["metadata"]:
             began = from_text(now)
             assert began is not None
-            gone_by = to_seconds_text(began + GRACE)
-            self.update(kind, name, metadata={**body["metadata"], "deletionTimestamp": gone_by})
+            deletion_deadline = to_seconds_text(began + GRACE)
+            self.update(kind, name, metadata={**body["metadata"], "deletionTimestamp": deletion_deadline})
 
     def orphans(self) -> Iterator[tuple[str, str]]:
         """What the garbage collector has to delete: objects whose owners are all gone."""
@@ -225,9 +226,7 @@ class ModelClient:
         self._judge("patch", resource.kind, before, body)
         return self._answer(fate, self.server.update(resource.kind, name, spec=_merge(before["spec"], body["spec"])))
 
-    async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None
-    ) -> bool:
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
         fate = await self._meet()
         before = self.server.find(resource.kind, name)
         if before is None or before["metadata"]["uid"] != uid:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from daskjob.control.client import BY_KIND
-from daskjob.control.errors import ApiError
-from daskjob.control.perform import Performer
-from daskjob.control.queue import WorkQueue
-from daskjob.control.reconcile import Reconciler
-from daskjob.control.resync import resync
-from daskjob.control.store import Key, Store
-from daskjob.lifecycle.queueing import Limits
+from daskjob.controller.cache import Cache, Key
+from daskjob.controller.resync import resync
+from daskjob.controller.work_queue import WorkQueue
+from daskjob.controllers.job.execute import Executor
+from daskjob.controllers.job.reconcile import Reconciler
+from daskjob.kube.api_error import ApiError
+from daskjob.kube.resources import BY_KIND
+from daskjob.lifecycle.job.queueing import Limits
 from daskjob.manifests.pods import Defaults
 
 from .model import Crash, ModelClient, Watch
@@ -44,28 +44,28 @@ class Operator:
 
     def begin(self) -> None:
         """A new process lists everything before it does anything."""
-        self.store, self.queue = Store(), WorkQueue()
+        self.cache, self.queue = Cache(), WorkQueue()
         self.client.crashed = False
         self.client.plan.clear()
         #: Jobs that are being looked at; and those that were told that there is room for them now.
         self.active: list[Key] = []
         self.woken: set[Key] = set()
         client: Any = self.client
-        performer = Performer(client, self.store, DEFAULTS, b"program")
-        self.reconciler = Reconciler(client, self.store, performer, self.clock, self.limits, self.woken.add)
+        performer = Executor(client, self.cache, DEFAULTS, b"program")
+        self.reconciler = Reconciler(client, self.cache, performer, self.clock, self.limits, self.woken.add)
         self.watch.clear()
         self.resync()
 
     def resync(self) -> None:
         client: Any = self.client
-        self.loop.run(resync(client, self.store, self.queue, ()))
+        self.loop.run(resync(client, self.cache, self.queue, ()))
 
     def deliver(self, kind: str, count: int) -> set[Key]:
         """Returns the jobs that this has to be told of."""
         events, touched = self.watch.events[kind], set()
         for _ in range(min(count, len(events))):
             event, body = events.popleft()
-            touched.add(self.store.drop(body) if event == "DELETED" else self.store.put(body))
+            touched.add(self.cache.drop(body) if event == "DELETED" else self.cache.put(body))
         return {key for key in touched if key is not None}
 
     def deliver_all(self) -> set[Key]:
@@ -89,7 +89,7 @@ class Operator:
         try:
             return await self.reconciler.reconcile(key)
         except ApiError as error:
-            return BACKOFF if error.again is None else min(error.again, BACKOFF)
+            return BACKOFF if error.requeue_after is None else min(error.requeue_after, BACKOFF)
         finally:
             self.active.remove(key)
 
@@ -107,6 +107,6 @@ class Operator:
     async def _look_aside(self) -> None:
         """Another worker's pass over another job, after news came in."""
         self.deliver_all()
-        others = sorted(set(self.store.jobs()) - set(self.active))
+        others = sorted(set(self.cache.jobs()) - set(self.active))
         if others:
             await self._pass(others[0])

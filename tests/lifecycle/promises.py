@@ -10,7 +10,7 @@ from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase, R
 from daskjob.api.spec import DaskJobSpec, digest
 from daskjob.api.status import Attempt, DaskJobStatus, Retries, Run
 from daskjob.api.times import from_text
-from daskjob.lifecycle.retry import FINAL, MISTAKES
+from daskjob.lifecycle.job.retry import FINAL, MISTAKES
 
 SECOND = timedelta(seconds=1)
 #: What only a later run may change once a job has ended.
@@ -234,9 +234,7 @@ def check_retries(change: Change) -> None:
         assert before == after
         return
     assert attempt is not None
-    grown = [
-        getattr(after, each) - getattr(before, each) for each in ("application", "infrastructure", "ignored")
-    ]
+    grown = [getattr(after, each) - getattr(before, each) for each in ("application", "infrastructure", "ignored")]
     rules = spec.failure_policy.rules if spec.failure_policy is not None else ()
     rule = next((each.action for each in rules if attempt.reason in each.on_reasons), None)
     infrastructure = attempt.failure_class is FailureClass.INFRASTRUCTURE and rule is not RetryAction.RETRY
@@ -249,8 +247,8 @@ def check_retries(change: Change) -> None:
                 if infrastructure
                 else (before.application, spec.backoff_limit)
             )
-            hopeless = rule is None and not infrastructure and attempt.reason in MISTAKES
-            assert used >= limit or hopeless, "given up too early"
+            permanent = rule is None and not infrastructure and attempt.reason in MISTAKES
+            assert used >= limit or permanent, "given up too early"
         return
     assert sum(grown) == 1
     assert not change.spec.cancel

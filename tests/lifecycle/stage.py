@@ -15,10 +15,10 @@ from daskjob.api import constants as c
 from daskjob.api.constants import ConditionType
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
-from daskjob.control.client import Body
-from daskjob.control.resync import INTERVAL
-from daskjob.control.store import Key
-from daskjob.lifecycle.queueing import Limits
+from daskjob.controller.cache import Key
+from daskjob.controller.resync import INTERVAL
+from daskjob.kube.client import Body
+from daskjob.lifecycle.job.queueing import Limits
 
 from .judge import Judge, attempt_of
 from .operators import Operator
@@ -198,7 +198,7 @@ class Stage(RuleBasedStateMachine):
                 looks.clear()
                 if self.world.now >= listing:
                     operator.resync()
-                    due.update(dict.fromkeys(operator.store.jobs(), self.world.now))
+                    due.update(dict.fromkeys(operator.cache.jobs(), self.world.now))
                     listing = self.world.now + timedelta(seconds=INTERVAL)
         jobs = json.dumps([each.get("status") for each in self.jobs()])
         raise AssertionError(f"a job does not end, or is not cleaned up: {jobs}; left: {list(self.remains())}")
@@ -225,9 +225,7 @@ class Stage(RuleBasedStateMachine):
 
     def remains(self) -> Iterator[str]:
         """What is left over that should not be."""
-        attempts = {
-            each["metadata"]["uid"]: status_of(each).attempt or 0 for each in self.jobs()
-        }
+        attempts = {each["metadata"]["uid"]: status_of(each).attempt or 0 for each in self.jobs()}
         for (kind, name), body in self.server.objects.items():
             last = attempts.get(labels_of(body).get(c.JOB_UID_LABEL, ""), 0)
             if kind == "DaskJobReport" and last == attempt_of(body):

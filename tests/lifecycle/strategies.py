@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from daskjob.control.client import BY_KIND
-from daskjob.lifecycle.queueing import Limits
+from daskjob.kube.resources import BY_KIND
+from daskjob.lifecycle.job.queueing import Limits
 
 from .world import JOBS
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daskjob.lifecycle.actions import Delete, Scale
-from daskjob.lifecycle.adaptive import scale
+from daskjob.lifecycle.job.actions import Delete, Scale
+from daskjob.lifecycle.job.adaptive import scale
 
 from .builders import ATTEMPT, Scene, a_job
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from daskjob.api.constants import ConditionType
-from daskjob.api.cron import ConcurrencyPolicy
-from daskjob.lifecycle.cron import job_name
-from daskjob.lifecycle.cron_observation import CreateJob
+from daskjob.api.cron_job import ConcurrencyPolicy
+from daskjob.lifecycle.cron.decide import job_name
+from daskjob.lifecycle.cron.observation import CreateJob
 
 from .cron_builders import NAME, a_cron, a_job, active, at, condition, deleted, look, made, recorded, told
 
@@ -53,7 +53,7 @@ def test_what_is_due(now: str, last: str | None, wanted: str | None) -> None:
 
 def test_it_sleeps_until_the_next_time() -> None:
     decision = look("10:05", a_cron())
-    assert decision.again == timedelta(minutes=5)
+    assert decision.requeue_after == timedelta(minutes=5)
     assert decision.status.next_schedule_time == "2026-05-20T10:10:00Z"
     assert decision.status.observed_generation == 1
     assert condition(decision, ConditionType.READY) == ("True", "Scheduled")
@@ -127,7 +127,7 @@ def test_starting_deadline(now: str, seconds: int | None, makes: bool, events: l
     assert told(decision) == events
     if not makes:
         assert decision.status.next_schedule_time == "2026-05-20T10:20:00Z"
-        assert decision.again == at("10:20") - at(now)
+        assert decision.requeue_after == at("10:20") - at(now)
 
 
 def test_many_missed_runs_are_told_of_and_the_last_is_made_up_for() -> None:
@@ -192,7 +192,7 @@ def test_suspended() -> None:
     job = a_job("10:10")
     decision = look("10:25", a_cron(status=recorded("10:10", active=active(job)), suspend=True), job)
     assert decision.actions == ()
-    assert decision.again is None
+    assert decision.requeue_after is None
     assert decision.status.next_schedule_time is None
     assert decision.status.active == active(job)
     assert condition(decision, ConditionType.READY) == ("True", "Suspended")
@@ -258,4 +258,4 @@ def test_a_schedule_that_cannot_be_used_says_so(schedule: str, zone: str | None,
 def test_one_that_is_being_deleted_is_left_alone() -> None:
     cron = a_cron(deleting=True, run_now="1")
     decision = look("10:15", cron, a_job("10:10"))
-    assert (decision.status, decision.actions, decision.again) == (cron.status, (), None)
+    assert (decision.status, decision.actions, decision.requeue_after) == (cron.status, (), None)

@@ -17,12 +17,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from daskjob.api import constants as c
 from daskjob.api.times import from_text, to_seconds_text
-from daskjob.control.client import DASK_CRON_JOBS, DASK_JOBS, Body
-from daskjob.control.cron import CronReconciler, cron_store, resync_crons
-from daskjob.control.errors import ApiError
-from daskjob.control.queue import WorkQueue
-from daskjob.control.resync import resync
-from daskjob.control.store import Store
+from daskjob.controller.cache import Cache
+from daskjob.controller.resync import resync
+from daskjob.controller.work_queue import WorkQueue
+from daskjob.controllers.cron.reconcile import CronReconciler, cron_cache, resync_crons
+from daskjob.kube.api_error import ApiError
+from daskjob.kube.client import Body
+from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 
 from .model import NAMESPACE, Crash, ModelClient, Server
 
@@ -87,7 +88,7 @@ class CronMachine(RuleBasedStateMachine):
         self.client.crashed = False
         self.client.plan.clear()
         self.ears.events.clear()
-        self.jobs, self.crons, queue = Store(), cron_store(), WorkQueue()
+        self.jobs, self.crons, queue = Cache(), cron_cache(), WorkQueue()
         client: Any = self.client
         self.reconciler = CronReconciler(client, self.crons, lambda: self.now)
         self.loop.run(resync(client, self.jobs, queue, ()))
@@ -133,8 +134,8 @@ class CronMachine(RuleBasedStateMachine):
     def told(self, count: int) -> None:
         for _ in range(min(count, len(self.ears.events))):
             event, body = self.ears.events.popleft()
-            for store in (self.jobs, self.crons):
-                _ = store.drop(body) if event == "DELETED" else store.put(body)
+            for cache in (self.jobs, self.crons):
+                _ = cache.drop(body) if event == "DELETED" else cache.put(body)
 
     @rule(plan=FATES)
     def look(self, plan: list[str]) -> None:

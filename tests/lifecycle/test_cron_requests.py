@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from daskjob.api.constants import ConditionType, Reason
-from daskjob.api.cron import ConcurrencyPolicy
-from daskjob.lifecycle.cron import MAX_TEXT, job_name
-from daskjob.lifecycle.cron import recorded as kept
-from daskjob.lifecycle.cron_observation import Child, CreateJob, CronJob
-from daskjob.lifecycle.observation import Problem
+from daskjob.api.cron_job import ConcurrencyPolicy
+from daskjob.lifecycle.cron.decide import MAX_TEXT, job_name
+from daskjob.lifecycle.cron.decide import recorded as kept
+from daskjob.lifecycle.cron.observation import Child, CreateJob, CronJob
+from daskjob.lifecycle.job.observation import Blocker
 
 from .cron_builders import NAME, a_cron, a_job, active, at, condition, deleted, look, made, recorded, told
 
@@ -101,7 +101,7 @@ def test_forbid_sees_the_job_that_was_asked_for_in_the_same_moment() -> None:
     (run,) = decision.actions
     assert isinstance(run, CreateJob)
     assert run.scheduled_at is None
-    assert decision.again == timedelta(0)
+    assert decision.requeue_after == timedelta(0)
     assert made(look("10:10", cron, child(run))) == []
 
 
@@ -161,13 +161,13 @@ def test_daylight_saving(zone: str, last: str, now: str, wanted: str | None) -> 
     assert made(look(now, cron)) == ([job_name(NAME, at(wanted))] if wanted else [])
 
 
-@pytest.mark.parametrize("hopeless", [False, True])
-def test_a_job_that_is_refused_is_told_of(hopeless: bool) -> None:
-    refusal = Problem(Reason.QUOTA_EXCEEDED, "exceeded quota: q", hopeless)
+@pytest.mark.parametrize("permanent", [False, True])
+def test_a_job_that_is_refused_is_told_of(permanent: bool) -> None:
+    refusal = Blocker(Reason.QUOTA_EXCEEDED, "exceeded quota: q", permanent)
     decision = look("10:10:01", a_cron(status=recorded("10:00")), refusal=refusal)
     assert len(made(decision)) == 1, "it is tried again"
     assert condition(decision, ConditionType.READY) == ("False", "FailedCreate")
-    assert condition(decision, ConditionType.STALLED) == (("True", "FailedCreate") if hopeless else None)
+    assert condition(decision, ConditionType.STALLED) == (("True", "FailedCreate") if permanent else None)
     assert decision.status.conditions[0].message == "a job could not be made: QuotaExceeded: exceeded quota: q"
 
 

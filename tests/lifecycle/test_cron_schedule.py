@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daskjob.lifecycle.schedule import MACROS, Schedule, ScheduleError, find_zone
+from daskjob.lifecycle.cron.schedule import MACROS, Schedule, ScheduleError, find_zone
 
 #: What robfig/cron, the library of Kubernetes' controller, says of some 300 schedules: see robfig/main.go. A slip of it
 #: is left out: where clocks skip midnight (Santiago, Cairo), it forgets to ask whether the schedule has the new day.

@@ -10,7 +10,7 @@ import pytest
 from daskjob.api.constants import FailureClass, Phase, Reason
 from daskjob.api.status import Attempt, Progress, Retries
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.decision import Decision
+from daskjob.lifecycle.job.decision import Decision
 
 from .builders import ATTEMPT, NOW, Scene, a_job, a_pod, ago, running, text, waiting
 
@@ -34,7 +34,7 @@ def test_a_job_has_its_time(seconds: int, ends: bool) -> None:
     decision = scene.decide()
     assert (reason_of(decision) == Reason.DEADLINE_EXCEEDED) == ends
     if not ends:
-        assert decision.again == timedelta(seconds=1)
+        assert decision.requeue_after == timedelta(seconds=1)
 
 
 def second_attempt(seconds_ago: float) -> Scene:
@@ -69,12 +69,12 @@ def test_an_attempt_has_its_time(seconds: int, ends: bool) -> None:
     assert (reason_of(decision) == Reason.ATTEMPT_DEADLINE_EXCEEDED) == ends
     assert ("spec.attemptDeadlineSeconds (20 s)" in message_of(decision)) == ends
     if not ends:
-        assert decision.again == timedelta(seconds=1)
+        assert decision.requeue_after == timedelta(seconds=1)
 
 
 def test_and_another_follows_if_there_may_be_one() -> None:
     scene = a_job().started().with_spec(attemptDeadlineSeconds=60, backoffLimit=1)
-    assert scene.decide().refresh, "the runner may be done just now"
+    assert scene.decide().needs_live_read, "the runner may be done just now"
     status = scene.fresh().decide().status
     assert (status.phase, status.retries) == (Phase.RETRYING, Retries(application=1))
     assert status.current is not None
@@ -112,7 +112,7 @@ def stalling(started_ago: float = 50, changed_ago: float | None = 40, timeout: i
 def test_a_graph_that_makes_no_progress_has_stalled(timeout: int, ends: bool) -> None:
     scene = stalling(timeout=timeout)
     if ends:
-        assert scene.decide().refresh, "news may be on its way"
+        assert scene.decide().needs_live_read, "news may be on its way"
     decision = scene.fresh().decide()
     assert (reason_of(decision) == Reason.STALLED) == ends
     if ends:
@@ -120,7 +120,7 @@ def test_a_graph_that_makes_no_progress_has_stalled(timeout: int, ends: bool) ->
         assert decision.status.failure is not None
         assert decision.status.failure.failure_class is A
     else:
-        assert decision.again == timedelta(seconds=1)
+        assert decision.requeue_after == timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(("heard", "ends"), [(59, True), (60, False), (None, False)])
@@ -157,8 +157,8 @@ def test_what_counts_as_progress(counts: dict[str, int], moves: bool) -> None:
     decision = scene.decide()
     assert (reason_of(decision) is None) == moves
     if moves:
-        assert decision.again is not None
-        assert decision.again <= timedelta(seconds=30)
+        assert decision.requeue_after is not None
+        assert decision.requeue_after <= timedelta(seconds=30)
         assert decision.status.progress is not None
         assert decision.status.progress.last_change == to_seconds_text(NOW)
 

@@ -11,9 +11,9 @@ import pytest
 from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.status import Timings
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.actions import Cancel, CreateRunner, Delete
-from daskjob.lifecycle.decision import Decision
-from daskjob.lifecycle.outcome import NODE_SETTLE, SETTLE
+from daskjob.lifecycle.job.actions import Cancel, CreateRunner, Delete
+from daskjob.lifecycle.job.decision import Decision
+from daskjob.lifecycle.job.endings import NODE_SETTLE, SETTLE
 from daskjob.lifecycle.pods import Pod
 
 from .builders import Scene, a_job, a_pod, ago, ended, looping, restarted, running, text
@@ -181,7 +181,7 @@ def test_a_process_that_was_killed_may_have_been_for_its_memory(
 def test_a_failure_is_believed_only_after_asking() -> None:
     """Of which class it is, and for what reason, is for good; a success needs no pod's word."""
     scene = failed_with("TaskFailed").sees(fresh=False)
-    assert scene.decide() == Decision(scene.status, refresh=True)
+    assert scene.decide() == Decision(scene.status, needs_live_read=True)
     assert end_of(sealed(result=SEVEN).sees(fresh=False))[0] == "Succeeded"
 
 
@@ -201,14 +201,14 @@ def test_the_kubelet_gets_a_moment_to_say_what_it_saw(claim: str, settle: timede
 
     last_words = message("Failed", failure={"reason": claim, "message": "boom"})
     unsealed = scene(1).report().runner(ended("runner", 1, message=last_words, finished=ago(1)))
-    assert unsealed.decide().again == scene(1).decide().again
+    assert unsealed.decide().requeue_after == scene(1).decide().requeue_after
     waits = scene(1).decide()
     assert not waits.status.finished
-    assert waits.again == settle - timedelta(seconds=1)
+    assert waits.requeue_after == settle - timedelta(seconds=1)
     assert not any(isinstance(each, Delete) for each in waits.actions)
     assert end_of(scene(settle.total_seconds())) == (claim, A)
     assert end_of(scene(-60)) == (claim, A), "a clock that is ahead is not waited for"
-    assert scene(-60).sees(heard=ago(1)).decide().again == waits.again, "ours is right"
+    assert scene(-60).sees(heard=ago(1)).decide().requeue_after == waits.requeue_after, "ours is right"
     assert end_of(scene(1).workers(OOM_WORKER).schedulers(ended("scheduler", 1)))[0] in (
         "WorkerOOMKilled",
         "SchedulerLost",
@@ -248,7 +248,7 @@ ENDED: dict[str, tuple[Pod, str, FailureClass | None]] = {
 @pytest.mark.parametrize(("pod", "reason", "kind"), ENDED.values(), ids=ENDED)
 def test_an_ended_runner_without_a_report(pod: Pod, reason: str, kind: FailureClass | None) -> None:
     scene = a_job().started().runner(pod)
-    assert scene.decide().refresh, "the report may only be late"
+    assert scene.decide().needs_live_read, "the report may only be late"
     assert scene.decide().actions == ()
     status = scene.fresh().decide().status
     assert end_of(scene.fresh()) == (reason, kind)
@@ -303,11 +303,11 @@ def test_a_scheduler_that_starts_badly_is_no_loss_until_the_runner_knew_it() -> 
 @pytest.mark.parametrize(("seconds_ago", "reason"), [(59, ""), (60, Reason.RUNNER_LOST)])
 def test_a_runner_on_a_node_that_does_not_answer(seconds_ago: float, reason: str) -> None:
     """Its pod is deleted and stays: nobody is there to say that it has ended."""
-    scene = a_job().started().runner(running("runner", deleting=True, gone_by=ago(seconds_ago)))
+    scene = a_job().started().runner(running("runner", deleting=True, deletion_deadline=ago(seconds_ago)))
     assert end_of(scene.fresh())[0] == reason
-    assert scene.decide().refresh == bool(reason)
+    assert scene.decide().needs_live_read == bool(reason)
     if not reason:
-        assert scene.decide().again == timedelta(seconds=1)
+        assert scene.decide().requeue_after == timedelta(seconds=1)
 
 
 def test_a_lost_worker_is_no_end() -> None:
@@ -364,11 +364,11 @@ def test_a_job_is_clean_when_only_its_ended_runner_and_report_are_left() -> None
         left.runner(running("runner", deleting=True)),
     ):
         assert not remains.fresh().decide().status.is_true(ConditionType.CLEANED_UP)
-        assert remains.fresh().decide().again is not None
+        assert remains.fresh().decide().requeue_after is not None
     decision = left.fresh().decide()
     assert decision.status.is_true(ConditionType.CLEANED_UP)
     assert decision.status.timings.cleaned_up is not None
-    assert (decision.actions, decision.again) == ((), None)
+    assert (decision.actions, decision.requeue_after) == ((), None)
     again = left.with_status(**vars(decision.status)).decide()
     assert again.status == decision.status
 

@@ -8,12 +8,12 @@ import pytest
 
 from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.actions import CreateCluster, CreateReport, CreateRunner, Delete
-from daskjob.lifecycle.deadlines import SOURCE_GRACE
-from daskjob.lifecycle.decide import MINOR_INTERVAL
-from daskjob.lifecycle.observation import Owned, Problem
+from daskjob.lifecycle.job.actions import CreateCluster, CreateReport, CreateRunner, Delete
+from daskjob.lifecycle.job.blockers import find_blocker, read_refusal
+from daskjob.lifecycle.job.deadlines import SOURCE_GRACE
+from daskjob.lifecycle.job.decide import MINOR_INTERVAL
+from daskjob.lifecycle.job.observation import Blocker, Owned
 from daskjob.lifecycle.pods import Pod
-from daskjob.lifecycle.problems import find_problem, read_refusal
 
 from .builders import ATTEMPT, NOW, Scene, a_job, a_pod, ago, looping, running, waiting
 
@@ -35,7 +35,7 @@ def test_a_new_job_is_accepted_and_its_attempt_recorded_in_the_pass_that_makes_i
 
 def test_a_job_being_deleted_is_left_to_the_garbage_collector() -> None:
     decision = a_job().that_is(deleting=True).decide()
-    assert (decision.actions, decision.again, decision.status.phase) == ((), None, None)
+    assert (decision.actions, decision.requeue_after, decision.status.phase) == ((), None, None)
 
 
 def test_a_spec_that_cannot_be_ends_the_job_before_an_attempt() -> None:
@@ -65,14 +65,14 @@ def test_what_is_missing_is_made(scene: Scene, expected: tuple[object, ...]) -> 
 
 def test_nothing_is_made_for_a_known_attempt_before_asking_whether_it_is_there() -> None:
     decision = a_job().accepted().decide()
-    assert decision.refresh
+    assert decision.needs_live_read
     assert decision.actions == ()
 
 
 def test_objects_of_other_attempts_go() -> None:
     old = Owned("DaskCluster", "sum-3f2a9-0", "uid-old", 0)
     gone = Owned("Pod", "sum-3f2a9-0-runner", "uid-gone", 0, deleting=True)
-    decision = a_job().started().sees(leftovers=(old, gone)).decide()
+    decision = a_job().started().sees(stale_objects=(old, gone)).decide()
     assert [each.target for each in decision.actions if isinstance(each, Delete)] == [old]
 
 
@@ -90,7 +90,7 @@ def test_the_active_deadline_counts_from_the_start_of_the_job(seconds_ago: int, 
         assert decision.status.failure.reason == Reason.DEADLINE_EXCEEDED
         assert "spec.activeDeadlineSeconds (5 s)" in (decision.status.failure.message or "")
     else:
-        assert decision.again == timedelta(seconds=1)
+        assert decision.requeue_after == timedelta(seconds=1)
 
 
 def test_the_startup_deadline_ends_what_never_started() -> None:
@@ -105,7 +105,7 @@ def test_the_startup_deadline_ends_what_never_started() -> None:
 def test_a_deadline_may_be_past_when_the_report_comes_first() -> None:
     """An end that the operator finds by itself rests on nothing better being there: it asks before it says so."""
     decision = a_job().started().with_deadline(5).decide()
-    assert decision.refresh
+    assert decision.needs_live_read
     assert decision.actions == ()
 
 
@@ -126,7 +126,7 @@ def test_a_config_map_may_come_a_minute_late(seconds_ago: int, over: bool) -> No
     assert condition.reason == Reason.CONFIG_MAP_NOT_FOUND
     assert "spec.graph.source.configMap.name" in condition.message
     assert "'code'" in condition.message
-    assert over or decision.again == min(SOURCE_GRACE - timedelta(seconds=seconds_ago), timedelta(seconds=5))
+    assert over or decision.requeue_after == min(SOURCE_GRACE - timedelta(seconds=seconds_ago), timedelta(seconds=5))
 
 
 # What stands in the way.
@@ -147,19 +147,19 @@ PROBLEMS = {
 }
 
 
-@pytest.mark.parametrize(("pod", "reason", "words", "hopeless"), PROBLEMS.values(), ids=PROBLEMS)
-def test_the_words_of_kubelet_and_scheduler(pod: Pod, reason: Reason | None, words: str, hopeless: bool) -> None:
+@pytest.mark.parametrize(("pod", "reason", "words", "permanent"), PROBLEMS.values(), ids=PROBLEMS)
+def test_the_words_of_kubelet_and_scheduler(pod: Pod, reason: Reason | None, words: str, permanent: bool) -> None:
     seen = {"runner": {"runner": pod}, "worker": {"workers": (pod,)}, "scheduler": {"schedulers": (pod,)}}
-    problem = find_problem(a_job().accepted().cluster().sees(**seen[pod.component]).observe())
+    problem = find_blocker(a_job().accepted().cluster().sees(**seen[pod.component]).observe())
     assert (problem.reason if problem else None) == reason
     if problem is not None:
         assert words in problem.message
-        assert problem.hopeless == hopeless
+        assert problem.permanent == permanent
 
 
 def test_a_container_that_keeps_ending_is_told_with_its_last_words() -> None:
     stuck = looping("scheduler", 1, "ModuleNotFoundError: distributed\n")
-    problem = find_problem(a_job().accepted().cluster().schedulers(stuck).observe())
+    problem = find_blocker(a_job().accepted().cluster().schedulers(stuck).observe())
     assert problem is not None
     assert problem.reason == Reason.CONTAINER_START_FAILED
     assert "exit code 1" in problem.message
@@ -182,7 +182,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("words", "expected"), REFUSALS.items())
 def test_the_words_of_the_api_server(words: str, expected: tuple[Reason, bool]) -> None:
     problem = read_refusal(words)
-    assert (problem.reason, problem.hopeless) == expected
+    assert (problem.reason, problem.permanent) == expected
     assert problem.message == words
 
 
@@ -201,7 +201,7 @@ def test_a_problem_is_told_while_there_is_hope_and_warned_of_once() -> None:
 
 
 def test_a_hopeless_problem_ends_the_job_at_once_in_the_same_words() -> None:
-    problem = Problem(Reason.POD_REJECTED, "violates PodSecurity", hopeless=True)
+    problem = Blocker(Reason.POD_REJECTED, "violates PodSecurity", permanent=True)
     decision = a_job().accepted(1).refused(problem).fresh().decide()
     assert decision.status.failure is not None
     assert (decision.status.failure.reason, decision.status.failure.message) == (problem.reason, problem.message)
@@ -218,7 +218,7 @@ def test_a_problem_names_the_failure_when_the_time_is_up() -> None:
 
 def test_a_deployment_without_pods_says_why() -> None:
     scene = a_job().accepted().cluster().deployments("w-1", refusal="exceeded quota: q")
-    problem = find_problem(scene.observe())
+    problem = find_blocker(scene.observe())
     assert problem is not None
     assert problem.reason == Reason.QUOTA_EXCEEDED
     assert problem.message == "worker: exceeded quota: q"
@@ -226,14 +226,14 @@ def test_a_deployment_without_pods_says_why() -> None:
 
 def test_the_missing_config_map_is_told_before_what_follows_from_it() -> None:
     scene = a_job().with_config_map("code", found=False).accepted().workers(waiting("worker", "ErrImagePull", "no"))
-    problem = find_problem(scene.sees(warnings=("pod x: FailedMount: no",)).observe())
+    problem = find_blocker(scene.sees(warnings=("pod x: FailedMount: no",)).observe())
     assert problem is not None
     assert problem.reason == Reason.CONFIG_MAP_NOT_FOUND
 
 
 def test_events_about_pods_are_the_last_resort() -> None:
     scene = a_job().accepted().cluster().sees(warnings=("pod x: FailedMount: no such secret",))
-    problem = find_problem(scene.observe())
+    problem = find_blocker(scene.observe())
     assert problem is not None
     assert (problem.reason, problem.message) == (Reason.VOLUME_MOUNT_FAILED, "pod x: FailedMount: no such secret")
 
@@ -247,7 +247,7 @@ def test_counts_alone_are_held_back_until_they_are_due() -> None:
     assert scene.decide().status.progress != recorded.progress, "a process that has not written yet writes at once"
     held = scene.sees(written=NOW - timedelta(seconds=1)).decide()
     assert held.status == recorded
-    assert held.again == MINOR_INTERVAL - timedelta(seconds=1)
+    assert held.requeue_after == MINOR_INTERVAL - timedelta(seconds=1)
     due = scene.sees(written=NOW - MINOR_INTERVAL).decide()
     assert due.status.progress is not None
     assert due.status.progress.done == 5
@@ -262,7 +262,7 @@ def test_the_longer_a_job_runs_the_seldomer_its_counts_are_written() -> None:
         .with_status(start_time=to_seconds_text(ago(1000)))
         .says(progress={"total": 10, "done": 5})
     )
-    assert scene.sees(written=NOW - timedelta(seconds=49)).decide().again == timedelta(seconds=1)
+    assert scene.sees(written=NOW - timedelta(seconds=49)).decide().requeue_after == timedelta(seconds=1)
 
 
 def test_a_change_of_phase_is_not_held_back() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from daskjob.api.constants import ConditionType
 from daskjob.api.status import Failure
-from daskjob.lifecycle.actions import DeleteJob
-from daskjob.lifecycle.decision import Decision
-from daskjob.lifecycle.finished import CLEANUP_CHECK
+from daskjob.lifecycle.job.actions import DeleteJob
+from daskjob.lifecycle.job.decision import Decision
+from daskjob.lifecycle.job.finished import CLEANUP_CHECK
 
 from .builders import Scene, a_job, ago, ended, running
 
@@ -59,7 +59,7 @@ def test_how_long_the_cluster_is_kept(scene: Scene, seconds: int) -> None:
     assert deletes(decision) == ([] if seconds else ["DaskCluster"])
     reason, message = cluster_ready(scene)
     if seconds:
-        assert decision.again == timedelta(seconds=seconds)
+        assert decision.requeue_after == timedelta(seconds=seconds)
         until = {100: "2026-03-01T12:01:40Z", 200: "2026-03-01T12:03:20Z"}[seconds]
         assert (reason, message) == ("Kept", f"the cluster is kept until {until} (spec.cleanup)")
         assert decision.status.cluster is not None
@@ -81,7 +81,7 @@ def kept(seconds_ago: float, seconds: int = 60) -> Scene:
 def test_then_it_goes(seconds_ago: float, goes: bool) -> None:
     decision = kept(seconds_ago).decide()
     assert deletes(decision) == (["DaskCluster"] if goes else [])
-    assert decision.again == (CLEANUP_CHECK if goes else timedelta(seconds=1))
+    assert decision.requeue_after == (CLEANUP_CHECK if goes else timedelta(seconds=1))
     assert cluster_ready(kept(seconds_ago))[0] == ("CleaningUp" if goes else "Kept")
     assert not decision.status.is_true(ConditionType.CLEANED_UP)
 
@@ -109,13 +109,13 @@ def test_one_whose_time_is_up_when_its_attempt_fails_says_that_its_cluster_is_ke
 def test_what_lingers_is_looked_for_but_not_all_the_time() -> None:
     """A watch that was broken does not tell of an end that it missed."""
     scene = a_job().started().finished(seconds_ago=30).runner(running("runner", deleting=True))
-    assert scene.decide().refresh
-    assert not scene.fresh().decide().refresh
-    assert not scene.sees(looked=ago(9)).decide().refresh
-    assert scene.sees(looked=ago(10)).decide().refresh
-    assert not scene.gone().decide().refresh
-    assert not kept(30).sees(fresh=False).decide().refresh, "it is there to stay"
-    assert kept(60).sees(fresh=False).decide().refresh
+    assert scene.decide().needs_live_read
+    assert not scene.fresh().decide().needs_live_read
+    assert not scene.sees(last_live_read=ago(9)).decide().needs_live_read
+    assert scene.sees(last_live_read=ago(10)).decide().needs_live_read
+    assert not scene.gone().decide().needs_live_read
+    assert not kept(30).sees(fresh=False).decide().needs_live_read, "it is there to stay"
+    assert kept(60).sees(fresh=False).decide().needs_live_read
 
 
 def test_a_runner_is_not_kept() -> None:
@@ -134,26 +134,28 @@ def over(seconds_ago: float, ttl: int | None, **changes: Any) -> Scene:
 
 
 @pytest.mark.parametrize(
-    ("seconds_ago", "ttl", "goes", "again"),
+    ("seconds_ago", "ttl", "goes", "requeue_after"),
     [(1000, None, False, None), (59, 60, False, 1), (60, 60, True, None), (0, 0, True, None), (600, 60, True, None)],
 )
-def test_a_job_goes_when_its_time_is_up(seconds_ago: float, ttl: int | None, goes: bool, again: float | None) -> None:
+def test_a_job_goes_when_its_time_is_up(
+    seconds_ago: float, ttl: int | None, goes: bool, requeue_after: float | None
+) -> None:
     decision = over(seconds_ago, ttl).decide()
     assert (DeleteJob() in decision.actions) == goes
-    assert decision.again == (timedelta(seconds=again) if again else None)
+    assert decision.requeue_after == (timedelta(seconds=requeue_after) if requeue_after else None)
 
 
 def test_not_before_all_that_it_made_is_gone() -> None:
     for left in (a_job().cluster(), a_job().workers(running("worker")), a_job().runner()):
         decision = over(600, 0, **left.seen).decide()
         assert DeleteJob() not in decision.actions
-        assert decision.again == CLEANUP_CHECK
+        assert decision.requeue_after == CLEANUP_CHECK
 
 
 def test_nor_while_its_cluster_is_kept() -> None:
     decision = kept(30).with_spec(ttlSecondsAfterFinished=0).decide()
     assert DeleteJob() not in decision.actions
-    assert decision.again == timedelta(seconds=30)
+    assert decision.requeue_after == timedelta(seconds=30)
 
 
 def test_a_runner_that_has_ended_goes_with_it() -> None:
@@ -171,10 +173,10 @@ def test_it_can_be_given_more_time_or_less() -> None:
 
 
 def test_a_job_of_another_controller_is_left_alone_wholly() -> None:
-    scene = over(600, 0).that_is(foreign="spec.managedBy is example.org/other")
+    scene = over(600, 0).that_is(unmanaged="spec.managedBy is example.org/other")
     decision = scene.decide()
-    assert (decision.actions, decision.status, decision.again) == ((), scene.status, None)
-    fresh = a_job().that_is(foreign="phase 'Dreaming' is not known to this version")
+    assert (decision.actions, decision.status, decision.requeue_after) == ((), scene.status, None)
+    fresh = a_job().that_is(unmanaged="phase 'Dreaming' is not known to this version")
     assert fresh.decide().status == fresh.status
 
 

@@ -13,9 +13,9 @@ from daskjob import wire
 from daskjob.api.codec import from_dict, to_dict
 from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.status import DaskJobStatus
-from daskjob.control.events import event_body
-from daskjob.lifecycle.decide import decide
-from daskjob.lifecycle.reduce import reduce
+from daskjob.controller.events import event_body
+from daskjob.lifecycle.job.decide import decide
+from daskjob.lifecycle.job.reduce import reduce
 
 from .builders import NOW, a_job, ended, restarted
 from .model import STATUS

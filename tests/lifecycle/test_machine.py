@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from daskjob.api import constants as c
-from daskjob.control.client import BY_KIND
-from daskjob.lifecycle.queueing import Limits
+from daskjob.kube.resources import BY_KIND
+from daskjob.lifecycle.job.queueing import Limits
 
 from .strategies import (
     FAULTS,
@@ -127,7 +127,7 @@ class Machine(Users):
         self.world.now += timedelta(seconds=seconds)
         operator.deliver_all()
         for _ in range(2):
-            for key in sorted(operator.store.jobs()):
+            for key in sorted(operator.cache.jobs()):
                 # Several workers look at several jobs.
                 operator.look(key, ["aside"])
             self.settle()

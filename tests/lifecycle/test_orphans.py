@@ -8,7 +8,7 @@ import pytest
 
 from daskjob.api import constants as c
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.orphans import decide_orphans
+from daskjob.lifecycle.job.orphans import decide_orphans
 
 from .builders import NOW, ago
 

@@ -9,25 +9,27 @@ import pytest
 
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.actions import CreateCluster, CreateRunner
-from daskjob.lifecycle.decide import MINOR_INTERVAL, QUEUE_CHECK
-from daskjob.lifecycle.observation import Turn
-from daskjob.lifecycle.queueing import Claim, Limits, Slot, slot_of, startable, turns
+from daskjob.lifecycle.job.actions import CreateCluster, CreateRunner
+from daskjob.lifecycle.job.decide import MINOR_INTERVAL, QUEUE_CHECK
+from daskjob.lifecycle.job.observation import QueuePlace
+from daskjob.lifecycle.job.queueing import Demand, Limits, QueueEntry, entry_of, startable, turns
 
 from .builders import NOW, Scene, a_job, ago
 
-TURN = Turn(2, Reason.NAMESPACE_LIMIT, "place 2 of those that wait in namespace team: 3 of its jobs run, and 3 may")
+TURN = QueuePlace(
+    2, Reason.NAMESPACE_LIMIT, "place 2 of those that wait in namespace team: 3 of its jobs run, and 3 may"
+)
 
 
-def slots(*rows: str) -> dict[str, Slot]:
+def slots(*rows: str) -> dict[str, QueueEntry]:
     """Rows such as `a/one runs`, `a/two waits`, `b/one waits 5`: the number is the priority. In order of creation."""
     found = {}
     for age, row in enumerate(rows):
         title, claim, *priority = row.split()
         namespace, name = title.split("/")
-        claims = {"runs": Claim.HOLDS, "waits": Claim.WAITS, "rests": Claim.NONE}
+        claims = {"runs": Demand.HOLDS, "waits": Demand.WAITS, "rests": Demand.NONE}
         created = ago(1000 - age)
-        found[title] = Slot(namespace, name, created, int(priority[0]) if priority else 0, claims[claim])
+        found[title] = QueueEntry(namespace, name, created, int(priority[0]) if priority else 0, claims[claim])
     return found
 
 
@@ -77,10 +79,10 @@ def test_a_limit_that_was_lowered_stops_nobody_and_lets_nobody_in() -> None:
 def test_what_they_are_told() -> None:
     rows = ["a/one runs", "b/one runs", "a/two waits", "c/one waits"]
     found = turns(slots(*rows), Limits(2, 1))
-    assert found["a/two"] == Turn(
+    assert found["a/two"] == QueuePlace(
         1, Reason.NAMESPACE_LIMIT, "place 1 of those that wait in namespace a: 1 of its jobs run, and 1 may"
     )
-    assert found["c/one"] == Turn(1, Reason.OPERATOR_LIMIT, "place 1 of those that wait: 2 jobs run, and 2 may")
+    assert found["c/one"] == QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1 of those that wait: 2 jobs run, and 2 may")
 
 
 def test_who_may_start() -> None:
@@ -93,29 +95,29 @@ def test_who_may_start() -> None:
 # What a job claims.
 
 
-CLAIMS: dict[str, tuple[Scene, Claim]] = {
-    "new": (a_job(), Claim.WAITS),
-    "queued": (replace(a_job(), status=a_job().sees(turn=TURN).decide().status), Claim.WAITS),
-    "runs": (a_job().accepted(), Claim.HOLDS),
-    "runs, to be suspended": (a_job().accepted().with_spec(suspend=True), Claim.HOLDS),
-    "runs, to be cancelled": (a_job().accepted().with_spec(cancel=True), Claim.HOLDS),
-    "between two attempts": (a_job().accepted().retrying(), Claim.HOLDS),
-    "suspended from the start": (a_job().with_spec(suspend=True), Claim.NONE),
-    "suspended": (a_job().accepted().closed(Outcome.SUSPENDED).with_spec(suspend=True), Claim.NONE),
-    "between two attempts, to be suspended": (a_job().accepted().retrying().with_spec(suspend=True), Claim.HOLDS),
-    "resumed": (a_job().accepted().closed(Outcome.SUSPENDED), Claim.WAITS),
-    "to be cancelled": (a_job().with_spec(cancel=True), Claim.NONE),
-    "ended": (a_job().accepted().finished(), Claim.NONE),
-    "ended, to run anew": (a_job().accepted().finished().that_is(rerun="1"), Claim.WAITS),
-    "being deleted": (a_job().accepted().that_is(deleting=True), Claim.NONE),
-    "of another controller": (a_job().that_is(foreign="spec.managedBy is x"), Claim.NONE),
+CLAIMS: dict[str, tuple[Scene, Demand]] = {
+    "new": (a_job(), Demand.WAITS),
+    "queued": (replace(a_job(), status=a_job().sees(turn=TURN).decide().status), Demand.WAITS),
+    "runs": (a_job().accepted(), Demand.HOLDS),
+    "runs, to be suspended": (a_job().accepted().with_spec(suspend=True), Demand.HOLDS),
+    "runs, to be cancelled": (a_job().accepted().with_spec(cancel=True), Demand.HOLDS),
+    "between two attempts": (a_job().accepted().retrying(), Demand.HOLDS),
+    "suspended from the start": (a_job().with_spec(suspend=True), Demand.NONE),
+    "suspended": (a_job().accepted().closed(Outcome.SUSPENDED).with_spec(suspend=True), Demand.NONE),
+    "between two attempts, to be suspended": (a_job().accepted().retrying().with_spec(suspend=True), Demand.HOLDS),
+    "resumed": (a_job().accepted().closed(Outcome.SUSPENDED), Demand.WAITS),
+    "to be cancelled": (a_job().with_spec(cancel=True), Demand.NONE),
+    "ended": (a_job().accepted().finished(), Demand.NONE),
+    "ended, to run anew": (a_job().accepted().finished().that_is(rerun="1"), Demand.WAITS),
+    "being deleted": (a_job().accepted().that_is(deleting=True), Demand.NONE),
+    "of another controller": (a_job().that_is(unmanaged="spec.managedBy is x"), Demand.NONE),
 }
 
 
 @pytest.mark.parametrize(("scene", "claim"), CLAIMS.values(), ids=CLAIMS)
-def test_what_a_job_claims(scene: Scene, claim: Claim) -> None:
-    slot = slot_of(scene.with_spec(priority=5).observe().job)
-    assert slot == Slot("team", "sum", ago(61), 5, claim)
+def test_what_a_job_claims(scene: Scene, claim: Demand) -> None:
+    slot = entry_of(scene.with_spec(priority=5).observe().job)
+    assert slot == QueueEntry("team", "sum", ago(61), 5, claim)
 
 
 # The decision.
@@ -135,7 +137,7 @@ def test_a_job_without_a_place_says_where_it_waits_and_why() -> None:
     assert condition is not None
     assert (condition.status, condition.reason, condition.message) == ("True", TURN.reason, TURN.message)
     assert [(each.reason, each.message) for each in decision.events] == [("Queued", TURN.message)]
-    assert decision.again == QUEUE_CHECK
+    assert decision.requeue_after == QUEUE_CHECK
 
 
 def test_it_says_so_once_and_tells_of_a_new_place() -> None:
@@ -150,11 +152,11 @@ def test_a_new_place_is_not_told_all_the_time() -> None:
     scene = queued(seconds_ago=1).sees(turn=replace(TURN, position=1, message="place 1"))
     decision = scene.decide()
     assert decision.status.queue_position == 2
-    assert decision.again == MINOR_INTERVAL - timedelta(seconds=1)
+    assert decision.requeue_after == MINOR_INTERVAL - timedelta(seconds=1)
 
 
 def test_when_its_turn_comes_it_starts() -> None:
-    decision = queued().sees(turn=Turn()).decide()
+    decision = queued().sees(turn=QueuePlace()).decide()
     status = decision.status
     assert decision.actions == (CreateCluster(1), CreateRunner(1))
     assert (status.phase, status.queue_position, status.condition(ConditionType.QUEUED)) == (Phase.PENDING, None, None)

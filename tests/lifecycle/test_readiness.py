@@ -8,11 +8,11 @@ import pytest
 
 from daskjob.api.constants import ConditionType, Reason
 from daskjob.api.status import DaskJobStatus
-from daskjob.lifecycle.observation import Turn
+from daskjob.lifecycle.job.observation import QueuePlace
 
 from .builders import Scene, a_job, a_pod
 
-TURN = Turn(1, Reason.OPERATOR_LIMIT, "place 1 of those that wait: 2 jobs run, and 2 may")
+TURN = QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1 of those that wait: 2 jobs run, and 2 may")
 PENDING = a_job().accepted().cluster().workers(a_pod("worker", unschedulable="0/1 nodes")).runner().report()
 FAILED = a_job().started().says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom"}).fresh()
 

@@ -11,10 +11,10 @@ from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase, R
 from daskjob.api.spec import parse_spec
 from daskjob.api.status import Attempt, Failure, Retries
 from daskjob.api.times import from_text, to_seconds_text
-from daskjob.lifecycle.actions import Cancel, CreateCluster, CreateRunner, Delete
-from daskjob.lifecycle.decide import REMOVAL_CHECK
-from daskjob.lifecycle.observation import Owned
-from daskjob.lifecycle.retry import FINAL, MISTAKES, judge, pause
+from daskjob.lifecycle.job.actions import Cancel, CreateCluster, CreateRunner, Delete
+from daskjob.lifecycle.job.decide import REMOVAL_CHECK
+from daskjob.lifecycle.job.observation import Owned
+from daskjob.lifecycle.job.retry import FINAL, MISTAKES, judge, pause
 
 from .builders import ATTEMPT, NOW, UID, Scene, a_job, a_pod, ago, ended, running
 
@@ -286,14 +286,14 @@ def test_a_success_after_failures_shows_no_failure() -> None:
 
 def test_nothing_starts_before_its_time() -> None:
     decision = a_job().accepted().retrying(due_in=7).gone().decide()
-    assert decision.again == timedelta(seconds=7)
-    assert (decision.actions, decision.refresh, decision.status.open) == ((), False, None)
+    assert decision.requeue_after == timedelta(seconds=7)
+    assert (decision.actions, decision.needs_live_read, decision.status.open) == ((), False, None)
     assert decision.status.phase is Phase.RETRYING
 
 
 def test_then_the_next_attempt_starts_on_a_cluster_of_its_own() -> None:
     scene = a_job().started().retrying(due_in=0).gone()
-    assert scene.decide().refresh, "that nothing is left is believed only after asking"
+    assert scene.decide().needs_live_read, "that nothing is left is believed only after asking"
     decision = scene.fresh().decide()
     status = decision.status
     assert decision.actions == (CreateCluster(2), CreateRunner(2))
@@ -317,9 +317,9 @@ LEFT = {
     "scheduler": a_job().schedulers(running("scheduler")),
     "worker": a_job().workers(running("worker")),
     "runner": a_job().runner(),
-    "runner that is deleted": a_job().runner(running("runner", deleting=True, gone_by=ago(59))),
-    "an earlier pod": a_job().sees(leftovers=(Owned("Pod", "p", "u", 0, True, ago(59)),)),
-    "an earlier cluster": a_job().sees(leftovers=(Owned("DaskCluster", "c", "u", 0),)),
+    "runner that is deleted": a_job().runner(running("runner", deleting=True, deletion_deadline=ago(59))),
+    "an earlier pod": a_job().sees(stale_objects=(Owned("Pod", "p", "u", 0, True, ago(59)),)),
+    "an earlier cluster": a_job().sees(stale_objects=(Owned("DaskCluster", "c", "u", 0),)),
 }
 
 
@@ -328,8 +328,8 @@ def test_nothing_starts_while_something_is_left(left: Scene) -> None:
     decision = a_job().accepted().retrying(due_in=-600).gone().sees(**left.seen).fresh().decide()
     assert decision.status.open is None
     assert not any(isinstance(each, CreateCluster | CreateRunner) for each in decision.actions)
-    assert decision.again is not None
-    assert decision.again <= REMOVAL_CHECK
+    assert decision.requeue_after is not None
+    assert decision.requeue_after <= REMOVAL_CHECK
 
 
 def test_an_ended_runner_is_left_for_its_log() -> None:
@@ -341,14 +341,14 @@ def test_an_ended_runner_is_left_for_its_log() -> None:
 @pytest.mark.parametrize(("seconds_ago", "starts"), [(59, False), (60, True)])
 def test_a_node_that_does_not_answer_is_not_waited_for_for_ever(seconds_ago: float, starts: bool) -> None:
     """Its pods are to be gone, and nobody is there to say that they are: they count as fenced after a minute."""
-    stuck = {"deleting": True, "gone_by": ago(seconds_ago)}
+    stuck = {"deleting": True, "deletion_deadline": ago(seconds_ago)}
     scene = a_job().accepted().retrying(due_in=0).gone().runner(running("runner", **stuck))
     scene = scene.schedulers(running("scheduler", **stuck)).workers(running("worker", **stuck))
-    scene = scene.sees(leftovers=(Owned("Pod", "p", "u", 0, True, ago(seconds_ago)),)).fresh()
+    scene = scene.sees(stale_objects=(Owned("Pod", "p", "u", 0, True, ago(seconds_ago)),)).fresh()
     decision = scene.decide()
     assert (decision.status.attempt == 2) == starts
     if not starts:
-        assert decision.again == timedelta(seconds=1)
+        assert decision.requeue_after == timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(("seconds_ago", "expected"), [(29, [Cancel]), (30, [Delete])])
@@ -374,7 +374,7 @@ def test_ten_attempts_are_remembered_and_no_number_comes_again() -> None:
 
 def test_a_job_whose_time_is_up_in_the_pause_has_no_other_attempt() -> None:
     scene = a_job().with_deadline(62).accepted(60).retrying(due_in=30).gone()
-    assert scene.decide().again == timedelta(seconds=2)
+    assert scene.decide().requeue_after == timedelta(seconds=2)
     status = scene.with_deadline(60).decide().status
     assert status.failure is not None
     assert status.failure.reason == Reason.DEADLINE_EXCEEDED

@@ -12,9 +12,9 @@ from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
 from daskjob.api.spec import digest, parse_spec
 from daskjob.api.status import Attempt, Failure, Result, Retries, Run, Timings
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.actions import Cancel, CreateCluster, CreateRunner, Delete
-from daskjob.lifecycle.decision import Decision
-from daskjob.lifecycle.observation import Turn
+from daskjob.lifecycle.job.actions import Cancel, CreateCluster, CreateRunner, Delete
+from daskjob.lifecycle.job.decision import Decision
+from daskjob.lifecycle.job.observation import QueuePlace
 
 from .builders import ATTEMPT, NOW, Scene, a_job, ago
 
@@ -86,7 +86,7 @@ def test_as_long_as_it_is_to_be_cancelled_it_does_not_run_anew(scene: Scene) -> 
 
 
 def test_before_its_first_attempt_there_is_nothing_to_repeat() -> None:
-    queued = a_job().sees(turn=Turn(1, Reason.OPERATOR_LIMIT, "place 1")).that_is(rerun="1").decide().status
+    queued = a_job().sees(turn=QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1")).that_is(rerun="1").decide().status
     status = replace(a_job().that_is(rerun="2"), status=queued).decide().status
     assert (status.run, status.attempt, status.rerun) == (1, 1, "2")
 
@@ -146,7 +146,7 @@ def test_a_new_run_waits_for_what_is_left_of_the_old_one() -> None:
     status = decision.status
     assert (status.run, status.open, status.phase) == (2, None, Phase.PENDING)
     assert [type(each) for each in decision.actions] == [Delete, Cancel]
-    assert decision.again is not None
+    assert decision.requeue_after is not None
     later = replace(scene.gone(), status=status).decide()
     assert (starts(later), later.status.run) == ([2], 2)
 
@@ -162,12 +162,12 @@ def test_a_cluster_that_was_kept_goes_and_nothing_says_that_it_is_kept() -> None
 
 def test_that_nothing_is_left_is_believed_only_after_asking() -> None:
     decision = ran().that_is(rerun="1").decide()
-    assert decision.refresh
+    assert decision.needs_live_read
     assert decision.events == ()
 
 
 def test_a_new_run_queues_like_any_other() -> None:
-    status = ran().that_is(rerun="1").sees(turn=Turn(2, Reason.OPERATOR_LIMIT, "place 2")).decide().status
+    status = ran().that_is(rerun="1").sees(turn=QueuePlace(2, Reason.OPERATOR_LIMIT, "place 2")).decide().status
     assert (status.phase, status.run, status.queue_position) == (Phase.QUEUED, 2, 2)
 
 
@@ -225,7 +225,7 @@ def test_nor_of_a_job_of_which_nobody_knows_what_it_ran() -> None:
 
 def test_an_edit_of_a_running_job_ends_its_attempt_and_begins_a_run() -> None:
     scene = on_change(a_job().started().with_status(run=1, spec_digest="one"))
-    assert scene.decide().refresh, "it may have ended just now"
+    assert scene.decide().needs_live_read, "it may have ended just now"
     decision = scene.fresh().decide()
     status = decision.status
     (attempt,) = status.attempts
@@ -265,13 +265,13 @@ def test_an_edit_between_two_attempts_begins_a_run(suspended: bool) -> None:
 
 
 def test_an_edit_before_the_first_attempt_is_simply_what_runs() -> None:
-    queued = a_job().sees(turn=Turn(1, Reason.OPERATOR_LIMIT, "place 1")).that_is(digest="one").decide().status
+    queued = a_job().sees(turn=QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1")).that_is(digest="one").decide().status
     decision = on_change(replace(a_job(), status=queued)).decide()
     assert (decision.status.run, decision.status.spec_digest, decision.status.history) == (1, "two", ())
 
 
 def test_an_edit_of_a_run_that_waits_for_its_first_attempt_too() -> None:
-    waiting = on_change(ran()).sees(turn=Turn(1, Reason.OPERATOR_LIMIT, "place 1")).decide().status
+    waiting = on_change(ran()).sees(turn=QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1")).decide().status
     assert (waiting.run, waiting.spec_digest) == (2, "two")
     scene = replace(on_change(ran()), status=waiting).that_is(digest="three").fresh()
     status = scene.decide().status
@@ -287,8 +287,8 @@ def test_an_attempt_of_a_new_run_has_a_name_of_its_own() -> None:
 def test_a_deadline_counts_from_the_start_of_the_run() -> None:
     decision = ran().with_deadline(100).that_is(rerun="1").fresh().decide()
     assert CreateRunner(2) in decision.actions
-    assert decision.again is not None
-    assert decision.again <= timedelta(seconds=100)
+    assert decision.requeue_after is not None
+    assert decision.requeue_after <= timedelta(seconds=100)
 
 
 # What is a run.

@@ -10,10 +10,10 @@ import pytest
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
 from daskjob.api.status import Retries, Timings
 from daskjob.api.times import to_seconds_text
-from daskjob.lifecycle.actions import Cancel, CreateCluster, CreateRunner, Delete
-from daskjob.lifecycle.decide import REMOVAL_CHECK
-from daskjob.lifecycle.decision import Decision
-from daskjob.lifecycle.observation import Turn
+from daskjob.lifecycle.job.actions import Cancel, CreateCluster, CreateRunner, Delete
+from daskjob.lifecycle.job.decide import REMOVAL_CHECK
+from daskjob.lifecycle.job.decision import Decision
+from daskjob.lifecycle.job.observation import QueuePlace
 
 from .builders import ATTEMPT, NOW, Scene, a_job, ended, running, text
 
@@ -34,7 +34,7 @@ def kinds(decision: Decision) -> list[str]:
 def test_a_job_that_is_suspended_from_the_start_makes_nothing() -> None:
     decision = a_job().with_spec(suspend=True).decide()
     status = decision.status
-    assert (decision.actions, decision.again, decision.refresh) == ((), None, False)
+    assert (decision.actions, decision.requeue_after, decision.needs_live_read) == ((), None, False)
     assert (status.phase, status.run, status.attempt, status.start_time) == (Phase.SUSPENDED, 1, None, None)
     condition = status.condition(ConditionType.SUSPENDED)
     assert condition is not None
@@ -61,7 +61,7 @@ def test_one_that_nothing_can_be_made_of_is_told_all_the_same() -> None:
 
 def test_suspending_ends_the_attempt_and_counts_for_nothing() -> None:
     scene = a_job().with_spec(suspend=True).started().with_status(retries=Retries(1, 2))
-    assert scene.decide().refresh, "it may have ended just now"
+    assert scene.decide().needs_live_read, "it may have ended just now"
     decision = scene.fresh().decide()
     status = decision.status
     (attempt,) = status.attempts
@@ -69,7 +69,7 @@ def test_suspending_ends_the_attempt_and_counts_for_nothing() -> None:
     assert attempt.completion_time == to_seconds_text(NOW)
     assert (status.phase, status.start_time, status.retries) == (Phase.SUSPENDED, None, Retries(1, 2))
     assert kinds(decision) == ["DaskCluster", "Cancel"], "the runner ends by itself, and its log stays"
-    assert decision.again == REMOVAL_CHECK
+    assert decision.requeue_after == REMOVAL_CHECK
     assert [each.reason for each in decision.events] == ["JobSuspended"]
     ready = status.condition(ConditionType.CLUSTER_READY)
     assert ready is not None
@@ -92,18 +92,18 @@ def test_a_failure_too_and_its_next_attempt_is_suspended() -> None:
 def test_a_runner_that_goes_on_is_made_to_stop() -> None:
     scene = suspended(a_job().with_spec(suspend=True).started(), 30).sees(cluster=None).fresh()
     assert kinds(scene.decide()) == ["Pod"]
-    assert suspended(a_job().with_spec(suspend=True).started()).gone().decide().again is None
+    assert suspended(a_job().with_spec(suspend=True).started()).gone().decide().requeue_after is None
 
 
 def test_a_pause_before_an_attempt_can_be_suspended() -> None:
     decision = a_job().with_spec(suspend=True).accepted().retrying(due_in=5, application=1).gone().decide()
     status = decision.status
-    assert (status.phase, status.next_attempt_time, decision.again) == (Phase.SUSPENDED, None, None)
+    assert (status.phase, status.next_attempt_time, decision.requeue_after) == (Phase.SUSPENDED, None, None)
     assert status.retries == Retries(application=1)
 
 
 def test_a_place_in_the_queue_is_given_up() -> None:
-    queued = a_job().sees(turn=Turn(3, Reason.OPERATOR_LIMIT, "place 3")).decide().status
+    queued = a_job().sees(turn=QueuePlace(3, Reason.OPERATOR_LIMIT, "place 3")).decide().status
     status = replace(a_job().with_spec(suspend=True), status=queued).decide().status
     assert (status.phase, status.queue_position, status.summary) == (Phase.SUSPENDED, None, None)
     assert status.condition(ConditionType.QUEUED) is None
@@ -135,15 +135,15 @@ def test_a_job_that_never_ran_starts() -> None:
 
 def test_resuming_starts_a_fresh_attempt_whose_time_is_counted_from_there() -> None:
     scene = suspended(a_job().started().with_status(retries=Retries(1))).with_deadline(100).gone()
-    assert scene.decide().refresh
+    assert scene.decide().needs_live_read
     decision = scene.fresh().decide()
     assert decision.actions == (CreateCluster(2), CreateRunner(2))
     status = decision.status
     assert (status.start_time, status.retries) == (to_seconds_text(NOW), Retries(1))
     assert [each.outcome for each in status.attempts] == [Outcome.SUSPENDED, None]
     assert [each.reason for each in decision.events] == ["JobResumed", "Started"]
-    assert decision.again is not None
-    assert decision.again <= timedelta(seconds=100)
+    assert decision.requeue_after is not None
+    assert decision.requeue_after <= timedelta(seconds=100)
 
 
 def test_it_is_told_at_once_even_if_the_attempt_before_has_to_go_first() -> None:
@@ -162,7 +162,7 @@ def test_without_waiting_for_a_pause_that_is_over() -> None:
 
 
 def test_one_that_finds_no_room_queues() -> None:
-    scene = suspended(a_job().started()).gone().sees(turn=Turn(1, Reason.NAMESPACE_LIMIT, "place 1"))
+    scene = suspended(a_job().started()).gone().sees(turn=QueuePlace(1, Reason.NAMESPACE_LIMIT, "place 1"))
     status = scene.decide().status
     assert (status.phase, status.queue_position) == (Phase.QUEUED, 1)
     assert not status.is_true(ConditionType.SUSPENDED)
@@ -176,7 +176,7 @@ def test_one_that_finds_no_room_queues() -> None:
     [
         a_job(),
         a_job().with_spec(suspend=True),
-        a_job().sees(turn=Turn(1, Reason.OPERATOR_LIMIT, "place 1")),
+        a_job().sees(turn=QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1")),
         a_job().accepted().retrying(due_in=100).gone(),
         a_job().started().retrying(due_in=100),
         suspended(a_job().with_spec(suspend=True).started()).gone(),
@@ -242,7 +242,7 @@ def test_a_runner_that_does_not_listen_is_not_waited_for(seconds_ago: float, end
         "did not stop within 30 s" in (decision.status.failure.message or "") if decision.status.failure else not ends
     )
     if not ends:
-        assert decision.again == timedelta(seconds=1)
+        assert decision.requeue_after == timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from daskjob.api.constants import ConditionType
 from daskjob.api.status import DaskJobStatus, Retries
 from daskjob.api.times import from_text
-from daskjob.control.client import Body
-from daskjob.lifecycle.queueing import Limits
+from daskjob.kube.client import Body
+from daskjob.lifecycle.job.queueing import Limits
 
 from .promises import reason_of
 from .stories import HANGING, PLAIN, RETRIED, a_run, outcomes, started, status_of

@@ -10,7 +10,7 @@ from daskjob.api import constants as c
 from daskjob.api.codec import from_dict
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import to_seconds_text, to_text
-from daskjob.control.client import Body
+from daskjob.kube.client import Body
 
 from .model import NAMESPACE, Rejected, Server
 

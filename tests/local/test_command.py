@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import daskjob
 from daskjob.cli.commands import daskjob as command
-from daskjob.cli.report import explain, line
+from daskjob.cli.output import explain, line
 
 JOB = """
 apiVersion: daskjob.io/v1alpha1

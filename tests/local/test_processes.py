@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from daskjob.local.guard import MARKER, marked_processes
 from daskjob.local.processes import Processes, tail
+from daskjob.local.reaper import MARKER, marked_processes
 
 #: One write a line: a forked twin writes at the same time.
 SLEEPER = "import os, time; os.write(1, b'up\\n'); time.sleep(600)"

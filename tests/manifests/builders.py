@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from daskjob.api.status import Attempt
-from daskjob.lifecycle.observation import Job
-from daskjob.lifecycle.record import attempt_name
+from daskjob.lifecycle.job.observation import Job
+from daskjob.lifecycle.job.record import attempt_name
 from daskjob.manifests.cluster import dask_cluster
 from daskjob.manifests.pods import Defaults
 from daskjob.manifests.runner import runner_pod

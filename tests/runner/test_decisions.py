@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daskjob.runner import archive, cadence
-from daskjob.runner.adaptive import Scaler
-from daskjob.runner.progress import Progress
+from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.supervise import describe_exit
+from daskjob.runner.task_counts import Progress
 
 CADENCE = {
     "the first at once": ((100.0, None, None, None), 100.0),
@@ -145,7 +145,7 @@ def test_archive_is_always_the_same_and_has_what_it_needs():
     names = zipfile.ZipFile(io.BytesIO(data)).namelist()
     assert names == sorted(names)
     assert "daskjob/runner/__main__.py" in names
-    assert "daskjob/wire/result.py" in names
+    assert "daskjob/results/codec.py" in names
     assert "daskjob/runner/archive.py" not in names
     # A ConfigMap holds 1 MiB, in base64.
     assert len(data) < 500_000
@@ -154,7 +154,7 @@ def test_archive_is_always_the_same_and_has_what_it_needs():
 LATER = {"distributed", "dask", "asyncio", "ssl", "http.client", "subprocess", "ctypes"}
 
 
-@pytest.mark.parametrize(("module", "later"), [("processes", LATER | {"json", "daskjob.wire"}), ("supervise", LATER)])
+@pytest.mark.parametrize(("module", "later"), [("process_group", LATER | {"json", "daskjob.wire"}), ("supervise", LATER)])
 def test_parent_imports_little(program, module, later):
     code = (
         f"import sys; sys.path.insert(0, {str(program)!r}); import daskjob.runner.{module}\n"

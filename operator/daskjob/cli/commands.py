@@ -20,7 +20,7 @@ from daskjob.cli import cron
 from daskjob.cli.documents import Document, InputError, find_config_map, load_jobs
 
 if TYPE_CHECKING:
-    from daskjob.cli.progress import Display
+    from daskjob.cli.live import Display
 
 SUCCEEDED, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -75,8 +75,8 @@ def run(
     if importlib.util.find_spec("distributed") is None:
         _refuse("running jobs here needs dask and distributed: pip install 'daskjob[local]'")
 
-    from daskjob.cli.progress import display
-    from daskjob.cli.report import explain, line, write
+    from daskjob.cli.live import display
+    from daskjob.cli.output import explain, line, write
 
     finished: list[Mapping[str, Any]] = []
     width = max(len(job.name) for job in jobs)

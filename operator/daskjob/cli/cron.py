@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daskjob.schema import Problem
+from daskjob.schema import FieldError
 
 KIND = "DaskCronJob"
 
 
-def schedule_problems(manifest: Mapping[str, Any]) -> list[Problem]:
+def schedule_problems(manifest: Mapping[str, Any]) -> list[FieldError]:
     """What the operator would say, in the status, of schedule and time zone of a cron job that is valid otherwise."""
     # Only here: it takes a moment to import.
-    from daskjob.lifecycle.schedule import Schedule, ScheduleError, find_zone
+    from daskjob.lifecycle.cron.schedule import Schedule, ScheduleError, find_zone
 
     spec = manifest["spec"]
     try:
         zone = find_zone(spec.get("timeZone"))
     except ScheduleError as error:
-        return [Problem("spec.timeZone", str(error))]
+        return [FieldError("spec.timeZone", str(error))]
     try:
         Schedule(spec["schedule"], zone)
     except ScheduleError as error:
-        return [Problem("spec.schedule", str(error))]
+        return [FieldError("spec.schedule", str(error))]
     return []
 
 

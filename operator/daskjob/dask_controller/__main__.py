@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 from daskjob.dask_controller import behaviour, connection, registry
-from daskjob.dask_controller.health import Health
+from daskjob.dask_controller.liveness import Health
 
 CONTROLLER = "dask_kubernetes.operator.controller.controller"
 #: How long the custom resource definitions may take to be served after an installation.

@@ -47,7 +47,7 @@ class Pod:
     created: datetime | None = None
     deleting: bool = False
     #: When it was to be gone, grace included, if it is being deleted.
-    gone_by: datetime | None = None
+    deletion_deadline: datetime | None = None
     #: Why it is not on a node, in the scheduler's words.
     unschedulable: str | None = None
     #: Its node does not answer: Kubernetes takes it for not ready, though its containers, when last heard of, were.
@@ -108,7 +108,7 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         phase=status.get("phase") or "Pending",
         created=from_text(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
-        gone_by=from_text(metadata.get("deletionTimestamp")),
+        deletion_deadline=from_text(metadata.get("deletionTimestamp")),
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
         unreachable=ready and (conditions.get("Ready") or {}).get("status") in ("False", "Unknown"),
         disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",

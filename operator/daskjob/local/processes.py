@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from daskjob.local import guard
+from daskjob.local import reaper as guard
 
 #: Seconds that the guard may take to end everything; it needs one, plus what the disk takes.
 GUARD_TIMEOUT = 30.0

@@ -6,7 +6,7 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.status import Attempt
-from daskjob.lifecycle.observation import Job
+from daskjob.lifecycle.job.observation import Job
 from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.names import Names, labels, names_of, owned_by_cluster, owned_by_job
 from daskjob.manifests.pods import JOB_KEY, Defaults, code_files, pod_spec, template_metadata

@@ -7,7 +7,7 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.status import Attempt
-from daskjob.lifecycle.observation import Job
+from daskjob.lifecycle.job.observation import Job
 
 
 @dataclass(frozen=True)

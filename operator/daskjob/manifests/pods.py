@@ -8,7 +8,7 @@ from typing import Any
 
 from daskjob.api.spec import Component
 from daskjob.api.status import Attempt
-from daskjob.lifecycle.observation import Job
+from daskjob.lifecycle.job.observation import Job
 from daskjob.manifests.names import Names, names_of
 from daskjob.manifests.template import check_template, merge
 

@@ -10,7 +10,7 @@ from typing import Any
 from daskjob.api import constants as c
 from daskjob.api.codec import to_dict
 from daskjob.api.status import Attempt
-from daskjob.lifecycle.observation import Job
+from daskjob.lifecycle.job.observation import Job
 from daskjob.manifests.names import labels, names_of, owned_by_job
 from daskjob.manifests.pods import ATTEMPT_VARIABLE, CODE_PATH, JOB_KEY, Defaults, pod_spec, template_metadata
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from daskjob.api.status import Attempt
-from daskjob.lifecycle.observation import Job
+from daskjob.lifecycle.job.observation import Job
 from daskjob.manifests.names import labels, names_of, owned_by_cluster
 
 #: Clocks differ; a certificate of the future is refused.

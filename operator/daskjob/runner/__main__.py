@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> int:
 
         return run(int(arguments[1]), int(arguments[2]))
     # First of all: the child takes long to import what it needs, everything else happens meanwhile.
-    from daskjob.runner.processes import Child
+    from daskjob.runner.process_group import Child
 
     child = Child()
     from daskjob.runner.supervise import supervise

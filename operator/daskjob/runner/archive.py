@@ -19,7 +19,7 @@ def build() -> bytes:
     """The zipapp's bytes: the same for the same sources, on any machine and Python (hence stored, not compressed)."""
     package = Path(__file__).parents[1]
     files = {"__main__.py": _MAIN.encode(), "daskjob/__init__.py": (package / "__init__.py").read_bytes()}
-    for folder in ("runner", "wire"):
+    for folder in ("runner", "wire", "results"):
         for path in (package / folder).glob("*.py"):
             if path.name != Path(__file__).name:
                 files[f"daskjob/{folder}/{path.name}"] = path.read_bytes()

@@ -88,7 +88,8 @@ class _Child:
             return _failed("InvalidJob", f"the runner itself failed: {error!r}")
         if isinstance(error, jobs.InvalidJob):
             return _failed("InvalidJob", str(error))
-        from daskjob.runner import failure, load
+        from daskjob.runner import exceptions as failure
+        from daskjob.runner import load
 
         end: dict[str, Any] = {"outcome": wire.FAILED, "failure": failure.describe(error, scheduler)}
         # For the pod's log; whoever reads the report from a file is there to tell of it.

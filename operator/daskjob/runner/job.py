@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from daskjob import wire
-from daskjob.runner.adaptive import COOLDOWN
+from daskjob.runner.adaptive_size import COOLDOWN
 
 JOB_FILE = "/opt/daskjob/job/job.json"
 

@@ -9,7 +9,8 @@ import time
 from typing import Any, Callable, Optional
 
 from daskjob import wire
-from daskjob.runner import cadence, reports
+from daskjob.runner import cadence
+from daskjob.runner import sinks as reports
 
 #: Seconds between tries before the first patch was accepted: the report may not exist yet, nor the right to it.
 START_RETRY = 1.0

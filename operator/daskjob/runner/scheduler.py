@@ -22,10 +22,10 @@ from distributed.protocol import pickle as untyped_pickle
 
 from daskjob import wire
 from daskjob.runner import snapshot
-from daskjob.runner.adaptive import INTERVAL as ADAPTIVE_INTERVAL
-from daskjob.runner.adaptive import Scaler
+from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
+from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.job import Job
-from daskjob.runner.progress import Progress
+from daskjob.runner.task_counts import Progress
 
 # Hardly any of it has types.
 core: Any = untyped_core

@@ -16,7 +16,8 @@ import time
 from typing import Any, Optional
 
 from daskjob import wire
-from daskjob.runner import channel, processes
+from daskjob.runner import channel
+from daskjob.runner import process_group as processes
 
 #: Seconds that the first report may take before user code starts without it.
 GATE = 15.0
@@ -206,20 +207,20 @@ def _failed(reason: str, message: str, exit_code: Optional[int] = None) -> dict[
 
 
 def _sink() -> Any:
-    from daskjob.runner import reports
+    from daskjob.runner import sinks as reports
 
     target = os.environ.get("DASKJOB_REPORT", "kubernetes")
     if target.startswith("file:"):
         return reports.FileSink(target[5:])
     if target == "none":
-        return reports.Nowhere()
+        return reports.DiscardSink()
     from daskjob.runner import job
 
     try:
         found = job.read()
     except job.InvalidJob as error:
         print(f"daskjob: {error}", file=sys.stderr, flush=True)
-        return reports.NoSink(str(error))
+        return reports.UnavailableSink(str(error))
     return reports.KubernetesSink(found.namespace, found.report)
 
 

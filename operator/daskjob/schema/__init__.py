@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from daskjob.schema.crds import find_crds, load_crds
-from daskjob.schema.problem import Problem
+from daskjob.schema.field_error import FieldError
 from daskjob.schema.properties import property_paths
 from daskjob.schema.validate import apply_defaults, validate
 
-__all__ = ["Problem", "apply_defaults", "find_crds", "load_crds", "property_paths", "validate"]
+__all__ = ["FieldError", "apply_defaults", "find_crds", "load_crds", "property_paths", "validate"]

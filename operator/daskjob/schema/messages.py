@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from daskjob.schema.crds import schema_of
-from daskjob.schema.problem import Problem, join, shown, written
+from daskjob.schema.field_error import FieldError, join, shown, written
 from daskjob.schema.properties import property_paths
 
 if TYPE_CHECKING:
@@ -24,21 +24,21 @@ _EXPECTED = {
 }
 
 
-def problems_of(kind: str, error: ValidationError) -> Iterator[Problem]:
+def problems_of(kind: str, error: ValidationError) -> Iterator[FieldError]:
     """One finding of jsonschema as problems: one for each missing or unknown field."""
     path = written(error.absolute_path, schema_of(kind))
     schema: Any = error.schema
     if error.validator == "required":
         # jsonschema reports each missing field on its own, by name in its message only.
         name = next(each for each in schema["required"] if error.message.startswith(repr(each)))
-        yield Problem(join(path, name), _missing(schema["properties"][name]))
+        yield FieldError(join(path, name), _missing(schema["properties"][name]))
     elif error.validator == "additionalProperties":
         given: Any = error.instance
         for name in sorted(set(given) - set(schema["properties"])):
-            yield Problem(join(path, name), _unknown(kind, path, name, list(schema["properties"])))
+            yield FieldError(join(path, name), _unknown(kind, path, name, list(schema["properties"])))
     else:
         value: Any = error.instance
-        yield Problem(path, _SAID[str(error.validator)](value, error.validator_value, error))
+        yield FieldError(path, _SAID[str(error.validator)](value, error.validator_value, error))
 
 
 def _missing(schema: dict[str, Any]) -> str:

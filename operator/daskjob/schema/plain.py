@@ -6,34 +6,36 @@ import datetime
 import math
 from collections.abc import Iterator
 
-from daskjob.schema.problem import Problem, join, shown
+from daskjob.schema.field_error import FieldError, join, shown
 from daskjob.schema.stored import INT64
 
 
-def not_json(value: object, path: str = "") -> Iterator[Problem]:
+def not_json(value: object, path: str = "") -> Iterator[FieldError]:
     """The parts of a manifest that are no JSON, or that Kubernetes would store as another value."""
     match value:
         case None | bool() | str():
             return
         case int() if value not in INT64:
-            yield Problem(path, f'is beyond 64 bits, where Kubernetes would round it: write it as a string, "{value}"')
+            yield FieldError(
+                path, f'is beyond 64 bits, where Kubernetes would round it: write it as a string, "{value}"'
+            )
         case int():
             return
         case float():
             if not math.isfinite(value):
-                yield Problem(path, f'{value} is not JSON: write it as a string, "{value}"')
+                yield FieldError(path, f'{value} is not JSON: write it as a string, "{value}"')
         case dict():
             for name, each in value.items():
                 if isinstance(name, str):
                     yield from not_json(each, join(path, name))
                 else:
-                    yield Problem(path, f"the name {shown(name)} is not text: put it in quotes")
+                    yield FieldError(path, f"the name {shown(name)} is not text: put it in quotes")
         case list():
             for index, each in enumerate(value):
                 yield from not_json(each, join(path, index))
         case datetime.datetime() | datetime.date():
-            yield Problem(path, f'is read as a date: put it in quotes, "{value}"')
+            yield FieldError(path, f'is read as a date: put it in quotes, "{value}"')
         case _:
-            yield Problem(
+            yield FieldError(
                 path, f"is {type(value).__name__}, which is not JSON: write text, a number, a list or a mapping"
             )

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from daskjob.schema.problem import Problem, join
+from daskjob.schema.field_error import FieldError, join
 from daskjob.schema.stored import OPEN
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class CannotEvaluate(Exception):
     """A rule that could not be evaluated, as when a field it uses has a wrong type."""
 
 
-def broken_rules(value: Any, schema: dict[str, Any], path: str = "", *, lenient: bool = False) -> Iterator[Problem]:
+def broken_rules(value: Any, schema: dict[str, Any], path: str = "", *, lenient: bool = False) -> Iterator[FieldError]:
     """A problem for each CEL rule of the structural `schema` that `value`, with its defaults, breaks.
 
     A rule that cannot be evaluated is a problem too, as it is for the API server, unless `lenient`: then the value is
@@ -42,10 +42,10 @@ def broken_rules(value: Any, schema: dict[str, Any], path: str = "", *, lenient:
             holds = _holds(rule["rule"], value, schema)
         except CannotEvaluate as error:
             if not lenient:
-                yield Problem(where, f"cannot be checked ({error}): {rule['message']}")
+                yield FieldError(where, f"cannot be checked ({error}): {rule['message']}")
             continue
         if not holds:
-            yield Problem(where, rule["message"])
+            yield FieldError(where, rule["message"])
     if isinstance(value, dict):
         for name, each in value.items():
             inner = schema.get("properties", {}).get(name)

@@ -7,8 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from daskjob.schema.crds import schema_of
+from daskjob.schema.field_error import FieldError
 from daskjob.schema.messages import problems_of
-from daskjob.schema.problem import Problem
 from daskjob.schema.stored import OPEN
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def structural_problems(kind: str, manifest: dict[str, Any]) -> Iterator[Problem]:
+def structural_problems(kind: str, manifest: dict[str, Any]) -> Iterator[FieldError]:
     """What the types, limits and field names of the schema of `kind` have against a manifest with defaults."""
     for error in _validator(kind).iter_errors(manifest):
         yield from problems_of(kind, error)

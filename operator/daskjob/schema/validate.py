@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from daskjob.schema.crds import api_version, load_crds, schema_of
+from daskjob.schema.field_error import FieldError, shown
 from daskjob.schema.plain import not_json
-from daskjob.schema.problem import Problem, shown
 from daskjob.schema.stored import as_stored
 
 # The server appends five characters, after cutting what would pass 63.
 _GENERATED, _KEPT = "abcde", 58
 
 
-def validate(manifest: Any) -> list[Problem]:
+def validate(manifest: Any) -> list[FieldError]:
     """What the API server would refuse of a manifest of ours, ordered by field; empty when it is valid.
 
     Checked are the schema (unknown fields too) and the CEL rules, but no rule about a change of an existing object.
     Integers beyond 64 bits are refused here, where the server would round them.
     """
     if not isinstance(manifest, dict):
-        return [Problem("", f"a manifest is a mapping with apiVersion, kind, metadata and spec, not {shown(manifest)}")]
+        return [
+            FieldError("", f"a manifest is a mapping with apiVersion, kind, metadata and spec, not {shown(manifest)}")
+        ]
     if problems := _wrong_kind(manifest):
         return problems
     if problems := sorted(set(not_json(manifest))):
@@ -35,7 +37,7 @@ def validate(manifest: Any) -> list[Problem]:
         if problem.path != "metadata.name":
             found.add(problem)
         elif isinstance(named["metadata"].get("name"), str) and not _unnamed(stored):
-            found.add(Problem("metadata.generateName", problem.message) if generated else problem)
+            found.add(FieldError("metadata.generateName", problem.message) if generated else problem)
     return sorted(found)
 
 
@@ -51,12 +53,12 @@ def apply_defaults(manifest: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _wrong_kind(manifest: dict[str, Any]) -> list[Problem]:
+def _wrong_kind(manifest: dict[str, Any]) -> list[FieldError]:
     kind, version = manifest.get("kind"), manifest.get("apiVersion")
     if not isinstance(kind, str) or kind not in load_crds():
-        return [Problem("kind", f"must be {_kinds()}, not {shown(kind)}")]
+        return [FieldError("kind", f"must be {_kinds()}, not {shown(kind)}")]
     if version != api_version(kind):
-        return [Problem("apiVersion", f"must be {api_version(kind)}, not {shown(version)}")]
+        return [FieldError("apiVersion", f"must be {api_version(kind)}, not {shown(version)}")]
     return []
 
 
@@ -65,10 +67,10 @@ def _kinds() -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _unnamed(manifest: dict[str, Any]) -> list[Problem]:
+def _unnamed(manifest: dict[str, Any]) -> list[FieldError]:
     metadata = manifest.get("metadata")
     if metadata is None or (isinstance(metadata, dict) and not (metadata.get("name") or metadata.get("generateName"))):
-        return [Problem("metadata.name", "is missing: write a name such as square-sum")]
+        return [FieldError("metadata.name", "is missing: write a name such as square-sum")]
     return []
 
 

@@ -5,6 +5,7 @@ take anything at all, never raise, and give back only what is well-formed, of bo
 characters.
 """
 
+from daskjob.results.codec import RESULT_BYTES, NotSerializable, TooLarge, decode, encode, sha256
 from daskjob.wire.report import (
     FAILED,
     PROTOCOL,
@@ -16,7 +17,6 @@ from daskjob.wire.report import (
     termination_message,
     timestamp,
 )
-from daskjob.wire.result import RESULT_BYTES, NotSerializable, TooLarge, decode, encode, sha256
 
 __all__ = [
     "FAILED",

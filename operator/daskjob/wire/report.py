@@ -11,7 +11,7 @@ import re
 from datetime import datetime, timezone
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
-from daskjob.wire.result import RESULT_BYTES, TYPES_BYTES, sha256
+from daskjob.results.codec import RESULT_BYTES, TYPES_BYTES, sha256
 
 PROTOCOL = 1
 SUCCEEDED = "Succeeded"

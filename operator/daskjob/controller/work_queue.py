@@ -1,0 +1,142 @@
+"""The work queue: which jobs to look at, each by one worker at a time, never twice for one reason."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+
+from daskjob.controller import metrics
+from daskjob.controller.cache import Key
+
+#: Seconds before a failed key is tried again: doubled each time, up to the cap, with jitter.
+BACKOFF, BACKOFF_CAP = 0.2, 60.0
+
+
+class WorkQueue:
+    """Keys to process, as in Kubernetes' own controllers: a key that is queued again while it waits stays once; one
+    that is queued while it is processed is processed once more after. `name`: what its metrics are labelled with."""
+
+    def __init__(self, name: str = "daskjob") -> None:
+        self.name = name
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        #: With the times since when they wait; and are worked on.
+        self._queued: dict[Key, float] = {}
+        self._active: dict[Key, float] = {}
+        self._workers: list[asyncio.Task[None]] = []
+        #: When a pass began or ended last, or the first key came.
+        self._moved = 0.0
+        self._again: set[Key] = set()
+        self._later: dict[Key, float] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._count = itertools.count()
+        self._failures: dict[Key, int] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, key: Key) -> None:
+        """As soon as a worker is free."""
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._queued:
+            now = _now()
+            if not self._queued and not self._active:
+                self._moved = now
+            self._queued[key] = now
+            self._ready.put_nowait(key)
+            metrics.QUEUE_ADDS.labels(self.name).inc()
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Once, after that time, unless an earlier time is set already."""
+        due = asyncio.get_running_loop().time() + max(seconds, 0.0)
+        if due < self._later.get(key, float("inf")):
+            self._later[key] = due
+            heapq.heappush(self._heap, (due, next(self._count), key))
+            self._wake.set()
+
+    def add_failed(self, key: Key, at_least: float = 0.0) -> float:
+        """After a pause that grows with each failure in a row. Returns the pause in seconds."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        pause = min(BACKOFF * 2.0 ** min(failures - 1, 20), BACKOFF_CAP) * random.uniform(0.5, 1.0)
+        pause = max(pause, at_least)
+        self.add_after(key, pause)
+        metrics.QUEUE_RETRIES.labels(self.name).inc()
+        return pause
+
+    def forget_failures(self, key: Key) -> None:
+        self._failures.pop(key, None)
+
+    @property
+    def depth(self) -> int:
+        """How many keys wait for a worker."""
+        return len(self._queued)
+
+    def ages(self) -> list[float]:
+        """For how many seconds each key that is worked on has been so."""
+        now = _now() if self._active else 0.0
+        return [now - began for began in self._active.values()]
+
+    def stuck(self, limit: float) -> str | None:
+        """In words, what shows that the work does not go on: a pass that takes longer than so many seconds, keys that
+        have waited so long with no pass begun or ended, a worker that is gone; None if nothing does."""
+        ended = sum(worker.done() for worker in self._workers)
+        if ended:
+            return f"{ended} of {len(self._workers)} workers of queue {self.name} have ended"
+        now = _now()
+        for (namespace, name), began in self._active.items():
+            if now - began > limit:
+                return f"queue {self.name}: {namespace}/{name} has been worked on for {now - began:.0f} s"
+        if self._queued and now - self._moved > limit:
+            return f"queue {self.name}: {self.depth} keys wait, and none was taken up for {now - self._moved:.0f} s"
+        return None
+
+    def begin(self) -> None:
+        """Keys that came before this process had to do with them have not waited."""
+        self._moved = _now()
+        self._queued = dict.fromkeys(self._queued, self._moved)
+
+    async def run(self, process: Callable[[Key], Awaitable[None]], workers: int) -> None:
+        """Processes keys until cancelled. `process` handles its own errors."""
+        self.begin()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick())
+            self._workers = [group.create_task(self._work(process)) for _ in range(workers)]
+
+    async def _work(self, process: Callable[[Key], Awaitable[None]]) -> None:
+        while True:
+            key = await self._ready.get()
+            self._moved = self._active[key] = _now()
+            metrics.QUEUE_WAIT.labels(self.name).observe(self._moved - self._queued.pop(key, self._moved))
+            try:
+                await process(key)
+            finally:
+                self._moved = _now()
+                metrics.QUEUE_WORK.labels(self.name).observe(self._moved - self._active.pop(key, self._moved))
+                if key in self._again:
+                    self._again.discard(key)
+                    self.add(key)
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            pause = None
+            while self._heap:
+                due, _, key = self._heap[0]
+                if due > loop.time():
+                    pause = due - loop.time()
+                    break
+                heapq.heappop(self._heap)
+                # A later entry of a key whose time was brought forward is void.
+                if self._later.get(key) == due:
+                    del self._later[key]
+                    self.add(key)
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
+            except TimeoutError:
+                continue
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

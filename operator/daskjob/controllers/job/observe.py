@@ -1,0 +1,159 @@
+"""From raw objects to one observation: reads, sorts by attempt, decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from daskjob import wire
+from daskjob.api import constants as c
+from daskjob.api.codec import from_dict
+from daskjob.api.spec import DaskJobSpec, digest, parse_spec
+from daskjob.api.status import DaskJobStatus
+from daskjob.api.times import from_text
+from daskjob.kube.client import Body
+from daskjob.lifecycle.job.observation import Deployment, Group, Job, Observation, Owned, Report
+from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
+
+#: What is deleted by itself when it is left over; the rest goes with its owner.
+DELETED_ALONE = frozenset({"DaskCluster", "DaskJobReport", "Pod"})
+#: Of so many attempts the ended runner pod is kept, for its logs.
+KEPT_RUNNERS = 3
+
+
+def read_job(body: Body, now: datetime) -> Job:
+    """A DaskJob as the API server has it."""
+    metadata, spec = body["metadata"], parse_spec(body.get("spec"))
+    return Job(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation") or 0,
+        created=from_text(metadata.get("creationTimestamp")) or now,
+        deleting=bool(metadata.get("deletionTimestamp")),
+        spec=spec,
+        status=from_dict(DaskJobStatus, body.get("status")),
+        unmanaged=_foreign(spec, (body.get("status") or {}).get("phase")),
+        digest=digest(spec),
+        # What the status has room for. An empty one asks for nothing.
+        rerun=((metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION) or "")[:4096] or None,
+        resource_version=metadata.get("resourceVersion") or "",
+    )
+
+
+def _foreign(spec: DaskJobSpec, phase: object) -> str | None:
+    if spec.managed_by != c.MANAGED_BY:
+        return f"spec.managedBy is {spec.managed_by}"
+    if phase and phase not in list(c.Phase):
+        return f"phase {phase!r} is not known to this version"
+    return None
+
+
+def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
+    """What the objects say of a job. `bodies`: all that are labelled with its name; those of another UID are passed
+    over. What else a decision looks at is for the caller to add."""
+    current = job.status.attempt or 0
+    cluster = group = report = None
+    deployments: list[Deployment] = []
+    stale_objects: list[Owned] = []
+    pods: dict[str, list[Pod]] = {"scheduler": [], "worker": [], "runner": []}
+    for body in bodies:
+        if not belongs(body, job.uid):
+            continue
+        kind = body["kind"]
+        attempt = read_attempt(body["metadata"].get("labels") or {})
+        if attempt > current:
+            # What is known of the job is older than what is known of its objects.
+            continue
+        if attempt < current:
+            kept = _ended(body) and current - KEPT_RUNNERS < attempt
+            # dask-kubernetes gives a group its owner only after it was made, and may do so after its cluster has gone.
+            alone = kind in DELETED_ALONE or (kind == "DaskWorkerGroup" and not _is_adopted(body))
+            if alone and not kept:
+                stale_objects.append(read_owned(body))
+        elif kind == "DaskCluster":
+            cluster = read_owned(body)
+        elif kind == "DaskWorkerGroup":
+            replicas = (((body.get("spec") or {}).get("worker")) or {}).get("replicas")
+            group = Group(
+                name=body["metadata"]["name"],
+                uid=body["metadata"]["uid"],
+                replicas=replicas if isinstance(replicas, int) else 0,
+                adopted=_is_adopted(body),
+            )
+        elif kind == "Deployment":
+            deployments.append(_read_deployment(body))
+        elif kind == "DaskJobReport":
+            report = _read_report(body)
+        elif kind == "Pod":
+            pod = read_pod(body)
+            pods.setdefault(pod.component, []).append(pod)
+    return Observation(
+        now=now,
+        job=job,
+        cluster=cluster,
+        group=group,
+        deployments=tuple(deployments),
+        schedulers=_by_age(pods["scheduler"]),
+        workers=_by_age(pods["worker"]),
+        runner=next(iter(pods["runner"]), None),
+        report=report,
+        stale_objects=tuple(stale_objects),
+    )
+
+
+def belongs(body: Body, uid: str) -> bool:
+    """Whether an object was made for that very job: by its label, and by its owner where it names one."""
+    metadata = body["metadata"]
+    if (metadata.get("labels") or {}).get(c.JOB_UID_LABEL) != uid:
+        return False
+    owners = [each for each in metadata.get("ownerReferences") or () if each.get("kind") == "DaskJob"]
+    return all(each.get("uid") == uid for each in owners)
+
+
+def read_owned(body: Body) -> Owned:
+    metadata = body["metadata"]
+    return Owned(
+        kind=body["kind"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        attempt=read_attempt(metadata.get("labels") or {}),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        # A pod's says when its node is to have ended it; another object's, only since when it is being deleted.
+        deletion_deadline=from_text(metadata.get("deletionTimestamp")) if body["kind"] == "Pod" else None,
+    )
+
+
+def _is_adopted(group: Body) -> bool:
+    return bool(group["metadata"].get("ownerReferences"))
+
+
+def _ended(body: Body) -> bool:
+    return body["kind"] == "Pod" and read_pod(body).ended
+
+
+def _read_deployment(body: Body) -> Deployment:
+    conditions: list[Mapping[str, Any]] = (body.get("status") or {}).get("conditions") or []
+    refused = next((each for each in conditions if each.get("type") == "ReplicaFailure"), {})
+    return Deployment(
+        name=body["metadata"]["name"],
+        uid=body["metadata"]["uid"],
+        component=(body["metadata"].get("labels") or {}).get(c.DASK_COMPONENT_LABEL, ""),
+        refusal=refused.get("message") if refused.get("status") == "True" else None,
+    )
+
+
+def _read_report(body: Body) -> Report:
+    spec = body.get("spec") or {}
+    return Report(
+        name=body["metadata"]["name"],
+        uid=body["metadata"]["uid"],
+        runner_uid=spec.get("runnerPodUID") or "",
+        cancel=bool(spec.get("cancel")),
+        status=wire.parse_report(body.get("status")),
+    )
+
+
+def _by_age(pods: list[Pod]) -> tuple[Pod, ...]:
+    return tuple(sorted(pods, key=lambda pod: (pod.created is None, pod.created or 0, pod.name)))

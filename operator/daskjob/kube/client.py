@@ -1,0 +1,203 @@
+"""The few requests that the operator makes, over the `kubernetes` package's asyncio client.
+
+Objects go in and come out as plain JSON. Every request has a time limit; every failure is an `ApiError`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client as kubernetes_client
+from kubernetes.aio import config as kubernetes_config
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from daskjob.api import constants as c
+from daskjob.kube.api_error import ApiError, ErrorKind, classify
+from daskjob.kube.resources import Resource
+
+#: Seconds for a write and its answer; for a read, which is tried three times.
+TIMEOUT, READ_TIMEOUT = 30.0, 10.0
+READS = ("get", "list")
+#: What Kubernetes calls a request, and what HTTP calls it.
+METHODS = {"get": "GET", "list": "GET", "create": "POST", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
+CONTENT_TYPES = {"apply": "application/apply-patch+yaml", "patch": "application/merge-patch+json"}
+
+Body = dict[str, Any]
+
+
+@dataclass
+class Request:
+    """A request in flight. `status`: of HTTP, once it is known."""
+
+    status: int | None = None
+
+
+Measure = Callable[[str, str], AbstractContextManager[Request]]
+"""Called with verb and plural of each request: the client enters the result around it and sets the status in it."""
+
+
+@contextmanager
+def unmeasured(verb: str, resource: str) -> Iterator[Request]:
+    """For a process that counts no requests."""
+    yield Request()
+
+
+class KubeClient:
+    """One connection pool to the API server."""
+
+    def __init__(self, api: kubernetes_client.ApiClient, measure: Measure = unmeasured) -> None:
+        self.api = api
+        self._measure = measure
+        api.user_agent = c.MANAGER
+
+    @classmethod
+    async def connect(cls, measure: Measure = unmeasured) -> KubeClient:
+        """As the pod's service account, or as KUBECONFIG says."""
+        configuration = kubernetes_client.Configuration()
+        try:
+            kubernetes_config.load_incluster_config(client_configuration=configuration)
+        except kubernetes_config.ConfigException:
+            await kubernetes_config.load_kube_config(client_configuration=configuration)
+        configuration.connection_pool_maxsize = 20
+        return cls(kubernetes_client.ApiClient(configuration), measure)
+
+    async def close(self) -> None:
+        await self.api.close()
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
+        """The object, or None if there is none."""
+        try:
+            return await self._request("get", resource, resource.path(namespace, name))
+        except ApiError as error:
+            if error.kind is ErrorKind.NOT_FOUND:
+                return None
+            raise
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str | None = None, fields: str | None = None
+    ) -> list[Body]:
+        """All objects that match, of one namespace or (None) of all. `kind` and `apiVersion` are filled in."""
+        query = {"labelSelector": labels, "fieldSelector": fields, "limit": "500"}
+        items: list[Body] = []
+        while True:
+            answer = await self._request("list", resource, resource.path(namespace), query=query)
+            items += answer.get("items") or []
+            following = answer.get("metadata", {}).get("continue")
+            if not following:
+                break
+            query["continue"] = following
+        return [{**item, "kind": resource.kind, "apiVersion": resource.api_version} for item in items]
+
+    async def create(self, resource: Resource, body: Body) -> Body:
+        """The object as created. Raises ApiError, of kind EXISTS if the name is taken."""
+        return await self._request("create", resource, resource.path(body["metadata"].get("namespace")), body=body)
+
+    async def apply_status(self, resource: Resource, body: Body) -> Body:
+        """The status by server-side apply: `body` says all that the operator has to say. With a resource version in
+        it, a conflict if the object is no longer that one."""
+        metadata = body["metadata"]
+        return await self._request(
+            "apply",
+            resource,
+            resource.path(metadata["namespace"], metadata["name"], "status"),
+            body=body,
+            query={"fieldManager": c.MANAGER, "force": "true"},
+        )
+
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
+        """A JSON merge patch."""
+        return await self._request("patch", resource, resource.path(namespace, name), body=body)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
+        """Deletes that very object, in the background; with a resource version, only if it is still that one. False
+        if it is gone, another has its name now, or (with a version) it has changed."""
+        conditions = {"uid": uid, "resourceVersion": version}
+        body = {
+            "propagationPolicy": "Background",
+            "preconditions": {key: value for key, value in conditions.items() if value},
+        }
+        try:
+            await self._request("delete", resource, resource.path(namespace, name), body=body)
+        except ApiError as error:
+            # Any other conflict says nothing of whether the object is still there.
+            missed = error.kind is ErrorKind.CONFLICT and "precondition" in error.message.lower()
+            if missed or error.kind is ErrorKind.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def _request(
+        self,
+        verb: str,
+        resource: Resource,
+        path: str,
+        *,
+        body: Body | None = None,
+        query: Mapping[str, str | None] | None = None,
+    ) -> Body:
+        if verb not in READS:
+            # Whoever asked for a write looks again first.
+            return await self._once(verb, resource, path, body, query)
+        # A look at a job takes a dozen reads, all of them in vain if one fails.
+        tries = AsyncRetrying(
+            retry=retry_if_exception(_passes),
+            wait=wait_random_exponential(multiplier=0.2, max=1.0),
+            stop=stop_after_attempt(3),
+            reraise=True,
+        )
+        return await tries(self._once, verb, resource, path, body, query)
+
+    async def _once(
+        self, verb: str, resource: Resource, path: str, body: Body | None, query: Mapping[str, str | None] | None
+    ) -> Body:
+        with self._measure(verb, resource.plural) as request:
+            request.status, text, answered = await self._send(verb, path, body, query)
+        if not request.status or request.status >= 400:
+            raise classify(request.status or 0, text, answered)
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            raise ApiError(ErrorKind.TRANSIENT, request.status, f"not JSON: {text[:200]!r}") from error
+        if not isinstance(answer, dict):
+            raise ApiError(ErrorKind.TRANSIENT, request.status, f"not an object: {text[:200]!r}")
+        return answer
+
+    async def _send(
+        self, verb: str, path: str, body: Body | None, query: Mapping[str, str | None] | None
+    ) -> tuple[int, str, dict[str, str]]:
+        """Status, text and headers of the answer. Raises ApiError if there is none."""
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = CONTENT_TYPES.get(verb, "application/json")
+        try:
+            request = await self.api.param_serialize(
+                METHODS[verb],
+                path,
+                query_params=[(key, value) for key, value in (query or {}).items() if value],
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            timeout = READ_TIMEOUT if verb in READS else TIMEOUT
+            response = await self.api.call_api(*request, _request_timeout=timeout)
+            text = (await response.read()).decode("utf-8", "replace")
+        except kubernetes_client.ApiException as error:
+            return error.status or 0, str(error.body or error.reason), dict(error.headers or {})
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise ApiError(ErrorKind.TRANSIENT, 0, f"{type(error).__name__}: {error}") from error
+        return response.status, text, dict(response.headers)
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether a read may succeed a moment later. Where the server says how long to wait, those who asked for it do."""
+    return isinstance(error, ApiError) and error.kind is ErrorKind.TRANSIENT and not error.retry_after

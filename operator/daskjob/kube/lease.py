@@ -1,0 +1,141 @@
+"""One leader at a time, by a Lease: the `kubernetes` package's election, over a lock of our own.
+
+The package's own lock cannot make a lease (its request is refused by its own validation), and gives up the whole
+election when a connection is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+
+from kubernetes.aio.client import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
+
+from daskjob.api.times import to_text
+from daskjob.kube.api_error import ApiError
+from daskjob.kube.client import Body, KubeClient
+from daskjob.kube.resources import Resource
+from daskjob.probes.heartbeat import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
+
+#: Seconds. A little less than Kubernetes' own controllers have (15, 10, 2): another replica takes over within 15 s.
+LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD = 12, 8, 2
+#: A request that takes longer than this is given up: there must be time for another before the lease runs out.
+PATIENCE = 3.0
+
+
+class LeaseLock(BaseLock):
+    """A Lease as the election's lock. A request that fails for any reason is a turn that was lost."""
+
+    def __init__(self, client: KubeClient, namespace: str, name: str, identity: str) -> None:
+        super().__init__(name, namespace, identity)
+        self._client = client
+        self._lease: Body | None = None
+        #: Who had it when it was last read; empty: nobody.
+        self.holder = ""
+        #: When it was last asked for; when the last answer came.
+        self.asked, self.answered = Heartbeat(), Heartbeat()
+
+    async def get(
+        self, name: str, namespace: str
+    ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
+        self.asked.give()
+        try:
+            self._lease = await asyncio.wait_for(self._client.get(LEASES, namespace, name), PATIENCE)
+        except (ApiError, TimeoutError) as error:
+            return False, ApiException(status=0, reason=str(error))
+        self.answered.give()
+        self.holder = ((self._lease or {}).get("spec") or {}).get("holderIdentity") or ""
+        if self._lease is None:
+            missing = ApiException(status=404, reason="there is no such lease yet")
+            missing.body = json.dumps({"code": 404})
+            return False, missing
+        spec = self._lease.get("spec") or {}
+        duration = spec.get("leaseDurationSeconds")
+        return True, LeaderElectionRecord(
+            spec.get("holderIdentity") or None,
+            str(duration) if duration is not None else None,
+            spec.get("acquireTime"),
+            spec.get("renewTime"),
+        )
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        lease = {
+            "apiVersion": LEASES.api_version,
+            "kind": LEASES.kind,
+            "metadata": {"namespace": namespace, "name": name},
+            "spec": {**self._spec(election_record), "acquireTime": to_text(datetime.now(UTC))},
+        }
+        return await self._write(self._client.create(LEASES, lease))
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        lease = self._lease or {"metadata": {}}
+        spec = self._spec(updated_record)
+        if (lease.get("spec") or {}).get("holderIdentity") != self.identity:
+            spec["acquireTime"] = to_text(datetime.now(UTC))
+        version = {"resourceVersion": lease["metadata"].get("resourceVersion")}
+        return await self._write(self._client.patch(LEASES, namespace, name, {"metadata": version, "spec": spec}))
+
+    async def release(self) -> None:
+        """Gives the lease back if it is ours, so that the next one need not wait for it to run out."""
+        held, record = await self.get(self.name, self.namespace)
+        if held and isinstance(record, LeaderElectionRecord) and record.holder_identity == self.identity:
+            version = {"resourceVersion": (self._lease or {"metadata": {}})["metadata"].get("resourceVersion")}
+            body = {"metadata": version, "spec": {"holderIdentity": ""}}
+            await self._write(self._client.patch(LEASES, self.namespace, self.name, body))
+
+    def _spec(self, record: LeaderElectionRecord) -> Body:
+        return {
+            "holderIdentity": record.holder_identity,
+            "leaseDurationSeconds": int(record.lease_duration or LEASE_DURATION),
+            "renewTime": to_text(datetime.now(UTC)),
+        }
+
+    async def _write(self, request: Coroutine[None, None, Body]) -> bool:
+        try:
+            self._lease = await asyncio.wait_for(request, PATIENCE)
+        except (ApiError, TimeoutError) as error:
+            logger.warning("the lease could not be written: %s", error or type(error).__name__)
+            return False
+        return True
+
+
+async def lead(lock: LeaseLock, work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Waits to become the leader, then works until leadership is lost.
+
+    Then the process ends at once: another one is leading, and only an ended process surely does nothing more.
+    Raises what `work` raises.
+    """
+
+    async def lost() -> None:
+        logger.critical("leadership was lost; ending")
+        os._exit(1)
+
+    working: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def watched_work() -> None:
+        # The election never looks at how the work goes.
+        try:
+            await work()
+        except Exception as error:
+            working.set_exception(error)
+
+    election = LeaderElection(Config(lock, LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD, watched_work, lost))
+    running = asyncio.create_task(election.run())
+    try:
+        await asyncio.wait({running, working}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+    finally:
+        running.cancel()

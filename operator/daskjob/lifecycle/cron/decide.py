@@ -1,0 +1,254 @@
+"""The decision about a cron job: one observation in; out come the status to record, what to do, and when to look again.
+
+Pure: no I/O, no clock but the observation's. The rules are those of Kubernetes' CronJob controller; where that acts on
+events, this goes by what is there, so it says the same after a restart:
+
+- Jobs are made first and recorded when they are seen. The name of each follows from its time (or from the text that
+  asked for it), so what a crash left unrecorded is found, not made twice; what is recorded was made.
+- The status is written before anything is deleted, so no run is forgotten by deleting its job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from daskjob.api.constants import ConditionType
+from daskjob.api.cron_job import ActiveJob, ConcurrencyPolicy, CronReason, DaskCronJobSpec, DaskCronJobStatus
+from daskjob.api.status import Condition
+from daskjob.api.times import from_text, to_seconds_text
+from daskjob.lifecycle.cron.observation import Child, CreateJob, CronAction, CronJob, CronObservation, DeleteJob
+from daskjob.lifecycle.cron.schedule import Schedule, ScheduleError, find_zone
+from daskjob.lifecycle.job.decision import Event
+
+#: More runs than this missed at a time are told of: the clock may be wrong, or the operator was away for long.
+MANY = 100
+#: Active jobs that the status names.
+MAX_ACTIVE = 1000
+#: Longer texts of the annotation are recorded by their hash.
+MAX_TEXT = 256
+
+
+@dataclass(frozen=True)
+class CronDecision:
+    """To be carried out in this order: the status, the events, the actions one after the other."""
+
+    status: DaskCronJobStatus
+    actions: tuple[CronAction, ...] = ()
+    events: tuple[Event, ...] = ()
+    #: When to look again if nothing happens before.
+    requeue_after: timedelta | None = None
+
+
+def decide_cron(observation: CronObservation) -> CronDecision:
+    """What the cron job's status should say and what to do about it."""
+    cron = observation.cron
+    if cron.deleting:
+        return CronDecision(cron.status)
+    status, events = _account(observation)
+    status = _follow_timetable(observation, status)
+    surplus = _surplus(observation)
+    schedule, problem = _schedule(cron.spec)
+    status = _with_conditions(observation, status, problem)
+    if cron.run_now and status.run_now != recorded(cron.run_now):
+        # Nothing else in this pass: the next one sees this job, as the concurrency policy has to.
+        run = CreateJob(run_now_name(cron, status))
+        return CronDecision(status, (*surplus, run), events, requeue_after=timedelta(0))
+    if schedule is None or cron.spec.suspend:
+        return CronDecision(replace(status, next_schedule_time=None), surplus, events)
+    following = schedule.next(observation.now)
+    due, missed = _due(observation, status, schedule)
+    events += missed
+    actions: tuple[CronAction, ...] = surplus
+    if due is not None:
+        actions, held_back = _run(observation, due)
+        events += held_back
+        actions = (*surplus, *actions)
+    if not any(isinstance(each, CreateJob) for each in actions):
+        # With a run on its way, the next pass says what comes after it, in the same write that records the run.
+        status = replace(status, next_schedule_time=to_seconds_text(following) if following else None)
+    return CronDecision(status, actions, events, requeue_after=following - observation.now if following else None)
+
+
+def job_name(cron: str, scheduled_at: datetime) -> str:
+    """As Kubernetes names them: by the minute (since 1970) that the job is for."""
+    return f"{cron}-{int(scheduled_at.timestamp()) // 60}"
+
+
+def run_now_name(cron: CronJob, status: DaskCronJobStatus) -> str:
+    """The name of the job that the annotation asks for. How many were made so is in it: the same text may come again
+    later, and then means another job."""
+    told = f"{cron.uid}/{status.run_now_count or 0}/{cron.run_now}"
+    return f"{cron.name}-r{hashlib.sha256(told.encode(errors='replace')).hexdigest()[:7]}"
+
+
+def recorded(text: str) -> str:
+    """What the status keeps of the annotation's text."""
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"sha256:{hashlib.sha256(text.encode(errors='replace')).hexdigest()}"
+
+
+def _account(observation: CronObservation) -> tuple[DaskCronJobStatus, tuple[Event, ...]]:
+    """The status brought up to what is seen of the jobs, and what is to be told of it."""
+    cron, now = observation.cron, observation.now
+    before = cron.status
+    known = {each.uid: each for each in before.active}
+    last, succeeded = from_text(before.last_schedule_time), from_text(before.last_successful_time)
+    status, events = before, []
+    wanted = run_now_name(cron, before) if cron.run_now and before.run_now != recorded(cron.run_now) else None
+    for job in sorted(observation.jobs, key=lambda each: (each.created, each.name)):
+        # Only a time that gives the job its name is believed: the annotation is anybody's to write.
+        at = job.scheduled_at if job.scheduled_at and job.name == job_name(cron.name, job.scheduled_at) else None
+        new = (at is not None and at <= now and (last is None or at > last)) or job.name == wanted
+        if new:
+            events.append(Event(CronReason.SUCCESSFUL_CREATE, f"created job {job.name}"))
+        if new and at is not None:
+            last = at
+        elif new:
+            status = replace(
+                status, run_now=recorded(cron.run_now or ""), run_now_count=(status.run_now_count or 0) + 1
+            )
+        if job.ended is None and not new and job.uid not in known and at is None and not job.deleting:
+            words = f"job {job.name} names this cron job as its controller, which did not make it or forgot it"
+            events.append(Event(CronReason.UNEXPECTED_JOB, words, warning=True))
+        if job.ended is not None and (new or job.uid in known):
+            words = f"saw completed job: {job.name}, condition: {job.ended}"
+            events.append(Event(CronReason.SAW_COMPLETED_JOB, words))
+        if job.ended is ConditionType.COMPLETE and job.ended_at is not None:
+            succeeded = max(succeeded or job.ended_at, job.ended_at)
+    there = {each.uid for each in observation.jobs}
+    for active in before.active:
+        if active.uid not in there:
+            events.append(Event(CronReason.MISSING_JOB, f"active job went missing: {active.name}"))
+    status = replace(
+        status,
+        observed_generation=cron.generation,
+        active=tuple(ActiveJob(each.name, each.uid) for each in _active(observation)[-MAX_ACTIVE:]),
+        active_count=len(_active(observation)),
+        last_schedule_time=to_seconds_text(last) if last is not None else None,
+        last_successful_time=to_seconds_text(succeeded) if succeeded is not None else None,
+    )
+    return status, tuple(events)
+
+
+def _active(observation: CronObservation) -> list[Child]:
+    """Jobs that have not ended, the oldest first; one that is being deleted too, until it is gone."""
+    jobs = sorted(observation.jobs, key=lambda each: (each.created, each.name))
+    return [job for job in jobs if job.ended is None]
+
+
+def _follow_timetable(observation: CronObservation, status: DaskCronJobStatus) -> DaskCronJobStatus:
+    """Takes over an edited schedule: times that it had before the edit were never missed.
+
+    Of an edit that was made while no operator ran nobody knows the time: then they count, as they do in Kubernetes.
+    """
+    timetable = observation.cron.spec.timetable
+    if status.timetable == timetable:
+        return status
+    if status.timetable is not None and observation.seen:
+        status = replace(status, timetable_change_time=to_seconds_text(observation.now))
+    return replace(status, timetable=timetable)
+
+
+def _surplus(observation: CronObservation) -> tuple[CronAction, ...]:
+    """Ended jobs beyond the limits, those that ended first."""
+    spec = observation.cron.spec
+    limits = {
+        ConditionType.COMPLETE: (spec.successful_jobs_history_limit, "successfulJobsHistoryLimit"),
+        ConditionType.FAILED: (spec.failed_jobs_history_limit, "failedJobsHistoryLimit"),
+    }
+    actions: list[CronAction] = []
+    for ended, (limit, name) in limits.items():
+        jobs = [job for job in observation.jobs if job.ended is ended and not job.deleting]
+        jobs.sort(key=lambda each: (each.ended_at or each.created, each.name))
+        actions += [DeleteJob(job, f"spec.{name} is {limit}", ended=True) for job in jobs[: max(len(jobs) - limit, 0)]]
+    return tuple(actions)
+
+
+def _schedule(spec: DaskCronJobSpec) -> tuple[Schedule | None, tuple[CronReason, str] | None]:
+    """The schedule, or what is wrong with it (reason and message)."""
+    try:
+        zone = find_zone(spec.time_zone)
+    except ScheduleError as error:
+        return None, (CronReason.UNKNOWN_TIME_ZONE, f"spec.timeZone: {error}")
+    try:
+        return Schedule(spec.schedule, zone), None
+    except ScheduleError as error:
+        return None, (CronReason.INVALID_SCHEDULE, f"spec.schedule: {error}")
+
+
+def _due(
+    observation: CronObservation, status: DaskCronJobStatus, schedule: Schedule
+) -> tuple[datetime | None, tuple[Event, ...]]:
+    """The time that a job is to be made for now: the last of those that have come and not been recorded. Earlier ones
+    are missed for good, and so is one for which it is too late."""
+    cron, now = observation.cron, observation.now
+    since = from_text(status.last_schedule_time) or cron.created
+    since = max(since, from_text(status.timetable_change_time) or since)
+    due = schedule.latest(since, now)
+    if due is None:
+        return None, ()
+    limit = cron.spec.starting_deadline_seconds
+    if limit is not None:
+        since = max(since, now - timedelta(seconds=limit))
+        if due <= since:
+            words = f"missed the start at {_shown(due, schedule)}: it was not made within {limit} s"
+            return None, (Event(CronReason.MISS_SCHEDULE, words, warning=True),)
+    events: tuple[Event, ...] = ()
+    if _more_than(MANY, schedule, since, now):
+        words = (
+            f"more than {MANY} starts were missed before that at {_shown(due, schedule)}, which alone is made up for: "
+            "set or lower spec.startingDeadlineSeconds, or check the clocks"
+        )
+        events = (Event(CronReason.TOO_MANY_MISSED_TIMES, words, warning=True),)
+    return due, events
+
+
+def _more_than(count: int, schedule: Schedule, since: datetime, until: datetime) -> bool:
+    return any(number >= count for number, _ in enumerate(schedule.times(since, until)))
+
+
+def _run(observation: CronObservation, due: datetime) -> tuple[tuple[CronAction, ...], tuple[Event, ...]]:
+    """Makes the job that is due, as far as the concurrency policy lets it."""
+    cron, active = observation.cron, _active(observation)
+    actions: tuple[CronAction, ...] = ()
+    if active and cron.spec.concurrency_policy is ConcurrencyPolicy.FORBID:
+        words = f"no job for {to_seconds_text(due)}: {active[0].name} is active and spec.concurrencyPolicy is Forbid"
+        return (), (Event(CronReason.JOB_ALREADY_ACTIVE, words),)
+    if cron.spec.concurrency_policy is ConcurrencyPolicy.REPLACE:
+        why = "the next one is due and spec.concurrencyPolicy is Replace"
+        actions = tuple(DeleteJob(job, why, ended=False) for job in active if not job.deleting)
+    return (*actions, CreateJob(job_name(cron.name, due), due)), ()
+
+
+def _with_conditions(
+    observation: CronObservation, status: DaskCronJobStatus, problem: tuple[CronReason, str] | None
+) -> DaskCronJobStatus:
+    """Ready says whether runs are started as the spec asks; Stalled, when only there, that they cannot be."""
+    spec, refusal = observation.cron.spec, observation.refusal
+    reason, message, ready, stalled = str(CronReason.SCHEDULED), "jobs are made by the schedule", True, False
+    if problem is not None:
+        (reason, message), ready, stalled = problem, False, True
+    elif refusal is not None:
+        message = f"a job could not be made: {refusal.reason}: {refusal.message}"[:8000]
+        reason, ready, stalled = str(CronReason.FAILED_CREATE), False, refusal.permanent
+    elif spec.suspend:
+        reason, message = str(CronReason.SUSPENDED), "spec.suspend is true: no job is made until it is false"
+    wanted = [(ConditionType.READY, ready)] + ([(ConditionType.STALLED, True)] if stalled else [])
+    before = {each.type: each for each in status.conditions}
+    conditions = []
+    for kind, value in wanted:
+        word = "True" if value else "False"
+        old = before.get(kind)
+        since = old.last_transition_time if old is not None and old.status == word else None
+        generation = observation.cron.generation
+        time = since or to_seconds_text(observation.now)
+        conditions.append(Condition(kind, word, reason, message, time, generation))
+    return replace(status, conditions=tuple(conditions))
+
+
+def _shown(moment: datetime, schedule: Schedule) -> str:
+    """In the schedule's time zone."""
+    return moment.astimezone(schedule.zone).isoformat()

@@ -1,0 +1,81 @@
+"""After the end of a job: what is removed, what is kept and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from daskjob.api.constants import ConditionType, Reason
+from daskjob.api.spec import DaskJobSpec
+from daskjob.api.status import DaskJobStatus, Failure
+from daskjob.api.times import from_text, to_seconds_text, to_text
+from daskjob.lifecycle.job import teardown
+from daskjob.lifecycle.job.actions import DeleteJob
+from daskjob.lifecycle.job.decision import Decision
+from daskjob.lifecycle.job.observation import Observation
+
+#: How soon to look for oneself if no event tells that all is gone.
+CLEANUP_CHECK = timedelta(seconds=10)
+
+
+def keep_until(spec: DaskJobSpec, failure: Failure | None, ended: datetime) -> datetime | None:
+    """Until when the cluster of a job that ended is kept; None: it is not."""
+    if failure is None:
+        seconds = spec.cleanup.after_success_seconds
+    elif failure.reason == Reason.CANCELLED:
+        seconds = 0
+    else:
+        seconds = spec.cleanup.after_failure_seconds
+    return ended + timedelta(seconds=seconds) if seconds else None
+
+
+def tend(observation: Observation) -> Decision:
+    """Removes what exists, on every pass; says once that all is gone; removes the job itself when its time is up."""
+    job, now, status = observation.job, observation.now, observation.job.status
+    kept = kept_until(observation)
+    actions = tuple(teardown.tear_down(observation, "the job has ended", keep_cluster=kept is not None))
+    if kept is not None:
+        return Decision(status, actions, requeue_after=kept - now)
+    status = _let_go(observation)
+    if not teardown.is_clean(observation):
+        return Decision(status, actions, requeue_after=CLEANUP_CHECK)
+    if not status.is_true(ConditionType.CLEANED_UP):
+        status = replace(status, timings=replace(status.timings, cleaned_up=to_text(now))).with_condition(
+            ConditionType.CLEANED_UP,
+            True,
+            Reason.CLEANED_UP,
+            "no pod of the cluster is left",
+            to_seconds_text(now),
+            job.generation,
+        )
+    ended, ttl = from_text(status.completion_time), job.spec.ttl_seconds_after_finished
+    if ttl is None or ended is None:
+        return Decision(status, actions)
+    left = ended + timedelta(seconds=ttl) - now
+    if left > timedelta(0):
+        return Decision(status, actions, requeue_after=left)
+    return Decision(status, (*actions, DeleteJob()))
+
+
+def kept_until(observation: Observation) -> datetime | None:
+    """Until when the cluster is still kept; None: it is not, or it is gone anyway."""
+    job = observation.job
+    ended = from_text(job.status.completion_time)
+    if ended is None or observation.cluster is None or observation.cluster.deleting:
+        return None
+    until = keep_until(job.spec, job.status.failure, ended)
+    return until if until is not None and observation.now < until else None
+
+
+def _let_go(observation: Observation) -> DaskJobStatus:
+    """The status of a job whose cluster is not kept, or no more."""
+    status = observation.job.status
+    cluster = status.condition(ConditionType.CLUSTER_READY)
+    if cluster is None or cluster.reason != Reason.KEPT:
+        return status
+    if status.cluster is not None:
+        status = replace(status, cluster=replace(status.cluster, dashboard=None))
+    now, generation = to_seconds_text(observation.now), observation.job.generation
+    return status.with_condition(
+        ConditionType.CLUSTER_READY, False, Reason.CLEANING_UP, "the job has ended", now, generation
+    )

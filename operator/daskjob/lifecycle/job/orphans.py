@@ -1,0 +1,40 @@
+"""Objects whose job is gone: Kubernetes' garbage collector removes most; these are what it was told to leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from daskjob.api import constants as c
+from daskjob.api.times import from_text
+from daskjob.lifecycle.job.actions import Delete
+from daskjob.lifecycle.job.observation import Owned
+from daskjob.lifecycle.pods import read_attempt
+
+#: The garbage collector's turn comes first; and a list of jobs may be behind that of their objects.
+PATIENCE = timedelta(minutes=2)
+DELETED = frozenset({"DaskCluster", "DaskWorkerGroup", "Pod", "DaskJobReport"})
+
+
+def decide_orphans(bodies: Iterable[Mapping[str, Any]], uid: str | None, now: datetime) -> list[Delete]:
+    """What to delete of the objects labelled with a job's name; `uid`: of the job of that name, None if there is none.
+
+    Only what carries the operator's label and has been there for a while.
+    """
+    deletes = []
+    for body in bodies:
+        metadata = body["metadata"]
+        labels = metadata.get("labels") or {}
+        created = from_text(metadata.get("creationTimestamp"))
+        if (
+            body["kind"] in DELETED
+            and labels.get(c.MANAGED_BY_LABEL) == c.MANAGER
+            and labels.get(c.JOB_UID_LABEL) not in (None, uid)
+            and not metadata.get("deletionTimestamp")
+            and created is not None
+            and now - created >= PATIENCE
+        ):
+            owned = Owned(body["kind"], metadata["name"], metadata["uid"], read_attempt(labels))
+            deletes.append(Delete(owned, "its job no longer exists"))
+    return deletes

@@ -1,0 +1,103 @@
+"""Which jobs may run when there are limits: first come, first served within a priority."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import TypeVar
+
+from daskjob.api.constants import Reason
+from daskjob.lifecycle.job.decide import wants_run
+from daskjob.lifecycle.job.observation import Job, QueuePlace
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Demand(Enum):
+    NONE = "ended, suspended, or not ours"
+    WAITS = "wants to run"
+    HOLDS = "runs, or is between two attempts of a run"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many jobs may run, in all and in one namespace; 0: as many as want to."""
+
+    total: int = 0
+    per_namespace: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.total or self.per_namespace)
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """A job as the queue sees it."""
+
+    namespace: str
+    name: str
+    created: datetime
+    priority: int
+    claim: Demand
+
+    @property
+    def order(self) -> tuple[int, datetime, str, str]:
+        return -self.priority, self.created, self.namespace, self.name
+
+
+def entry_of(job: Job) -> QueueEntry:
+    return QueueEntry(job.namespace, job.name, job.created, job.spec.priority, _demand(job))
+
+
+def _demand(job: Job) -> Demand:
+    status = job.status
+    if job.deleting or job.unmanaged is not None:
+        return Demand.NONE
+    # One that is to be suspended or cancelled makes room when that is recorded, for it may be taken back until then.
+    if status.open is not None or status.next_attempt_time is not None:
+        return Demand.HOLDS
+    if status.finished:
+        return Demand.WAITS if wants_run(job) else Demand.NONE
+    return Demand.NONE if job.spec.suspend or job.spec.cancel else Demand.WAITS
+
+
+def turns(slots: Mapping[K, QueueEntry], limits: Limits) -> dict[K, QueuePlace]:
+    """The turn of every job that waits; position 0 for those that may start now."""
+    running = Counter(slot.namespace for slot in slots.values() if slot.claim is Demand.HOLDS)
+    total = running.total()
+    waiting = sorted(((slot, key) for key, slot in slots.items() if slot.claim is Demand.WAITS), key=_first)
+    held_back: Counter[str | None] = Counter()
+    found: dict[K, QueuePlace] = {}
+    for slot, key in waiting:
+        space = slot.namespace
+        if limits.per_namespace and running[space] >= limits.per_namespace:
+            held_back[space] += 1
+            found[key] = QueuePlace(
+                held_back[space],
+                Reason.NAMESPACE_LIMIT,
+                f"place {held_back[space]} of those that wait in namespace {space}: "
+                f"{running[space]} of its jobs run, and {limits.per_namespace} may",
+            )
+        elif limits.total and total >= limits.total:
+            held_back[None] += 1
+            found[key] = QueuePlace(
+                held_back[None],
+                Reason.OPERATOR_LIMIT,
+                f"place {held_back[None]} of those that wait: {total} jobs run, and {limits.total} may",
+            )
+        else:
+            found[key] = QueuePlace()
+            running[space] += 1
+            total += 1
+    return found
+
+
+def _first(pair: tuple[QueueEntry, object]) -> tuple[int, datetime, str, str]:
+    return pair[0].order
+
+
+def startable(found: Mapping[K, QueuePlace]) -> Iterable[K]:
+    return (key for key, turn in found.items() if turn.position == 0)

@@ -1,0 +1,236 @@
+"""What is written into a status at each turn of a job's life. Statuses in, statuses out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
+from daskjob.api.status import Attempt, DaskJobStatus, Failure, Result, Retries, Run, Timings
+from daskjob.api.times import to_seconds_text, to_text
+from daskjob.lifecycle.job.endings import AttemptEnd
+from daskjob.lifecycle.job.observation import Job, QueuePlace
+
+#: How much is kept of what was.
+ATTEMPTS, RUNS = 10, 5
+#: Characters of a value that is kept of an earlier run; of larger ones type, size and sha256.
+OLD_VALUE = 1024
+#: Characters of a message that is kept of an earlier attempt.
+OLD_MESSAGE = 1024
+
+
+def attempt_name(job: str, uid: str, number: int) -> str:
+    """The name of an attempt's cluster and report. The UID's part keeps a re-created job apart from its namesake."""
+    return f"{job}-{uid[:5]}-{number}"
+
+
+def start(job: Job, now: datetime) -> DaskJobStatus:
+    """With the next attempt recorded. Numbers never come again in the life of a job, whatever the run."""
+    status, time = job.status, to_seconds_text(now)
+    number = (status.attempt or 0) + 1
+    run = status.run or 1
+    attempt = Attempt(number, attempt_name(job.name, job.uid, number), run, time)
+    # Until its first attempt, a run is of whatever the spec says.
+    first = not has_begun(status)
+    status = replace(
+        status,
+        phase=Phase.PENDING,
+        run=run,
+        start_time=status.start_time or time,
+        summary=None,
+        attempt=number,
+        attempts=(*status.attempts, attempt)[-ATTEMPTS:],
+        next_attempt_time=None,
+        queue_position=None,
+        progress=None,
+        timings=Timings(accepted=status.timings.accepted or to_text(now)),
+        spec_digest=job.digest if first else status.spec_digest,
+        rerun=job.rerun if first else status.rerun,
+    ).without(ConditionType.QUEUED)
+    return _resume(status, job, time)
+
+
+def has_begun(status: DaskJobStatus) -> bool:
+    """Whether an attempt of this run was made."""
+    return any(each.run == (status.run or 1) for each in status.attempts)
+
+
+def resume(job: Job, now: datetime) -> DaskJobStatus:
+    """With the job no longer suspended; its next attempt waits for its turn."""
+    return _resume(replace(job.status, phase=Phase.PENDING), job, to_seconds_text(now))
+
+
+def _resume(status: DaskJobStatus, job: Job, time: str) -> DaskJobStatus:
+    if not status.is_true(ConditionType.SUSPENDED):
+        return status
+    message = "spec.suspend is false"
+    return status.with_condition(ConditionType.SUSPENDED, False, Reason.JOB_RESUMED, message, time, job.generation)
+
+
+def end(job: Job, ending: AttemptEnd, note: str, keep_until: datetime | None, now: datetime) -> DaskJobStatus:
+    """With the job's outcome. `note`: to add to a failure's message; `keep_until`: how long the cluster is kept."""
+    status, time, failure = job.status, to_seconds_text(now), ending.failure
+    if failure is not None and note:
+        failure = replace(failure, message=f"{failure.message or failure.reason}; {note}")
+    reason = failure.reason if failure is not None else Reason.SUCCEEDED
+    message = (failure.message or "") if failure is not None else "the graph was computed"
+    kind = ConditionType.FAILED if failure is not None else ConditionType.COMPLETE
+    open_attempt, first = status.open, status.spec_digest is None
+    status = replace(
+        status,
+        phase=Phase.FAILED if failure is not None else Phase.SUCCEEDED,
+        run=status.run or 1,
+        start_time=status.start_time or time,
+        completion_time=time,
+        summary=reason if failure is not None else _short(ending.result),
+        next_attempt_time=None,
+        queue_position=None,
+        result=ending.result,
+        failure=failure,
+        timings=replace(status.timings, finished=to_text(now)),
+        spec_digest=job.digest if first else status.spec_digest,
+        rerun=job.rerun if first else status.rerun,
+    ).without(ConditionType.QUEUED)
+    status = status.with_condition(kind, True, reason, message, time, job.generation)
+    if open_attempt is not None:
+        outcome = Outcome.FAILED if failure is not None else Outcome.SUCCEEDED
+        status = _close(status, open_attempt, outcome, failure, time)
+        if ending.degraded is not None:
+            status = status.with_condition(
+                ConditionType.REPORTING_DEGRADED, True, Reason.REPORT_MISSING, ending.degraded, time, job.generation
+            )
+    if keep_until is not None:
+        text = f"the cluster is kept until {to_seconds_text(keep_until)} (spec.cleanup)"
+        return status.with_condition(ConditionType.CLUSTER_READY, False, Reason.KEPT, text, time, job.generation)
+    return _cluster_goes(status, Reason.CLEANING_UP, "the job has ended", job, time) if open_attempt else status
+
+
+def retry(
+    job: Job, attempt: Attempt, failure: Failure, retries: Retries, pause: timedelta, now: datetime
+) -> DaskJobStatus:
+    """With a failed attempt that another one follows."""
+    due, time = to_seconds_text(_round_up(now + pause)), to_seconds_text(now)
+    status = replace(job.status, phase=Phase.RETRYING, summary=failure.reason, retries=retries, next_attempt_time=due)
+    status = _close(status, attempt, Outcome.FAILED, failure, time)
+    message = f"attempt {attempt.number} failed ({failure.reason}); the next one starts at {due}"
+    return _cluster_goes(status, Reason.BACKING_OFF, message, job, time)
+
+
+def suspend(job: Job, now: datetime) -> DaskJobStatus:
+    """With the job suspended; an attempt that runs ends by that, and counts for nothing."""
+    status, time = job.status, to_seconds_text(now)
+    open_attempt = status.open
+    if open_attempt is not None:
+        status = _close(status, open_attempt, Outcome.SUSPENDED, None, time)
+        status = _cluster_goes(status, Reason.JOB_SUSPENDED, "the job is suspended", job, time)
+    status = replace(
+        status,
+        phase=Phase.SUSPENDED,
+        run=status.run or 1,
+        start_time=None,
+        summary=None,
+        next_attempt_time=None,
+        queue_position=None,
+    ).without(ConditionType.QUEUED)
+    return status.with_condition(
+        ConditionType.SUSPENDED, True, Reason.JOB_SUSPENDED, "spec.suspend is true", time, job.generation
+    )
+
+
+def queue(job: Job, turn: QueuePlace, now: datetime) -> DaskJobStatus:
+    """With the job's place among those that wait."""
+    status = replace(
+        job.status,
+        phase=Phase.QUEUED,
+        run=job.status.run or 1,
+        summary=f"place {turn.position}",
+        queue_position=turn.position,
+        timings=replace(job.status.timings, accepted=job.status.timings.accepted or to_text(now)),
+    )
+    time = to_seconds_text(now)
+    status = _resume(status, job, time)
+    return status.with_condition(ConditionType.QUEUED, True, turn.reason, turn.message, time, job.generation)
+
+
+def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
+    """With the run that was as history, and nothing yet of the one to come but its number."""
+    status, time = job.status, to_seconds_text(now)
+    open_attempt = status.open
+    if open_attempt is not None:
+        status = _close(status, open_attempt, outcome, None, time)
+        status = _cluster_goes(status, Reason.SUPERSEDED, "the spec was edited: it is a new run", job, time)
+    elif status.condition(ConditionType.CLUSTER_READY) is not None:
+        # It may have been kept until now.
+        status = _cluster_goes(status, Reason.CLEANING_UP, "the job is run anew", job, time)
+    failure, result = status.failure, status.result
+    if result is not None and len(result.value or "") > OLD_VALUE:
+        result = replace(result, value=None, types={})
+    was = Run(
+        run=status.run or 1,
+        start_time=status.start_time,
+        completion_time=status.completion_time or time,
+        outcome=outcome,
+        reason=failure.reason if failure is not None else None,
+        message=(failure.message or "")[:OLD_MESSAGE] or None if failure is not None else None,
+        result=result,
+    )
+    return replace(
+        status,
+        phase=Phase.PENDING,
+        run=was.run + 1,
+        start_time=None,
+        completion_time=None,
+        summary=None,
+        retries=None,
+        next_attempt_time=None,
+        queue_position=None,
+        progress=None,
+        result=None,
+        failure=None,
+        timings=Timings(accepted=to_text(now)),
+        spec_digest=job.digest,
+        rerun=job.rerun,
+        history=(was, *status.history)[:RUNS],
+    ).without(
+        ConditionType.QUEUED,
+        ConditionType.COMPLETE,
+        ConditionType.FAILED,
+        ConditionType.REPORTING_DEGRADED,
+        ConditionType.CLEANED_UP,
+        ConditionType.STALLED,
+    )
+
+
+def _close(
+    status: DaskJobStatus, attempt: Attempt, outcome: Outcome, failure: Failure | None, time: str
+) -> DaskJobStatus:
+    message = "the graph was computed" if outcome is Outcome.SUCCEEDED else None
+    reason: str | None = Reason.SUCCEEDED if outcome is Outcome.SUCCEEDED else None
+    return status.with_attempt(
+        replace(
+            attempt,
+            completion_time=time,
+            outcome=outcome,
+            reason=failure.reason if failure is not None else reason,
+            message=(failure.message or "")[:OLD_MESSAGE] if failure is not None else message,
+            failure_class=failure.failure_class if failure is not None else None,
+        )
+    )
+
+
+def _cluster_goes(status: DaskJobStatus, reason: str, message: str, job: Job, time: str) -> DaskJobStatus:
+    if status.cluster is not None:
+        status = replace(status, cluster=replace(status.cluster, dashboard=None))
+    return status.with_condition(ConditionType.CLUSTER_READY, False, reason, message, time, job.generation)
+
+
+def _short(result: Result | None) -> str:
+    """The result in a line of `kubectl get`."""
+    if result is None or result.value is None:
+        return result.type if result is not None else ""
+    return result.value if len(result.value) <= 60 else f"{result.value[:57]}..."
+
+
+def _round_up(moment: datetime) -> datetime:
+    """To whole seconds, which is what a status has."""
+    return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)

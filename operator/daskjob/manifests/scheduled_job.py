@@ -1,0 +1,42 @@
+"""The DaskJob that a cron job makes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from daskjob.api import constants as c
+from daskjob.lifecycle.cron.observation import CreateJob, CronJob
+from daskjob.lifecycle.cron.schedule import find_zone
+
+
+def dask_job(cron: CronJob, run: CreateJob) -> dict[str, Any]:
+    """As the template has it. Its annotations say what it was made for, as those of Kubernetes' CronJob do."""
+    template = cron.spec.job_template
+    annotations = dict(template.metadata.annotations)
+    if run.scheduled_at is not None:
+        moment = run.scheduled_at.astimezone(find_zone(cron.spec.time_zone))
+        annotations[c.SCHEDULED_AT_ANNOTATION] = moment.isoformat(timespec="seconds")
+    elif cron.run_now is not None:
+        annotations[c.RUN_NOW_ANNOTATION] = cron.run_now
+    return {
+        "apiVersion": c.API_VERSION,
+        "kind": "DaskJob",
+        "metadata": {
+            "namespace": cron.namespace,
+            "name": run.name,
+            "labels": {**template.metadata.labels, c.CRON_JOB_LABEL: cron.name},
+            "annotations": annotations,
+            "ownerReferences": [
+                {
+                    "apiVersion": c.API_VERSION,
+                    "kind": "DaskCronJob",
+                    "name": cron.name,
+                    "uid": cron.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": copy.deepcopy(dict(template.spec)),
+    }

@@ -1,0 +1,52 @@
+"""One thing that is wrong with a manifest, and paths as Kubernetes writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_PLAIN = re.compile(r"[A-Za-z_$][-A-Za-z0-9_$]*")
+
+
+@dataclass(frozen=True, order=True)
+class FieldError:
+    """`path` is the field, as in `spec.cluster.env[0].name` or `spec.graph.source.files[pkg/mod.py]`, empty for the
+    whole manifest; `message` says what is wrong and what to write instead, and does not repeat the path."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+def join(path: str, step: str | int) -> str:
+    """`path` one step further: into a list by an index, into an object by a key."""
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    if not _PLAIN.fullmatch(step):
+        return f"{path}[{step}]"
+    return f"{path}.{step}" if path else step
+
+
+def written(steps: Iterable[str | int], schema: Mapping[str, Any]) -> str:
+    """The steps from the top of a manifest as one path; keys of a map (not fields) of the `schema` go in brackets."""
+    path, inner = "", schema
+    for step in steps:
+        if isinstance(step, int):
+            path, inner = join(path, step), inner.get("items", {})
+        elif step not in inner.get("properties", {}) and "additionalProperties" in inner:
+            path, inner = f"{path}[{step}]", inner["additionalProperties"]
+        else:
+            path, inner = join(path, step), inner.get("properties", {}).get(step, {})
+    return path
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value for a message, as JSON shows it, cut at `limit` characters."""
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,295 @@
+"""Single passes over a cron job: what is asked of the API server, and what its answers lead to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from daskjob.api import constants as c
+from daskjob.controller.cache import Cache
+from daskjob.controller.work_queue import WorkQueue
+from daskjob.controllers.cron.reconcile import CronReconciler, cron_cache, cron_of, crons_served, resync_crons
+from daskjob.controllers.job.execute import NameConflictError
+from daskjob.kube.api_error import ApiError, ErrorKind, classify
+from daskjob.kube.client import Body
+from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
+
+from ..lifecycle.model import NAMESPACE, Server
+from .refusing import RefusingClient
+
+NAME = "nightly"
+KEY = (NAMESPACE, NAME)
+DUE = "nightly-29654540"
+TEMPLATE = {
+    "metadata": {"labels": {"team": "a", c.CRON_JOB_LABEL: "mine"}, "annotations": {"note": "b"}},
+    "spec": {"graph": {"entrypoint": "a:b", "args": [1, {"x": None}]}},
+}
+
+
+class Setting:
+    def __init__(self, **spec: Any) -> None:
+        self.server, self.cache = Server(), cron_cache()
+        self.client: Any = RefusingClient(self.server, "2026-05-20T10:00:30Z")
+        self.now = datetime(2026, 5, 20, 10, 20, 1, tzinfo=UTC)
+        self.reconciler = CronReconciler(self.client, self.cache, lambda: self.now)
+        spec = {"schedule": "*/10 * * * *", "jobTemplate": TEMPLATE, **spec}
+        body = {"metadata": {"name": NAME}, "spec": spec}
+        self.cron = self.server.create(DASK_CRON_JOBS.kind, body, "2026-05-20T10:00:30Z")
+        self.cache.put(self.cron)
+
+    async def look(self) -> float | None:
+        self.client.requests.clear()
+        return await self.reconciler.reconcile(KEY)
+
+    async def settle(self) -> None:
+        for _ in range(3):
+            await self.look()
+
+    def status(self) -> dict[str, Any]:
+        body = self.server.find(DASK_CRON_JOBS.kind, NAME)
+        assert body is not None
+        return body.get("status", {})
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        return next((each for each in self.status()["conditions"] if each["type"] == kind), {})
+
+    def job(self, name: str = DUE) -> Body:
+        found = self.server.find(DASK_JOBS.kind, name)
+        assert found is not None, [name for _, name in self.server.objects]
+        return found
+
+    def jobs(self) -> list[str]:
+        return [each["metadata"]["name"] for each in self.server.all(DASK_JOBS.kind)]
+
+    def end(self, name: str = DUE, kind: str = "Complete") -> None:
+        """The job ends, and the watch tells."""
+        status = {"conditions": [{"type": kind, "status": "True"}], "completionTime": "2026-05-20T10:21:00Z"}
+        self.cache.put(self.server.update(DASK_JOBS.kind, name, status=status))
+
+    def events(self) -> list[str]:
+        return [each["reason"] for each in self.server.all("Event")]
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+async def test_a_run(setting: Setting) -> None:
+    assert await setting.look() == 0.0, "the next pass records it"
+    assert setting.client.requests == [("status", "DaskCronJob"), ("create", "DaskJob")]
+    assert await setting.look() == 60.0
+    assert setting.client.requests == [("status", "DaskCronJob"), ("create", "Event")]
+    uid = setting.job()["metadata"]["uid"]
+    assert setting.status()["active"] == [{"name": DUE, "uid": uid}]
+    assert setting.status()["lastScheduleTime"] == "2026-05-20T10:20:00Z"
+    assert setting.status()["nextScheduleTime"] == "2026-05-20T10:30:00Z"
+    assert await setting.look() == 60.0
+    assert setting.client.requests == [], "nothing is said or done twice"
+    setting.now += timedelta(minutes=9, seconds=30)
+    assert await setting.look() == pytest.approx(29.0)
+
+
+async def test_the_job(setting: Setting) -> None:
+    await setting.look()
+    job = setting.job()
+    metadata = job["metadata"]
+    assert job["spec"] == TEMPLATE["spec"]
+    assert metadata["labels"] == {"team": "a", c.CRON_JOB_LABEL: NAME}
+    assert metadata["annotations"] == {"note": "b", c.SCHEDULED_AT_ANNOTATION: "2026-05-20T10:20:00+00:00"}
+    assert metadata["ownerReferences"] == [
+        {
+            "apiVersion": "daskjob.io/v1alpha1",
+            "kind": "DaskCronJob",
+            "name": NAME,
+            "uid": setting.cron["metadata"]["uid"],
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+    ]
+
+
+async def test_the_time_of_a_job_is_told_in_the_schedules_zone() -> None:
+    setting = Setting(timeZone="America/New_York")
+    await setting.look()
+    assert setting.job()["metadata"]["annotations"][c.SCHEDULED_AT_ANNOTATION] == "2026-05-20T06:20:00-04:00"
+
+
+async def test_a_run_that_was_asked_for() -> None:
+    setting = Setting(suspend=True)
+    metadata = {**setting.cron["metadata"], "annotations": {c.RUN_NOW_ANNOTATION: "please"}}
+    setting.cache.put(setting.server.update(DASK_CRON_JOBS.kind, NAME, metadata=metadata))
+    await setting.settle()
+    (name,) = setting.jobs()
+    assert setting.job(name)["metadata"]["annotations"] == {"note": "b", c.RUN_NOW_ANNOTATION: "please"}
+    assert (setting.status()["runNow"], setting.status()["runNowCount"]) == ("please", 1)
+    assert "lastScheduleTime" not in setting.status()
+
+
+async def test_what_an_unanswered_request_made_is_found(setting: Setting) -> None:
+    setting.client.plan.extend(["ok", "timeout"])
+    with pytest.raises(ApiError):
+        await setting.look()
+    assert setting.jobs() == [DUE]
+    await setting.settle()
+    assert setting.jobs() == [DUE]
+    assert setting.status()["active"][0]["name"] == DUE
+
+
+@pytest.mark.parametrize("owner", [None, "an older cron job of that name"])
+async def test_a_name_that_is_taken(setting: Setting, owner: str | None) -> None:
+    references = [{"apiVersion": c.API_VERSION, "kind": "DaskCronJob", "name": NAME, "uid": owner, "controller": True}]
+    metadata = {"name": DUE, "ownerReferences": references if owner else []}
+    taken = setting.server.create(DASK_JOBS.kind, {"metadata": metadata}, "2026-05-20T10:20:00Z")
+    setting.cache.put(taken)
+    assert await setting.look() == 0.0
+    with pytest.raises(NameConflictError):
+        await setting.look()
+    assert setting.condition("Ready")["reason"] == "FailedCreate"
+    assert setting.condition("Stalled") == {}, "it may go"
+    assert setting.job()["metadata"]["uid"] == taken["metadata"]["uid"]
+    setting.server.remove(DASK_JOBS.kind, DUE)
+    await setting.settle()
+    assert setting.status()["active"][0]["name"] == DUE
+    assert setting.condition("Ready")["status"] == "True"
+
+
+async def test_a_refusal_is_told_once_whatever_its_words_and_then_backed_off_from(setting: Setting) -> None:
+    for number in range(3):
+        setting.client.refusals["create", "DaskJob"] = classify(403, f"exceeded quota: q, used: {number}")
+        if number == 0:
+            assert await setting.look() == 0.0
+            continue
+        with pytest.raises(ApiError):
+            await setting.look()
+    ready = setting.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "FailedCreate")
+    assert ready["message"].endswith("exceeded quota: q, used: 0"), "each write would bring on the next try"
+    assert setting.condition("Stalled") == {}
+    del setting.client.refusals["create", "DaskJob"]
+    await setting.settle()
+    assert setting.condition("Ready")["reason"] == "Scheduled"
+    assert setting.jobs() == [DUE]
+
+
+async def test_a_template_that_is_refused_for_good_stalls(setting: Setting) -> None:
+    """As after an upgrade that made the rules stricter."""
+    setting.client.refusals["create", "DaskJob"] = classify(422, "spec.graph: Invalid value")
+    assert await setting.look() == 0.0
+    with pytest.raises(ApiError):
+        await setting.look()
+    assert setting.condition("Stalled")["message"].endswith("InvalidSpec: spec.jobTemplate: spec.graph: Invalid value")
+
+
+async def test_a_refusal_is_over_when_nothing_is_asked_for_any_more(setting: Setting) -> None:
+    setting.client.refusals["create", "DaskJob"] = classify(403, "exceeded quota: q")
+    await setting.look()
+    suspended = {**setting.cron["spec"], "suspend": True}
+    setting.cache.put(setting.server.update(DASK_CRON_JOBS.kind, NAME, spec=suspended))
+    await setting.settle()
+    assert setting.condition("Ready")["reason"] == "Suspended"
+
+
+async def test_replace_deletes_before_it_makes() -> None:
+    setting = Setting(concurrencyPolicy="Replace")
+    await setting.settle()
+    setting.now += timedelta(minutes=10)
+    await setting.look()
+    assert setting.client.requests == [("delete", "DaskJob"), ("create", "Event"), ("create", "DaskJob")]
+    assert setting.jobs() == ["nightly-29654550"]
+
+
+async def test_the_status_is_written_before_a_job_is_deleted() -> None:
+    setting = Setting(successfulJobsHistoryLimit=0)
+    await setting.settle()
+    setting.end()
+    await setting.look()
+    changes = [each for each in setting.client.requests if each[1] != "Event"]
+    assert changes == [("status", "DaskCronJob"), ("delete", "DaskJob")]
+    assert setting.jobs() == []
+    assert setting.status()["lastSuccessfulTime"] == "2026-05-20T10:21:00Z"
+
+
+async def test_an_ended_job_that_was_made_to_run_anew_is_not_deleted() -> None:
+    """The watch is late: the delete asks for the job as it was seen, and learns that it has changed."""
+    setting = Setting(successfulJobsHistoryLimit=0)
+    await setting.settle()
+    setting.end()
+    setting.server.update(DASK_JOBS.kind, DUE, status={"phase": "Running"})
+    await setting.settle()
+    assert setting.jobs() == [DUE]
+    assert setting.status()["active"][0]["name"] == DUE
+
+
+async def test_an_active_job_that_the_watch_does_not_tell_of_is_asked_for(setting: Setting) -> None:
+    await setting.settle()
+    setting.cache = cron_cache()
+    setting.cache.put({**(setting.server.find(DASK_CRON_JOBS.kind, NAME) or {}), "kind": DASK_CRON_JOBS.kind})
+    setting.reconciler = CronReconciler(setting.client, setting.cache, lambda: setting.now)
+    await setting.look()
+    assert setting.client.requests == [("get", "DaskJob")]
+    assert setting.status()["active"][0]["name"] == DUE
+    setting.server.remove(DASK_JOBS.kind, DUE)
+    setting.cache.forget("DaskJob", NAMESPACE, DUE, setting.status()["active"][0]["uid"])
+    await setting.look()
+    assert setting.status()["activeCount"] == 0
+    assert "MissingJob" in setting.events()
+
+
+async def test_events_are_a_courtesy(setting: Setting) -> None:
+    setting.client.refusals["create", "Event"] = classify(403, "events is forbidden")
+    await setting.settle()
+    assert setting.status()["active"][0]["name"] == DUE
+
+
+async def test_a_conflict_means_to_look_again(setting: Setting) -> None:
+    setting.client.plan.append("conflict")
+    with pytest.raises(ApiError) as caught:
+        await setting.look()
+    assert caught.value.kind is ErrorKind.CONFLICT
+    assert setting.jobs() == []
+
+
+async def test_a_cron_job_that_is_gone(setting: Setting) -> None:
+    setting.cache.drop(setting.cron)
+    assert await setting.look() is None
+    assert setting.client.requests == []
+
+
+def test_whose_an_object_is() -> None:
+    owner = {"apiVersion": c.API_VERSION, "kind": "DaskCronJob", "name": NAME, "uid": "u", "controller": True}
+
+    def job(*owners: Body) -> Body:
+        return {"kind": "DaskJob", "metadata": {"namespace": NAMESPACE, "name": "a", "ownerReferences": list(owners)}}
+
+    assert cron_of({"kind": "DaskCronJob", "metadata": {"namespace": NAMESPACE, "name": NAME}}) == KEY
+    assert cron_of(job(owner)) == KEY
+    assert cron_of(job({"kind": "Other", "name": "x", "controller": True}, owner)) == KEY
+    assert cron_of(job()) is None
+    assert cron_of(job({**owner, "controller": False})) is None
+    assert cron_of(job({**owner, "apiVersion": "example.com/v1"})) is None
+    assert cron_of(job({**owner, "kind": "CronJob"})) is None
+
+
+async def test_a_resync_finds_what_watches_missed(setting: Setting) -> None:
+    """A job that came, one that went, and a cron job that went."""
+    await setting.settle()
+    jobs, crons, queue = Cache(), setting.cache, WorkQueue()
+    gone = {**setting.job(), "metadata": {**setting.job()["metadata"], "name": "gone", "uid": "gone"}}
+    crons.put(gone)
+    crons.put({**setting.cron, "metadata": {**setting.cron["metadata"], "name": "old", "uid": "old"}})
+    jobs.put(setting.job())
+    await resync_crons(setting.client, jobs, crons, queue, ())
+    assert [each["metadata"]["name"] for each in crons.owned(KEY)] == [DUE]
+    assert crons.jobs() == [KEY]
+    assert queue.depth == 1
+
+
+async def test_without_the_definition_jobs_go_on(setting: Setting) -> None:
+    assert await crons_served(setting.client, ())
+    setting.client.refusals["list", "DaskCronJob"] = classify(503, "later")
+    assert await crons_served(setting.client, ("team",)), "it may be there"
+    setting.client.refusals["list", "DaskCronJob"] = classify(404, "404 page not found")
+    assert not await crons_served(setting.client, ())

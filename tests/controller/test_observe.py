@@ -1,0 +1,86 @@
+"""What is read of raw objects: of the job itself, and which of the others belong to which attempt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daskjob.api import constants as c
+from daskjob.controllers.job.observe import KEPT_RUNNERS, observe, read_job
+from daskjob.lifecycle.job.observation import Observation
+
+from ..lifecycle.builders import NOW, UID
+
+
+def a_job(attempt: int = 0, phase: str = "", annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "namespace": "team",
+            "name": "sum",
+            "uid": UID,
+            "resourceVersion": "7",
+            **({"annotations": annotations} if annotations is not None else {}),
+        },
+        "spec": {"graph": {"entrypoint": "m:f"}, **spec},
+        "status": {"attempt": attempt, **({"phase": phase} if phase else {})},
+    }
+
+
+@pytest.mark.parametrize(
+    ("annotations", "rerun"),
+    [
+        (None, None),
+        ({}, None),
+        ({"daskjob.io/rerun": ""}, None),
+        ({"daskjob.io/rerun": "2"}, "2"),
+        ({"daskjob.io/rerun": "x" * 5000}, "x" * 4096),
+    ],
+)
+def test_the_text_that_asks_for_another_run(annotations: dict[str, str] | None, rerun: str | None) -> None:
+    assert read_job(a_job(annotations=annotations), NOW).rerun == rerun
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (a_job(), None),
+        (a_job(managedBy="daskjob.io/operator"), None),
+        (a_job(managedBy="example.org/other"), "spec.managedBy is example.org/other"),
+        (a_job(phase="Queued"), None),
+        (a_job(phase="Dreaming"), "phase 'Dreaming' is not known to this version"),
+    ],
+)
+def test_what_is_left_alone(body: dict[str, Any], words: str | None) -> None:
+    assert read_job(body, NOW).unmanaged == words
+
+
+def owned(kind: str, attempt: int, status: dict[str, Any] | None = None, uid: str = UID) -> dict[str, Any]:
+    labels = {c.JOB_UID_LABEL: uid, c.JOB_LABEL: "sum", c.ATTEMPT_LABEL: str(attempt), c.COMPONENT_LABEL: "runner"}
+    metadata = {"namespace": "team", "name": f"{kind}-{attempt}".lower(), "uid": f"uid-{attempt}", "labels": labels}
+    return {"kind": kind, "metadata": metadata, "spec": {"containers": [{"name": "runner"}]}, "status": status or {}}
+
+
+def seen(*bodies: dict[str, Any], attempt: int = 5) -> Observation:
+    return observe(read_job(a_job(attempt), NOW), bodies, NOW)
+
+
+def test_objects_of_another_job_of_that_name_are_passed_over() -> None:
+    found = seen(owned("DaskCluster", 5, uid="another"), owned("Pod", 4, uid="another"))
+    assert (found.cluster, found.stale_objects) == (None, ())
+
+
+def test_what_earlier_attempts_left_is_told_apart_from_what_belongs_to_this_one() -> None:
+    found = seen(owned("DaskCluster", 5), owned("DaskCluster", 4), owned("Pod", 5), owned("Pod", 4))
+    assert found.cluster is not None
+    assert found.cluster.attempt == 5
+    assert found.runner is not None
+    assert found.runner.attempt == 5
+    assert [(each.kind, each.attempt) for each in found.stale_objects] == [("DaskCluster", 4), ("Pod", 4)]
+
+
+def test_the_logs_of_the_last_runners_are_kept() -> None:
+    runners = [owned("Pod", attempt, {"phase": "Failed"}) for attempt in range(1, 6)]
+    assert [each.attempt for each in seen(*runners).stale_objects] == list(range(1, 6 - KEPT_RUNNERS))
+    reports = [owned("DaskJobReport", attempt) for attempt in range(1, 6)]
+    assert [each.attempt for each in seen(*reports).stale_objects] == [1, 2, 3, 4], "what they said is in the status"

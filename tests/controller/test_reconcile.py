@@ -1,0 +1,266 @@
+"""Single passes where the state machine's model is too broad to see a fine point."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from daskjob.api import constants as c
+from daskjob.controller.cache import Cache
+from daskjob.controllers.job.execute import Executor, NameConflictError
+from daskjob.controllers.job.reconcile import Memory, Reconciler
+from daskjob.kube.api_error import ApiError, ErrorKind, classify
+from daskjob.kube.resources import BY_KIND, DASK_JOBS, EVENTS, PODS
+from daskjob.manifests.pods import Defaults
+
+from ..lifecycle import builders
+from ..lifecycle.model import NAMESPACE, Server
+from ..lifecycle.world import a_job
+from .refusing import RefusingClient
+
+KEY = (NAMESPACE, "sum")
+
+
+class Setting:
+    def __init__(self, spec: dict[str, Any] | None = None, defaults: Defaults | None = None) -> None:
+        self.server, self.cache = Server(), Cache()
+        self.client: Any = RefusingClient(self.server, "2026-03-01T12:00:00Z")
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        performer = Executor(self.client, self.cache, defaults or Defaults(image="localhost/i"), b"program")
+        self.reconciler = Reconciler(self.client, self.cache, performer, lambda: self.now)
+        spec = spec or {"graph": {"entrypoint": "m:f"}}
+        self.job = self.server.create("DaskJob", a_job(spec), "2026-03-01T11:59:59Z")
+        self.cache.put(self.job)
+
+    async def look(self) -> float | None:
+        return await self.reconciler.reconcile(KEY)
+
+    def status(self) -> dict[str, Any]:
+        job = self.server.find("DaskJob", "sum")
+        assert job is not None
+        return job.get("status", {})
+
+    def reason(self) -> str:
+        return next((each["reason"] for each in self.status()["conditions"] if each["type"] != "CleanedUp"), "")
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+async def test_one_pass_makes_all_of_an_attempt_in_order(setting: Setting) -> None:
+    await setting.look()
+    made = [kind for verb, kind in setting.client.requests if verb in ("create", "status") and kind != "Event"]
+    assert made[:2] == ["DaskJob", "DaskCluster"], "the attempt is recorded before anything is made for it"
+    assert sorted(made[2:-2]) == ["ConfigMap", "ConfigMap", "Secret", "Service"]
+    assert made[-2:] == ["Pod", "DaskJobReport"], "the report comes last: where it is, all else was made"
+
+
+async def test_a_second_pass_makes_nothing(setting: Setting) -> None:
+    await setting.look()
+    setting.client.requests.clear()
+    setting.client.writes = 0
+    await setting.look()
+    assert [each for each in setting.client.requests if each[0] == "create"] == []
+
+
+async def test_a_refusal_is_told_at_once_and_then_backed_off_from_whatever_its_words(setting: Setting) -> None:
+    """A quota's counts change with every pod of the namespace: the next try must not follow at once for that."""
+    for number in range(3):
+        words = f"pods is forbidden: exceeded quota: q, used: pods={number}"
+        setting.client.refusals["create", "Pod"] = classify(403, words)
+        if number == 0:
+            assert await setting.look() == 0.0
+            continue
+        with pytest.raises(ApiError) as refused:
+            await setting.look()
+        # Backing off must not miss the startup deadline.
+        assert refused.value.requeue_after is not None
+    assert setting.reason() == "QuotaExceeded"
+
+
+async def test_a_refusal_is_forgotten_once_it_is_over(setting: Setting) -> None:
+    setting.client.refusals["create", "Pod"] = classify(403, "exceeded quota: q")
+    await setting.look()
+    del setting.client.refusals["create", "Pod"]
+    await setting.look()
+    await setting.look()
+    assert setting.reason() == "Waiting"
+
+
+async def test_events_of_pods_are_a_courtesy(setting: Setting) -> None:
+    await setting.look()
+    state = {"name": "runner", "state": {"waiting": {"reason": "ContainerCreating"}}}
+    pod = setting.server.update(
+        "Pod", setting.server.all("Pod")[0]["metadata"]["name"], status={"containerStatuses": [state]}
+    )
+    setting.cache.put(pod)
+    setting.now += timedelta(seconds=10)
+    setting.client.refusals["list", "Event"] = classify(403, "events is forbidden: User cannot list")
+    await setting.look()
+    assert ("list", EVENTS.kind) in setting.client.requests
+    del setting.client.refusals["list", "Event"]
+    event = {
+        "metadata": {"name": "e"},
+        "involvedObject": {"name": pod["metadata"]["name"]},
+        "reason": "FailedMount",
+        "message": 'secret "x" not found',
+    }
+    setting.server.create("Event", event, "2026-03-01T12:00:00Z")
+    await setting.look()
+    assert setting.reason() == "VolumeMountFailed"
+
+
+async def test_a_status_that_is_refused_is_written_without_its_details(setting: Setting) -> None:
+    await setting.look()
+    report = setting.server.all("DaskJobReport")[0]
+    said = {"protocol": 1, "outcome": "Succeeded", "result": {"type": "str", "value": '"%s"' % ("x" * 270_000)}}
+    setting.cache.put(setting.server.update("DaskJobReport", report["metadata"]["name"], status=said))
+    await setting.look()
+    assert setting.status()["phase"] == "Succeeded"
+    assert "value" not in setting.status()["result"]
+
+
+async def test_no_image_at_all() -> None:
+    setting = Setting(defaults=Defaults())
+    await setting.look()
+    assert setting.status()["failure"]["reason"] == "InvalidSpec"
+    assert setting.status()["failure"]["message"].startswith("spec.cluster.image: is missing")
+    assert [kind for kind, _ in setting.server.objects if kind not in ("DaskJob", "Event")] == []
+
+
+async def test_a_template_that_may_not_be_ends_the_job_with_the_field_named() -> None:
+    setting = Setting({"graph": {"entrypoint": "m:f"}, "runner": {"template": {"spec": {"hostPID": True}}}})
+    await setting.look()
+    assert setting.status()["failure"]["message"].startswith("spec.runner.template.spec.hostPID: ")
+
+
+async def test_a_name_that_somebody_else_has(setting: Setting) -> None:
+    uid = setting.job["metadata"]["uid"]
+    setting.server.create("Pod", {"metadata": {"name": f"sum-{uid[:5]}-1-runner"}, "spec": {}}, "2026-03-01T11:00:00Z")
+    assert await setting.look() == 0.0
+    with pytest.raises(NameConflictError):
+        await setting.look()
+    assert setting.reason() == "NameConflict"
+    setting.now += timedelta(seconds=601)
+    await setting.look()
+    assert setting.status()["failure"]["reason"] == "NameConflict"
+    assert setting.server.find(PODS.kind, f"sum-{uid[:5]}-1-runner") is not None, "it is not ours to delete"
+
+
+async def test_what_a_request_did_that_was_not_answered_is_found(setting: Setting) -> None:
+    """The pod is made, the answer lost: the next pass finds the pod and gives it its report."""
+    setting.client.plan.extend([*["ok"] * 7, "timeout"])
+    with pytest.raises(ApiError):
+        await setting.look()
+    assert [kind for kind, _ in setting.server.objects if kind in ("Pod", "DaskJobReport")] == ["Pod"]
+    await setting.look()
+    report, pod = setting.server.all("DaskJobReport")[0], setting.server.all("Pod")[0]
+    assert report["spec"]["runnerPodUID"] == pod["metadata"]["uid"]
+
+
+async def test_a_pass_makes_what_the_one_before_could_not(setting: Setting) -> None:
+    """Or an API server that fails one request in ten would hardly ever let all of an attempt be made in one pass."""
+    for refused, expected in (
+        ("Secret", {"DaskCluster", "Service", "Secret", "ConfigMap"}),
+        ("Pod", {"DaskCluster", "Secret", "Pod"}),
+        ("DaskJobReport", {"DaskCluster", "Pod", "DaskJobReport"}),
+    ):
+        setting.client.requests.clear()
+        setting.client.refusals = {("create", refused): classify(503, "not now")}
+        with pytest.raises(ApiError):
+            await setting.look()
+        assert {kind for verb, kind in setting.client.requests if verb == "create"} - {"Event"} == expected
+    setting.client.refusals = {}
+    await setting.look()
+    assert len(setting.server.all("DaskJobReport")) == 1
+
+
+async def test_a_cluster_that_was_made_anew_gets_all_that_belongs_to_it(setting: Setting) -> None:
+    setting.client.refusals = {("create", "Pod"): classify(503, "not now")}
+    with pytest.raises(ApiError):
+        await setting.look()
+    cluster = setting.server.all("DaskCluster")[0]["metadata"]
+    for kind in ("DaskCluster", "Service", "Secret"):
+        setting.server.remove(kind, setting.server.all(kind)[0]["metadata"]["name"])
+    setting.cache.forget("DaskCluster", NAMESPACE, cluster["name"], cluster["uid"])
+    setting.client.refusals = {}
+    await setting.look()
+    assert len(setting.server.all("Service")) == len(setting.server.all("Secret")) == 1
+
+
+async def test_what_a_watch_did_not_tell_of_is_asked_for_before_a_failure_is_for_good(setting: Setting) -> None:
+    """The kubelet's word that memory was exceeded is there, and the watch is behind: it decides on reason and class."""
+    await setting.look()
+    uid, name = setting.job["metadata"]["uid"], setting.server.all("DaskJobReport")[0]["metadata"]["name"]
+    labels = {c.JOB_LABEL: "sum", c.JOB_UID_LABEL: uid, c.ATTEMPT_LABEL: "1", c.DASK_COMPONENT_LABEL: "worker"}
+    end = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    killed = {"name": "worker", "restartCount": 1, "lastState": end}
+    pod = {"metadata": {"name": "w", "labels": labels}, "spec": {"containers": [{"name": "worker"}]}}
+    setting.server.create("Pod", pod, "2026-03-01T12:00:00Z")
+    setting.server.update("Pod", "w", status={"phase": "Running", "containerStatuses": [killed]})
+    said = {"protocol": 1, "outcome": "Failed", "failure": {"reason": "WorkersKilled", "message": "4 workers died"}}
+    setting.cache.put(setting.server.update("DaskJobReport", name, status=said))
+    await setting.look()
+    assert setting.status()["failure"]["reason"] == "WorkerOOMKilled"
+
+
+async def test_an_end_that_no_watch_told_of_is_found(setting: Setting) -> None:
+    """What a list after a break does not have any more is no event."""
+    await setting.look()
+    name = setting.server.all("DaskJobReport")[0]["metadata"]["name"]
+    setting.cache.put(setting.server.update("DaskJobReport", name, status={"protocol": 1, "outcome": "Succeeded"}))
+    await setting.look()
+    setting.server.remove("Pod", f"{name}-runner")
+    again = await setting.look()
+    assert again is not None
+    assert not any(each["type"] == "CleanedUp" for each in setting.status()["conditions"])
+    setting.now += timedelta(seconds=again)
+    await setting.look()
+    assert any(each["type"] == "CleanedUp" for each in setting.status()["conditions"])
+
+
+async def test_the_janitor_asks_before_it_deletes(setting: Setting) -> None:
+    """The store may know an older job of the name: what belongs to the one that is there stays."""
+    await setting.look()
+    old = {**setting.job, "metadata": {**setting.job["metadata"], "uid": "older"}}
+    stale = Cache()
+    stale.put(old)
+    for kind in BY_KIND:
+        for body in setting.server.all(kind):
+            if kind != DASK_JOBS.kind:
+                stale.put(body)
+    performer = Executor(setting.client, stale, Defaults(image="localhost/i"), b"program")
+    setting.now += timedelta(minutes=5)
+    before = set(setting.server.objects)
+    with pytest.raises(ApiError) as caught:
+        await Reconciler(setting.client, stale, performer, lambda: setting.now).reconcile(KEY)
+    assert caught.value.kind is ErrorKind.CONFLICT
+    assert before <= set(setting.server.objects)
+
+
+async def test_the_janitor_removes_what_a_deleted_job_left(setting: Setting) -> None:
+    await setting.look()
+    setting.server.remove("DaskJob", "sum")
+    setting.cache.drop({**setting.job, "metadata": {**setting.job["metadata"], "resourceVersion": "9999"}})
+    assert await setting.look() is None
+    assert setting.server.all("DaskCluster") != [], "the garbage collector goes first"
+    setting.now += timedelta(minutes=3)
+    await setting.look()
+    left = {kind for kind, _ in setting.server.objects}
+    assert left.isdisjoint({"DaskCluster", "Pod", "DaskJobReport", c.GROUP})
+
+
+def test_what_a_runner_said_before_the_first_look_is_of_unknown_age() -> None:
+    memory, scene = Memory(builders.UID), builders.a_job().started()
+    assert memory.listen(scene.observe()).heard is None
+    assert memory.listen(scene.observe()).heard is None, "nothing new"
+    assert memory.listen(scene.says(seq=4).observe()).heard == builders.NOW
+    later = builders.NOW + timedelta(seconds=9)
+    assert memory.listen(replace(scene.says(seq=4).observe(), now=later)).heard == builders.NOW
+    assert memory.listen(replace(scene.says(seq=5).observe(), now=later)).heard == later
+    assert memory.listen(scene.sees(report=None).observe()).heard == later

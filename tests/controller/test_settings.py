@@ -1,0 +1,73 @@
+"""The operator's settings, from its environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from daskjob.lifecycle.job.queueing import Limits
+from daskjob.manifests.pods import DEFAULT_SECURITY
+from daskjob.operator.settings import Settings, read_settings
+
+
+def test_every_setting_has_a_default_and_pod_security_is_on() -> None:
+    settings = read_settings({})
+    assert settings == Settings(pod_name=settings.pod_name)
+    assert settings.defaults.security_context == DEFAULT_SECURITY
+    assert settings.defaults.allowed == ()
+    assert settings.namespaces == ()
+
+
+def test_all_of_them() -> None:
+    settings = read_settings(
+        {
+            "DASKJOB_NAMESPACES": "a, b ,,c",
+            "DASKJOB_OPERATOR_NAMESPACE": "ops",
+            "DASKJOB_LEASE_NAME": "lease",
+            "DASKJOB_POD_NAME": "me",
+            "DASKJOB_HEALTH_PORT": "0",
+            "DASKJOB_METRICS_PORT": "0",
+            "DASKJOB_LOG_FORMAT": "json",
+            "DASKJOB_LOG_LEVEL": "debug",
+            "DASKJOB_CONCURRENCY": "3",
+            "DASKJOB_MAX_RUNNING_JOBS": "20",
+            "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "5",
+            "DASKJOB_DEFAULT_IMAGE": "localhost/dask:test",
+            "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "Never",
+            "DASKJOB_ALLOW": "hostPath,privileged",
+            "DASKJOB_POD_SECURITY_CONTEXT": '{"runAsUser": 7}',
+            "DASKJOB_CLUSTER_DOMAIN": "example.internal",
+        }
+    )
+    assert settings.namespaces == ("a", "b", "c")
+    assert (settings.operator_namespace, settings.lease_name, settings.pod_name) == ("ops", "lease", "me")
+    assert (settings.health_port, settings.metrics_port, settings.concurrency) == (0, 0, 3)
+    assert (settings.log_format, settings.log_level) == ("json", "DEBUG")
+    assert settings.limits == Limits(20, 5)
+    defaults = settings.defaults
+    assert (defaults.image, defaults.image_pull_policy) == ("localhost/dask:test", "Never")
+    assert defaults.allowed == ("hostPath", "privileged")
+    assert (defaults.security_context, defaults.cluster_domain) == ({"runAsUser": 7}, "example.internal")
+
+
+@pytest.mark.parametrize("name", ["DASKJOB_DEFAULT_IMAGE", "DASKJOB_NAMESPACES", "DASKJOB_HEALTH_PORT"])
+def test_empty_is_not_set(name: str) -> None:
+    settings = read_settings({name: " "})
+    assert settings == Settings(pod_name=settings.pod_name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DASKJOB_HEALTH_PORT", "http", "'http' is not a whole number"),
+        ("DASKJOB_METRICS_PORT", "99999", "99999 is no port"),
+        ("DASKJOB_METRICS_PORT", "8080", "8080 is the health port"),
+        ("DASKJOB_MAX_RUNNING_JOBS", "-1", "-1 would let no job run; give 0 for no limit"),
+        ("DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE", "many", "'many' is not a whole number"),
+        ("DASKJOB_CONCURRENCY", "1.5", "'1.5' is not a whole number"),
+        ("DASKJOB_POD_SECURITY_CONTEXT", "{", "not JSON"),
+        ("DASKJOB_POD_SECURITY_CONTEXT", "[]", "must be a JSON object"),
+    ],
+)
+def test_what_cannot_be_read_is_named(name: str, value: str, words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: .*{words}"):
+        read_settings({name: value})
