@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from daskjob.controller.events import event_body
-from daskjob.lifecycle.job.decision import Event
+from daskjob.lifecycle.event import Event
 
 from ..lifecycle.builders import NOW, a_job
 

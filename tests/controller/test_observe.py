@@ -67,15 +67,15 @@ def seen(*bodies: dict[str, Any], attempt: int = 5) -> Observation:
 
 def test_objects_of_another_job_of_that_name_are_passed_over() -> None:
     found = seen(owned("DaskCluster", 5, uid="another"), owned("Pod", 4, uid="another"))
-    assert (found.cluster, found.stale_objects) == (None, ())
+    assert (found.attempt.cluster, found.stale_objects) == (None, ())
 
 
 def test_what_earlier_attempts_left_is_told_apart_from_what_belongs_to_this_one() -> None:
     found = seen(owned("DaskCluster", 5), owned("DaskCluster", 4), owned("Pod", 5), owned("Pod", 4))
-    assert found.cluster is not None
-    assert found.cluster.attempt == 5
-    assert found.runner is not None
-    assert found.runner.attempt == 5
+    assert found.attempt.cluster is not None
+    assert found.attempt.cluster.attempt == 5
+    assert found.attempt.runner is not None
+    assert found.attempt.runner.attempt == 5
     assert [(each.kind, each.attempt) for each in found.stale_objects] == [("DaskCluster", 4), ("Pod", 4)]
 
 

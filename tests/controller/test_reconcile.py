@@ -257,10 +257,10 @@ async def test_the_janitor_removes_what_a_deleted_job_left(setting: Setting) -> 
 
 def test_what_a_runner_said_before_the_first_look_is_of_unknown_age() -> None:
     memory, scene = Memory(builders.UID), builders.a_job().started()
-    assert memory.listen(scene.observe()).heard is None
-    assert memory.listen(scene.observe()).heard is None, "nothing new"
-    assert memory.listen(scene.says(seq=4).observe()).heard == builders.NOW
+    assert memory.listen(scene.observe()).last_report_at is None
+    assert memory.listen(scene.observe()).last_report_at is None, "nothing new"
+    assert memory.listen(scene.says(seq=4).observe()).last_report_at == builders.NOW
     later = builders.NOW + timedelta(seconds=9)
-    assert memory.listen(replace(scene.says(seq=4).observe(), now=later)).heard == builders.NOW
-    assert memory.listen(replace(scene.says(seq=5).observe(), now=later)).heard == later
-    assert memory.listen(scene.sees(report=None).observe()).heard == later
+    assert memory.listen(replace(scene.says(seq=4).observe(), now=later)).last_report_at == builders.NOW
+    assert memory.listen(replace(scene.says(seq=5).observe(), now=later)).last_report_at == later
+    assert memory.listen(scene.sees(report=None).observe()).last_report_at == later

@@ -7,9 +7,9 @@ from typing import Any
 
 from daskjob.api.codec import from_dict, to_dict
 from daskjob.api.cron_job import DaskCronJobSpec, DaskCronJobStatus
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.cron.decide import decide_cron
 from daskjob.lifecycle.cron.observation import CronJob, CronObservation
-from daskjob.lifecycle.job.observation import Blocker
 
 from .lives import Document
 

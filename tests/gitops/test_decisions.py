@@ -31,7 +31,7 @@ def edited(scene: Scene) -> Scene:
 
 CASES: dict[str, tuple[Scene, tuple[str, str]]] = {
     "new": (a_job(), ON_ITS_WAY),
-    "queued": (a_job().sees(turn=QUEUED), ON_ITS_WAY),
+    "queued": (a_job().sees(queue_place=QUEUED), ON_ITS_WAY),
     "suspended-from-the-start": (a_job().with_spec(suspend=True), HELD),
     "cancelled-from-the-start": (a_job().with_spec(cancel=True), FAILED),
     "refused": (a_job().that_is(spec_problem="cluster.image: give one"), FAILED),
@@ -56,7 +56,7 @@ CASES: dict[str, tuple[Scene, tuple[str, str]]] = {
     "suspended-after-success": (SUCCEEDED.with_spec(suspend=True).that_is(generation=2), DONE),
     "edited-after-success": (edited(SUCCEEDED), ON_ITS_WAY),
     "edited-after-failure": (edited(BROKEN), ON_ITS_WAY),
-    "edited-and-queued": (edited(SUCCEEDED).sees(turn=QUEUED), ON_ITS_WAY),
+    "edited-and-queued": (edited(SUCCEEDED).sees(queue_place=QUEUED), ON_ITS_WAY),
     "edited-and-suspended": (edited(SUCCEEDED.with_spec(suspend=True)), HELD),
     "asked-to-run-again": (SUCCEEDED.that_is(rerun="monday"), ON_ITS_WAY),
     "asked-to-run-again-after-failure": (BROKEN.that_is(rerun="monday"), ON_ITS_WAY),
@@ -66,9 +66,9 @@ CASES: dict[str, tuple[Scene, tuple[str, str]]] = {
 def written(scene: Scene) -> Document:
     """The document once the operator has written what it decides."""
     decision = scene.decide()
-    if decision.refresh:
-        decision = scene.fresh().decide()
-    assert not decision.refresh
+    if decision.needs_live_read:
+        decision = scene.live().decide()
+    assert not decision.needs_live_read
     return job(to_dict(decision.status), generation=scene.observe().job.generation)
 
 

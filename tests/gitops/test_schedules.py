@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from daskjob.lifecycle.job.observation import Blocker
+from daskjob.lifecycle.blocker import Blocker
 
 from ..support.gitops import View, gitops_views
 from .lives import DELETED, GARBAGE, UNSEEN, Moment

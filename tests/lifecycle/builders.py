@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from daskjob.api.codec import from_dict, to_dict
 from daskjob.api.constants import ConditionType, Outcome, Phase
+from daskjob.api.runner_report import RunnerReport
 from daskjob.api.spec import parse_spec
 from daskjob.api.status import Attempt, Condition, DaskJobStatus, Retries
 from daskjob.api.times import to_seconds_text, to_text
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.decision import Decision
-from daskjob.lifecycle.job.observation import Blocker, Deployment, Group, Job, Observation, Owned, Report
+from daskjob.lifecycle.job.observation import (
+    AttemptObservation,
+    Deployment,
+    Job,
+    Observation,
+    Owned,
+    Report,
+    WorkerGroup,
+)
 from daskjob.lifecycle.job.readiness import with_readiness
 from daskjob.lifecycle.pods import Container, Pod, Termination
+from daskjob.sources.config_map import ConfigMapCode
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UID = "3f2a9c10-0000-4000-8000-000000000001"
@@ -23,6 +35,11 @@ ATTEMPT = "sum-3f2a9-1"
 
 #: Nothing is tried again: a table of endings says how an attempt ends, and the job with it.
 SPEC = {"graph": {"entrypoint": "m:f"}, "cluster": {"image": "i"}, "infrastructureRetries": 0}
+
+
+def content(status: dict[str, Any]) -> RunnerReport | None:
+    """A report's content, whatever the runner may write or not."""
+    return from_dict(RunnerReport, status) if status else None
 
 
 def ago(seconds: float) -> datetime:
@@ -101,7 +118,8 @@ class Scene:
 
     def with_config_map(self, name: str, found: bool) -> Self:
         graph = {**self.spec["graph"], "source": {"configMap": {"name": name}}}
-        return self.with_spec(graph=graph).sees(source_found=found)
+        missing = () if found else ConfigMapCode(name).references()
+        return self.with_spec(graph=graph).sees(missing_references=missing)
 
     def that_is(self, **fields: Any) -> Self:
         """Fields of the job itself: `deleting`, `spec_problem`, `generation`…"""
@@ -139,7 +157,7 @@ class Scene:
 
     def gone(self) -> Self:
         """Nothing is left of the attempt."""
-        return self.sees(cluster=None, group=None, deployments=(), schedulers=(), workers=(), runner=None, report=None)
+        return self.sees(cluster=None, groups={}, deployments=(), schedulers=(), workers=(), runner=None, report=None)
 
     def finished(self, kind: ConditionType = ConditionType.COMPLETE, seconds_ago: float = 5) -> Self:
         """An outcome is recorded."""
@@ -151,11 +169,11 @@ class Scene:
         return replace(done, status=with_readiness(done.status, 1, ago(seconds_ago)))
 
     def sees(self, **fields: Any) -> Self:
-        """Fields of the observation."""
+        """Fields of the observation, or of what it has of the attempt."""
         return replace(self, seen={**self.seen, **fields})
 
-    def fresh(self) -> Self:
-        return self.sees(fresh=True)
+    def live(self) -> Self:
+        return self.sees(live=True)
 
     def cluster(self, deleting: bool = False) -> Self:
         return self.sees(cluster=Owned("DaskCluster", ATTEMPT, "uid-cluster", 1, deleting))
@@ -170,13 +188,13 @@ class Scene:
         return self.sees(deployments=tuple(Deployment(name, f"uid-{name}", component, refusal) for name in names))
 
     def group(self, replicas: int, adopted: bool = True) -> Self:
-        return self.sees(group=Group(f"{ATTEMPT}-default", "uid-group", replicas, adopted))
+        return self.sees(groups={"default": WorkerGroup(f"{ATTEMPT}-default", "uid-group", replicas, adopted)})
 
     def runner(self, pod: Pod | None = None) -> Self:
         return self.sees(runner=pod or running("runner"))
 
     def report(self, runner_uid: str = "uid-runner-0", cancel: bool = False, **status: Any) -> Self:
-        return self.sees(report=Report(ATTEMPT, "uid-report", runner_uid, cancel, status))
+        return self.sees(report=Report(ATTEMPT, "uid-report", runner_uid, cancel, content(status)))
 
     def refused(self, problem: Blocker) -> Self:
         return self.sees(refusal=problem)
@@ -201,12 +219,15 @@ class Scene:
     def says(self, **status: Any) -> Self:
         """The report, with more in it."""
         report = self.seen["report"]
-        return self.sees(report=replace(report, status={**report.status, **status}))
+        return self.sees(report=replace(report, content=content({**to_dict(report.content), **status})))
 
     def observe(self) -> Observation:
         spec = parse_spec(self.spec)
         job = replace(Job("team", "sum", UID, 1, ago(61), False, spec, self.status), **self.job)
-        return Observation(now=NOW, job=job, **self.seen)
+        of_attempt = {each.name for each in fields(AttemptObservation)}
+        attempt = AttemptObservation(**{name: value for name, value in self.seen.items() if name in of_attempt})
+        others = {name: value for name, value in self.seen.items() if name not in of_attempt}
+        return Observation(now=NOW, job=job, attempt=attempt, **others)
 
     def decide(self) -> Decision:
         return decide(self.observe())

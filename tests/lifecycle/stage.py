@@ -28,7 +28,7 @@ from .world import JOBS, World, a_job, component_of, is_ended, is_running, label
 #: With one of these in its spec, a job's graph never ends by itself.
 PATIENCE = ("activeDeadlineSeconds", "attemptDeadlineSeconds", "stallTimeoutSeconds")
 #: A runner that lives says so now and then, however little there is to say.
-SPEAKS = timedelta(seconds=15)
+REPORTS_WITHIN = timedelta(seconds=15)
 #: No job is looked at more often at one moment: it would never end.
 LOOKS = 60
 
@@ -147,7 +147,9 @@ class Stage(RuleBasedStateMachine):
                 self.speak(runner, "Running", 1)
             elif started and not any((job or {}).get("spec", {}).get(each) for each in PATIENCE):
                 self.say_success(runner, "done")
-            elif started and self.world.now >= self.spoke.get(runner["metadata"]["uid"], self.world.now) + SPEAKS:
+            elif (
+                started and self.world.now >= self.spoke.get(runner["metadata"]["uid"], self.world.now) + REPORTS_WITHIN
+            ):
                 self.world.say(runner)
                 self.spoke[runner["metadata"]["uid"]] = self.world.now
             self.spoke.setdefault(runner["metadata"]["uid"], self.world.now)

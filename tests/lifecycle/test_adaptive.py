@@ -56,7 +56,7 @@ def test_a_fixed_cluster_and_one_that_has_not_started_are_left_alone() -> None:
     assert scale(a_job().with_workers(replicas=2).started().group(2).says(workers={"wanted": 9}).observe()) == []
     scene = a_job().with_workers(adaptive={"minimum": 1, "maximum": 9}).accepted().cluster().group(1)
     assert scale(scene.report(workers={"wanted": 9}).observe()) == []
-    assert scale(adaptive(1, 9, 2, 5).sees(group=None).observe()) == []
+    assert scale(adaptive(1, 9, 2, 5).sees(groups={}).observe()) == []
 
 
 @given(

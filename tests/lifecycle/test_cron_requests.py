@@ -10,10 +10,10 @@ import pytest
 
 from daskjob.api.constants import ConditionType, Reason
 from daskjob.api.cron_job import ConcurrencyPolicy
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.cron.decide import MAX_TEXT, job_name
 from daskjob.lifecycle.cron.decide import recorded as kept
 from daskjob.lifecycle.cron.observation import Child, CreateJob, CronJob
-from daskjob.lifecycle.job.observation import Blocker
 
 from .cron_builders import NAME, a_cron, a_job, active, at, condition, deleted, look, made, recorded, told
 

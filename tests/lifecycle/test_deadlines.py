@@ -30,7 +30,7 @@ def message_of(decision: Decision) -> str:
 
 @pytest.mark.parametrize(("seconds", "ends"), [(61, False), (60, True)])
 def test_a_job_has_its_time(seconds: int, ends: bool) -> None:
-    scene = a_job().started().with_deadline(seconds).fresh()
+    scene = a_job().started().with_deadline(seconds).live()
     decision = scene.decide()
     assert (reason_of(decision) == Reason.DEADLINE_EXCEEDED) == ends
     if not ends:
@@ -45,19 +45,19 @@ def second_attempt(seconds_ago: float) -> Scene:
 
 
 def test_all_attempts_together_have_it() -> None:
-    assert reason_of(second_attempt(5).with_deadline(60).fresh().decide()) == Reason.DEADLINE_EXCEEDED
-    assert reason_of(second_attempt(5).with_deadline(61).fresh().decide()) is None
+    assert reason_of(second_attempt(5).with_deadline(60).live().decide()) == Reason.DEADLINE_EXCEEDED
+    assert reason_of(second_attempt(5).with_deadline(61).live().decide()) is None
 
 
 def test_no_limit_of_retries_makes_it_longer() -> None:
-    scene = a_job().started().with_deadline(60).with_spec(backoffLimit=9, infrastructureRetries=9).fresh()
+    scene = a_job().started().with_deadline(60).with_spec(backoffLimit=9, infrastructureRetries=9).live()
     assert scene.decide().status.phase is Phase.FAILED
 
 
 def test_a_deadline_that_is_edited_counts_from_the_start_too() -> None:
     scene = a_job().started().with_deadline(3600)
-    assert not scene.fresh().decide().status.finished
-    assert reason_of(scene.with_deadline(10).fresh().decide()) == Reason.DEADLINE_EXCEEDED
+    assert not scene.live().decide().status.finished
+    assert reason_of(scene.with_deadline(10).live().decide()) == Reason.DEADLINE_EXCEEDED
 
 
 # One attempt.
@@ -65,7 +65,7 @@ def test_a_deadline_that_is_edited_counts_from_the_start_too() -> None:
 
 @pytest.mark.parametrize(("seconds", "ends"), [(21, False), (20, True)])
 def test_an_attempt_has_its_time(seconds: int, ends: bool) -> None:
-    decision = second_attempt(20).with_spec(attemptDeadlineSeconds=seconds).fresh().decide()
+    decision = second_attempt(20).with_spec(attemptDeadlineSeconds=seconds).live().decide()
     assert (reason_of(decision) == Reason.ATTEMPT_DEADLINE_EXCEEDED) == ends
     assert ("spec.attemptDeadlineSeconds (20 s)" in message_of(decision)) == ends
     if not ends:
@@ -75,7 +75,7 @@ def test_an_attempt_has_its_time(seconds: int, ends: bool) -> None:
 def test_and_another_follows_if_there_may_be_one() -> None:
     scene = a_job().started().with_spec(attemptDeadlineSeconds=60, backoffLimit=1)
     assert scene.decide().needs_live_read, "the runner may be done just now"
-    status = scene.fresh().decide().status
+    status = scene.live().decide().status
     assert (status.phase, status.retries) == (Phase.RETRYING, Retries(application=1))
     assert status.current is not None
     assert (status.current.reason, status.current.failure_class) == ("AttemptDeadlineExceeded", A)
@@ -85,11 +85,11 @@ def test_and_another_follows_if_there_may_be_one() -> None:
 def test_what_kept_it_from_starting_is_told(field: str) -> None:
     """It is where the time went, and what there is to mend."""
     image = waiting("worker", "ImagePullBackOff", "no such image")
-    scene = a_job().accepted().cluster().workers(image).with_spec(**{field: 60}).fresh()
+    scene = a_job().accepted().cluster().workers(image).with_spec(**{field: 60}).live()
     assert "never started: pod sum-3f2a9-1-worker (worker): ImagePullBackOff: no such image" in message_of(
         scene.decide()
     )
-    assert "never started" not in message_of(a_job().started().workers(image).with_spec(**{field: 60}).fresh().decide())
+    assert "never started" not in message_of(a_job().started().workers(image).with_spec(**{field: 60}).live().decide())
 
 
 # Without progress.
@@ -105,7 +105,7 @@ def stalling(started_ago: float = 50, changed_ago: float | None = 40, timeout: i
     assert progress is not None
     last = to_seconds_text(ago(changed_ago)) if changed_ago is not None else None
     scene = replace(scene, status=status).with_status(progress=replace(progress, last_change=last))
-    return scene.sees(heard=ago(1))
+    return scene.sees(last_report_at=ago(1))
 
 
 @pytest.mark.parametrize(("timeout", "ends"), [(41, False), (40, True)])
@@ -113,7 +113,7 @@ def test_a_graph_that_makes_no_progress_has_stalled(timeout: int, ends: bool) ->
     scene = stalling(timeout=timeout)
     if ends:
         assert scene.decide().needs_live_read, "news may be on its way"
-    decision = scene.fresh().decide()
+    decision = scene.live().decide()
     assert (reason_of(decision) == Reason.STALLED) == ends
     if ends:
         assert message_of(decision) == "no count of tasks changed for spec.stallTimeoutSeconds (40 s); 4/10 are done"
@@ -126,16 +126,16 @@ def test_a_graph_that_makes_no_progress_has_stalled(timeout: int, ends: bool) ->
 @pytest.mark.parametrize(("heard", "ends"), [(59, True), (60, False), (None, False)])
 def test_a_runner_that_cannot_be_heard_may_well_go_on(heard: float | None, ends: bool) -> None:
     """After an outage, or a restart of the operator, what it said last is old: the next word tells."""
-    scene = stalling(changed_ago=5000).sees(heard=ago(heard) if heard is not None else None)
-    assert (reason_of(scene.fresh().decide()) == Reason.STALLED) == ends
+    scene = stalling(changed_ago=5000).sees(last_report_at=ago(heard) if heard is not None else None)
+    assert (reason_of(scene.live().decide()) == Reason.STALLED) == ends
 
 
 def test_no_timeout_no_stall() -> None:
-    assert reason_of(stalling().with_spec(stallTimeoutSeconds=None).fresh().decide()) is None
+    assert reason_of(stalling().with_spec(stallTimeoutSeconds=None).live().decide()) is None
 
 
 def test_another_attempt_follows_if_there_may_be_one() -> None:
-    status = stalling(timeout=40).with_spec(backoffLimit=1).fresh().decide().status
+    status = stalling(timeout=40).with_spec(backoffLimit=1).live().decide().status
     assert (status.phase, status.retries) == (Phase.RETRYING, Retries(application=1))
 
 
@@ -153,7 +153,7 @@ def test_another_attempt_follows_if_there_may_be_one() -> None:
 )
 def test_what_counts_as_progress(counts: dict[str, int], moves: bool) -> None:
     scene = stalling(timeout=30)
-    scene = scene.says(progress={"total": 10, "done": 4, "processing": 2, "erred": 0} | counts).fresh()
+    scene = scene.says(progress={"total": 10, "done": 4, "processing": 2, "erred": 0} | counts).live()
     decision = scene.decide()
     assert (reason_of(decision) is None) == moves
     if moves:
@@ -165,27 +165,27 @@ def test_what_counts_as_progress(counts: dict[str, int], moves: bool) -> None:
 
 def test_before_the_first_count_it_is_counted_from_the_start_of_the_graph() -> None:
     quiet = stalling(started_ago=30, changed_ago=None).says(progress=None).with_status(progress=None)
-    assert reason_of(quiet.with_spec(stallTimeoutSeconds=30).fresh().decide()) == Reason.STALLED
-    assert reason_of(quiet.with_spec(stallTimeoutSeconds=31).fresh().decide()) is None
+    assert reason_of(quiet.with_spec(stallTimeoutSeconds=30).live().decide()) == Reason.STALLED
+    assert reason_of(quiet.with_spec(stallTimeoutSeconds=31).live().decide()) is None
 
 
 def test_counts_of_the_attempt_before_say_nothing() -> None:
     scene = stalling(started_ago=10, changed_ago=5000, timeout=30)
-    assert reason_of(scene.fresh().decide()) is None
+    assert reason_of(scene.live().decide()) is None
 
 
 @pytest.mark.parametrize("started_ago", [100_000, -100_000])
 def test_a_runner_whose_clock_is_wrong_is_not_ended_too_early(started_ago: float) -> None:
     """It has said when the graph started: before the attempt, which is a minute old, or in times to come."""
     scene = stalling(started_ago=started_ago, changed_ago=None).with_status(progress=Progress(10, 4, 2, 0))
-    assert reason_of(scene.with_spec(stallTimeoutSeconds=61).fresh().decide()) is None
+    assert reason_of(scene.with_spec(stallTimeoutSeconds=61).live().decide()) is None
     ends = started_ago > 0
-    assert (reason_of(scene.with_spec(stallTimeoutSeconds=60).fresh().decide()) == Reason.STALLED) == ends
+    assert (reason_of(scene.with_spec(stallTimeoutSeconds=60).live().decide()) == Reason.STALLED) == ends
 
 
 def test_a_graph_that_has_not_started_does_not_stall() -> None:
     scene = a_job().with_spec(stallTimeoutSeconds=30).accepted().cluster().runner().report(stage="Starting")
-    assert reason_of(scene.fresh().decide()) is None
+    assert reason_of(scene.live().decide()) is None
 
 
 # Until it starts.
@@ -200,29 +200,29 @@ def starting(min_workers: int, ready: int, **report: object) -> Scene:
 
 def test_the_startup_deadline_counts_to_the_workers_that_are_needed() -> None:
     said = {"timings": {"connected": text(40), "firstWorker": text(39)}, "workers": {"connected": 2}}
-    decision = starting(3, 2, **said).fresh().decide()
+    decision = starting(3, 2, **said).live().decide()
     assert reason_of(decision) == Reason.STARTUP_DEADLINE_EXCEEDED
     assert decision.status.failure is not None
     assert decision.status.failure.failure_class is B
     assert "fewer than 3 workers (spec.cluster.workers.minWorkers)" in message_of(decision)
-    assert reason_of(starting(3, 3, **said | {"stage": "Running"}).fresh().decide()) is None
-    assert reason_of(starting(1, 1, **said).fresh().decide()) is None
+    assert reason_of(starting(3, 3, **said | {"stage": "Running"}).live().decide()) is None
+    assert reason_of(starting(1, 1, **said).live().decide()) is None
 
 
 def test_without_a_report_their_pods_are_counted() -> None:
-    assert reason_of(starting(3, 2).fresh().decide()) == Reason.STARTUP_DEADLINE_EXCEEDED
-    assert reason_of(starting(3, 3).fresh().decide()) is None
+    assert reason_of(starting(3, 2).live().decide()) == Reason.STARTUP_DEADLINE_EXCEEDED
+    assert reason_of(starting(3, 3).live().decide()) is None
 
 
 def test_what_stands_in_the_way_of_the_rest_is_the_reason() -> None:
     pending = a_pod("worker", 9, unschedulable="0/1 nodes are available")
     scene = starting(3, 2, stage="Starting", workers={"connected": 2})
     scene = scene.workers(*scene.seen["workers"], pending)
-    assert reason_of(scene.fresh().decide()) == Reason.UNSCHEDULABLE
+    assert reason_of(scene.live().decide()) == Reason.UNSCHEDULABLE
 
 
 def test_once_it_runs_the_rest_may_take_its_time() -> None:
     pending = a_pod("worker", 9, unschedulable="0/1 nodes are available")
-    scene = starting(2, 2, stage="Running", workers={"connected": 2}).workers(running("worker"), pending).fresh()
+    scene = starting(2, 2, stage="Running", workers={"connected": 2}).workers(running("worker"), pending).live()
     status = scene.decide().status
     assert (status.phase, status.cluster and status.cluster.summary) == (Phase.RUNNING, "2/4")

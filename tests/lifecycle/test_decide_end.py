@@ -12,8 +12,8 @@ from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.status import Timings
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.job.actions import Cancel, CreateRunner, Delete
+from daskjob.lifecycle.job.claims import NODE_SETTLE, SETTLE
 from daskjob.lifecycle.job.decision import Decision
-from daskjob.lifecycle.job.endings import NODE_SETTLE, SETTLE
 from daskjob.lifecycle.pods import Pod
 
 from .builders import Scene, a_job, a_pod, ago, ended, looping, restarted, running, text
@@ -23,7 +23,7 @@ SEVEN = {"type": "int", "value": "7", "size": 1}
 
 
 def sealed(outcome: str = "Succeeded", **more: Any) -> Scene:
-    return a_job().started().says(outcome=outcome, **more).fresh()
+    return a_job().started().says(outcome=outcome, **more).live()
 
 
 def failed_with(reason: str, message: str = "boom", **more: Any) -> Scene:
@@ -180,9 +180,9 @@ def test_a_process_that_was_killed_may_have_been_for_its_memory(
 
 def test_a_failure_is_believed_only_after_asking() -> None:
     """Of which class it is, and for what reason, is for good; a success needs no pod's word."""
-    scene = failed_with("TaskFailed").sees(fresh=False)
+    scene = failed_with("TaskFailed").sees(live=False)
     assert scene.decide() == Decision(scene.status, needs_live_read=True)
-    assert end_of(sealed(result=SEVEN).sees(fresh=False))[0] == "Succeeded"
+    assert end_of(sealed(result=SEVEN).sees(live=False))[0] == "Succeeded"
 
 
 def test_the_memory_limit_is_named() -> None:
@@ -208,7 +208,7 @@ def test_the_kubelet_gets_a_moment_to_say_what_it_saw(claim: str, settle: timede
     assert not any(isinstance(each, Delete) for each in waits.actions)
     assert end_of(scene(settle.total_seconds())) == (claim, A)
     assert end_of(scene(-60)) == (claim, A), "a clock that is ahead is not waited for"
-    assert scene(-60).sees(heard=ago(1)).decide().requeue_after == waits.requeue_after, "ours is right"
+    assert scene(-60).sees(last_report_at=ago(1)).decide().requeue_after == waits.requeue_after, "ours is right"
     assert end_of(scene(1).workers(OOM_WORKER).schedulers(ended("scheduler", 1)))[0] in (
         "WorkerOOMKilled",
         "SchedulerLost",
@@ -250,8 +250,8 @@ def test_an_ended_runner_without_a_report(pod: Pod, reason: str, kind: FailureCl
     scene = a_job().started().runner(pod)
     assert scene.decide().needs_live_read, "the report may only be late"
     assert scene.decide().actions == ()
-    status = scene.fresh().decide().status
-    assert end_of(scene.fresh()) == (reason, kind)
+    status = scene.live().decide().status
+    assert end_of(scene.live()) == (reason, kind)
     assert status.is_true(ConditionType.REPORTING_DEGRADED)
     if reason == "Succeeded":
         assert status.result is not None
@@ -260,7 +260,7 @@ def test_an_ended_runner_without_a_report(pod: Pod, reason: str, kind: FailureCl
 
 def test_the_report_goes_before_the_termination_message() -> None:
     pod = ended("runner", 0, message=message("Failed", failure={"reason": "TaskFailed", "message": "no"}))
-    status = sealed(result=SEVEN).runner(pod).fresh().decide().status
+    status = sealed(result=SEVEN).runner(pod).live().decide().status
     assert status.is_true(ConditionType.COMPLETE)
     assert not status.is_true(ConditionType.REPORTING_DEGRADED)
 
@@ -282,21 +282,21 @@ def test_the_report_goes_before_the_termination_message() -> None:
 )
 def test_what_is_lost_is_believed_only_after_asking(scene: Scene, reason: Reason) -> None:
     assert end_of(scene) == ("", None)
-    assert scene.fresh().decide().status.failure is not None
-    assert end_of(scene.fresh()) == (reason, B)
-    assert not any(isinstance(each, CreateRunner) for each in scene.fresh().decide().actions)
+    assert scene.live().decide().status.failure is not None
+    assert end_of(scene.live()) == (reason, B)
+    assert not any(isinstance(each, CreateRunner) for each in scene.live().decide().actions)
 
 
 def test_a_scheduler_that_came_later_than_the_runner_has_lost_the_graph() -> None:
     timings = Timings(connected=text(40), scheduler_started=to_seconds_text(ago(50)))
     known = a_job().started().with_status(timings=timings)
     late = running("scheduler", 2, since=9, created=ago(10))
-    assert end_of(known.schedulers(late).fresh()) == (Reason.SCHEDULER_LOST, B)
-    assert end_of(known.schedulers(running("scheduler", since=50)).fresh()) == ("", None)
+    assert end_of(known.schedulers(late).live()) == (Reason.SCHEDULER_LOST, B)
+    assert end_of(known.schedulers(running("scheduler", since=50)).live()) == ("", None)
 
 
 def test_a_scheduler_that_starts_badly_is_no_loss_until_the_runner_knew_it() -> None:
-    scene = a_job().accepted().cluster().runner().report(stage="Starting").schedulers(restarted("scheduler")).fresh()
+    scene = a_job().accepted().cluster().runner().report(stage="Starting").schedulers(restarted("scheduler")).live()
     assert end_of(scene) == ("", None)
 
 
@@ -304,7 +304,7 @@ def test_a_scheduler_that_starts_badly_is_no_loss_until_the_runner_knew_it() -> 
 def test_a_runner_on_a_node_that_does_not_answer(seconds_ago: float, reason: str) -> None:
     """Its pod is deleted and stays: nobody is there to say that it has ended."""
     scene = a_job().started().runner(running("runner", deleting=True, deletion_deadline=ago(seconds_ago)))
-    assert end_of(scene.fresh())[0] == reason
+    assert end_of(scene.live())[0] == reason
     assert scene.decide().needs_live_read == bool(reason)
     if not reason:
         assert scene.decide().requeue_after == timedelta(seconds=1)
@@ -316,7 +316,7 @@ def test_a_lost_worker_is_no_end() -> None:
         .started()
         .workers(running("worker", 1), a_pod("worker", 2, deleting=True), ended("worker", 137, "OOMKilled"))
     )
-    assert end_of(scene.fresh()) == ("", None)
+    assert end_of(scene.live()) == ("", None)
 
 
 # After the end.
@@ -334,7 +334,7 @@ def test_a_lost_worker_is_no_end() -> None:
     ],
 )
 def test_a_runner_is_told_to_stop_then_made_to(runner: Pod | None, seconds_ago: float, expected: list[str]) -> None:
-    scene = a_job().started().finished(ConditionType.FAILED, seconds_ago).sees(runner=runner, cluster=None).fresh()
+    scene = a_job().started().finished(ConditionType.FAILED, seconds_ago).sees(runner=runner, cluster=None).live()
     actions = scene.decide().actions
     assert [each.target.kind if isinstance(each, Delete) else type(each).__name__ for each in actions] == expected
     assert not any(isinstance(each, Cancel) for each in scene.report(cancel=True).decide().actions)
@@ -363,9 +363,9 @@ def test_a_job_is_clean_when_only_its_ended_runner_and_report_are_left() -> None
         left.group(1),
         left.runner(running("runner", deleting=True)),
     ):
-        assert not remains.fresh().decide().status.is_true(ConditionType.CLEANED_UP)
-        assert remains.fresh().decide().requeue_after is not None
-    decision = left.fresh().decide()
+        assert not remains.live().decide().status.is_true(ConditionType.CLEANED_UP)
+        assert remains.live().decide().requeue_after is not None
+    decision = left.live().decide()
     assert decision.status.is_true(ConditionType.CLEANED_UP)
     assert decision.status.timings.cleaned_up is not None
     assert (decision.actions, decision.requeue_after) == ((), None)

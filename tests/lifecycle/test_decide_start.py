@@ -8,11 +8,12 @@ import pytest
 
 from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.times import to_seconds_text
+from daskjob.lifecycle.blocker import Blocker, read_refusal
 from daskjob.lifecycle.job.actions import CreateCluster, CreateReport, CreateRunner, Delete
-from daskjob.lifecycle.job.blockers import find_blocker, read_refusal
-from daskjob.lifecycle.job.deadlines import SOURCE_GRACE
-from daskjob.lifecycle.job.decide import MINOR_INTERVAL
-from daskjob.lifecycle.job.observation import Blocker, Owned
+from daskjob.lifecycle.job.blockers import find_blocker
+from daskjob.lifecycle.job.deadlines import REFERENCE_GRACE
+from daskjob.lifecycle.job.observation import Owned
+from daskjob.lifecycle.job.pacing import MINOR_INTERVAL
 from daskjob.lifecycle.pods import Pod
 
 from .builders import ATTEMPT, NOW, Scene, a_job, a_pod, ago, looping, running, waiting
@@ -60,7 +61,7 @@ MISSING = {
 
 @pytest.mark.parametrize(("scene", "expected"), MISSING.values(), ids=MISSING)
 def test_what_is_missing_is_made(scene: Scene, expected: tuple[object, ...]) -> None:
-    assert scene.fresh().decide().actions == expected
+    assert scene.live().decide().actions == expected
 
 
 def test_nothing_is_made_for_a_known_attempt_before_asking_whether_it_is_there() -> None:
@@ -82,7 +83,7 @@ def test_objects_of_other_attempts_go() -> None:
 @pytest.mark.parametrize(("seconds_ago", "over"), [(4, False), (5, True), (500, True)])
 def test_the_active_deadline_counts_from_the_start_of_the_job(seconds_ago: int, over: bool) -> None:
     scene = a_job().started().with_deadline(5).accepted(seconds_ago)
-    scene = scene.schedulers(running("scheduler")).fresh()
+    scene = scene.schedulers(running("scheduler")).live()
     decision = scene.decide()
     assert decision.status.finished == over
     if over:
@@ -95,7 +96,7 @@ def test_the_active_deadline_counts_from_the_start_of_the_job(seconds_ago: int, 
 
 def test_the_startup_deadline_ends_what_never_started() -> None:
     scene = a_job().with_spec(startupDeadlineSeconds=30).accepted(30).cluster().runner(a_pod("runner")).report()
-    decision = scene.fresh().decide()
+    decision = scene.live().decide()
     assert decision.status.failure is not None
     assert decision.status.failure.reason == Reason.STARTUP_DEADLINE_EXCEEDED
     assert decision.status.failure.failure_class == FailureClass.INFRASTRUCTURE
@@ -113,20 +114,20 @@ def test_a_deadline_may_be_past_when_the_report_comes_first() -> None:
     "started", [a_job().started(), a_job().accepted().cluster().runner().workers(running("worker"))]
 )
 def test_the_startup_deadline_is_over_once_a_worker_is_there(started: Scene) -> None:
-    decision = started.accepted(10_000).fresh().decide()
+    decision = started.accepted(10_000).live().decide()
     assert not decision.status.finished
 
 
 @pytest.mark.parametrize(("seconds_ago", "over"), [(59, False), (60, True)])
 def test_a_config_map_may_come_a_minute_late(seconds_ago: int, over: bool) -> None:
-    decision = a_job().with_config_map("code", found=False).accepted(seconds_ago).fresh().decide()
+    decision = a_job().with_config_map("code", found=False).accepted(seconds_ago).live().decide()
     assert decision.status.finished == over
     condition = decision.status.condition(ConditionType.FAILED if over else ConditionType.CLUSTER_READY)
     assert condition is not None
     assert condition.reason == Reason.CONFIG_MAP_NOT_FOUND
     assert "spec.graph.source.configMap.name" in condition.message
     assert "'code'" in condition.message
-    assert over or decision.requeue_after == min(SOURCE_GRACE - timedelta(seconds=seconds_ago), timedelta(seconds=5))
+    assert over or decision.requeue_after == min(REFERENCE_GRACE - timedelta(seconds=seconds_ago), timedelta(seconds=5))
 
 
 # What stands in the way.
@@ -202,14 +203,14 @@ def test_a_problem_is_told_while_there_is_hope_and_warned_of_once() -> None:
 
 def test_a_hopeless_problem_ends_the_job_at_once_in_the_same_words() -> None:
     problem = Blocker(Reason.POD_REJECTED, "violates PodSecurity", permanent=True)
-    decision = a_job().accepted(1).refused(problem).fresh().decide()
+    decision = a_job().accepted(1).refused(problem).live().decide()
     assert decision.status.failure is not None
     assert (decision.status.failure.reason, decision.status.failure.message) == (problem.reason, problem.message)
     assert decision.status.summary == Reason.POD_REJECTED
 
 
 def test_a_problem_names_the_failure_when_the_time_is_up() -> None:
-    scene = a_job().accepted(600).cluster().runner(a_pod("runner", unschedulable="0/1 nodes")).report().fresh()
+    scene = a_job().accepted(600).cluster().runner(a_pod("runner", unschedulable="0/1 nodes")).report().live()
     failure = scene.decide().status.failure
     assert failure is not None
     assert failure.reason == Reason.UNSCHEDULABLE
@@ -245,10 +246,10 @@ def test_counts_alone_are_held_back_until_they_are_due() -> None:
     recorded = a_job().started().decide().status
     scene = a_job().started().with_status(**vars(recorded)).says(progress={"total": 10, "done": 5})
     assert scene.decide().status.progress != recorded.progress, "a process that has not written yet writes at once"
-    held = scene.sees(written=NOW - timedelta(seconds=1)).decide()
+    held = scene.sees(last_status_write=NOW - timedelta(seconds=1)).decide()
     assert held.status == recorded
     assert held.requeue_after == MINOR_INTERVAL - timedelta(seconds=1)
-    due = scene.sees(written=NOW - MINOR_INTERVAL).decide()
+    due = scene.sees(last_status_write=NOW - MINOR_INTERVAL).decide()
     assert due.status.progress is not None
     assert due.status.progress.done == 5
 
@@ -262,12 +263,12 @@ def test_the_longer_a_job_runs_the_seldomer_its_counts_are_written() -> None:
         .with_status(start_time=to_seconds_text(ago(1000)))
         .says(progress={"total": 10, "done": 5})
     )
-    assert scene.sees(written=NOW - timedelta(seconds=49)).decide().requeue_after == timedelta(seconds=1)
+    assert scene.sees(last_status_write=NOW - timedelta(seconds=49)).decide().requeue_after == timedelta(seconds=1)
 
 
 def test_a_change_of_phase_is_not_held_back() -> None:
     scene = a_job().accepted().cluster().runner().report(stage="Connected", seq=1)
     recorded = scene.decide().status
     assert recorded.phase == Phase.STARTING
-    scene = scene.with_status(**vars(recorded)).says(stage="Running").sees(written=NOW)
+    scene = scene.with_status(**vars(recorded)).says(stage="Running").sees(last_status_write=NOW)
     assert scene.decide().status.phase == Phase.RUNNING

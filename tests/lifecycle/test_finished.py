@@ -20,7 +20,7 @@ from .builders import Scene, a_job, ago, ended, running
 def ends(outcome: str = "Succeeded", reason: str = "TaskFailed", **spec: Any) -> Scene:
     """The report tells of the end just now."""
     more = {"failure": {"reason": reason, "message": "boom"}} if outcome == "Failed" else {}
-    return a_job().with_spec(**spec).started().says(outcome=outcome, **more).fresh()
+    return a_job().with_spec(**spec).started().says(outcome=outcome, **more).live()
 
 
 def deletes(decision: Decision) -> list[str]:
@@ -74,7 +74,7 @@ def kept(seconds_ago: float, seconds: int = 60) -> Scene:
     """It failed so many seconds ago, its cluster to be kept for so many."""
     scene = a_job().with_spec(cleanup={"afterFailureSeconds": seconds}).started().runner(ended("runner", 1))
     scene = scene.finished(ConditionType.FAILED, seconds_ago).with_status(failure=Failure("TaskFailed"))
-    return scene.with_condition(ConditionType.CLUSTER_READY, "False", "Kept", seconds_ago).fresh()
+    return scene.with_condition(ConditionType.CLUSTER_READY, "False", "Kept", seconds_ago).live()
 
 
 @pytest.mark.parametrize(("seconds_ago", "goes"), [(59, False), (60, True), (6000, True)])
@@ -110,12 +110,12 @@ def test_what_lingers_is_looked_for_but_not_all_the_time() -> None:
     """A watch that was broken does not tell of an end that it missed."""
     scene = a_job().started().finished(seconds_ago=30).runner(running("runner", deleting=True))
     assert scene.decide().needs_live_read
-    assert not scene.fresh().decide().needs_live_read
+    assert not scene.live().decide().needs_live_read
     assert not scene.sees(last_live_read=ago(9)).decide().needs_live_read
     assert scene.sees(last_live_read=ago(10)).decide().needs_live_read
     assert not scene.gone().decide().needs_live_read
-    assert not kept(30).sees(fresh=False).decide().needs_live_read, "it is there to stay"
-    assert kept(60).sees(fresh=False).decide().needs_live_read
+    assert not kept(30).sees(live=False).decide().needs_live_read, "it is there to stay"
+    assert kept(60).sees(live=False).decide().needs_live_read
 
 
 def test_a_runner_is_not_kept() -> None:
@@ -130,7 +130,7 @@ def test_a_runner_is_not_kept() -> None:
 def over(seconds_ago: float, ttl: int | None, **changes: Any) -> Scene:
     scene = a_job().with_spec(ttlSecondsAfterFinished=ttl).started().finished(seconds_ago=seconds_ago)
     scene = scene.with_condition(ConditionType.CLEANED_UP, "True", "CleanedUp", seconds_ago)
-    return scene.gone().sees(**changes).fresh()
+    return scene.gone().sees(**changes).live()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_runner_that_has_ended_goes_with_it() -> None:
 
 def test_a_job_that_is_on_its_way_has_no_such_time() -> None:
     for scene in (a_job(), a_job().started(), a_job().accepted().retrying().gone(), a_job().with_spec(suspend=True)):
-        assert DeleteJob() not in scene.with_spec(ttlSecondsAfterFinished=0).fresh().decide().actions
+        assert DeleteJob() not in scene.with_spec(ttlSecondsAfterFinished=0).live().decide().actions
 
 
 def test_it_can_be_given_more_time_or_less() -> None:

@@ -73,7 +73,7 @@ def check(status: DaskJobStatus) -> None:
 @given(reports() | anything)
 def test_a_hostile_report(said: Any) -> None:
     scene = a_job().started().report(**wire.parse_report(said)).workers(restarted("worker", 137, "OOMKilled"))
-    decision = decide(scene.fresh().observe())
+    decision = decide(scene.live().observe())
     check(decision.status)
     STATUS["DaskJob"].validate(to_dict(decision.status))
     for event in decision.events:
@@ -87,7 +87,7 @@ def test_a_hostile_report(said: Any) -> None:
 @given(reports().map(json.dumps) | anything.map(json.dumps) | st.text())
 def test_a_hostile_termination_message(message: str) -> None:
     scene = a_job().started().runner(ended("runner", 1, message=message)).workers(restarted("worker", 137, "OOMKilled"))
-    decision = decide(scene.fresh().observe())
+    decision = decide(scene.live().observe())
     assert decision.status.finished
     check(decision.status)
     STATUS["DaskJob"].validate(to_dict(decision.status))
@@ -100,7 +100,7 @@ def test_a_hostile_termination_message(message: str) -> None:
 def test_what_is_left_when_the_api_server_refuses(message: str, kind: str, refusal: str) -> None:
     failure = {"reason": "TaskFailed", "message": message, "exceptionType": kind, "traceback": message}
     scene = a_job().started().says(outcome="Failed", failure=failure, result={"type": kind or "x", "value": message})
-    whole = decide(scene.fresh().observe()).status
+    whole = decide(scene.live().observe()).status
     reduced = reduce(whole, scene.status, refusal)
     check(reduced)
     STATUS["DaskJob"].validate(to_dict(reduced))

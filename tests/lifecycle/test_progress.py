@@ -22,7 +22,7 @@ PHASES = {
 
 @pytest.mark.parametrize(("scene", "phase"), PHASES.values(), ids=PHASES)
 def test_phase(scene: Scene, phase: Phase) -> None:
-    assert scene.fresh().decide().status.phase == phase
+    assert scene.live().decide().status.phase == phase
 
 
 def test_progress_is_counted_in_percent_rounded_down() -> None:
@@ -48,7 +48,7 @@ def test_progress_stays_when_a_report_has_none() -> None:
 
 def test_workers_are_counted_by_the_runner_once_it_speaks() -> None:
     pods = (running("worker", 1), running("worker", 2, ready=False), a_pod("worker", 3))
-    scene = a_job().with_workers(replicas=3).accepted().cluster().workers(*pods).fresh()
+    scene = a_job().with_workers(replicas=3).accepted().cluster().workers(*pods).live()
     silent, heard = (
         scene.decide().status.cluster,
         scene.runner().report(workers={"connected": 2}).decide().status.cluster,
@@ -69,7 +69,7 @@ def test_the_dashboard_is_a_command_to_type_while_there_is_one() -> None:
     assert a_job().started().decide().status.cluster.dashboard == command  # type: ignore[union-attr]
     off = a_job().with_spec(cluster={"image": "i", "dashboard": False}).started()
     assert off.decide().status.cluster.dashboard is None  # type: ignore[union-attr]
-    assert a_job().accepted().cluster().fresh().decide().status.cluster.dashboard is None  # type: ignore[union-attr]
+    assert a_job().accepted().cluster().live().decide().status.cluster.dashboard is None  # type: ignore[union-attr]
 
 
 READINESS = {
@@ -113,7 +113,5 @@ def test_a_time_that_was_seen_stays() -> None:
 
 
 def test_the_kubelet_tells_when_a_silent_runner_started() -> None:
-    assert (
-        a_job().accepted().cluster().runner().fresh().decide().status.timings.runner_started == "2026-03-01T11:59:10Z"
-    )
+    assert a_job().accepted().cluster().runner().live().decide().status.timings.runner_started == "2026-03-01T11:59:10Z"
     assert a_job().accepted().cluster().runner().report(stage="Starting").decide().status.timings.runner_started is None

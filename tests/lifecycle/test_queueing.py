@@ -10,8 +10,9 @@ import pytest
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.job.actions import CreateCluster, CreateRunner
-from daskjob.lifecycle.job.decide import MINOR_INTERVAL, QUEUE_CHECK
+from daskjob.lifecycle.job.between_attempts import QUEUE_CHECK
 from daskjob.lifecycle.job.observation import QueuePlace
+from daskjob.lifecycle.job.pacing import MINOR_INTERVAL
 from daskjob.lifecycle.job.queueing import Demand, Limits, QueueEntry, entry_of, startable, turns
 
 from .builders import NOW, Scene, a_job, ago
@@ -97,7 +98,7 @@ def test_who_may_start() -> None:
 
 CLAIMS: dict[str, tuple[Scene, Demand]] = {
     "new": (a_job(), Demand.WAITS),
-    "queued": (replace(a_job(), status=a_job().sees(turn=TURN).decide().status), Demand.WAITS),
+    "queued": (replace(a_job(), status=a_job().sees(queue_place=TURN).decide().status), Demand.WAITS),
     "runs": (a_job().accepted(), Demand.HOLDS),
     "runs, to be suspended": (a_job().accepted().with_spec(suspend=True), Demand.HOLDS),
     "runs, to be cancelled": (a_job().accepted().with_spec(cancel=True), Demand.HOLDS),
@@ -124,12 +125,12 @@ def test_what_a_job_claims(scene: Scene, claim: Demand) -> None:
 
 
 def queued(seconds_ago: float = 60) -> Scene:
-    scene = a_job().sees(turn=TURN)
-    return replace(scene, status=scene.decide().status).sees(written=ago(seconds_ago))
+    scene = a_job().sees(queue_place=TURN)
+    return replace(scene, status=scene.decide().status).sees(last_status_write=ago(seconds_ago))
 
 
 def test_a_job_without_a_place_says_where_it_waits_and_why() -> None:
-    decision = a_job().sees(turn=TURN).decide()
+    decision = a_job().sees(queue_place=TURN).decide()
     status = decision.status
     assert (status.phase, status.queue_position, status.summary) == (Phase.QUEUED, 2, "place 2")
     assert (status.attempt, status.start_time, decision.actions) == (None, None, ())
@@ -143,20 +144,20 @@ def test_a_job_without_a_place_says_where_it_waits_and_why() -> None:
 def test_it_says_so_once_and_tells_of_a_new_place() -> None:
     same = queued().decide()
     assert (same.status, same.events) == (queued().status, ())
-    moved = queued().sees(turn=replace(TURN, position=1, message="place 1")).decide()
+    moved = queued().sees(queue_place=replace(TURN, position=1, message="place 1")).decide()
     assert (moved.status.queue_position, moved.status.summary, moved.events) == (1, "place 1", ())
     assert moved.status.timings.accepted == queued().status.timings.accepted
 
 
 def test_a_new_place_is_not_told_all_the_time() -> None:
-    scene = queued(seconds_ago=1).sees(turn=replace(TURN, position=1, message="place 1"))
+    scene = queued(seconds_ago=1).sees(queue_place=replace(TURN, position=1, message="place 1"))
     decision = scene.decide()
     assert decision.status.queue_position == 2
     assert decision.requeue_after == MINOR_INTERVAL - timedelta(seconds=1)
 
 
 def test_when_its_turn_comes_it_starts() -> None:
-    decision = queued().sees(turn=QueuePlace()).decide()
+    decision = queued().sees(queue_place=QueuePlace()).decide()
     status = decision.status
     assert decision.actions == (CreateCluster(1), CreateRunner(1))
     assert (status.phase, status.queue_position, status.condition(ConditionType.QUEUED)) == (Phase.PENDING, None, None)
@@ -165,14 +166,14 @@ def test_when_its_turn_comes_it_starts() -> None:
 
 
 def test_a_job_that_runs_asks_nobody() -> None:
-    assert a_job().started().sees(turn=TURN).decide().status.phase is Phase.RUNNING
+    assert a_job().started().sees(queue_place=TURN).decide().status.phase is Phase.RUNNING
 
 
 def test_between_two_attempts_it_keeps_its_place() -> None:
     """It holds it (see the claims), so its turn is never put in question."""
-    assert a_job().accepted().retrying(due_in=0).gone().fresh().decide().status.attempt == 2
+    assert a_job().accepted().retrying(due_in=0).gone().live().decide().status.attempt == 2
 
 
 def test_a_job_that_cannot_be_made_does_not_queue() -> None:
-    status = a_job().sees(turn=TURN).that_is(spec_problem="spec.runner: no").decide().status
+    status = a_job().sees(queue_place=TURN).that_is(spec_problem="spec.runner: no").decide().status
     assert status.phase is Phase.FAILED

@@ -14,7 +14,7 @@ from .builders import Scene, a_job, a_pod
 
 TURN = QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1 of those that wait: 2 jobs run, and 2 may")
 PENDING = a_job().accepted().cluster().workers(a_pod("worker", unschedulable="0/1 nodes")).runner().report()
-FAILED = a_job().started().says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom"}).fresh()
+FAILED = a_job().started().says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom"}).live()
 
 
 def said(status: DaskJobStatus) -> dict[str, str]:
@@ -25,7 +25,7 @@ def said(status: DaskJobStatus) -> dict[str, str]:
 ON_ITS_WAY = {"Ready": "False", "Reconciling": "True"}
 TURNS: dict[str, tuple[Scene, dict[str, str], str, str]] = {
     "accepted": (a_job(), ON_ITS_WAY, "Pending", "attempt 1: pending"),
-    "no place": (a_job().sees(turn=TURN), ON_ITS_WAY, "OperatorLimit", TURN.message),
+    "no place": (a_job().sees(queue_place=TURN), ON_ITS_WAY, "OperatorLimit", TURN.message),
     "no node": (PENDING, ON_ITS_WAY, "Unschedulable", "0/1 nodes"),
     "runs": (a_job().started(), ON_ITS_WAY, "Running", "attempt 1: running"),
     "tries again": (FAILED.with_spec(backoffLimit=1), ON_ITS_WAY, "BackingOff", "attempt 1 failed (TaskFailed)"),
@@ -61,7 +61,7 @@ def test_the_generation_is_followed_whatever_was_edited(scene: Scene, expected: 
 
 
 def test_a_new_run_of_a_failed_job_is_on_its_way_again() -> None:
-    failed = replace(FAILED, status=FAILED.decide().status).gone().that_is(rerun="1").fresh()
+    failed = replace(FAILED, status=FAILED.decide().status).gone().that_is(rerun="1").live()
     assert said(failed.decide().status) == ON_ITS_WAY
 
 

@@ -12,7 +12,7 @@ from daskjob.api.spec import parse_spec
 from daskjob.api.status import Attempt, Failure, Retries
 from daskjob.api.times import from_text, to_seconds_text
 from daskjob.lifecycle.job.actions import Cancel, CreateCluster, CreateRunner, Delete
-from daskjob.lifecycle.job.decide import REMOVAL_CHECK
+from daskjob.lifecycle.job.between_attempts import REMOVAL_CHECK
 from daskjob.lifecycle.job.observation import Owned
 from daskjob.lifecycle.job.retry import FINAL, MISTAKES, judge, pause
 
@@ -219,7 +219,7 @@ def test_pauses_double_up_to_the_longest(backoff: dict[str, int], failures: int,
 def failing(**spec: Any) -> Scene:
     """An attempt that runs, with a report that says that a task failed."""
     failure = {"reason": "TaskFailed", "message": "boom", "exceptionType": "E"}
-    return a_job().with_spec(backoffLimit=2, **spec).started().says(outcome="Failed", failure=failure).fresh()
+    return a_job().with_spec(backoffLimit=2, **spec).started().says(outcome="Failed", failure=failure).live()
 
 
 def test_a_failed_attempt_is_recorded_before_it_is_removed_and_another_one_follows() -> None:
@@ -248,7 +248,7 @@ def test_a_failed_attempt_is_recorded_before_it_is_removed_and_another_one_follo
 
 
 def test_infrastructure_is_retried_without_being_asked_for() -> None:
-    scene = a_job().with_spec(infrastructureRetries=3).started().schedulers(ended("scheduler", 1)).fresh()
+    scene = a_job().with_spec(infrastructureRetries=3).started().schedulers(ended("scheduler", 1)).live()
     status = scene.decide().status
     assert (status.phase, status.retries) == (Phase.RETRYING, Retries(infrastructure=1))
     assert status.current is not None
@@ -294,7 +294,7 @@ def test_nothing_starts_before_its_time() -> None:
 def test_then_the_next_attempt_starts_on_a_cluster_of_its_own() -> None:
     scene = a_job().started().retrying(due_in=0).gone()
     assert scene.decide().needs_live_read, "that nothing is left is believed only after asking"
-    decision = scene.fresh().decide()
+    decision = scene.live().decide()
     status = decision.status
     assert decision.actions == (CreateCluster(2), CreateRunner(2))
     assert [(each.number, each.name) for each in status.attempts] == [(1, ATTEMPT), (2, "sum-3f2a9-2")]
@@ -325,7 +325,7 @@ LEFT = {
 
 @pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
 def test_nothing_starts_while_something_is_left(left: Scene) -> None:
-    decision = a_job().accepted().retrying(due_in=-600).gone().sees(**left.seen).fresh().decide()
+    decision = a_job().accepted().retrying(due_in=-600).gone().sees(**left.seen).live().decide()
     assert decision.status.open is None
     assert not any(isinstance(each, CreateCluster | CreateRunner) for each in decision.actions)
     assert decision.requeue_after is not None
@@ -333,7 +333,7 @@ def test_nothing_starts_while_something_is_left(left: Scene) -> None:
 
 
 def test_an_ended_runner_is_left_for_its_log() -> None:
-    decision = a_job().accepted().retrying(due_in=0).gone().runner(ended("runner", 1)).fresh().decide()
+    decision = a_job().accepted().retrying(due_in=0).gone().runner(ended("runner", 1)).live().decide()
     assert decision.status.attempt == 2
     assert not any(isinstance(each, Delete) for each in decision.actions)
 
@@ -344,7 +344,7 @@ def test_a_node_that_does_not_answer_is_not_waited_for_for_ever(seconds_ago: flo
     stuck = {"deleting": True, "deletion_deadline": ago(seconds_ago)}
     scene = a_job().accepted().retrying(due_in=0).gone().runner(running("runner", **stuck))
     scene = scene.schedulers(running("scheduler", **stuck)).workers(running("worker", **stuck))
-    scene = scene.sees(stale_objects=(Owned("Pod", "p", "u", 0, True, ago(seconds_ago)),)).fresh()
+    scene = scene.sees(stale_objects=(Owned("Pod", "p", "u", 0, True, ago(seconds_ago)),)).live()
     decision = scene.decide()
     assert (decision.status.attempt == 2) == starts
     if not starts:
@@ -353,20 +353,20 @@ def test_a_node_that_does_not_answer_is_not_waited_for_for_ever(seconds_ago: flo
 
 @pytest.mark.parametrize(("seconds_ago", "expected"), [(29, [Cancel]), (30, [Delete])])
 def test_a_runner_that_goes_on_is_told_to_stop_then_made_to(seconds_ago: float, expected: list[type]) -> None:
-    scene = a_job().started().retrying(due_in=0).closed(seconds_ago=seconds_ago).sees(cluster=None).fresh()
+    scene = a_job().started().retrying(due_in=0).closed(seconds_ago=seconds_ago).sees(cluster=None).live()
     assert [type(each) for each in scene.decide().actions] == expected
 
 
 def test_without_a_pause_the_next_attempt_starts_in_the_same_pass_once_all_is_gone() -> None:
     scene = a_job().with_spec(infrastructureRetries=1, backoff={"initialSeconds": 0}).started().gone()
-    decision = scene.report().sees(cluster=None).fresh().decide()
+    decision = scene.report().sees(cluster=None).live().decide()
     assert [each.reason for each in decision.events] == ["Retrying", "Started"]
     assert [(each.number, each.reason) for each in decision.status.attempts] == [(1, "RunnerLost"), (2, None)]
 
 
 def test_ten_attempts_are_remembered_and_no_number_comes_again() -> None:
     attempts = tuple(Attempt(number, f"sum-3f2a9-{number}", completion_time="x") for number in range(3, 13))
-    scene = a_job().accepted().retrying(0).gone().with_status(attempt=12, attempts=attempts).fresh()
+    scene = a_job().accepted().retrying(0).gone().with_status(attempt=12, attempts=attempts).live()
     status = scene.decide().status
     assert [each.number for each in status.attempts] == list(range(4, 14))
     assert status.attempt == 13
@@ -391,5 +391,5 @@ def test_what_cannot_be_made_any_more_ends_the_job() -> None:
 
 def test_a_pod_of_the_attempt_before_is_not_that_of_the_next() -> None:
     old = a_pod("runner", attempt=1, phase="Failed")
-    decision = a_job().accepted().retrying(due_in=0).gone().runner(old).fresh().decide()
+    decision = a_job().accepted().retrying(due_in=0).gone().runner(old).live().decide()
     assert CreateRunner(2) in decision.actions

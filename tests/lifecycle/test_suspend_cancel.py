@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
-from daskjob.api.status import Retries, Timings
+from daskjob.api.status import Markers, Retries
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.job.actions import Cancel, CreateCluster, CreateRunner, Delete
-from daskjob.lifecycle.job.decide import REMOVAL_CHECK
+from daskjob.lifecycle.job.between_attempts import REMOVAL_CHECK
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import QueuePlace
 
@@ -62,7 +62,7 @@ def test_one_that_nothing_can_be_made_of_is_told_all_the_same() -> None:
 def test_suspending_ends_the_attempt_and_counts_for_nothing() -> None:
     scene = a_job().with_spec(suspend=True).started().with_status(retries=Retries(1, 2))
     assert scene.decide().needs_live_read, "it may have ended just now"
-    decision = scene.fresh().decide()
+    decision = scene.live().decide()
     status = decision.status
     (attempt,) = status.attempts
     assert (attempt.outcome, attempt.reason, attempt.failure_class) == (Outcome.SUSPENDED, None, None)
@@ -82,7 +82,7 @@ def test_an_outcome_is_worth_more_than_an_order_that_came_too_late() -> None:
 
 
 def test_a_failure_too_and_its_next_attempt_is_suspended() -> None:
-    scene = a_job().with_spec(suspend=True, backoffLimit=1).started().fresh()
+    scene = a_job().with_spec(suspend=True, backoffLimit=1).started().live()
     status = scene.says(outcome="Failed", failure={"reason": "TaskFailed", "message": "boom"}).decide().status
     assert (status.phase, status.retries) == (Phase.SUSPENDED, Retries(application=1))
     assert status.attempts[-1].reason == "TaskFailed"
@@ -90,7 +90,7 @@ def test_a_failure_too_and_its_next_attempt_is_suspended() -> None:
 
 
 def test_a_runner_that_goes_on_is_made_to_stop() -> None:
-    scene = suspended(a_job().with_spec(suspend=True).started(), 30).sees(cluster=None).fresh()
+    scene = suspended(a_job().with_spec(suspend=True).started(), 30).sees(cluster=None).live()
     assert kinds(scene.decide()) == ["Pod"]
     assert suspended(a_job().with_spec(suspend=True).started()).gone().decide().requeue_after is None
 
@@ -103,7 +103,7 @@ def test_a_pause_before_an_attempt_can_be_suspended() -> None:
 
 
 def test_a_place_in_the_queue_is_given_up() -> None:
-    queued = a_job().sees(turn=QueuePlace(3, Reason.OPERATOR_LIMIT, "place 3")).decide().status
+    queued = a_job().sees(queue_place=QueuePlace(3, Reason.OPERATOR_LIMIT, "place 3")).decide().status
     status = replace(a_job().with_spec(suspend=True), status=queued).decide().status
     assert (status.phase, status.queue_position, status.summary) == (Phase.SUSPENDED, None, None)
     assert status.condition(ConditionType.QUEUED) is None
@@ -136,7 +136,7 @@ def test_a_job_that_never_ran_starts() -> None:
 def test_resuming_starts_a_fresh_attempt_whose_time_is_counted_from_there() -> None:
     scene = suspended(a_job().started().with_status(retries=Retries(1))).with_deadline(100).gone()
     assert scene.decide().needs_live_read
-    decision = scene.fresh().decide()
+    decision = scene.live().decide()
     assert decision.actions == (CreateCluster(2), CreateRunner(2))
     status = decision.status
     assert (status.start_time, status.retries) == (to_seconds_text(NOW), Retries(1))
@@ -148,7 +148,7 @@ def test_resuming_starts_a_fresh_attempt_whose_time_is_counted_from_there() -> N
 
 def test_it_is_told_at_once_even_if_the_attempt_before_has_to_go_first() -> None:
     scene = suspended(a_job().started())
-    decision = scene.fresh().decide()
+    decision = scene.live().decide()
     status = decision.status
     assert (status.phase, status.open, status.is_true(ConditionType.SUSPENDED)) == (Phase.PENDING, None, False)
     assert not any(isinstance(each, CreateCluster | CreateRunner) for each in decision.actions)
@@ -158,11 +158,11 @@ def test_it_is_told_at_once_even_if_the_attempt_before_has_to_go_first() -> None
 def test_without_waiting_for_a_pause_that_is_over() -> None:
     scene = a_job().with_spec(suspend=True).accepted().retrying(due_in=300, application=1).gone()
     resumed = replace(scene.with_spec(suspend=False), status=scene.decide().status)
-    assert resumed.fresh().decide().status.attempt == 2
+    assert resumed.live().decide().status.attempt == 2
 
 
 def test_one_that_finds_no_room_queues() -> None:
-    scene = suspended(a_job().started()).gone().sees(turn=QueuePlace(1, Reason.NAMESPACE_LIMIT, "place 1"))
+    scene = suspended(a_job().started()).gone().sees(queue_place=QueuePlace(1, Reason.NAMESPACE_LIMIT, "place 1"))
     status = scene.decide().status
     assert (status.phase, status.queue_position) == (Phase.QUEUED, 1)
     assert not status.is_true(ConditionType.SUSPENDED)
@@ -176,7 +176,7 @@ def test_one_that_finds_no_room_queues() -> None:
     [
         a_job(),
         a_job().with_spec(suspend=True),
-        a_job().sees(turn=QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1")),
+        a_job().sees(queue_place=QueuePlace(1, Reason.OPERATOR_LIMIT, "place 1")),
         a_job().accepted().retrying(due_in=100).gone(),
         a_job().started().retrying(due_in=100),
         suspended(a_job().with_spec(suspend=True).started()).gone(),
@@ -201,7 +201,7 @@ def test_a_job_that_does_not_run_is_cancelled_at_once(scene: Scene) -> None:
 def cancelled(scene: Scene, seconds_ago: float | None = None) -> Scene:
     """`seconds_ago`: since when the runner has been asked."""
     if seconds_ago is not None:
-        scene = scene.with_status(timings=Timings(cancel_requested=text(seconds_ago)))
+        scene = scene.with_status(markers=Markers(cancel_requested=text(seconds_ago)))
     return scene.with_spec(cancel=True, backoffLimit=5, infrastructureRetries=5)
 
 
@@ -213,16 +213,16 @@ def test_the_runner_is_asked_first() -> None:
     decision = cancelled(a_job().started()).decide()
     assert kinds(decision) == ["Cancel"]
     assert decision.status.open is not None
-    assert decision.status.timings.cancel_requested == "2026-03-01T12:00:00.000000Z"
+    assert decision.status.markers.cancel_requested == "2026-03-01T12:00:00.000000Z"
     again = replace(cancelled(a_job().started()), status=decision.status).report(cancel=True, stage="Running").decide()
     assert again.actions == ()
-    assert again.status.timings.cancel_requested == decision.status.timings.cancel_requested
+    assert again.status.markers.cancel_requested == decision.status.markers.cancel_requested
 
 
 @pytest.mark.parametrize("reason", ["Cancelled", "TaskFailed", "SchedulerLost"])
 def test_its_outcome_ends_the_job_whatever_the_limits(reason: str) -> None:
     scene = cancelled(a_job().started(), 2).says(outcome="Failed", failure={"reason": reason, "message": "x"})
-    decision = scene.with_spec(cleanup={"afterFailureSeconds": 60}).fresh().decide()
+    decision = scene.with_spec(cleanup={"afterFailureSeconds": 60}).live().decide()
     assert decision.status.is_true(ConditionType.FAILED)
     assert reason_of(decision) == reason
     assert decision.status.retries is None
@@ -235,7 +235,7 @@ def test_a_result_that_was_there_already_is_kept() -> None:
 
 @pytest.mark.parametrize(("seconds_ago", "ends"), [(29, False), (30, True)])
 def test_a_runner_that_does_not_listen_is_not_waited_for(seconds_ago: float, ends: bool) -> None:
-    scene = cancelled(a_job().started(), seconds_ago).fresh()
+    scene = cancelled(a_job().started(), seconds_ago).live()
     decision = scene.decide()
     assert (reason_of(decision) == Reason.CANCELLED) == ends
     assert (
@@ -249,13 +249,13 @@ def test_a_runner_that_does_not_listen_is_not_waited_for(seconds_ago: float, end
     "scene", [a_job().accepted(), a_job().accepted().cluster().runner(), a_job().started().report()]
 )
 def test_before_the_runner_has_a_word_it_is_not_asked(scene: Scene) -> None:
-    decision = cancelled(scene).fresh().decide()
+    decision = cancelled(scene).live().decide()
     assert reason_of(decision) == Reason.CANCELLED
     assert not any(isinstance(each, CreateCluster | CreateRunner) for each in decision.actions)
 
 
 def test_what_kills_it_meanwhile_is_no_reason_to_try_again() -> None:
-    scene = cancelled(a_job().started(), 2).schedulers(ended("scheduler", 1)).fresh()
+    scene = cancelled(a_job().started(), 2).schedulers(ended("scheduler", 1)).live()
     decision = scene.decide()
     assert decision.status.is_true(ConditionType.FAILED)
     assert decision.status.retries is None
@@ -263,13 +263,13 @@ def test_what_kills_it_meanwhile_is_no_reason_to_try_again() -> None:
 
 def test_a_cancelled_job_leaves_no_cluster_to_look_at() -> None:
     scene = cancelled(a_job().started(), 2).says(outcome="Failed", failure={"reason": "Cancelled", "message": "x"})
-    decision = scene.with_spec(cleanup={"afterFailureSeconds": 60}).fresh().decide()
+    decision = scene.with_spec(cleanup={"afterFailureSeconds": 60}).live().decide()
     assert "DaskCluster" in kinds(decision)
 
 
 def test_cancelling_goes_before_suspending_and_editing() -> None:
     scene = cancelled(a_job().started()).with_spec(suspend=True, runPolicy="OnChange").that_is(digest="another")
-    scene = scene.with_status(spec_digest="one").fresh()
+    scene = scene.with_status(spec_digest="one").live()
     decision = scene.decide()
     assert kinds(decision) == ["Cancel"]
     assert decision.status.open is not None
@@ -277,13 +277,13 @@ def test_cancelling_goes_before_suspending_and_editing() -> None:
 
 def test_an_order_that_is_taken_back_is_forgotten() -> None:
     """A later one gives the runner its whole time again."""
-    scene = a_job().started().with_status(timings=Timings(cancel_requested=text(500)))
-    assert scene.decide().status.timings.cancel_requested is None
+    scene = a_job().started().with_status(markers=Markers(cancel_requested=text(500)))
+    assert scene.decide().status.markers.cancel_requested is None
     assert scene.decide().status.open is not None
 
 
 def test_a_runner_that_ended_without_a_word_says_what_it_was() -> None:
-    scene = cancelled(a_job().started(), 2).runner(ended("runner", 137, "OOMKilled")).fresh()
+    scene = cancelled(a_job().started(), 2).runner(ended("runner", 137, "OOMKilled")).live()
     assert reason_of(scene.decide()) == "RunnerOOMKilled"
 
 

@@ -154,7 +154,10 @@ def test_archive_is_always_the_same_and_has_what_it_needs():
 LATER = {"distributed", "dask", "asyncio", "ssl", "http.client", "subprocess", "ctypes"}
 
 
-@pytest.mark.parametrize(("module", "later"), [("process_group", LATER | {"json", "daskjob.wire"}), ("supervise", LATER)])
+PARENT = [("process_group", LATER | {"json", "daskjob.wire"}), ("supervise", LATER)]
+
+
+@pytest.mark.parametrize(("module", "later"), PARENT)
 def test_parent_imports_little(program, module, later):
     code = (
         f"import sys; sys.path.insert(0, {str(program)!r}); import daskjob.runner.{module}\n"

@@ -7,8 +7,11 @@ import functools
 import types
 import typing
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
+
+from daskjob.api.times import from_text, to_text
 
 T = TypeVar("T")
 
@@ -35,6 +38,8 @@ def to_dict(value: Any) -> Any:
         return [to_dict(item) for item in value]
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, datetime):
+        return to_text(value)
     return value
 
 
@@ -72,6 +77,8 @@ def _read(hint: Any, value: Any) -> Any:
         return from_dict(typing.cast(type, hint), value) if isinstance(value, Mapping) else None
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value) if value in list(hint) else None
+    if hint is datetime:
+        return from_text(value)
     if hint is float and isinstance(value, int):
         return float(value)
     if isinstance(value, bool) and hint is not bool:

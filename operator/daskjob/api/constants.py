@@ -46,7 +46,11 @@ MAX_CRON_NAME_LENGTH = 31
 
 
 class Phase(StrEnum):
-    """One word for people, derived from the conditions, never read back."""
+    """One word for people and printer columns, set with each status that is recorded (`lifecycle.job.record`).
+
+    Programs go by the conditions. The operator itself reads a phase back for two things only: a phase that it does
+    not know is of a later version, whose jobs it leaves alone; and `Reconciling` repeats the phase's word.
+    """
 
     PENDING = "Pending"
     QUEUED = "Queued"
@@ -86,6 +90,15 @@ class RetryAction(StrEnum):
     FAIL = "Fail"
     RETRY = "Retry"
     IGNORE = "Ignore"
+
+
+class EventReason(StrEnum):
+    """Reasons of the Kubernetes Events on a job that are no `Reason` of its status."""
+
+    STARTED = "Started"
+    RETRYING = "Retrying"
+    QUEUED = "Queued"
+    NEW_RUN = "NewRun"
 
 
 class Outcome(StrEnum):

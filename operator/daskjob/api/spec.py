@@ -12,6 +12,9 @@ from typing import Any
 from daskjob.api.codec import from_dict
 from daskjob.api.constants import MANAGED_BY, RetryAction, RunPolicy
 
+#: The key of the worker group that `cluster.workers` describes.
+DEFAULT_GROUP = "default"
+
 
 @dataclass(frozen=True)
 class ConfigMapSource:
@@ -80,6 +83,11 @@ class Cluster:
     dashboard: bool = True
     scheduler: Component = field(default_factory=Component)
     workers: Workers = field(default_factory=Workers)
+
+    @property
+    def worker_groups(self) -> Mapping[str, Workers]:
+        """The worker groups by key. There is one today."""
+        return {DEFAULT_GROUP: self.workers}
 
 
 @dataclass(frozen=True)

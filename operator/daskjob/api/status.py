@@ -90,6 +90,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Timings:
+    """When the job reached each stage. It only tells: no decision rests on it (`Markers`)."""
+
     accepted: str | None = None
     created: str | None = None
     scheduler_started: str | None = None
@@ -98,9 +100,24 @@ class Timings:
     first_worker: str | None = None
     graph_started: str | None = None
     graph_finished: str | None = None
-    cancel_requested: str | None = None
     finished: str | None = None
     cleaned_up: str | None = None
+
+
+@dataclass(frozen=True)
+class Markers:
+    """What the operator remembers of the current attempt from one pass to the next, because decisions rest on it."""
+
+    #: When the runner's container started. From then on a runner that is gone is lost: it is never made again.
+    runner_started: str | None = None
+    #: When the runner reached the scheduler.
+    connected: str | None = None
+    #: When that scheduler's container had started: a scheduler with another time is another one.
+    scheduler_started: str | None = None
+    #: When the graph started; `stallTimeoutSeconds` counts from then.
+    graph_started: str | None = None
+    #: When the operator first asked the runner to cancel its graph.
+    cancel_requested: str | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +166,7 @@ class DaskJobStatus:
     result: Result | None = None
     failure: Failure | None = None
     timings: Timings = field(default_factory=Timings)
+    markers: Markers | None = None
     #: Of the spec that this run is of.
     spec_digest: str | None = None
     #: The text of the annotation that was last acted upon.

@@ -8,7 +8,7 @@ from datetime import datetime
 from daskjob.api import constants as c
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.kube.client import Body
-from daskjob.lifecycle.job.decision import Event
+from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job.observation import Job
 
 

@@ -42,4 +42,6 @@ POLICY_BINDINGS = Resource(
 
 #: What is watched and listed of jobs, all but the jobs themselves by the operator's label.
 WATCHED = (DASK_JOBS, REPORTS, CLUSTERS, WORKER_GROUPS, DEPLOYMENTS, PODS)
+#: What a job's source may refer to.
+BY_REFERENCE = {each.kind: each for each in (CONFIG_MAPS,)}
 BY_KIND = {each.kind: each for each in WATCHED}

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_COMPONENT_LABEL
+from daskjob.api.runner_report import RunnerReport, read_termination_message
 from daskjob.api.times import from_text
 
 
@@ -18,6 +19,11 @@ class Termination:
     message: str
     signal: int | None = None
     finished: datetime | None = None
+
+    @property
+    def report(self) -> RunnerReport | None:
+        """The outcome that a runner left in the message; None if there is none."""
+        return read_termination_message(self.message)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
 from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.names import Names, labels, names_of, owned_by_cluster, owned_by_job
-from daskjob.manifests.pods import JOB_KEY, Defaults, code_files, pod_spec, template_metadata
+from daskjob.manifests.pods import JOB_KEY, Defaults, pod_spec, template_metadata
+from daskjob.sources import source_of
 
 #: The cluster is gone within moments of its end; nothing in it is worth a goodbye.
 GRACE_SECONDS = 1
@@ -81,6 +82,8 @@ def service_spec(cluster: str) -> dict[str, Any]:
 
 def code_config_map(job: Job, attempt: Attempt, cluster_uid: str, job_file: str) -> dict[str, Any]:
     """The code that the manifest carries, for all pods, and what the runner is told (`job_file`, JSON)."""
+    source = source_of(job.spec.graph)
+    files = source.files() if source is not None else ()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -91,7 +94,7 @@ def code_config_map(job: Job, attempt: Attempt, cluster_uid: str, job_file: str)
             "ownerReferences": owned_by_cluster(attempt.name, cluster_uid),
         },
         "immutable": True,
-        "data": {JOB_KEY: job_file, **{key: content for key, _, content in code_files(job)}},
+        "data": {JOB_KEY: job_file, **{file.key: file.content for file in files}},
     }
 
 

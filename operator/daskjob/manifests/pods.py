@@ -9,8 +9,9 @@ from typing import Any
 from daskjob.api.spec import Component
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
-from daskjob.manifests.names import Names, names_of
+from daskjob.manifests.names import names_of
 from daskjob.manifests.template import check_template, merge
+from daskjob.sources import source_of
 
 TLS_PATH = "/opt/daskjob/tls"
 CODE_PATH = "/opt/daskjob/code"
@@ -76,7 +77,9 @@ def pod_spec(
     """
     check_template(component.template, path, defaults.allowed)
     cluster, names = job.spec.cluster, names_of(job, attempt)
-    code = code_volume(job, names)
+    source = source_of(job.spec.graph)
+    code = source.volume(names.code) if source is not None else None
+    init_containers = source.init_containers() if source is not None else ()
     # Without a group of its own, a volume's files belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
     spec: dict[str, Any] = {
@@ -101,6 +104,7 @@ def pod_spec(
                 **container,
             }
         ],
+        **({"initContainers": list(init_containers)} if init_containers else {}),
         "volumes": [
             {"name": "tls", "secret": {"secretName": names.tls, "defaultMode": mode}},
             {"name": "tmp", "emptyDir": {}},
@@ -133,26 +137,3 @@ def template_metadata(component: Component) -> dict[str, Any]:
 def merge_environment(ours: list[Any], users: list[Any]) -> list[Any]:
     """The user's variables win over ours of the same name."""
     return list(merge({"env": ours}, {"env": users})["env"])
-
-
-def code_volume(job: Job, names: Names) -> dict[str, Any] | None:
-    """The volume with the job's code; None if the code is in the image."""
-    source = job.spec.graph.source
-    if source is None:
-        return None
-    if source.config_map is not None:
-        return {"name": "code", "configMap": {"name": source.config_map.name}}
-    items = [{"key": key, "path": path} for key, path, _ in code_files(job)]
-    return {"name": "code", "configMap": {"name": names.code, "items": items}}
-
-
-def code_files(job: Job) -> list[tuple[str, str, str]]:
-    """(key in the ConfigMap, path below the code's folder, content) of each file that the manifest carries."""
-    source = job.spec.graph.source
-    if source is None:
-        return []
-    if source.inline is not None:
-        # The module that the entry point names: a.b becomes a/b.py.
-        return [("0", f"{job.spec.graph.module.replace('.', '/')}.py", source.inline)]
-    # A ConfigMap's keys cannot hold a slash.
-    return [(str(index), path, content) for index, (path, content) in enumerate(sorted((source.files or {}).items()))]

@@ -21,11 +21,10 @@ from daskjob.controllers.job.execute import NameConflictError
 from daskjob.kube.api_error import ApiError, ErrorKind
 from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS, EVENTS
+from daskjob.lifecycle.blocker import Blocker, read_refusal
 from daskjob.lifecycle.cron.decide import CronDecision, decide_cron
 from daskjob.lifecycle.cron.observation import Child, CreateJob, CronAction, CronJob, CronObservation, DeleteJob
-from daskjob.lifecycle.job.blockers import read_refusal
-from daskjob.lifecycle.job.decision import Event
-from daskjob.lifecycle.job.observation import Blocker
+from daskjob.lifecycle.event import Event
 from daskjob.manifests.scheduled_job import dask_job
 
 logger = logging.getLogger(__name__)

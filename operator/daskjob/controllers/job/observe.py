@@ -6,14 +6,22 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from daskjob import wire
 from daskjob.api import constants as c
 from daskjob.api.codec import from_dict
-from daskjob.api.spec import DaskJobSpec, digest, parse_spec
+from daskjob.api.runner_report import read_report
+from daskjob.api.spec import DEFAULT_GROUP, DaskJobSpec, digest, parse_spec
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.kube.client import Body
-from daskjob.lifecycle.job.observation import Deployment, Group, Job, Observation, Owned, Report
+from daskjob.lifecycle.job.observation import (
+    AttemptObservation,
+    Deployment,
+    Job,
+    Observation,
+    Owned,
+    Report,
+    WorkerGroup,
+)
 from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
 
 #: What is deleted by itself when it is left over; the rest goes with its owner.
@@ -54,7 +62,8 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
     """What the objects say of a job. `bodies`: all that are labelled with its name; those of another UID are passed
     over. What else a decision looks at is for the caller to add."""
     current = job.status.attempt or 0
-    cluster = group = report = None
+    cluster = report = None
+    groups: dict[str, WorkerGroup] = {}
     deployments: list[Deployment] = []
     stale_objects: list[Owned] = []
     pods: dict[str, list[Pod]] = {"scheduler": [], "worker": [], "runner": []}
@@ -76,7 +85,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
             cluster = read_owned(body)
         elif kind == "DaskWorkerGroup":
             replicas = (((body.get("spec") or {}).get("worker")) or {}).get("replicas")
-            group = Group(
+            groups[DEFAULT_GROUP] = WorkerGroup(
                 name=body["metadata"]["name"],
                 uid=body["metadata"]["uid"],
                 replicas=replicas if isinstance(replicas, int) else 0,
@@ -92,13 +101,15 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
     return Observation(
         now=now,
         job=job,
-        cluster=cluster,
-        group=group,
-        deployments=tuple(deployments),
-        schedulers=_by_age(pods["scheduler"]),
-        workers=_by_age(pods["worker"]),
-        runner=next(iter(pods["runner"]), None),
-        report=report,
+        attempt=AttemptObservation(
+            cluster=cluster,
+            groups=groups,
+            deployments=tuple(deployments),
+            schedulers=_by_age(pods["scheduler"]),
+            workers=_by_age(pods["worker"]),
+            runner=next(iter(pods["runner"]), None),
+            report=report,
+        ),
         stale_objects=tuple(stale_objects),
     )
 
@@ -151,7 +162,7 @@ def _read_report(body: Body) -> Report:
         uid=body["metadata"]["uid"],
         runner_uid=spec.get("runnerPodUID") or "",
         cancel=bool(spec.get("cancel")),
-        status=wire.parse_report(body.get("status")),
+        content=read_report(body.get("status")),
     )
 
 

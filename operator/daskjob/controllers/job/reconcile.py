@@ -20,18 +20,20 @@ from daskjob.controllers.job.slots import Slots
 from daskjob.errors import SpecError
 from daskjob.kube.api_error import ApiError, ErrorKind
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import BY_KIND, CONFIG_MAPS, DASK_JOBS, EVENTS, WATCHED
-from daskjob.lifecycle.job.blockers import read_refusal
+from daskjob.kube.resources import BY_KIND, BY_REFERENCE, DASK_JOBS, EVENTS, WATCHED
+from daskjob.lifecycle.blocker import Blocker, read_refusal
 from daskjob.lifecycle.job.deadlines import SILENCE
-from daskjob.lifecycle.job.decide import decide, wants_run
+from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.decision import Decision
-from daskjob.lifecycle.job.observation import Blocker, Job, Observation
+from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.orphans import decide_orphans
 from daskjob.lifecycle.job.queueing import Limits
 from daskjob.lifecycle.job.record import attempt_name
 from daskjob.lifecycle.job.reduce import reduce
+from daskjob.lifecycle.job.runs import wants_run
 from daskjob.manifests.cluster import dask_cluster
 from daskjob.manifests.runner import runner_pod
+from daskjob.sources import source_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +45,11 @@ class Memory:
     """What this process remembers of a job beside its objects; losing it costs a little time, nothing else."""
 
     uid: str
-    written: datetime | None = None
+    last_status_write: datetime | None = None
     refusal: Blocker | None = None
-    source_found: bool = False
-    heard: datetime | None = None
-    said: tuple[str, object] | None = None
+    references_found: bool = False
+    last_report_at: datetime | None = None
+    last_report: tuple[str, object] | None = None
     #: When the API server itself was last asked for all that belongs to the job.
     last_live_read: datetime | None = None
     #: Until all that was decided has been carried out.
@@ -55,12 +57,13 @@ class Memory:
 
     def listen(self, observation: Observation) -> Observation:
         """With when the runner last said something new. What it had said before the first look is of unknown age."""
-        report = observation.report
-        said = (report.uid, report.status.get("seq")) if report is not None else None
-        if self.said is not None and said is not None and said != self.said:
-            self.heard = observation.now
-        self.said = said
-        return replace(observation, heard=self.heard)
+        report = observation.attempt.report
+        content = report.content if report is not None else None
+        current = (report.uid, content.seq if content is not None else None) if report is not None else None
+        if self.last_report is not None and current is not None and current != self.last_report:
+            self.last_report_at = observation.now
+        self.last_report = current
+        return replace(observation, last_report_at=self.last_report_at)
 
 
 class Reconciler:
@@ -112,11 +115,11 @@ class Reconciler:
             if body is None or body["metadata"]["uid"] != job.uid:
                 return 0.0
             job = self._read(body)
-            observation = await self._observe(key, job, memory, fresh=True)
+            observation = await self._observe(key, job, memory, live=True)
             decision = self._decide(key, observation)
         if decision.status != job.status:
             await self._record(body, job, decision)
-            memory.written = observation.now
+            memory.last_status_write = observation.now
         requeue_after = decision.requeue_after.total_seconds() if decision.requeue_after is not None else None
         try:
             performed = await self._perform(job, decision, memory)
@@ -128,7 +131,7 @@ class Reconciler:
 
     def _decide(self, key: Key, observation: Observation) -> Decision:
         """Without a pause between looking at who runs and saying that this job does."""
-        decision = decide(replace(observation, turn=self._slots.turn(key)))
+        decision = decide(replace(observation, queue_place=self._slots.turn(key)))
         if decision.status.open is not None and observation.job.status.open is None:
             self._slots.starts(key)
         return decision
@@ -156,36 +159,42 @@ class Reconciler:
             return str(error)
         return None
 
-    async def _observe(self, key: Key, job: Job, memory: Memory, fresh: bool = False) -> Observation:
+    async def _observe(self, key: Key, job: Job, memory: Memory, live: bool = False) -> Observation:
         now = self._clock()
         observation = observe(job, self._cache.owned(key), now)
-        observation = memory.listen(
-            replace(
-                observation,
-                refusal=memory.refusal,
-                fresh=fresh,
-                written=memory.written,
-                last_live_read=memory.last_live_read,
-            )
+        observation = replace(
+            observation,
+            attempt=replace(observation.attempt, refusal=memory.refusal),
+            live=live,
+            last_status_write=memory.last_status_write,
+            last_live_read=memory.last_live_read,
         )
-        heard = observation.report is not None and bool(observation.report.status)
-        if job.status.finished or job.deleting or heard:
+        observation = memory.listen(observation)
+        if job.status.finished or job.deleting or observation.attempt.reporting:
             return observation
-        source = job.spec.graph.source
-        if source is not None and source.config_map is not None and not memory.source_found:
-            try:
-                found = await self._client.get(CONFIG_MAPS, job.namespace, source.config_map.name)
-            except ApiError as error:
-                if error.kind is not ErrorKind.FORBIDDEN:
-                    raise
-                # The pods, which mount it, will tell.
-                observation = replace(observation, refusal=read_refusal(error.message))
+        source = source_of(job.spec.graph)
+        references = source.references() if source is not None else ()
+        if references and not memory.references_found:
+            missing = []
+            for reference in references:
+                try:
+                    found = await self._client.get(BY_REFERENCE[reference.kind], job.namespace, reference.name)
+                except ApiError as error:
+                    if error.kind is not ErrorKind.FORBIDDEN:
+                        raise
+                    # The pods, which mount it, will tell.
+                    attempt = replace(observation.attempt, refusal=read_refusal(error.message))
+                    observation = replace(observation, attempt=attempt)
+                    break
+                if found is None:
+                    missing.append(reference)
             else:
-                memory.source_found = found is not None
-                observation = replace(observation, source_found=memory.source_found)
+                memory.references_found = not missing
+                observation = replace(observation, missing_references=tuple(missing))
         silent = _silent_pods(observation)
         if silent:
-            observation = replace(observation, warnings=await self._warnings(job, silent))
+            warnings = await self._warnings(job, silent)
+            observation = replace(observation, attempt=replace(observation.attempt, warnings=warnings))
         return observation
 
     async def _warnings(self, job: Job, names: list[str]) -> tuple[str, ...]:
@@ -293,10 +302,9 @@ class Reconciler:
 
 def _silent_pods(observation: Observation) -> list[str]:
     """Pods on a node whose containers have not started for a while, without a word why."""
-    runner = (observation.runner,) if observation.runner is not None else ()
     return [
         pod.name
-        for pod in (*observation.schedulers, *runner, *observation.workers)
+        for pod in observation.attempt.pods
         if pod.phase == "Pending"
         and pod.unschedulable is None
         and pod.created is not None

@@ -20,7 +20,7 @@ from daskjob.api.status import Condition
 from daskjob.api.times import from_text, to_seconds_text
 from daskjob.lifecycle.cron.observation import Child, CreateJob, CronAction, CronJob, CronObservation, DeleteJob
 from daskjob.lifecycle.cron.schedule import Schedule, ScheduleError, find_zone
-from daskjob.lifecycle.job.decision import Event
+from daskjob.lifecycle.event import Event
 
 #: More runs than this missed at a time are told of: the clock may be wrong, or the operator was away for long.
 MANY = 100

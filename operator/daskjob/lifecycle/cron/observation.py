@@ -7,7 +7,7 @@ from datetime import datetime
 
 from daskjob.api.constants import ConditionType
 from daskjob.api.cron_job import DaskCronJobSpec, DaskCronJobStatus
-from daskjob.lifecycle.job.observation import Blocker
+from daskjob.lifecycle.blocker import Blocker
 
 
 @dataclass(frozen=True)

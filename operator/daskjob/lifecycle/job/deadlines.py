@@ -2,132 +2,206 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from daskjob.api.constants import Reason
-from daskjob.api.status import Attempt
 from daskjob.api.times import from_text
-from daskjob.lifecycle.job import endings as outcome
 from daskjob.lifecycle.job import progress
+from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
 from daskjob.lifecycle.job.blockers import find_blocker
-from daskjob.lifecycle.job.endings import AttemptEnd
-from daskjob.lifecycle.job.observation import Blocker, Observation
+from daskjob.lifecycle.job.observation import Observation
 
 #: A ConfigMap that comes with the job, in the same `kubectl apply`, may come a little later.
-SOURCE_GRACE = timedelta(seconds=60)
-#: A runner that lives says something several times in so long, whatever there is to say.
-SPEAKS = timedelta(seconds=60)
-#: How long a pod may hang without a word before Kubernetes' events are asked about it.
+REFERENCE_GRACE = timedelta(seconds=60)
+#: A healthy runner reports several times in this time (at least every 15 s, `runner.cadence.LONGEST`).
+REPORTS_WITHIN = timedelta(seconds=60)
+#: How long a pod may hang without a word in its status before the operator asks for Kubernetes' events about it.
 SILENCE = timedelta(seconds=5)
 
 
+@dataclass(frozen=True)
+class Deadline:
+    """A time limit of an open attempt. `field`: of the spec, or what it limits; `sentence`: for docs/lifecycle.md;
+    `moment`: when it passes (None: it does not count now); `end`: how the attempt ends then (None: not yet)."""
+
+    field: str
+    sentence: str
+    moment: Callable[[Observation], datetime | None]
+    end: Callable[[Observation], AttemptEnd | None]
+
+
+def overdue(observation: Observation) -> tuple[str, AttemptEnd] | None:
+    """The first deadline of the open attempt that has passed, and how the attempt ends by it."""
+    for deadline in DEADLINES:
+        moment = deadline.moment(observation)
+        if moment is not None and observation.now >= moment:
+            end = deadline.end(observation)
+            if end is not None:
+                return deadline.field, end
+    return None
+
+
+def moments(observation: Observation) -> list[datetime]:
+    """The times to come at which a decision about the open attempt could be another one."""
+    found = [deadline.moment(observation) for deadline in DEADLINES]
+    if not progress.has_started(observation):
+        # Then pods that say nothing are asked about, and a reference that is missing is looked for.
+        found.append(began(observation) + SILENCE)
+        if observation.missing_references:
+            found.append(observation.now + SILENCE)
+    return [moment for moment in found if moment is not None and moment > observation.now]
+
+
+def began(observation: Observation) -> datetime:
+    """When the open attempt began."""
+    return from_text(observation.open_attempt.start_time) or observation.now
+
+
 def active_deadline(observation: Observation) -> datetime | None:
-    """The end of the time that a run may take; it runs from the first attempt on, and not while suspended."""
-    seconds, began = observation.job.spec.active_deadline_seconds, from_text(observation.job.status.start_time)
-    return began + timedelta(seconds=seconds) if seconds is not None and began is not None else None
+    """The end of the time that a run may take; it counts from the first attempt on, and not while suspended."""
+    seconds, start = observation.job.spec.active_deadline_seconds, from_text(observation.job.status.start_time)
+    return start + timedelta(seconds=seconds) if seconds is not None and start is not None else None
 
 
 def past_active_deadline(observation: Observation) -> AttemptEnd | None:
+    """The end of a job that was active for longer than it may be."""
     deadline = active_deadline(observation)
     if deadline is None or observation.now < deadline:
         return None
-    return outcome.failed(
+    return failed(
         Reason.DEADLINE_EXCEEDED,
         "the job was active for longer than spec.activeDeadlineSeconds "
         f"({observation.job.spec.active_deadline_seconds} s)",
     )
 
 
-def overdue(observation: Observation, attempt: Attempt) -> AttemptEnd | None:
-    """The end of an attempt that has had its time, or that cannot start."""
-    now, spec = observation.now, observation.job.spec
-    started = progress.has_started(observation)
-    problem = None if started else find_blocker(observation)
-    over = past_active_deadline(observation)
-    if over is not None:
-        return _explained(over, problem)
-    limit = _attempt_deadline(observation, attempt)
-    if limit is not None and now >= limit:
-        over = outcome.failed(
-            Reason.ATTEMPT_DEADLINE_EXCEEDED,
-            f"the attempt took longer than spec.attemptDeadlineSeconds ({spec.attempt_deadline_seconds} s)",
-        )
-        return _explained(over, problem)
-    if started:
-        limit = _stall_deadline(observation, attempt)
-        # Nothing is known of a runner that could not be heard: that the API server was away is no standstill.
-        silent = observation.heard is None or now >= observation.heard + SPEAKS
-        if limit is None or now < limit or silent:
-            return None
-        counts = observation.job.status.progress
-        return outcome.failed(
-            Reason.STALLED,
-            f"no count of tasks changed for spec.stallTimeoutSeconds ({spec.stall_timeout_seconds} s)"
-            + (f"; {counts.summary} are done" if counts is not None else ""),
-        )
-    if problem is not None and problem.permanent:
-        return outcome.failed(problem.reason, problem.message)
-    deadline = _startup_deadline(observation, attempt)
-    if problem is not None and problem.reason == Reason.CONFIG_MAP_NOT_FOUND:
-        deadline = min(deadline, began(observation, attempt) + SOURCE_GRACE)
-    if now < deadline:
+def _past_active_deadline(observation: Observation) -> AttemptEnd | None:
+    end = past_active_deadline(observation)
+    return _explained(observation, end) if end is not None else None
+
+
+def _attempt_deadline(observation: Observation) -> datetime | None:
+    seconds = observation.job.spec.attempt_deadline_seconds
+    return began(observation) + timedelta(seconds=seconds) if seconds is not None else None
+
+
+def _past_attempt_deadline(observation: Observation) -> AttemptEnd | None:
+    seconds = observation.job.spec.attempt_deadline_seconds
+    end = failed(
+        Reason.ATTEMPT_DEADLINE_EXCEEDED,
+        f"the attempt took longer than spec.attemptDeadlineSeconds ({seconds} s)",
+    )
+    return _explained(observation, end)
+
+
+def _explained(observation: Observation, end: AttemptEnd) -> AttemptEnd:
+    """With what kept the graph from starting, where that is where the time went."""
+    blocker = None if progress.has_started(observation) else find_blocker(observation)
+    if blocker is None or end.failure is None:
+        return end
+    message = f"{end.failure.message}; the graph never started: {blocker.message}"
+    return replace(end, failure=replace(end.failure, message=message))
+
+
+def _stall_deadline(observation: Observation) -> datetime | None:
+    """Counts from the last change of a count of tasks, or from when the graph started."""
+    seconds, status = observation.job.spec.stall_timeout_seconds, observation.job.status
+    started = from_text(progress.markers_of(status).graph_started)
+    if seconds is None or started is None or not progress.has_started(observation):
         return None
-    if problem is not None:
-        return outcome.failed(problem.reason, problem.message)
+    if progress.counts_changed(observation):
+        last = observation.now
+    else:
+        changed = from_text(status.progress.last_change if status.progress is not None else None)
+        # The start is the runner's word: the rule believes in none before the attempt, and in none to come.
+        last = max(min(started, observation.now), changed or started, began(observation))
+    return last + timedelta(seconds=seconds)
+
+
+def _stalled(observation: Observation) -> AttemptEnd | None:
+    last = observation.last_report_at
+    if last is None or observation.now >= last + REPORTS_WITHIN:
+        # The operator did not hear from the runner lately: that the API server was away is no standstill.
+        return None
+    counts = observation.job.status.progress
+    return failed(
+        Reason.STALLED,
+        f"no count of tasks changed for spec.stallTimeoutSeconds ({observation.job.spec.stall_timeout_seconds} s)"
+        + (f"; {counts.summary} are done" if counts is not None else ""),
+    )
+
+
+def _at_once(observation: Observation) -> datetime | None:
+    return None if progress.has_started(observation) else began(observation)
+
+
+def _blocked_for_good(observation: Observation) -> AttemptEnd | None:
+    blocker = find_blocker(observation)
+    return failed(blocker.reason, blocker.message) if blocker is not None and blocker.permanent else None
+
+
+def _reference_deadline(observation: Observation) -> datetime | None:
+    waits = observation.missing_references and not progress.has_started(observation)
+    return began(observation) + REFERENCE_GRACE if waits else None
+
+
+def _startup_deadline(observation: Observation) -> datetime | None:
+    if progress.has_started(observation):
+        return None
+    return began(observation) + timedelta(seconds=observation.job.spec.startup_deadline_seconds)
+
+
+def _never_started(observation: Observation) -> AttemptEnd:
+    blocker, spec = find_blocker(observation), observation.job.spec
+    if blocker is not None:
+        return failed(blocker.reason, blocker.message)
     wanted = spec.cluster.workers.min_workers
     joined = "no worker" if wanted == 1 else f"fewer than {wanted} workers (spec.cluster.workers.minWorkers)"
-    return outcome.infrastructure(
+    return infrastructure(
         Reason.STARTUP_DEADLINE_EXCEEDED,
         f"{joined} joined, or no runner started, within spec.startupDeadlineSeconds "
         f"({spec.startup_deadline_seconds} s)",
     )
 
 
-def _explained(over: AttemptEnd, problem: Blocker | None) -> AttemptEnd:
-    """With what kept the graph from starting, where that is where the time went."""
-    if problem is None or over.failure is None:
-        return over
-    message = f"{over.failure.message}; the graph never started: {problem.message}"
-    return replace(over, failure=replace(over.failure, message=message))
-
-
-def moments(observation: Observation, attempt: Attempt) -> list[datetime]:
-    """The times to come at which a decision about this attempt could be another one."""
-    found = [active_deadline(observation), _attempt_deadline(observation, attempt)]
-    if progress.has_started(observation):
-        found.append(_stall_deadline(observation, attempt))
-    else:
-        start = began(observation, attempt)
-        found += [_startup_deadline(observation, attempt), start + SILENCE]
-        if observation.source_found is False:
-            found += [start + SOURCE_GRACE, observation.now + SILENCE]
-    return [moment for moment in found if moment is not None and moment > observation.now]
-
-
-def began(observation: Observation, attempt: Attempt) -> datetime:
-    return from_text(attempt.start_time) or observation.now
-
-
-def _attempt_deadline(observation: Observation, attempt: Attempt) -> datetime | None:
-    seconds = observation.job.spec.attempt_deadline_seconds
-    return began(observation, attempt) + timedelta(seconds=seconds) if seconds is not None else None
-
-
-def _startup_deadline(observation: Observation, attempt: Attempt) -> datetime:
-    return began(observation, attempt) + timedelta(seconds=observation.job.spec.startup_deadline_seconds)
-
-
-def _stall_deadline(observation: Observation, attempt: Attempt) -> datetime | None:
-    """From the last change of a count, or from when the graph was seen to have started."""
-    seconds, status = observation.job.spec.stall_timeout_seconds, observation.job.status
-    started = from_text(status.timings.graph_started)
-    if seconds is None or started is None:
-        return None
-    if progress.counts_changed(observation, status):
-        last = observation.now
-    else:
-        changed = from_text(status.progress.last_change if status.progress is not None else None)
-        # The start is the runner's word: no reason to believe in one before the attempt, or in times to come.
-        last = max(min(started, observation.now), changed or started, began(observation, attempt))
-    return last + timedelta(seconds=seconds)
+#: In the order in which they are asked: the first that has passed ends the attempt.
+DEADLINES = (
+    Deadline(
+        "spec.activeDeadlineSeconds",
+        "The job has been active for too long, all attempts of the run together.",
+        active_deadline,
+        _past_active_deadline,
+    ),
+    Deadline(
+        "spec.attemptDeadlineSeconds",
+        "The attempt has taken too long.",
+        _attempt_deadline,
+        _past_attempt_deadline,
+    ),
+    Deadline(
+        "spec.stallTimeoutSeconds",
+        "The graph runs, the runner reports, and no count of tasks changes.",
+        _stall_deadline,
+        _stalled,
+    ),
+    Deadline(
+        "a permanent blocker",
+        "The attempt has not started, and what keeps it from starting does not pass by waiting.",
+        _at_once,
+        _blocked_for_good,
+    ),
+    Deadline(
+        "a missing reference",
+        "An object that the source needs has not come within 60 s.",
+        _reference_deadline,
+        _never_started,
+    ),
+    Deadline(
+        "spec.startupDeadlineSeconds",
+        "Too few workers joined, or no runner started.",
+        _startup_deadline,
+        _never_started,
+    ),
+)

@@ -61,7 +61,7 @@ def kept_until(observation: Observation) -> datetime | None:
     """Until when the cluster is still kept; None: it is not, or it is gone anyway."""
     job = observation.job
     ended = from_text(job.status.completion_time)
-    if ended is None or observation.cluster is None or observation.cluster.deleting:
+    if ended is None or observation.attempt.cluster is None or observation.attempt.cluster.deleting:
         return None
     until = keep_until(job.spec, job.status.failure, ended)
     return until if until is not None and observation.now < until else None

@@ -1,20 +1,26 @@
-"""What a decision may look at: one frozen snapshot of a job and all that belongs to it, the clock included."""
+"""What a decision may look at: one frozen snapshot of a job and all that belongs to it, the clock included.
+
+If a decision needs something that is not here, the observation lacks a field: decisions do no I/O.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from daskjob.api.constants import Reason
-from daskjob.api.spec import DaskJobSpec
-from daskjob.api.status import DaskJobStatus
+from daskjob.api.runner_report import RunnerReport
+from daskjob.api.spec import DEFAULT_GROUP, DaskJobSpec
+from daskjob.api.status import Attempt, DaskJobStatus
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.pods import Pod
+from daskjob.sources import Reference
 
 
 @dataclass(frozen=True)
 class Job:
+    """A DaskJob as the API server has it."""
+
     namespace: str
     name: str
     uid: str
@@ -23,11 +29,11 @@ class Job:
     deleting: bool
     spec: DaskJobSpec
     status: DaskJobStatus
-    #: What the spec asks for and cannot have (field and message), seen before anything is made of it.
+    #: What the spec asks for and cannot have (field and message), found before anything is made of it.
     spec_problem: str | None = None
-    #: Why it is left alone: another controller's, or in a phase that only a later version knows.
+    #: Why the operator leaves the job alone: it is another controller's, or in a phase of a later version.
     unmanaged: str | None = None
-    #: Of the run that the spec asks for (`api.spec.digest`).
+    #: Fingerprint of the run that the spec asks for (`api.spec.digest`).
     digest: str = ""
     #: The text of the annotation that asks for another run.
     rerun: str | None = None
@@ -60,79 +66,109 @@ class QueuePlace:
 
 
 @dataclass(frozen=True)
-class Group:
+class WorkerGroup:
     """A worker group (DaskWorkerGroup): how many workers it should have."""
 
     name: str
     uid: str
     replicas: int
-    #: Has its cluster for an owner, and goes with it.
+    #: Whether it has its cluster for an owner, and goes with it. dask-kubernetes sets the owner after the creation.
     adopted: bool = True
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One of dask-kubernetes' Deployments: one of the scheduler, one a worker."""
+    """One of dask-kubernetes' Deployments: one for the scheduler, one for each worker."""
 
     name: str
     uid: str
     component: str
-    #: Why its pods cannot be made (the message of its `ReplicaFailure` condition).
+    #: Why Kubernetes cannot create its pods (the message of its `ReplicaFailure` condition).
     refusal: str | None = None
+    #: The worker group that it belongs to, by its key in the spec.
+    group: str = DEFAULT_GROUP
 
 
 @dataclass(frozen=True)
 class Report:
-    """A DaskJobReport; `status` as the runner wrote it and `wire` read it: nothing in it is trusted."""
+    """A DaskJobReport. `content`: what the runner wrote, of which nothing is trusted; None if it wrote nothing."""
 
     name: str
     uid: str
     runner_uid: str
     cancel: bool
-    status: Mapping[str, Any] = field(default_factory=dict)
+    content: RunnerReport | None = None
 
     @property
     def sealed(self) -> bool:
-        return self.status.get("outcome") in ("Succeeded", "Failed")
+        """Whether the report has an outcome: the API server takes no further change of it."""
+        return self.content is not None and self.content.sealed
 
 
 @dataclass(frozen=True)
-class Blocker:
-    """Something that keeps a job from starting: the reason and the words of whoever refused."""
+class AttemptObservation:
+    """All that belongs to the current attempt. A new attempt begins with an empty one."""
 
-    reason: Reason
-    message: str
-    #: Waiting will not help: no need to sit out the startup deadline.
-    permanent: bool = False
+    #: Whether the attempt is recorded in this very pass: nothing was made for it before.
+    new: bool = False
+    cluster: Owned | None = None
+    #: Worker groups by their key in the spec; the only key today is `api.spec.DEFAULT_GROUP`.
+    groups: Mapping[str, WorkerGroup] = field(default_factory=dict)
+    deployments: tuple[Deployment, ...] = ()
+    #: Pods, the oldest first.
+    schedulers: tuple[Pod, ...] = ()
+    workers: tuple[Pod, ...] = ()
+    runner: Pod | None = None
+    #: The controller creates it last: where it exists, cluster and runner were made as well.
+    report: Report | None = None
+    #: What the API server refused when the operator last tried to make something for this attempt.
+    refusal: Blocker | None = None
+    #: Warnings of Kubernetes about pods that hang without saying why in their status.
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def pods(self) -> tuple[Pod, ...]:
+        """Schedulers, runner and workers, in this order."""
+        return (*self.schedulers, *((self.runner,) if self.runner is not None else ()), *self.workers)
+
+    @property
+    def runner_report(self) -> RunnerReport:
+        """What the runner reported; an empty report where it reported nothing."""
+        content = self.report.content if self.report is not None else None
+        return content if content is not None else RunnerReport()
+
+    @property
+    def reporting(self) -> bool:
+        """Whether the runner has reported anything at all."""
+        return self.report is not None and self.report.content is not None
 
 
 @dataclass(frozen=True)
 class Observation:
+    """One look at a job."""
+
     now: datetime
     job: Job
-    #: The current attempt's objects.
-    cluster: Owned | None = None
-    group: Group | None = None
-    deployments: tuple[Deployment, ...] = ()
-    schedulers: tuple[Pod, ...] = ()
-    workers: tuple[Pod, ...] = ()
-    runner: Pod | None = None
-    report: Report | None = None
-    #: Objects of earlier attempts, or of none that is known.
+    attempt: AttemptObservation = field(default_factory=AttemptObservation)
+    #: Objects of earlier attempts, or of none that the status knows.
     stale_objects: tuple[Owned, ...] = ()
-    #: Whether the source ConfigMap is there; None: not asked for, or not looked for.
-    source_found: bool | None = None
-    #: What the API refused when the operator last tried to make something for this job.
-    refusal: Blocker | None = None
-    #: Warnings of Kubernetes about pods that hang without saying why in their status.
-    warnings: tuple[str, ...] = ()
-    #: Whether it may start an attempt, as far as limits of the installation go.
-    turn: QueuePlace = QueuePlace()
-    #: Read from the API server just now, not from what the watches told.
-    fresh: bool = False
-    #: When this process last wrote this job's status (None: not yet).
-    written: datetime | None = None
-    #: When this process last asked the API server for all that belongs to the job (None: not yet).
+    #: Objects that the job's source needs, that the operator looked for and did not find.
+    missing_references: tuple[Reference, ...] = ()
+    #: Whether limits of the installation let the job start an attempt.
+    queue_place: QueuePlace = QueuePlace()
+    #: Whether all of it was read from the API server just now, and not from what the watches delivered.
+    live: bool = False
+    #: When this process last wrote this job's status; None: not yet.
+    last_status_write: datetime | None = None
+    #: When this process last asked the API server for all that belongs to the job; None: not yet.
     last_live_read: datetime | None = None
-    #: When this process last heard something new from the runner (None: not yet, but for what was said before).
-    heard: datetime | None = None
+    #: When this process last saw the runner's report change; None: not yet. A report that was there at the first look
+    #: is of unknown age.
+    last_report_at: datetime | None = None
+
+    @property
+    def open_attempt(self) -> Attempt:
+        """The attempt that runs. For rules that are asked only while one does: raises AssertionError otherwise."""
+        attempt = self.job.status.open
+        assert attempt is not None, "no attempt is open"
+        return attempt

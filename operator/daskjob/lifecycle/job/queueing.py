@@ -10,8 +10,8 @@ from enum import Enum
 from typing import TypeVar
 
 from daskjob.api.constants import Reason
-from daskjob.lifecycle.job.decide import wants_run
 from daskjob.lifecycle.job.observation import Job, QueuePlace
+from daskjob.lifecycle.job.runs import wants_run
 
 K = TypeVar("K", bound=Hashable)
 

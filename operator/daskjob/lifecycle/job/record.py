@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
 from daskjob.api.status import Attempt, DaskJobStatus, Failure, Result, Retries, Run, Timings
 from daskjob.api.times import to_seconds_text, to_text
-from daskjob.lifecycle.job.endings import AttemptEnd
+from daskjob.lifecycle.job.attempt_end import AttemptEnd
 from daskjob.lifecycle.job.observation import Job, QueuePlace
 
 #: How much is kept of what was.
@@ -44,6 +44,7 @@ def start(job: Job, now: datetime) -> DaskJobStatus:
         queue_position=None,
         progress=None,
         timings=Timings(accepted=status.timings.accepted or to_text(now)),
+        markers=None,
         spec_digest=job.digest if first else status.spec_digest,
         rerun=job.rerun if first else status.rerun,
     ).without(ConditionType.QUEUED)
@@ -188,6 +189,7 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
         result=None,
         failure=None,
         timings=Timings(accepted=to_text(now)),
+        markers=None,
         spec_digest=job.digest,
         rerun=job.rerun,
         history=(was, *status.history)[:RUNS],

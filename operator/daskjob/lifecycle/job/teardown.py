@@ -1,4 +1,4 @@
-"""What must not exist now, from what exists: on every pass, not only when an attempt ends."""
+"""What must not exist now, derived on every pass from what exists, and not only when an attempt ends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.actions import Action, Cancel, Delete
 from daskjob.lifecycle.job.observation import Observation, Owned
+from daskjob.lifecycle.pods import Pod
 
 #: How long a runner that is told to stop, or has reported, may take to end by itself (its logs stay then).
 RUNNER_GRACE = timedelta(seconds=30)
@@ -24,15 +25,14 @@ def delete_stale_objects(observation: Observation) -> list[Action]:
 def tear_down(observation: Observation, why: str, keep_cluster: bool = False) -> list[Action]:
     """What to remove once the outcome of the last attempt is recorded. The runner's pod stays, for its logs, if it
     ends. `why`: for the log; `keep_cluster`: for a person to look at."""
-    actions = [*delete_stale_objects(observation), *_delete_stray_group(observation)]
-    cluster, runner, report = observation.cluster, observation.runner, observation.report
+    actions = [*delete_stale_objects(observation), *_delete_stray_groups(observation)]
+    cluster, runner, report = observation.attempt.cluster, observation.attempt.runner, observation.attempt.report
     if cluster is not None and not cluster.deleting and not keep_cluster:
         actions.append(Delete(cluster, why))
     if runner is not None and not runner.ended and not runner.deleting:
         pod = Owned("Pod", runner.name, runner.uid, runner.attempt)
-        # A report can be ahead of the kubelet's word that its writer runs.
-        heard = report is not None and bool(report.status)
-        if not runner.started and not heard:
+        # A report can come before the kubelet's word that the container of its writer runs.
+        if not runner.started and not observation.attempt.reporting:
             actions.append(Delete(pod, f"{why} and its runner never started"))
         elif _overdue(observation):
             actions.append(Delete(pod, f"{why} and its runner has not"))
@@ -43,8 +43,8 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
 
 def remove_all(observation: Observation) -> list[Action]:
     """What to remove of a job that is being deleted itself: all that runs."""
-    actions = [*delete_stale_objects(observation), *_delete_stray_group(observation)]
-    cluster, runner = observation.cluster, observation.runner
+    actions = [*delete_stale_objects(observation), *_delete_stray_groups(observation)]
+    cluster, runner = observation.attempt.cluster, observation.attempt.runner
     if cluster is not None and not cluster.deleting:
         actions.append(Delete(cluster, "its job is being deleted"))
     if runner is not None and not runner.ended and not runner.deleting:
@@ -52,13 +52,13 @@ def remove_all(observation: Observation) -> list[Action]:
     return actions
 
 
-def _delete_stray_group(observation: Observation) -> list[Action]:
+def _delete_stray_groups(observation: Observation) -> list[Action]:
     """dask-kubernetes gives a group its owner only after it was made, and its cluster may have gone before."""
-    group = observation.group
-    if group is None or group.adopted or observation.cluster is not None:
+    if observation.attempt.cluster is not None:
         return []
-    owned = Owned("DaskWorkerGroup", group.name, group.uid, observation.job.status.attempt or 0)
-    return [Delete(owned, "its cluster is gone")]
+    attempt = observation.job.status.attempt or 0
+    strays = [group for group in observation.attempt.groups.values() if not group.adopted]
+    return [Delete(Owned("DaskWorkerGroup", each.name, each.uid, attempt), "its cluster is gone") for each in strays]
 
 
 def _overdue(observation: Observation) -> bool:
@@ -90,8 +90,7 @@ def lingers(observation: Observation) -> bool:
 
 def fenced_at(observation: Observation) -> datetime | None:
     """When the first of the pods that are to be gone will count as fenced."""
-    runner = (observation.runner,) if observation.runner is not None else ()
-    pods = (*observation.schedulers, *observation.workers, *runner, *observation.stale_objects)
+    pods: tuple[Pod | Owned, ...] = (*observation.attempt.pods, *observation.stale_objects)
     moments = [each.deletion_deadline + NODE_PATIENCE for each in pods if each.deletion_deadline is not None]
     return min((moment for moment in moments if moment > observation.now), default=None)
 
@@ -105,12 +104,13 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
     def gone(deletion_deadline: datetime | None) -> bool:
         return fenced and is_fenced(observation, deletion_deadline)
 
-    runner = observation.runner
+    attempt = observation.attempt
+    runner = attempt.runner
     return (
-        observation.cluster is None
-        and observation.group is None
-        and not observation.deployments
-        and all(gone(each.deletion_deadline) for each in (*observation.schedulers, *observation.workers))
+        attempt.cluster is None
+        and not attempt.groups
+        and not attempt.deployments
+        and all(gone(each.deletion_deadline) for each in (*attempt.schedulers, *attempt.workers))
         and all(gone(each.deletion_deadline) for each in observation.stale_objects)
         and (runner is None or runner.ended or gone(runner.deletion_deadline))
     )

@@ -1,0 +1,37 @@
+"""How an attempt ended, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from daskjob.api.constants import FailureClass
+from daskjob.api.status import Failure, Result
+
+
+@dataclass(frozen=True)
+class AttemptEnd:
+    """The end of an attempt, ready to be recorded. `failure`: None if the graph was computed; `degraded`: why the end
+    does not come from the report."""
+
+    failure: Failure | None = None
+    result: Result | None = None
+    degraded: str | None = None
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """The attempt has ended, but Kubernetes may say more about it: decide after `delay`."""
+
+    delay: timedelta
+
+
+def failed(reason: str, message: str, kind: FailureClass = FailureClass.APPLICATION, **details: Any) -> AttemptEnd:
+    """The end by a failure. `details`: further fields of `api.status.Failure`."""
+    return AttemptEnd(failure=Failure(reason=reason, failure_class=kind, message=message, **details))
+
+
+def infrastructure(reason: str, message: str) -> AttemptEnd:
+    """The end by a failure that is not the doing of the job's author."""
+    return failed(reason, message, FailureClass.INFRASTRUCTURE)

@@ -1,0 +1,142 @@
+"""Between attempts: what must be over, or come, before the next one. Rules in order, the first that applies decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from daskjob.api.constants import ConditionType, EventReason, Reason
+from daskjob.api.times import from_text
+from daskjob.lifecycle.event import Event
+from daskjob.lifecycle.job import conclusion, deadlines, record, teardown
+from daskjob.lifecycle.job.actions import Action
+from daskjob.lifecycle.job.attempt_end import failed
+from daskjob.lifecycle.job.decision import Advance, Decision
+from daskjob.lifecycle.job.observation import AttemptObservation, Observation
+from daskjob.lifecycle.job.pacing import MINOR_INTERVAL
+from daskjob.lifecycle.job.runs import with_status
+from daskjob.lifecycle.rules import first_hit
+
+#: While an attempt is removed: how soon to look again if no event tells of the end.
+REMOVAL_CHECK = timedelta(seconds=10)
+#: How soon a job that waits for its turn looks which place it has. When there is room, the first is woken at once.
+QUEUE_CHECK = timedelta(seconds=30)
+
+SUSPENDED = Event(Reason.JOB_SUSPENDED, "the job is suspended")
+RESUMED = Event(Reason.JOB_RESUMED, "the job goes on")
+
+
+def wait(observation: Observation) -> Decision | Advance:
+    """The answer of the first rule of `WAITING` that applies."""
+    hit: tuple[str, Decision | Advance] | None = first_hit(WAITING, observation)
+    assert hit is not None, "the last rule applies always"
+    name, answer = hit
+    return replace(answer, rules=(name, *answer.rules))
+
+
+def cancelled_while_waiting(observation: Observation) -> Decision | None:
+    """The job is to be cancelled: it ends."""
+    if not observation.job.spec.cancel:
+        return None
+    return conclusion.finish(observation, failed(Reason.CANCELLED, "spec.cancel was set while nothing ran"))
+
+
+def active_for_too_long(observation: Observation) -> Decision | None:
+    """`spec.activeDeadlineSeconds` has passed: the job ends."""
+    over = deadlines.past_active_deadline(observation)
+    return conclusion.finish(observation, over) if over is not None else None
+
+
+def suspended(observation: Observation) -> Decision | None:
+    """The job is to be suspended: nothing starts until `spec.suspend` is false."""
+    if not observation.job.spec.suspend:
+        return None
+    events = () if observation.job.status.is_true(ConditionType.SUSPENDED) else (SUSPENDED,)
+    rest = None if teardown.is_clean(observation) else REMOVAL_CHECK
+    status = record.suspend(observation.job, observation.now)
+    return Decision(status, _removal(observation), events, requeue_after=rest)
+
+
+def resumed(observation: Observation) -> Advance | None:
+    """The job was suspended and is to be no longer."""
+    if not observation.job.status.is_true(ConditionType.SUSPENDED):
+        return None
+    return Advance(with_status(observation, record.resume(observation.job, observation.now)), (RESUMED,))
+
+
+def earlier_attempt_not_gone(observation: Observation) -> Decision | None:
+    """Something of an earlier attempt may still act: two attempts never overlap."""
+    if teardown.is_over(observation):
+        return None
+    soonest = min([*_pauses(observation), REMOVAL_CHECK])
+    return Decision(observation.job.status, _removal(observation), requeue_after=soonest)
+
+
+def backing_off(observation: Observation) -> Decision | None:
+    """The pause after a failed attempt is not over."""
+    due = from_text(observation.job.status.next_attempt_time)
+    if due is None or observation.now >= due:
+        return None
+    return Decision(observation.job.status, _removal(observation), requeue_after=min(_pauses(observation)))
+
+
+def queued(observation: Observation) -> Decision | None:
+    """Too many jobs run: the job waits for its turn."""
+    job, now, place = observation.job, observation.now, observation.queue_place
+    if place.position <= 0:
+        return None
+    status = record.queue(job, place, now)
+    moments = [*_pauses(observation), QUEUE_CHECK]
+    new, last_write = not job.status.is_true(ConditionType.QUEUED), observation.last_status_write
+    if not new and last_write is not None and now < last_write + MINOR_INTERVAL:
+        # Places move up with every job that ends: that alone is written no more often.
+        moments.append(last_write + MINOR_INTERVAL - now)
+        status = job.status
+    events = (Event(EventReason.QUEUED, place.message),) if new else ()
+    return Decision(status, _removal(observation), events, requeue_after=min(moments))
+
+
+def absence_not_proved(observation: Observation) -> Decision | None:
+    """There were attempts, and that nothing is left of them is only what the watches say: the API server is asked."""
+    if observation.live or not observation.job.status.attempt:
+        return None
+    return Decision(observation.job.status, needs_live_read=True)
+
+
+def start(observation: Observation) -> Advance:
+    """Nothing holds the job back: the next attempt is recorded, and the same pass goes on to make it."""
+    status = record.start(observation.job, observation.now)
+    attempt = status.current
+    assert attempt is not None
+    # What was observed belongs to the attempt before.
+    after = replace(with_status(observation, status), attempt=AttemptObservation(new=True))
+    event = Event(EventReason.STARTED, f"attempt {attempt.number} started as DaskCluster {attempt.name}")
+    return Advance(after, (event,))
+
+
+WAITING: tuple[Callable[[Observation], Decision | Advance | None], ...] = (
+    cancelled_while_waiting,
+    active_for_too_long,
+    suspended,
+    resumed,
+    earlier_attempt_not_gone,
+    backing_off,
+    queued,
+    absence_not_proved,
+    start,
+)
+
+
+def _removal(observation: Observation) -> tuple[Action, ...]:
+    return tuple(teardown.tear_down(observation, "its attempt has ended"))
+
+
+def _pauses(observation: Observation) -> list[timedelta]:
+    """How long until something that the job waits for is due."""
+    due: list[datetime | None] = [
+        from_text(observation.job.status.next_attempt_time),
+        deadlines.active_deadline(observation),
+        teardown.fenced_at(observation),
+    ]
+    return [moment - observation.now for moment in due if moment is not None and moment > observation.now]

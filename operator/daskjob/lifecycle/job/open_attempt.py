@@ -1,0 +1,110 @@
+"""An attempt that runs: its end, what is missing of it, its progress, and the wish to cancel it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from daskjob.api.constants import ConditionType, Outcome, Reason
+from daskjob.api.status import DaskJobStatus, Markers
+from daskjob.api.times import from_text, to_text
+from daskjob.lifecycle.event import Event
+from daskjob.lifecycle.job import conclusion, deadlines, endings, pacing, progress, record, runs, teardown
+from daskjob.lifecycle.job.actions import Action, Cancel, CreateCluster, CreateReport, CreateRunner
+from daskjob.lifecycle.job.adaptive import scale
+from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided
+from daskjob.lifecycle.job.between_attempts import SUSPENDED
+from daskjob.lifecycle.job.decision import Advance, Decision
+from daskjob.lifecycle.job.observation import Observation
+
+
+def follow(observation: Observation) -> Decision | Advance:
+    """What to do about the open attempt."""
+    job, new = observation.job, observation.attempt.new
+    hit = endings.find_end(observation)
+    rule, end = hit if hit is not None else ("goes_on", None)
+    if isinstance(end, AttemptEnd):
+        after = conclusion.conclude(observation, end)
+        return replace(after, rules=(rule, *after.rules))
+    # The runner of a graph that is to be cancelled is told so, and the attempt ends by that, whatever else the user
+    # wants. An attempt that has ended, for a reason that is still to be found, has ended by that.
+    ends = job.spec.cancel or isinstance(end, Undecided)
+    if not new and not ends:
+        if runs.is_edited(job):
+            return replace(runs.start_anew(observation, Outcome.SUPERSEDED), rules=("edited",))
+        if job.spec.suspend:
+            status = record.suspend(job, observation.now)
+            return Advance(runs.with_status(observation, status), (SUSPENDED,), ("suspended",))
+    missing = () if ends else _missing(observation)
+    if missing and not new and not observation.live:
+        # It may all exist, and the job have ended: nothing is made twice on a watch's silence.
+        return Decision(job.status, needs_live_read=True, rules=("something_missing",))
+    return _go_on(observation, end, missing, rule)
+
+
+def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Action, ...], rule: str) -> Decision:
+    job, now = observation.job, observation.now
+    status = progress.follow(observation, job.status, observation.open_attempt)
+    moments = [moment - now for moment in deadlines.moments(observation)]
+    if end is not None:
+        moments.append(end.delay)
+    runner = observation.attempt.runner
+    deadline = runner.deletion_deadline if runner is not None else None
+    if deadline is not None and not teardown.is_fenced(observation, deadline):
+        moments.append(deadline + teardown.NODE_PATIENCE - now)
+    actions = [*teardown.delete_stale_objects(observation), *missing, *scale(observation)]
+    status, cancel = _cancel(observation, status)
+    actions += cancel
+    asked = from_text(status.markers.cancel_requested) if status.markers is not None else None
+    if asked is not None:
+        moments.append(asked + teardown.RUNNER_GRACE - now)
+    events: tuple[Event, ...] = ()
+    if pacing.is_minor(job.status, status):
+        pause = pacing.pause(observation)
+        if pause is not None:
+            moments.append(pause)
+            status = job.status
+    else:
+        events = _warnings(observation, status)
+    again = max(min(moments), timedelta(0)) if moments else None
+    return Decision(status, tuple(actions), events, requeue_after=again, rules=(rule,))
+
+
+def _cancel(observation: Observation, status: DaskJobStatus) -> tuple[DaskJobStatus, list[Action]]:
+    """Asks the runner, through its report, to cancel its graph. How long that may take counts from the first request;
+    a request that is taken back counts no more."""
+    markers = status.markers or Markers()
+    if not observation.job.spec.cancel:
+        if markers.cancel_requested is None:
+            return status, []
+        return _with_markers(status, replace(markers, cancel_requested=None)), []
+    report = observation.attempt.report
+    markers = replace(markers, cancel_requested=markers.cancel_requested or to_text(observation.now))
+    wanted = report is not None and not report.cancel
+    return _with_markers(status, markers), [Cancel(report.name)] if report is not None and wanted else []
+
+
+def _with_markers(status: DaskJobStatus, markers: Markers) -> DaskJobStatus:
+    return replace(status, markers=markers if markers != Markers() else None)
+
+
+def _missing(observation: Observation) -> tuple[Action, ...]:
+    """What the attempt still needs. The report comes last: where it exists, all else was made."""
+    attempt, number = observation.attempt, observation.open_attempt.number
+    if attempt.report is not None or observation.missing_references:
+        return ()
+    if attempt.runner is None:
+        return (CreateCluster(number), CreateRunner(number))
+    cluster = (CreateCluster(number),) if attempt.cluster is None else ()
+    # Only what is missing is made: a quota that was used up since would refuse even the name of a pod that exists.
+    return (*cluster, CreateReport(attempt.runner.uid))
+
+
+def _warnings(observation: Observation, status: DaskJobStatus) -> tuple[Event, ...]:
+    """A warning when a new reason keeps the attempt from starting."""
+    before = observation.job.status.condition(ConditionType.CLUSTER_READY)
+    after = status.condition(ConditionType.CLUSTER_READY)
+    quiet = (Reason.WAITING, Reason.WORKERS_READY)
+    if after is None or after.reason in quiet or (before is not None and before.reason == after.reason):
+        return ()
+    return (Event(after.reason, after.message[: conclusion.EVENT_MESSAGE], warning=True),)

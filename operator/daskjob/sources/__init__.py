@@ -1,0 +1,26 @@
+"""Where a job's code comes from: one file a kind of source, all behind `CodeSource`.
+
+A new kind is a field of `api.spec.Source`, the CRD's part, one file here, and one line in `source_of`.
+"""
+
+from __future__ import annotations
+
+from daskjob.api.spec import Graph
+from daskjob.sources.code_source import CodeFile, CodeSource, FindConfigMap, Reference, SourceError
+from daskjob.sources.config_map import ConfigMapCode
+from daskjob.sources.files import FilesCode
+from daskjob.sources.inline import InlineCode
+
+__all__ = ["CodeFile", "CodeSource", "FindConfigMap", "Reference", "SourceError", "source_of"]
+
+
+def source_of(graph: Graph) -> CodeSource | None:
+    """The source that a graph names; None: its code is in the image."""
+    source = graph.source
+    if source is None:
+        return None
+    if source.inline is not None:
+        return InlineCode(graph.module, source.inline)
+    if source.config_map is not None:
+        return ConfigMapCode(source.config_map.name)
+    return FilesCode(source.files or {})

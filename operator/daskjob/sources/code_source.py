@@ -1,0 +1,70 @@
+"""What every kind of source answers, for the cluster and for a local run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from daskjob.api.constants import Reason
+from daskjob.errors import DaskJobError
+
+#: Name of the volume that holds the code, in each of the job's pods.
+VOLUME = "code"
+
+FindConfigMap = Callable[[str], Mapping[str, Any] | None]
+"""Finds a ConfigMap by its name among the documents of a local run; None: there is none."""
+
+
+@dataclass(frozen=True)
+class CodeFile:
+    """A file that the manifest carries. `key`: its key in the attempt's ConfigMap; `path`: below the code's folder."""
+
+    key: str
+    path: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An object in the job's namespace that the source needs. `field`: where the spec names it, for messages;
+    `reason`: the job's reason while it is missing."""
+
+    kind: str
+    name: str
+    field: str
+    reason: Reason
+
+    def missing_in(self, namespace: str) -> str:
+        """What to tell the user of a cluster where the object does not exist."""
+        return (
+            f"{self.field}: there is no {self.kind} {self.name!r} in namespace {namespace!r}; create it, or correct "
+            "the name"
+        )
+
+
+class SourceError(DaskJobError):
+    """The code of a local run cannot be had. `reason`: that of the job's failure."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CodeSource(Protocol):
+    """One source of code. All answers are values: whoever asks does the I/O."""
+
+    def files(self) -> tuple[CodeFile, ...]:
+        """The files that the manifest carries: the operator puts them into the attempt's ConfigMap."""
+
+    def volume(self, config_map: str) -> dict[str, Any]:
+        """The pods' volume with the code. `config_map`: the name of the attempt's own ConfigMap."""
+
+    def init_containers(self) -> tuple[dict[str, Any], ...]:
+        """Containers that fetch the code into the volume before scheduler, workers and runner start."""
+
+    def references(self) -> tuple[Reference, ...]:
+        """Objects that must exist before an attempt can start."""
+
+    def fetch_locally(self, find_config_map: FindConfigMap) -> dict[str, bytes]:
+        """Content by path, for a local run. Raises SourceError."""
