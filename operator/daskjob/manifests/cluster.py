@@ -1,74 +1,62 @@
-"""The DaskCluster of an attempt, and what must be there before its pods: Service, ConfigMap (the Secret: `tls`)."""
+"""The DaskCluster of an attempt, and what must exist before its pods: Service and ConfigMap (the Secret: `tls`)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.api.status import Attempt
-from daskjob.lifecycle.job.observation import Job
+from daskjob.api.spec import DEFAULT_GROUP, Workers
+from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
-from daskjob.manifests.names import Names, labels, names_of, owned_by_cluster, owned_by_job
-from daskjob.manifests.pods import JOB_KEY, Defaults, pod_spec, template_metadata
-from daskjob.sources import source_of
+from daskjob.manifests.pods import JOB_KEY, PodPlan, pod_spec, template_metadata
 
 #: The cluster is gone within moments of its end; nothing in it is worth a goodbye.
 GRACE_SECONDS = 1
 
 
-def dask_cluster(job: Job, attempt: Attempt, defaults: Defaults) -> dict[str, Any]:
+def dask_cluster(context: AttemptContext) -> dict[str, Any]:
     """The DaskCluster. dask-kubernetes copies its labels and annotations to all that it makes of it.
 
-    Raises SpecError for a template that asks for what it may not have.
+    Its own worker group is the default one. Raises SpecError for a template that asks for what it may not have.
     """
-    workers = job.spec.cluster.workers
+    cluster, attempt = context.spec.cluster, context.attempt
+    workers = cluster.worker_groups[DEFAULT_GROUP]
     return {
         "apiVersion": c.DASK_API_VERSION,
         "kind": "DaskCluster",
-        "metadata": {
-            "name": attempt.name,
-            "namespace": job.namespace,
-            "labels": {**labels(job, attempt), c.DASK_CLUSTER_LABEL: attempt.name},
-            "ownerReferences": owned_by_job(job),
-        },
+        "metadata": context.metadata(attempt.name, labels={c.DASK_CLUSTER_LABEL: attempt.name}),
         "spec": {
             "scheduler": {
-                "metadata": template_metadata(job.spec.cluster.scheduler),
-                "spec": _scheduler(job, attempt, defaults),
+                "metadata": template_metadata(cluster.scheduler),
+                "spec": _scheduler(context),
                 "service": service_spec(attempt.name),
             },
             "worker": {
                 "replicas": workers.initial,
                 "metadata": template_metadata(workers),
-                "spec": _worker(job, attempt, defaults),
+                "spec": _worker(context, workers),
             },
         },
     }
 
 
-def scheduler_service(job: Job, attempt: Attempt, cluster_uid: str) -> dict[str, Any]:
-    """The scheduler's Service, as dask-kubernetes would make it (it keeps one that is there), but at once.
+def scheduler_service(context: AttemptContext, cluster_uid: str) -> dict[str, Any]:
+    """The scheduler's Service, as dask-kubernetes would make it (it keeps one that exists), but at once.
 
-    So that the name exists before any process asks for it: "no such name" is remembered for up to half a minute.
+    So that the name exists before any process asks for it: a resolver remembers "no such name" for up to half a minute.
     """
+    labels = {c.DASK_CLUSTER_LABEL: context.attempt.name, c.DASK_COMPONENT_LABEL: "scheduler"}
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {
-            "name": names_of(job, attempt).scheduler,
-            "namespace": job.namespace,
-            "labels": {
-                **labels(job, attempt),
-                c.DASK_CLUSTER_LABEL: attempt.name,
-                c.DASK_COMPONENT_LABEL: "scheduler",
-            },
-            "ownerReferences": owned_by_cluster(attempt.name, cluster_uid),
-        },
-        "spec": service_spec(attempt.name),
+        "metadata": context.metadata(context.names.scheduler, cluster_uid, labels=labels),
+        "spec": service_spec(context.attempt.name),
     }
 
 
 def service_spec(cluster: str) -> dict[str, Any]:
+    """The spec of a scheduler's Service. `cluster`: the DaskCluster's name."""
     return {
         "type": "ClusterIP",
         "selector": {c.DASK_CLUSTER_LABEL: cluster, c.DASK_COMPONENT_LABEL: "scheduler"},
@@ -80,19 +68,13 @@ def service_spec(cluster: str) -> dict[str, Any]:
     }
 
 
-def code_config_map(job: Job, attempt: Attempt, cluster_uid: str, job_file: str) -> dict[str, Any]:
-    """The code that the manifest carries, for all pods, and what the runner is told (`job_file`, JSON)."""
-    source = source_of(job.spec.graph)
-    files = source.files() if source is not None else ()
+def code_config_map(context: AttemptContext, cluster_uid: str, job_file: str) -> dict[str, Any]:
+    """The code that the manifest carries, for all pods, and the runner's job file (`job_file`, JSON)."""
+    files = context.source.files() if context.source is not None else ()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {
-            "name": names_of(job, attempt).code,
-            "namespace": job.namespace,
-            "labels": labels(job, attempt),
-            "ownerReferences": owned_by_cluster(attempt.name, cluster_uid),
-        },
+        "metadata": context.metadata(context.names.code, cluster_uid),
         "immutable": True,
         "data": {JOB_KEY: job_file, **{file.key: file.content for file in files}},
     }
@@ -102,62 +84,53 @@ def _command(module: str, *arguments: str) -> list[str]:
     return ["python3", "-c", LAUNCH, module, *arguments]
 
 
-def _scheduler(job: Job, attempt: Attempt, defaults: Defaults) -> dict[str, Any]:
-    dashboard = ["--dashboard"] if job.spec.cluster.dashboard else ["--no-dashboard"]
-    container = {
+def _scheduler(context: AttemptContext) -> dict[str, Any]:
+    cluster = context.spec.cluster
+    fields = {
         "command": _command(
             "distributed.cli.dask_scheduler",
             *("--protocol", "tls", "--port", str(c.SCHEDULER_PORT)),
             # The dashboard has no authentication: only a port-forward reaches it.
-            *("--dashboard-address", f"127.0.0.1:{c.DASHBOARD_PORT}", *dashboard),
+            *("--dashboard-address", f"127.0.0.1:{c.DASHBOARD_PORT}"),
+            "--dashboard" if cluster.dashboard else "--no-dashboard",
         ),
         "ports": [{"name": "tcp-comm", "containerPort": c.SCHEDULER_PORT, "protocol": "TCP"}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+    # Without it, tasks that no worker is left for would wait for ever.
+    timeout = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": f"{context.spec.startup_deadline_seconds} s"}
     return pod_spec(
-        job,
-        attempt,
-        job.spec.cluster.scheduler,
-        defaults,
-        name="scheduler",
-        path="spec.cluster.scheduler.template",
-        container=container,
-        # Without it, tasks that no worker is left for would wait for ever.
-        env={"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": f"{job.spec.startup_deadline_seconds} s"},
-        pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
+        context,
+        PodPlan(
+            cluster.scheduler,
+            "scheduler",
+            "spec.cluster.scheduler.template",
+            fields,
+            environment=timeout,
+            pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
+        ),
     )
 
 
-def _worker(job: Job, attempt: Attempt, defaults: Defaults) -> dict[str, Any]:
-    workers = job.spec.cluster.workers
-    address = Names(job.namespace, attempt.name).scheduler_address(defaults.cluster_domain)
-    container = {
+def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
+    fields = {
         "command": _command(
             "distributed.cli.dask_worker",
-            address,
+            context.names.scheduler_address(context.defaults.cluster_domain),
             # The kubelet is the nanny here; and retired workers are found by the name of their Deployment.
             *("--no-nanny", "--no-dashboard", "--name", "$(DASK_WORKER_NAME)"),
             *("--nthreads", str(workers.threads), "--local-directory", "/tmp"),
             *_memory_limit(workers.resources),
-            *("--death-timeout", str(max(60, job.spec.startup_deadline_seconds))),
+            *("--death-timeout", str(max(60, context.spec.startup_deadline_seconds))),
         ),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
-    return pod_spec(
-        job,
-        attempt,
-        workers,
-        defaults,
-        name="worker",
-        path="spec.cluster.workers.template",
-        container=container,
-        pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
-    )
+    pod = {"terminationGracePeriodSeconds": GRACE_SECONDS}
+    return pod_spec(context, PodPlan(workers, "worker", "spec.cluster.workers.template", fields, pod=pod))
 
 
-def _memory_limit(resources: Any) -> list[str]:
+def _memory_limit(resources: Mapping[str, Any]) -> list[str]:
     """The container's own memory, in Kubernetes' notation, which Dask understands. Left to itself, Dask would count
     on the node's cores: a worker with one thread of eight would use an eighth of its container."""
-    resources = resources or {}
     size = (resources.get("limits") or {}).get("memory") or (resources.get("requests") or {}).get("memory")
     return ["--memory-limit", str(size)] if size else []

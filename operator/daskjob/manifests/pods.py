@@ -7,40 +7,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daskjob.api.spec import Component
-from daskjob.api.status import Attempt
-from daskjob.lifecycle.job.observation import Job
-from daskjob.manifests.names import names_of
+from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.template import check_template, merge
-from daskjob.sources import source_of
 
 TLS_PATH = "/opt/daskjob/tls"
 CODE_PATH = "/opt/daskjob/code"
 #: Tells user code, wherever it runs, which attempt it is part of.
 ATTEMPT_VARIABLE = "DASKJOB_ATTEMPT"
-#: The key of the runner's orders in the ConfigMap that also holds the code.
+#: The key of the job file in the ConfigMap that also holds the code.
 JOB_KEY = "job.json"
-
-DEFAULT_SECURITY: Mapping[str, Any] = {
-    "runAsNonRoot": True,
-    "runAsUser": 1000,
-    "runAsGroup": 1000,
-    "fsGroup": 1000,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 
 
 @dataclass(frozen=True)
-class Defaults:
-    """What the operator's installation decides about every job's pods."""
+class PodPlan:
+    """What tells the pods of one component from the others.
 
-    image: str | None = None
-    image_pull_policy: str | None = None
-    #: Words of `daskjob.manifests.template` that templates may use.
-    allowed: Collection[str] = ()
-    security_context: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SECURITY)
-    cluster_domain: str = "cluster.local"
-    #: Whether runners get a token to write their reports with.
-    report_token: bool = True
+    `container`: name of its container; `path`: where in the manifest its template stands, for error messages; `fields`:
+    further fields of the container; `pod`: further fields of the pod's spec; `environment`: further variables.
+    """
+
+    component: Component
+    container: str
+    path: str
+    fields: Mapping[str, Any]
+    volumes: Collection[Mapping[str, Any]] = ()
+    mounts: Collection[Mapping[str, Any]] = ()
+    pod: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def dask_environment(more: Mapping[str, str]) -> list[dict[str, str]]:
@@ -56,84 +49,65 @@ def dask_environment(more: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in {**values, **more}.items()]
 
 
-def pod_spec(
-    job: Job,
-    attempt: Attempt,
-    component: Component,
-    defaults: Defaults,
-    *,
-    name: str,
-    path: str,
-    container: Mapping[str, Any],
-    volumes: Collection[Mapping[str, Any]] = (),
-    mounts: Collection[Mapping[str, Any]] = (),
-    pod: Mapping[str, Any] | None = None,
-    env: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     """The PodSpec of one component, the user's template merged over it.
 
-    `name`: of its container; `path`: where in the manifest its template stands, for error messages. Raises SpecError
-    for a template that asks for what it may not have.
+    Raises SpecError for a template that asks for what it may not have.
     """
-    check_template(component.template, path, defaults.allowed)
-    cluster, names = job.spec.cluster, names_of(job, attempt)
-    source = source_of(job.spec.graph)
-    code = source.volume(names.code) if source is not None else None
+    defaults, source = context.defaults, context.source
+    check_template(plan.component.template, plan.path, defaults.allowed)
+    cluster = context.spec.cluster
+    code = source.volume(context.names.code) if source is not None else None
     init_containers = source.init_containers() if source is not None else ()
     # Without a group of its own, a volume's files belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
+    variables = dask_environment({ATTEMPT_VARIABLE: str(context.attempt.number), **plan.environment})
     spec: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": dict(defaults.security_context),
+        **({"initContainers": list(init_containers)} if init_containers else {}),
         "containers": [
             {
-                "name": name,
+                "name": plan.container,
                 "image": cluster.image or defaults.image,
-                "env": merge_environment(
-                    dask_environment({ATTEMPT_VARIABLE: str(attempt.number), **(env or {})}), list(cluster.env)
-                ),
-                "resources": dict(component.resources),
+                # The user's variables win over ours of the same name.
+                "env": merge({"env": variables}, {"env": list(cluster.env)})["env"],
+                "resources": dict(plan.component.resources),
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": [
                     {"name": "tls", "mountPath": TLS_PATH, "readOnly": True},
                     {"name": "tmp", "mountPath": "/tmp"},
                     *([{"name": "code", "mountPath": CODE_PATH, "readOnly": True}] if code else []),
-                    *mounts,
+                    *plan.mounts,
                 ],
-                **container,
+                **plan.fields,
             }
         ],
-        **({"initContainers": list(init_containers)} if init_containers else {}),
         "volumes": [
-            {"name": "tls", "secret": {"secretName": names.tls, "defaultMode": mode}},
+            {"name": "tls", "secret": {"secretName": context.names.tls, "defaultMode": mode}},
             {"name": "tmp", "emptyDir": {}},
             *([code] if code else []),
-            *volumes,
+            *plan.volumes,
         ],
         # A lost node should be noticed within a minute, not five.
         "tolerations": [
             {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
             for key in ("not-ready", "unreachable")
         ],
-        **(pod or {}),
+        **plan.pod,
     }
     policy = cluster.image_pull_policy or defaults.image_pull_policy
     if policy:
         spec["containers"][0]["imagePullPolicy"] = policy
-    if job.spec.priority_class_name:
-        spec["priorityClassName"] = job.spec.priority_class_name
+    if context.spec.priority_class_name:
+        spec["priorityClassName"] = context.spec.priority_class_name
     if cluster.image_pull_secrets:
         spec["imagePullSecrets"] = list(cluster.image_pull_secrets)
-    return merge(spec, component.template.get("spec") or {})
+    return merge(spec, plan.component.template.get("spec") or {})
 
 
 def template_metadata(component: Component) -> dict[str, Any]:
     """Labels and annotations that the user wants on the pods."""
     metadata = component.template.get("metadata") or {}
     return {kind: dict(metadata.get(kind) or {}) for kind in ("labels", "annotations")}
-
-
-def merge_environment(ours: list[Any], users: list[Any]) -> list[Any]:
-    """The user's variables win over ours of the same name."""
-    return list(merge({"env": ours}, {"env": users})["env"])

@@ -11,11 +11,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from daskjob.api.status import Attempt
-from daskjob.lifecycle.job.observation import Job
-from daskjob.manifests.names import labels, names_of, owned_by_cluster
+from daskjob.manifests.context import AttemptContext
 
-#: Clocks differ; a certificate of the future is refused.
+#: Clocks differ, and a process refuses a certificate of the future.
 BACKDATED = timedelta(hours=1)
 VALID = timedelta(days=365)
 
@@ -42,18 +40,13 @@ def key_pair(now: datetime) -> tuple[bytes, bytes]:
     return certificate.public_bytes(serialization.Encoding.PEM), private
 
 
-def tls_secret(job: Job, attempt: Attempt, cluster_uid: str, now: datetime) -> dict[str, Any]:
-    """The Secret that scheduler, workers and runner mount. The operator can make secrets, and read none."""
+def tls_secret(context: AttemptContext, cluster_uid: str, now: datetime) -> dict[str, Any]:
+    """The Secret that scheduler, workers and runner mount. The operator may create Secrets, and read none."""
     certificate, key = (base64.b64encode(each).decode() for each in key_pair(now))
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {
-            "name": names_of(job, attempt).tls,
-            "namespace": job.namespace,
-            "labels": labels(job, attempt),
-            "ownerReferences": owned_by_cluster(attempt.name, cluster_uid),
-        },
+        "metadata": context.metadata(context.names.tls, cluster_uid),
         "type": "kubernetes.io/tls",
         "immutable": True,
         "data": {"tls.crt": certificate, "tls.key": key, "ca.crt": certificate},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-#: Seconds that fewer workers must be enough before any is retired, unless the job file says otherwise.
-COOLDOWN = 15.0
+from daskjob.wire.jobfile import AdaptiveBounds
+
 #: Seconds between questions to the scheduler.
 INTERVAL = 2.0
 
@@ -13,11 +13,11 @@ INTERVAL = 2.0
 class Scaler:
     """Up at once, down after a while, always between minimum and maximum."""
 
-    def __init__(self, minimum: int, maximum: int, cooldown: float = COOLDOWN) -> None:
-        self.minimum = minimum
-        self.maximum = maximum
-        self.cooldown = cooldown
-        self.wanted = minimum
+    def __init__(self, bounds: AdaptiveBounds) -> None:
+        self.minimum = bounds.minimum
+        self.maximum = bounds.maximum
+        self.cooldown = bounds.cooldown
+        self.wanted = bounds.minimum
         self._lower_since: Optional[float] = None
 
     def decide(self, now: float, target: int, running: int) -> tuple[int, int]:

@@ -12,8 +12,8 @@ import time
 from typing import Any, Callable, Optional
 
 from daskjob import wire
-from daskjob.runner import job as jobs
 from daskjob.runner.channel import Channel
+from daskjob.wire import jobfile
 
 #: Seconds to wait for the parent to read the result.
 HANDOVER = 30.0
@@ -37,7 +37,7 @@ class _Child:
         scheduler: Any = None
         started = ""
         try:
-            job = jobs.read()
+            job = jobfile.read()
             try:
                 from daskjob.runner.scheduler import Scheduler
             except ImportError as error:
@@ -81,12 +81,12 @@ class _Child:
         os._exit(0 if end["outcome"] == wire.SUCCEEDED else 1)
 
     def _describe(self, error: BaseException, scheduler: Any) -> dict[str, Any]:
-        if scheduler is None and not isinstance(error, jobs.InvalidJob):
+        if scheduler is None and not isinstance(error, jobfile.InvalidJob):
             import traceback
 
             traceback.print_exc()
             return _failed("InvalidJob", f"the runner itself failed: {error!r}")
-        if isinstance(error, jobs.InvalidJob):
+        if isinstance(error, jobfile.InvalidJob):
             return _failed("InvalidJob", str(error))
         from daskjob.runner import exceptions as failure
         from daskjob.runner import load
@@ -105,7 +105,7 @@ class _Child:
             end["result"] = {"type": error.type, "size": error.size}
         return end
 
-    def _connect(self, job: jobs.Job, scheduler: Any) -> Any:
+    def _connect(self, job: jobfile.JobFile, scheduler: Any) -> Any:
         """A client of user code, Dask's default from here on."""
         import dask
         import distributed
@@ -124,7 +124,7 @@ class _Child:
             return client
         self.end(_failed("SchedulerUnreachable", _unreachable(job, scheduler)))
 
-    async def _open_client(self, job: jobs.Job) -> Any:
+    async def _open_client(self, job: jobfile.JobFile) -> Any:
         """A client of the running loop, Dask's default instead of the other one."""
         import asyncio
 
@@ -174,13 +174,13 @@ def _missing_dask(error: ImportError) -> dict[str, Any]:
     return _failed("ModuleNotFound", message, type(error).__name__)
 
 
-def _unreachable(job: jobs.Job, scheduler: Any) -> str:
+def _unreachable(job: jobfile.JobFile, scheduler: Any) -> str:
     return (
         f"no connection to the scheduler at {job.scheduler} within {job.scheduler_timeout:g} s: {scheduler.last_error}"
     )
 
 
-def _no_workers(job: jobs.Job, scheduler: Any) -> str:
+def _no_workers(job: jobfile.JobFile, scheduler: Any) -> str:
     return (
         f"{scheduler.workers} of {job.min_workers} workers registered with the scheduler "
         f"within {job.scheduler_timeout:g} s"

@@ -10,7 +10,7 @@ import traceback
 from typing import Any, Iterator, Optional
 
 from daskjob import wire
-from daskjob.runner.job import InvalidJob
+from daskjob.wire.jobfile import InvalidJob
 from daskjob.runner.load import EntrypointMissing, ModuleMissing
 from daskjob.runner.scheduler import Scheduler
 

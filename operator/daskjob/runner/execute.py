@@ -10,10 +10,10 @@ from typing import Any, Callable, Coroutine, Mapping
 from dask.base import is_dask_collection
 from distributed import Client, Future
 
-from daskjob.runner.job import Job
+from daskjob.wire.jobfile import JobFile
 
 
-def execute(target: Any, job: Job, client: Client, open_client: Callable[[], Any]) -> Any:
+def execute(target: Any, job: JobFile, client: Client, open_client: Callable[[], Any]) -> Any:
     """The value of the entry point: called if it is callable, awaited, computed and gathered on the cluster.
 
     `client` is the connected client, already Dask's default. A coroutine function that asks for a client gets one of
@@ -33,12 +33,12 @@ def execute(target: Any, job: Job, client: Client, open_client: Callable[[], Any
     return asyncio.run(_with_own_client(target, job, open_client))
 
 
-async def _with_own_client(target: Any, job: Job, open_client: Callable[[], Any]) -> Any:
+async def _with_own_client(target: Any, job: JobFile, open_client: Callable[[], Any]) -> Any:
     client = await open_client()
     return await _settle(await _call(target, job, client), job, client)
 
 
-async def _await_and_settle(value: Any, job: Job, client: Client) -> Any:
+async def _await_and_settle(value: Any, job: JobFile, client: Client) -> Any:
     return await _settle(await value, job, client)
 
 
@@ -59,7 +59,7 @@ def _is_coroutine_function(target: Any) -> bool:
     return any(map(inspect.iscoroutinefunction, (plain, vars(type(plain)).get("__call__"))))
 
 
-def _wants_client(target: Any, job: Job) -> bool:
+def _wants_client(target: Any, job: JobFile) -> bool:
     try:
         parameter = inspect.signature(target).parameters.get("client")
     except (TypeError, ValueError):
@@ -68,7 +68,7 @@ def _wants_client(target: Any, job: Job) -> bool:
     return parameter is not None and parameter.kind in named and "client" not in job.kwargs
 
 
-def _call(target: Any, job: Job, client: Any) -> Any:
+def _call(target: Any, job: JobFile, client: Any) -> Any:
     args, kwargs = list(job.args), dict(job.kwargs)
     if _wants_client(target, job):
         parameters = list(inspect.signature(target).parameters.values())
@@ -82,7 +82,7 @@ def _call(target: Any, job: Job, client: Any) -> Any:
     return target(*args, **kwargs)
 
 
-async def _settle(value: Any, job: Job, client: Any) -> Any:
+async def _settle(value: Any, job: JobFile, client: Any) -> Any:
     """The value with everything in it computed and gathered; the named keys of it if the job names keys."""
     if job.keys is not None:
         return await _resolved(client.gather(_submit_graph(value, job.keys, client)))

@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import Any, Optional
 
-from daskjob.runner.job import InvalidJob
+from daskjob.wire.jobfile import InvalidJob
 
 
 class ModuleMissing(Exception):

@@ -24,7 +24,7 @@ from daskjob import wire
 from daskjob.runner import snapshot
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
-from daskjob.runner.job import Job
+from daskjob.wire.jobfile import JobFile
 from daskjob.runner.task_counts import Progress
 
 # Hardly any of it has types.
@@ -53,14 +53,14 @@ class SchedulerLost(Exception):
 class Scheduler:
     """`publish` takes parts of the report's status; `lost` is called once, with a message, in the thread of this."""
 
-    def __init__(self, job: Job, publish: Callable[[dict[str, Any]], None], lost: Callable[[str], None]) -> None:
+    def __init__(self, job: JobFile, publish: Callable[[dict[str, Any]], None], lost: Callable[[str], None]) -> None:
         self._job = job
         self._publish = publish
         self._lost = lost
         self._deadline = time.monotonic() + job.scheduler_timeout
         self._security = security.Security().get_connection_args("client")
         self._progress = Progress()
-        self._scaler = Scaler(*job.adaptive) if job.adaptive else None
+        self._scaler = Scaler(job.adaptive) if job.adaptive is not None else None
         self._loop = asyncio.new_event_loop()
         self._rpc: Any = None
         self._id = ""

@@ -207,21 +207,21 @@ def _failed(reason: str, message: str, exit_code: Optional[int] = None) -> dict[
 
 
 def _sink() -> Any:
-    from daskjob.runner import sinks as reports
+    from daskjob.runner import sinks
 
     target = os.environ.get("DASKJOB_REPORT", "kubernetes")
     if target.startswith("file:"):
-        return reports.FileSink(target[5:])
+        return sinks.FileSink(target[5:])
     if target == "none":
-        return reports.DiscardSink()
-    from daskjob.runner import job
+        return sinks.DiscardSink()
+    from daskjob.wire import jobfile
 
     try:
-        found = job.read()
-    except job.InvalidJob as error:
+        job = jobfile.read()
+    except jobfile.InvalidJob as error:
         print(f"daskjob: {error}", file=sys.stderr, flush=True)
-        return reports.UnavailableSink(str(error))
-    return reports.KubernetesSink(found.namespace, found.report)
+        return sinks.UnavailableSink(str(error))
+    return sinks.KubernetesSink(job.namespace, job.report)
 
 
 def _write_termination(end: dict[str, Any]) -> None:

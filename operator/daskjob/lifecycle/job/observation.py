@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from daskjob.api.job_ref import JobRef
 from daskjob.api.runner_report import RunnerReport
 from daskjob.api.spec import DEFAULT_GROUP, DaskJobSpec
 from daskjob.api.status import Attempt, DaskJobStatus
@@ -38,6 +39,11 @@ class Job:
     #: The text of the annotation that asks for another run.
     rerun: str | None = None
     resource_version: str = ""
+
+    @property
+    def ref(self) -> JobRef:
+        """Name and identity."""
+        return JobRef(self.namespace, self.name, self.uid)
 
 
 @dataclass(frozen=True)

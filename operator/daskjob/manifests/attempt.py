@@ -1,0 +1,45 @@
+"""All objects of an attempt, built once: what the check of a spec accepts is what is created."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
+from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
+from daskjob.manifests.tls import tls_secret
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class AttemptObjects:
+    """DaskCluster and runner pod as they are created; the rest follows from the UIDs that these get."""
+
+    context: AttemptContext
+    cluster: Manifest
+    runner: Manifest
+    program: bytes
+
+    @classmethod
+    def build(cls, context: AttemptContext, program: bytes) -> AttemptObjects:
+        """`program`: the runner's zipapp. Raises SpecError for a template that asks for what it may not have."""
+        return cls(context, dask_cluster(context), runner_pod(context, runner_config_map_name(program)), program)
+
+    def beside_cluster(self, cluster_uid: str, now: datetime) -> tuple[Manifest, ...]:
+        """What the pods mount and ask for: Service, Secret and ConfigMaps, to be created before dask-kubernetes comes
+        to create the pods. `now`: the certificate's time."""
+        context = self.context
+        return (
+            scheduler_service(context, cluster_uid),
+            tls_secret(context, cluster_uid, now),
+            code_config_map(context, cluster_uid, job_file(context).dump()),
+            runner_config_map(context.job.namespace, self.program),
+        )
+
+    def report(self, runner_uid: str) -> Manifest:
+        """The report that the runner with this UID may write."""
+        return report(self.context, runner_uid)

@@ -1,0 +1,83 @@
+"""What every object of an attempt is built from: one value, derived once and handed to each builder."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from daskjob.api import constants as c
+from daskjob.api.job_ref import JobRef
+from daskjob.api.spec import DaskJobSpec
+from daskjob.api.status import Attempt
+from daskjob.manifests.names import Names, reference
+from daskjob.sources import CodeSource, source_of
+
+DEFAULT_SECURITY: Mapping[str, Any] = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "runAsGroup": 1000,
+    "fsGroup": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the operator's installation decides about every job's pods."""
+
+    image: str | None = None
+    image_pull_policy: str | None = None
+    #: Words of `daskjob.manifests.template` that templates may use.
+    allowed: Collection[str] = ()
+    security_context: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SECURITY)
+    cluster_domain: str = "cluster.local"
+    #: Whether runners get a token to write their reports with.
+    report_token: bool = True
+
+
+@dataclass(frozen=True)
+class AttemptContext:
+    """A job's spec, one attempt of it, and what the installation adds."""
+
+    job: JobRef
+    spec: DaskJobSpec
+    attempt: Attempt
+    defaults: Defaults = field(default_factory=Defaults)
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of all objects of the attempt."""
+        return Names(self.job.namespace, self.attempt.name)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The operator's labels, which each object of the attempt carries."""
+        return {
+            c.MANAGED_BY_LABEL: c.MANAGER,
+            c.JOB_LABEL: self.job.name,
+            c.JOB_UID_LABEL: self.job.uid,
+            c.ATTEMPT_LABEL: str(self.attempt.number),
+        }
+
+    @cached_property
+    def source(self) -> CodeSource | None:
+        """Where the job's code comes from; None: it is in the image."""
+        return source_of(self.spec.graph)
+
+    def metadata(self, name: str, cluster_uid: str | None = None, **more: Any) -> dict[str, Any]:
+        """Metadata of an object, owned by the attempt's cluster where its UID is given, else by the job. `more`:
+        further fields; labels are added to the operator's."""
+        owner = (
+            reference(c.DASK_API_VERSION, "DaskCluster", self.attempt.name, cluster_uid)
+            if cluster_uid is not None
+            else reference(c.API_VERSION, "DaskJob", self.job.name, self.job.uid)
+        )
+        return {
+            "name": name,
+            "namespace": self.job.namespace,
+            **more,
+            "labels": {**self.labels, **more.get("labels", {})},
+            "ownerReferences": [owner],
+        }

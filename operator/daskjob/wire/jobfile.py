@@ -1,0 +1,158 @@
+"""The job file: what the runner is to run and where. One type, one writer, one reader.
+
+Whoever starts a runner writes it (`JobFile.dump`), the runner reads it (`read`, `parse`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+from daskjob.results.codec import RESULT_BYTES
+from daskjob.wire.report import PROTOCOL
+
+#: Where the runner finds the file, unless the variable names another path.
+PATH = "/opt/daskjob/job/job.json"
+VARIABLE = "DASKJOB_JOB_FILE"
+#: Seconds that fewer workers must be enough before an adaptive cluster retires any.
+COOLDOWN = 15.0
+
+
+class InvalidJob(Exception):
+    """The job file cannot be used; the text says which field and why."""
+
+
+@dataclass(frozen=True)
+class AdaptiveBounds:
+    """The least and most workers of an adaptive cluster; `cooldown` in seconds."""
+
+    minimum: int
+    maximum: int
+    cooldown: float = COOLDOWN
+
+    def shape(self) -> Dict[str, Any]:
+        """As the file has it; the default cooldown is left out."""
+        shape: Dict[str, Any] = {"minimum": self.minimum, "maximum": self.maximum}
+        return shape if self.cooldown == COOLDOWN else {**shape, "cooldownSeconds": self.cooldown}
+
+
+@dataclass(frozen=True)
+class JobFile:
+    """One attempt of one job. Times in seconds, sizes in bytes."""
+
+    entrypoint: str
+    #: Address of Dask's scheduler, and how long the runner tries to reach it and its workers.
+    scheduler: str
+    scheduler_timeout: float = 600.0
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    attempt: int = 1
+    #: Name of the DaskJobReport.
+    report: str = ""
+    args: List[Any] = field(default_factory=list)
+    kwargs: Dict[str, Any] = field(default_factory=dict)
+    #: Keys to compute of a raw graph; None: the entry point is none.
+    keys: Optional[List[Any]] = None
+    #: Folder of the job's code; None: the code is in the image.
+    code_path: Optional[str] = None
+    #: The graph starts when so many workers are connected.
+    min_workers: int = 1
+    #: None: the cluster's size is fixed.
+    adaptive: Optional[AdaptiveBounds] = None
+    #: The largest result that is kept in the report.
+    result_bytes: int = RESULT_BYTES
+
+    def dump(self) -> str:
+        """JSON."""
+        return json.dumps(
+            {
+                "protocol": PROTOCOL,
+                "job": {"namespace": self.namespace, "name": self.name, "uid": self.uid},
+                "attempt": self.attempt,
+                "report": self.report,
+                "graph": {
+                    "entrypoint": self.entrypoint,
+                    "args": self.args,
+                    "kwargs": self.kwargs,
+                    "keys": self.keys,
+                },
+                "scheduler": {"address": self.scheduler, "timeoutSeconds": self.scheduler_timeout},
+                "codePath": self.code_path,
+                "minWorkers": self.min_workers,
+                "adaptive": self.adaptive.shape() if self.adaptive is not None else None,
+                "limits": {"resultBytes": self.result_bytes},
+            }
+        )
+
+
+def read() -> JobFile:
+    """The job of the file that DASKJOB_JOB_FILE names. Raises InvalidJob."""
+    path = os.environ.get(VARIABLE, PATH)
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidJob(f"the job file {path}: {error}") from None
+    return parse(data)
+
+
+def parse(data: Any) -> JobFile:
+    """The job of the parsed file. Raises InvalidJob naming the field."""
+    protocol = _get(data, "protocol", int)
+    if protocol != PROTOCOL:
+        raise InvalidJob(f"protocol: this runner speaks {PROTOCOL}, not {protocol}")
+    job = _get(data, "job", dict)
+    graph = _get(data, "graph", dict)
+    scheduler = _get(data, "scheduler", dict)
+    limits = _get(data, "limits", dict, {})
+    adaptive = _get(data, "adaptive", dict, None)
+    default = {each.name: each.default for each in dataclasses.fields(JobFile)}
+    return JobFile(
+        entrypoint=_get(graph, "entrypoint", str, where="graph."),
+        scheduler=_get(scheduler, "address", str, where="scheduler."),
+        scheduler_timeout=float(
+            _get(scheduler, "timeoutSeconds", (int, float), default["scheduler_timeout"], "scheduler.")
+        ),
+        namespace=_get(job, "namespace", str, default["namespace"], "job."),
+        name=_get(job, "name", str, default["name"], "job."),
+        uid=_get(job, "uid", str, default["uid"], "job."),
+        attempt=_get(data, "attempt", int, default["attempt"]),
+        report=_get(data, "report", str, default["report"]),
+        args=_get(graph, "args", list, [], "graph."),
+        kwargs=_get(graph, "kwargs", dict, {}, "graph."),
+        keys=_get(graph, "keys", list, None, "graph."),
+        code_path=_get(data, "codePath", str, None),
+        min_workers=_get(data, "minWorkers", int, default["min_workers"]),
+        adaptive=None if adaptive is None else _bounds(adaptive),
+        result_bytes=_get(limits, "resultBytes", int, default["result_bytes"], "limits."),
+    )
+
+
+def _bounds(data: Dict[str, Any]) -> AdaptiveBounds:
+    minimum = _get(data, "minimum", int, 0, "adaptive.")
+    maximum = _get(data, "maximum", int, where="adaptive.")
+    if not 0 <= minimum <= maximum:
+        raise InvalidJob(f"adaptive: minimum {minimum} and maximum {maximum} leave no size")
+    return AdaptiveBounds(
+        minimum, maximum, float(_get(data, "cooldownSeconds", (int, float), COOLDOWN, "adaptive."))
+    )
+
+
+_REQUIRED: Any = object()
+
+
+def _get(data: Any, name: str, kind: Any, default: Any = _REQUIRED, where: str = "") -> Any:
+    if not isinstance(data, dict):
+        raise InvalidJob(f"{where or 'the job file'}: an object was expected, not {type(data).__name__}")
+    value = data.get(name)
+    if value is None:
+        if default is _REQUIRED:
+            raise InvalidJob(f"{where}{name}: missing")
+        return default
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InvalidJob(f"{where}{name}: {json.dumps(value)[:80]} is not a {getattr(kind, '__name__', 'number')}")
+    return value
