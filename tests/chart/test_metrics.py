@@ -7,7 +7,10 @@ from typing import Any
 
 from daskjob.controller import metrics
 from daskjob.controller.cache import Cache
-from daskjob.controller.gauges import JobCollector
+from daskjob.controller.gauges import WorkCollector
+from daskjob.controllers.job.job_gauges import JobCollector
+from daskjob.controllers.job.watched import job_of
+from daskjob.kube.resources import DASK_JOBS
 
 from .conftest import NAMESPACE, Rendering
 
@@ -79,7 +82,8 @@ def test_monitors(render) -> None:
 
 def known_series() -> set[str]:
     """Names of all series, as Prometheus has them."""
-    families: list[Any] = [*metrics.REGISTRY.collect(), *JobCollector(Cache(), []).collect()]
+    lookups = (JobCollector(Cache(DASK_JOBS, job_of)), WorkCollector([]))
+    families: list[Any] = [*metrics.REGISTRY.collect(), *(each for one in lookups for each in one.collect())]
     counters = {f"{family.name}_total" for family in families if family.type == "counter"}
     return counters | {family.name for family in families}
 

@@ -127,7 +127,7 @@ def test_runners_have_no_right_without_a_policy(render) -> None:
     rendering = render({"reportPolicy": {"enabled": False}})
     assert "daskjob-operator-runner" not in rendering.names("ClusterRole") | rendering.names("ClusterRoleBinding")
     assert "daskjob-operator-policy-reader" not in rendering.names("ClusterRole")
-    assert rendering.env("daskjob-operator")["DASKJOB_POLICY_NAME"] == ""
+    assert rendering.env("daskjob-operator")["DASKJOB_POLICY_NAME"] == "none"
 
 
 def test_leadership_is_one_named_lease_in_the_own_namespace(default: Rendering) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daskjob.kube.api_error import ApiError
+from daskjob.errors import ApiError
 from daskjob.kube.client import Body
 from daskjob.kube.resources import Resource
 

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from kubernetes.aio import client as kubernetes_client
 
+from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube import client as module
-from daskjob.kube.api_error import ApiError, ErrorKind
 from daskjob.kube.client import KubeClient
 from daskjob.kube.resources import CONFIG_MAPS, DASK_JOBS, PODS, POLICIES
 
@@ -100,7 +100,7 @@ def test_paths(path: str, expected: str) -> None:
 
 async def test_get(client: KubeClient, server: Server) -> None:
     server.answers = [POD, refusal(404, "NotFound", 'pods "p" not found')]
-    assert await client.get(PODS, "team", "p") == POD
+    assert await client.get(PODS, "team", "p") == {**POD, "kind": "Pod", "apiVersion": "v1"}
     assert await client.get(PODS, "team", "p") is None
     seen = server.requests[0]
     assert (seen["method"], seen["path"]) == ("GET", "/api/v1/namespaces/team/pods/p")
@@ -163,7 +163,7 @@ async def test_a_conflict_that_says_nothing_of_the_object_is_no_end(client: Kube
 async def test_a_read_is_repeated(client: KubeClient, server: Server) -> None:
     """A look at a job takes a dozen of them; each that fails would make all of it in vain."""
     server.answers = [refusal(503, "ServiceUnavailable", "busy"), "cut", POD]
-    assert await client.get(PODS, "team", "p") == POD
+    assert await client.get(PODS, "team", "p") == {**POD, "kind": "Pod", "apiVersion": "v1"}
     assert len(server.requests) == 3
 
 
@@ -224,7 +224,7 @@ async def test_a_read_that_is_not_answered_is_repeated(
 ) -> None:
     monkeypatch.setattr(module, "READ_TIMEOUT", 0.3)
     server.answers = ["hang", POD]
-    assert await client.get(PODS, "team", "p") == POD
+    assert await client.get(PODS, "team", "p") == {**POD, "kind": "Pod", "apiVersion": "v1"}
 
 
 async def test_nobody_there() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
-from daskjob.controller.cache import Cache
-from daskjob.controller.work_queue import WorkQueue
-from daskjob.controllers.cron.reconcile import CronReconciler, cron_cache, cron_of, crons_served, resync_crons
-from daskjob.controllers.job.execute import NameConflictError
-from daskjob.kube.api_error import ApiError, ErrorKind, classify
+from daskjob.controller.controller import Controller
+from daskjob.controller.resync import is_served, resync
+from daskjob.controllers.cron.kind import CronKind, cron_of
+from daskjob.errors import ApiError, ErrorKind, NameConflictError
 from daskjob.kube.client import Body
+from daskjob.kube.refusal import classify
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 
 from ..lifecycle.model import NAMESPACE, Server
@@ -30,18 +30,23 @@ TEMPLATE = {
 
 class Setting:
     def __init__(self, **spec: Any) -> None:
-        self.server, self.cache = Server(), cron_cache()
+        self.server = Server()
         self.client: Any = RefusingClient(self.server, "2026-05-20T10:00:30Z")
         self.now = datetime(2026, 5, 20, 10, 20, 1, tzinfo=UTC)
-        self.reconciler = CronReconciler(self.client, self.cache, lambda: self.now)
+        self.begin()
         spec = {"schedule": "*/10 * * * *", "jobTemplate": TEMPLATE, **spec}
         body = {"metadata": {"name": NAME}, "spec": spec}
         self.cron = self.server.create(DASK_CRON_JOBS.kind, body, "2026-05-20T10:00:30Z")
         self.cache.put(self.cron)
 
+    def begin(self) -> None:
+        """A process that knows nothing."""
+        self.controller = Controller(CronKind(self.client, lambda: self.now))
+        self.cache = self.controller.kind.cache
+
     async def look(self) -> float | None:
         self.client.requests.clear()
-        return await self.reconciler.reconcile(KEY)
+        return await self.controller.reconcile(KEY)
 
     async def settle(self) -> None:
         for _ in range(3):
@@ -225,9 +230,8 @@ async def test_an_ended_job_that_was_made_to_run_anew_is_not_deleted() -> None:
 
 async def test_an_active_job_that_the_watch_does_not_tell_of_is_asked_for(setting: Setting) -> None:
     await setting.settle()
-    setting.cache = cron_cache()
+    setting.begin()
     setting.cache.put({**(setting.server.find(DASK_CRON_JOBS.kind, NAME) or {}), "kind": DASK_CRON_JOBS.kind})
-    setting.reconciler = CronReconciler(setting.client, setting.cache, lambda: setting.now)
     await setting.look()
     assert setting.client.requests == [("get", "DaskJob")]
     assert setting.status()["active"][0]["name"] == DUE
@@ -276,20 +280,19 @@ def test_whose_an_object_is() -> None:
 async def test_a_resync_finds_what_watches_missed(setting: Setting) -> None:
     """A job that came, one that went, and a cron job that went."""
     await setting.settle()
-    jobs, crons, queue = Cache(), setting.cache, WorkQueue()
+    crons = setting.cache
     gone = {**setting.job(), "metadata": {**setting.job()["metadata"], "name": "gone", "uid": "gone"}}
     crons.put(gone)
     crons.put({**setting.cron, "metadata": {**setting.cron["metadata"], "name": "old", "uid": "old"}})
-    jobs.put(setting.job())
-    await resync_crons(setting.client, jobs, crons, queue, ())
+    await resync(setting.client, (setting.controller,), ())
     assert [each["metadata"]["name"] for each in crons.owned(KEY)] == [DUE]
-    assert crons.jobs() == [KEY]
-    assert queue.depth == 1
+    assert crons.root_keys() == [KEY]
+    assert setting.controller.queue.depth == 1
 
 
 async def test_without_the_definition_jobs_go_on(setting: Setting) -> None:
-    assert await crons_served(setting.client, ())
+    assert await is_served(setting.client, setting.controller.kind, ())
     setting.client.refusals["list", "DaskCronJob"] = classify(503, "later")
-    assert await crons_served(setting.client, ("team",)), "it may be there"
+    assert await is_served(setting.client, setting.controller.kind, ("team",)), "it may be there"
     setting.client.refusals["list", "DaskCronJob"] = classify(404, "404 page not found")
-    assert not await crons_served(setting.client, ())
+    assert not await is_served(setting.client, setting.controller.kind, ())

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from daskjob.kube.api_error import ErrorKind, classify
+from daskjob.errors import ErrorKind
+from daskjob.kube.refusal import classify
 
 
 def status(code: int, reason: str, message: str, **details: Any) -> str:

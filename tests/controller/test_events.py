@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime
 
 from daskjob.controller.events import event_body
+from daskjob.controllers.job.kind import JobKind
+from daskjob.kube.client import Body
+from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.event import Event
+from daskjob.lifecycle.job.observation import Job
+from daskjob.manifests.context import Defaults
 
 from ..lifecycle.builders import NOW, a_job
 
 JOB = a_job().accepted().observe().job
+KIND = JobKind(None, lambda: NOW, b"", Defaults())  # type: ignore[arg-type]
 EVENT = Event("ImagePullFailed", "no such image", warning=True)
 
 
+def body_of(job: Job, event: Event, now: datetime) -> Body:
+    return event_body(DASK_JOBS, job.namespace, job.name, job.uid, KIND.event_key(job, event), event, now)
+
+
 def test_an_event_has_all_that_the_api_server_and_kubectl_ask_for() -> None:
-    body = event_body(JOB, EVENT, NOW)
+    body = body_of(JOB, EVENT, NOW)
     assert (body["type"], body["reason"], body["message"]) == ("Warning", "ImagePullFailed", "no such image")
     assert body["involvedObject"] == {
         "apiVersion": "daskjob.io/v1alpha1",
@@ -28,20 +39,20 @@ def test_an_event_has_all_that_the_api_server_and_kubectl_ask_for() -> None:
     assert body["firstTimestamp"] == body["lastTimestamp"] == "2026-03-01T12:00:00Z"
     for field in ("reportingComponent", "reportingInstance", "action"):
         assert 0 < len(body[field]) <= 128, f"an event with an eventTime needs {field}"
-    assert event_body(JOB, replace(EVENT, warning=False), NOW)["type"] == "Normal"
+    assert body_of(JOB, replace(EVENT, warning=False), NOW)["type"] == "Normal"
 
 
 def test_telling_it_twice_leaves_one() -> None:
-    name = event_body(JOB, EVENT, NOW)["metadata"]["name"]
+    name = body_of(JOB, EVENT, NOW)["metadata"]["name"]
     assert re.fullmatch(r"sum\.[0-9a-f]{16}", name)
-    assert event_body(JOB, EVENT, NOW.replace(hour=23))["metadata"]["name"] == name
+    assert body_of(JOB, EVENT, NOW.replace(hour=23))["metadata"]["name"] == name
     others = [
-        event_body(JOB, replace(EVENT, message="another"), NOW),
-        event_body(JOB, replace(EVENT, reason="Other"), NOW),
-        event_body(replace(JOB, uid="other"), EVENT, NOW),
+        body_of(JOB, replace(EVENT, message="another"), NOW),
+        body_of(JOB, replace(EVENT, reason="Other"), NOW),
+        body_of(replace(JOB, uid="other"), EVENT, NOW),
     ]
     assert name not in {each["metadata"]["name"] for each in others}
 
 
 def test_words_that_are_no_text_can_be_told() -> None:
-    event_body(JOB, replace(EVENT, message="\ud800"), NOW)
+    body_of(JOB, replace(EVENT, message="\ud800"), NOW)

@@ -15,11 +15,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from daskjob.api.constants import Phase
 from daskjob.controller import metrics
 from daskjob.controller.cache import Cache, Key
-from daskjob.controller.gauges import JobCollector
+from daskjob.controller.gauges import WorkCollector
 from daskjob.controller.work_queue import WorkQueue
-from daskjob.errors import SpecError
-from daskjob.kube.api_error import ApiError, ErrorKind
-from daskjob.kube.resources import CLUSTERS, PODS
+from daskjob.controllers.job import job_metrics
+from daskjob.controllers.job.job_gauges import JobCollector
+from daskjob.controllers.job.watched import job_of
+from daskjob.errors import ApiError, ErrorKind, SpecError
+from daskjob.kube.resources import CLUSTERS, DASK_JOBS, PODS
 from daskjob.probes.watch_health import Answer
 
 from .clock import run
@@ -76,7 +78,7 @@ def test_the_work_queue(increase: Increase) -> None:
     async def test() -> None:
         queue = WorkQueue("mine")
         registry = CollectorRegistry()
-        registry.register(JobCollector(Cache(), [queue]))
+        registry.register(WorkCollector([queue]))
 
         def now(name: str) -> float | None:
             return registry.get_sample_value(f"daskjob_workqueue_{name}", {"name": "mine"})
@@ -110,7 +112,7 @@ def a_body(namespace: str, name: str, phase: str | None, **spec: Any) -> dict[st
 
 
 def test_jobs_that_there_are() -> None:
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     bodies = [
         a_body("a", "1", "Running"),
         a_body("a", "2", "Running"),
@@ -122,7 +124,7 @@ def test_jobs_that_there_are() -> None:
     for body in bodies:
         cache.put(body)
     registry = CollectorRegistry()
-    registry.register(JobCollector(cache, []))
+    registry.register(JobCollector(cache))
 
     def jobs(namespace: str, phase: str) -> float | None:
         return registry.get_sample_value("daskjob_jobs", {"namespace": namespace, "phase": phase})
@@ -140,17 +142,19 @@ def test_jobs_that_there_are() -> None:
 def exposed() -> Iterator[str]:
     """All there is, with something in every family."""
     done = ended(replace(started(), timings=TIMES))
-    metrics.recorded("team", NEW, done)
+    job_metrics.recorded("team", NEW, done)
     metrics.watch_request(Answer("watch", PODS.path(None), 200, 0.1))
     metrics.WATCH_EVENTS.labels("pods").inc()
     with metrics.reconciling("daskjob"):
         pass
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     cache.put(a_body("team", "sum", "Running"))
-    lookup = JobCollector(cache, [])
-    metrics.REGISTRY.register(lookup)
+    lookups = (JobCollector(cache), WorkCollector([]))
+    for lookup in lookups:
+        metrics.REGISTRY.register(lookup)
     yield generate_latest(metrics.REGISTRY).decode()
-    metrics.REGISTRY.unregister(lookup)
+    for lookup in lookups:
+        metrics.REGISTRY.unregister(lookup)
 
 
 def test_prometheus_can_read_it_and_would_not_complain(exposed: str) -> None:

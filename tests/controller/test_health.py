@@ -7,19 +7,22 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import kopf
 import pytest
 
-from daskjob.controller.cache import Cache, Key
-from daskjob.controller.gauges import JobCollector
-from daskjob.controller.health import Health, Limits, answer
+from daskjob.controller.cache import Key
+from daskjob.controller.controller import Controller
+from daskjob.controller.health import Health, LivenessLimits, answer
 from daskjob.controller.watch import Backoffs, make_registry, make_settings
 from daskjob.controller.work_queue import WorkQueue
+from daskjob.controllers.job.kind import JobKind
+from daskjob.controllers.job.watched import WATCHED
 from daskjob.kube.lease import LeaseLock
-from daskjob.kube.resources import WATCHED
+from daskjob.manifests.context import Defaults
 from daskjob.probes.heartbeat import Heartbeat
 from daskjob.probes.watch_health import Watches
 
@@ -29,7 +32,7 @@ from .test_queue import in_jumping_time, working
 
 #: Stands for the three minutes of the default limit; kopf's times are as much shorter.
 SILENCE = 1.0
-LIMITS = Limits(watch=SILENCE)
+LIMITS = LivenessLimits(watch=SILENCE)
 PODS = "/api/v1/pods"
 JOB = ("team", "sum")
 
@@ -64,20 +67,21 @@ class Process:
         await listening(self.port)
 
     async def run(self) -> None:
-        settings = make_settings()
+        settings = make_settings([])
         settings.watching.inactivity_timeout = SILENCE / 3
         settings.networking.error_backoffs = [SILENCE / 6] * 1000
         # It would end the tests.
         settings.process.ultimate_exiting_timeout = None
-        watches, cache, queue = Watches(clock=self.clock), Cache(), WorkQueue()
+        watches = Watches(clock=self.clock)
         client: Any = None
+        controller = Controller(JobKind(client, lambda: datetime(2026, 3, 1, tzinfo=UTC), b"", Defaults()))
         lock = LeaseLock(client, "ops", "lease", "me")
         lock.holder = "other"
-        health = Health(watches, lock, [queue], LIMITS)
-        registry = make_registry(cache, queue, watches, ())
+        health = Health(watches, lock, [controller.queue], LIMITS)
+        registry = make_registry([controller], watches, ())
         tasks = [
             asyncio.ensure_future(self.clock.run()),
-            asyncio.ensure_future(answer(health, JobCollector(cache, [queue]), self.port, 0)),
+            asyncio.ensure_future(answer(health, [], self.port, 0)),
         ]
         await kopf.operator(registry=registry, settings=settings, clusterwide=True, stop_flag=self.stopped)
         for task in tasks:
@@ -238,7 +242,7 @@ async def test_refused_credentials_are_not_tried_again_at_once(monkeypatch: pyte
 def test_tries_never_end() -> None:
     pauses = [pause for pause, _ in zip(Backoffs(), range(10_000), strict=False)]
     assert len(pauses) == 10_000
-    assert max(pauses) + make_settings().networking.request_timeout < Limits().watch / 2
+    assert max(pauses) + make_settings([]).networking.request_timeout < LivenessLimits().watch / 2
 
 
 class Time:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
-from daskjob.controller.cache import Cache
-from daskjob.controllers.job.execute import Executor, NameConflictError
-from daskjob.controllers.job.reconcile import Memory, Reconciler
-from daskjob.kube.api_error import ApiError, ErrorKind, classify
-from daskjob.kube.resources import BY_KIND, DASK_JOBS, EVENTS, PODS
-from daskjob.manifests.pods import Defaults
+from daskjob.controller.controller import Controller
+from daskjob.controllers.job.kind import JobKind, JobMemory
+from daskjob.controllers.job.watched import BY_KIND
+from daskjob.errors import ApiError, ErrorKind, NameConflictError
+from daskjob.kube.refusal import classify
+from daskjob.kube.resources import DASK_JOBS, EVENTS, PODS
+from daskjob.manifests.context import Defaults
 
 from ..lifecycle import builders
 from ..lifecycle.model import NAMESPACE, Server
@@ -26,17 +27,22 @@ KEY = (NAMESPACE, "sum")
 
 class Setting:
     def __init__(self, spec: dict[str, Any] | None = None, defaults: Defaults | None = None) -> None:
-        self.server, self.cache = Server(), Cache()
+        self.server = Server()
         self.client: Any = RefusingClient(self.server, "2026-03-01T12:00:00Z")
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-        performer = Executor(self.client, self.cache, defaults or Defaults(image="localhost/i"), b"program")
-        self.reconciler = Reconciler(self.client, self.cache, performer, lambda: self.now)
+        self.controller = self.another(defaults)
+        self.cache = self.controller.kind.cache
         spec = spec or {"graph": {"entrypoint": "m:f"}}
         self.job = self.server.create("DaskJob", a_job(spec), "2026-03-01T11:59:59Z")
         self.cache.put(self.job)
 
+    def another(self, defaults: Defaults | None = None) -> Controller[Any, Any, Any, Any]:
+        """A controller of jobs whose cache is empty."""
+        defaults = defaults or Defaults(image="localhost/i")
+        return Controller(JobKind(self.client, lambda: self.now, b"program", defaults))
+
     async def look(self) -> float | None:
-        return await self.reconciler.reconcile(KEY)
+        return await self.controller.reconcile(KEY)
 
     def status(self) -> dict[str, Any]:
         job = self.server.find("DaskJob", "sum")
@@ -228,17 +234,17 @@ async def test_the_janitor_asks_before_it_deletes(setting: Setting) -> None:
     """The store may know an older job of the name: what belongs to the one that is there stays."""
     await setting.look()
     old = {**setting.job, "metadata": {**setting.job["metadata"], "uid": "older"}}
-    stale = Cache()
+    late = setting.another()
+    stale = late.kind.cache
     stale.put(old)
     for kind in BY_KIND:
         for body in setting.server.all(kind):
             if kind != DASK_JOBS.kind:
                 stale.put(body)
-    performer = Executor(setting.client, stale, Defaults(image="localhost/i"), b"program")
     setting.now += timedelta(minutes=5)
     before = set(setting.server.objects)
     with pytest.raises(ApiError) as caught:
-        await Reconciler(setting.client, stale, performer, lambda: setting.now).reconcile(KEY)
+        await late.reconcile(KEY)
     assert caught.value.kind is ErrorKind.CONFLICT
     assert before <= set(setting.server.objects)
 
@@ -256,11 +262,11 @@ async def test_the_janitor_removes_what_a_deleted_job_left(setting: Setting) -> 
 
 
 def test_what_a_runner_said_before_the_first_look_is_of_unknown_age() -> None:
-    memory, scene = Memory(builders.UID), builders.a_job().started()
-    assert memory.listen(scene.observe()).last_report_at is None
-    assert memory.listen(scene.observe()).last_report_at is None, "nothing new"
-    assert memory.listen(scene.says(seq=4).observe()).last_report_at == builders.NOW
+    memory, scene = JobMemory(), builders.a_job().started()
+    assert memory.with_report_age(scene.observe()).last_report_at is None
+    assert memory.with_report_age(scene.observe()).last_report_at is None, "nothing new"
+    assert memory.with_report_age(scene.says(seq=4).observe()).last_report_at == builders.NOW
     later = builders.NOW + timedelta(seconds=9)
-    assert memory.listen(replace(scene.says(seq=4).observe(), now=later)).last_report_at == builders.NOW
-    assert memory.listen(replace(scene.says(seq=5).observe(), now=later)).last_report_at == later
-    assert memory.listen(scene.sees(report=None).observe()).last_report_at == later
+    assert memory.with_report_age(replace(scene.says(seq=4).observe(), now=later)).last_report_at == builders.NOW
+    assert memory.with_report_age(replace(scene.says(seq=5).observe(), now=later)).last_report_at == later
+    assert memory.with_report_age(scene.sees(report=None).observe()).last_report_at == later

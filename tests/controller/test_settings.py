@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from daskjob.lifecycle.job.queueing import Limits
-from daskjob.manifests.pods import DEFAULT_SECURITY
+from daskjob.lifecycle.job.queueing import RunLimits
+from daskjob.manifests.context import DEFAULT_SECURITY
 from daskjob.operator.settings import Settings, read_settings
 
 
@@ -14,7 +14,7 @@ def test_every_setting_has_a_default_and_pod_security_is_on() -> None:
     assert settings == Settings(pod_name=settings.pod_name)
     assert settings.defaults.security_context == DEFAULT_SECURITY
     assert settings.defaults.allowed == ()
-    assert settings.namespaces == ()
+    assert settings.process.namespaces == ()
 
 
 def test_all_of_them() -> None:
@@ -38,11 +38,11 @@ def test_all_of_them() -> None:
             "DASKJOB_CLUSTER_DOMAIN": "example.internal",
         }
     )
-    assert settings.namespaces == ("a", "b", "c")
+    assert settings.process.namespaces == ("a", "b", "c")
     assert (settings.operator_namespace, settings.lease_name, settings.pod_name) == ("ops", "lease", "me")
-    assert (settings.health_port, settings.metrics_port, settings.concurrency) == (0, 0, 3)
-    assert (settings.log_format, settings.log_level) == ("json", "DEBUG")
-    assert settings.limits == Limits(20, 5)
+    assert (settings.process.health_port, settings.metrics_port, settings.concurrency) == (0, 0, 3)
+    assert (settings.process.log_format, settings.process.log_level) == ("json", "DEBUG")
+    assert settings.limits == RunLimits(20, 5)
     defaults = settings.defaults
     assert (defaults.image, defaults.image_pull_policy) == ("localhost/dask:test", "Never")
     assert defaults.allowed == ("hostPath", "privileged")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from daskjob.api.status import Attempt
 from daskjob.controller.cache import Cache, Key
 from daskjob.controllers.job import slots as module
 from daskjob.controllers.job.slots import Slots
+from daskjob.controllers.job.watched import job_of
+from daskjob.kube.resources import DASK_JOBS
+from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import QueuePlace
-from daskjob.lifecycle.job.queueing import Limits
+from daskjob.lifecycle.job.queueing import RunLimits
+from daskjob.lifecycle.job.reading import observe, read_job
 
 from ..lifecycle.builders import NOW
 
@@ -22,9 +28,9 @@ class Jobs:
     """Jobs of one namespace, made in the order of their names, and a queue with room for so many."""
 
     def __init__(self, total: int = 1) -> None:
-        self.cache = Cache()
+        self.cache = Cache(DASK_JOBS, job_of)
         self.woken: list[str] = []
-        self.slots = Slots(self.cache, Limits(total), lambda: NOW, lambda key: self.woken.append(key[1]))
+        self.slots = Slots(self.cache, RunLimits(total), lambda: NOW, lambda key: self.woken.append(key[1]))
         self.version = 0
 
     def put(self, name: str, status: dict[str, Any] | None = None, uid: str = "", **spec: Any) -> dict[str, Any]:
@@ -45,20 +51,29 @@ class Jobs:
         return body
 
     def place(self, name: str) -> int:
-        return self.slots.turn(("team", name)).position
+        return self.slots.place(("team", name)).position
 
     def settled(self, name: str) -> list[str]:
         """Who is woken at the end of a pass."""
         self.woken.clear()
-        self.slots.settled(("team", name))
+        with self.slots.passing(("team", name)):
+            pass
         return self.woken
+
+    def starts(self, name: str) -> None:
+        """A pass decides that the job starts, and begins to write that."""
+        body = self.cache.root(("team", name))
+        assert body is not None
+        observation = observe(read_job(body, NOW), (), NOW)
+        started = replace(observation.job.status, attempt=1, attempts=(Attempt(1, "a"),))
+        self.slots.decide(("team", name), observation, lambda _: Decision(started))
 
 
 def test_without_limits_nobody_waits_and_nobody_is_woken() -> None:
     jobs = Jobs(0)
     jobs.put("a", OPEN)
     jobs.put("b")
-    assert jobs.slots.turn(("team", "b")) == QueuePlace()
+    assert jobs.slots.place(("team", "b")) == QueuePlace()
     jobs.put("a", DONE)
     assert jobs.settled("a") == []
 
@@ -72,7 +87,7 @@ def test_of_two_that_look_at_the_same_time_one_starts() -> None:
     jobs.put("a")
     jobs.put("b")
     assert (jobs.place("a"), jobs.place("b")) == (0, 1)
-    jobs.slots.starts(("team", "a"))
+    jobs.starts("a")
     assert jobs.place("b") == 1, "its start is being written, and the store does not know yet"
     jobs.put("a", OPEN)
     assert jobs.settled("a") == []
@@ -83,7 +98,7 @@ def test_a_start_that_failed_makes_room() -> None:
     """The write was refused: whoever is first then starts, this one or another."""
     jobs = Jobs()
     jobs.put("b")
-    jobs.slots.starts(("team", "b"))
+    jobs.starts("b")
     jobs.put("a")
     assert jobs.place("a") == 1
     assert jobs.settled("b") == ["a"]

@@ -11,23 +11,24 @@ import kopf
 import pytest
 
 from daskjob.dask_controller import behaviour
-from daskjob.dask_controller.behaviour import ControllerSettings, Locks, bound_locks, configure_kopf
+from daskjob.dask_controller.behaviour import Locks, bound_locks, configure_kopf
 from daskjob.dask_controller.essence import HandledFields
+from daskjob.probes.process_settings import Environment, ProcessSettings
 
 
 @pytest.mark.parametrize(
     ("environ", "settings"),
     [
-        ({}, ControllerSettings((), 8080, "plain", "INFO")),
-        ({"DASKJOB_NAMESPACES": ""}, ControllerSettings()),
-        ({"DASKJOB_NAMESPACES": "a, b,"}, ControllerSettings(namespaces=("a", "b"))),
-        ({"DASKJOB_HEALTH_PORT": "9000"}, ControllerSettings(health_port=9000)),
-        ({"DASKJOB_LOG_FORMAT": "JSON"}, ControllerSettings(log_format="json")),
-        ({"DASKJOB_LOG_LEVEL": "warning"}, ControllerSettings(log_level="WARNING")),
+        ({}, ProcessSettings((), 8080, "plain", "INFO")),
+        ({"DASKJOB_NAMESPACES": ""}, ProcessSettings()),
+        ({"DASKJOB_NAMESPACES": "a, b,"}, ProcessSettings(namespaces=("a", "b"))),
+        ({"DASKJOB_HEALTH_PORT": "9000"}, ProcessSettings(health_port=9000)),
+        ({"DASKJOB_LOG_FORMAT": "JSON"}, ProcessSettings(log_format="json")),
+        ({"DASKJOB_LOG_LEVEL": "warning"}, ProcessSettings(log_level="WARNING")),
     ],
 )
-def test_environment(environ: dict[str, str], settings: ControllerSettings) -> None:
-    assert ControllerSettings.from_environ(environ) == settings
+def test_environment(environ: dict[str, str], settings: ProcessSettings) -> None:
+    assert ProcessSettings.read(Environment(environ)) == settings
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,8 @@ def test_environment(environ: dict[str, str], settings: ControllerSettings) -> N
     ],
 )
 def test_environment_that_cannot_be(name: str, value: str) -> None:
-    with pytest.raises(ValueError, match=rf"{name} is '.*': give "):
-        ControllerSettings.from_environ({name: value})
+    with pytest.raises(ValueError, match=rf"^{name}: .*; give "):
+        ProcessSettings.read(Environment({name: value}))
 
 
 async def test_our_settings_hold_after_their_startup_handler() -> None:
@@ -130,7 +131,7 @@ def restored_logging() -> Any:
     [("DEBUG", logging.INFO, logging.WARNING), ("INFO", logging.INFO, logging.WARNING), ("ERROR", 40, 40)],
 )
 def test_whole_objects_are_never_logged(level: str, kopfs: int, requests: int) -> None:
-    behaviour.configure_logging(ControllerSettings(log_level=level))
+    behaviour.configure_logging(ProcessSettings(log_level=level))
     assert logging.getLogger("kopf.objects").getEffectiveLevel() == kopfs
     assert logging.getLogger("httpx").getEffectiveLevel() == requests
     assert logging.getLogger("daskjob.controller").getEffectiveLevel() == logging.getLevelName(level)

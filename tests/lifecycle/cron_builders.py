@@ -59,7 +59,7 @@ def active(*jobs: Child) -> tuple[ActiveJob, ...]:
 
 
 def look(now: str, cron: CronJob, *jobs: Child, **fields: Any) -> CronDecision:
-    return decide_cron(CronObservation(at(now), cron, jobs, **{"seen": True, **fields}))
+    return decide_cron(CronObservation(at(now), cron, jobs, **{"met": True, **fields}))
 
 
 def made(decision: CronDecision) -> list[str]:

@@ -11,8 +11,10 @@ from daskjob.api.spec import DaskJobSpec, parse_spec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.controller.cache import Cache
+from daskjob.controllers.job.watched import job_of
 from daskjob.kube.client import Body
-from daskjob.lifecycle.job.queueing import Limits
+from daskjob.kube.resources import DASK_JOBS
+from daskjob.lifecycle.job.queueing import RunLimits
 
 from .places import check_places
 from .promises import Change, check
@@ -25,7 +27,7 @@ FENCED = timedelta(seconds=60)
 class Judge:
     """Called before each write takes effect, with the object as it is and as it is to be."""
 
-    def __init__(self, world: World, limits: Limits, one_leader: bool) -> None:
+    def __init__(self, world: World, limits: RunLimits, one_leader: bool) -> None:
         """`one_leader`: there is never more than one operator, which the Lease sees to."""
         self.world = world
         self.limits = limits
@@ -106,7 +108,7 @@ class Judge:
         assert asked is None or asked == job.rerun or spec.cancel, "deleted, where another run was asked for"
         metadata = body["metadata"]
         assert self.world.acting is not None
-        known = self.world.acting.cache.job((metadata["namespace"], metadata["name"])) or {"metadata": {}}
+        known = self.world.acting.cache.root((metadata["namespace"], metadata["name"])) or {"metadata": {}}
         assert known["metadata"].get("resourceVersion") == metadata["resourceVersion"], "deleted, though just edited"
         assert self.is_clean(body), "deleted before all that belongs to it"
 
@@ -142,7 +144,7 @@ class Judge:
         if new.is_true(ConditionType.CLEANED_UP):
             assert old.is_true(ConditionType.CLEANED_UP) or self.is_clean(before), "all is said to be gone, and is not"
         if self.one_leader and self.world.acting is not None:
-            cache = Cache() if self.world.acting.client.disturbed else self.world.acting.cache
+            cache = Cache(DASK_JOBS, job_of) if self.world.acting.client.disturbed else self.world.acting.cache
             check_places(before, new, self.world.server.all("DaskJob"), cache, self.limits)
 
     def check_evidence(self, attempt: Attempt) -> None:
@@ -174,7 +176,7 @@ class Judge:
         labels = labels_of(body)
         name = labels.get(c.JOB_LABEL, "")
         if known and self.world.acting is not None:
-            job = self.world.acting.cache.job((body["metadata"]["namespace"], name))
+            job = self.world.acting.cache.root((body["metadata"]["namespace"], name))
         else:
             job = self.world.server.find("DaskJob", name)
         return job if job is not None and job["metadata"]["uid"] == labels.get(c.JOB_UID_LABEL) else None

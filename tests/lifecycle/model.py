@@ -17,9 +17,11 @@ import jsonschema
 import yaml
 
 from daskjob.api.times import from_text, to_seconds_text
-from daskjob.kube.api_error import ApiError, ErrorKind, classify
+from daskjob.controllers.job.watched import BY_KIND
+from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body
-from daskjob.kube.resources import BY_KIND, DASK_CRON_JOBS, DASK_JOBS, REPORTS, Resource
+from daskjob.kube.refusal import classify
+from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS, REPORTS, Resource
 
 NAMESPACE = "team"
 #: What a pod that is deleted has, to end by itself.

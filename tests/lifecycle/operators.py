@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from daskjob.controller.cache import Cache, Key
+from daskjob.controller.cache import Key
+from daskjob.controller.controller import Controller
 from daskjob.controller.resync import resync
-from daskjob.controller.work_queue import WorkQueue
-from daskjob.controllers.job.execute import Executor
-from daskjob.controllers.job.reconcile import Reconciler
-from daskjob.kube.api_error import ApiError
-from daskjob.kube.resources import BY_KIND
-from daskjob.lifecycle.job.queueing import Limits
-from daskjob.manifests.pods import Defaults
+from daskjob.controllers.job.kind import JobKind
+from daskjob.controllers.job.watched import BY_KIND
+from daskjob.errors import ApiError
+from daskjob.lifecycle.job.queueing import RunLimits
+from daskjob.manifests.context import Defaults
 
 from .model import Crash, ModelClient, Watch
 from .world import World
@@ -29,7 +28,7 @@ BACKOFF = 60.0
 class Operator:
     """One operator's process: its memory goes with every crash."""
 
-    def __init__(self, world: World, loop: asyncio.Runner, limits: Limits) -> None:
+    def __init__(self, world: World, loop: asyncio.Runner, limits: RunLimits) -> None:
         self.world, self.loop, self.limits = world, loop, limits
         #: How far its clock is ahead of the API server's.
         self.skew = timedelta()
@@ -44,21 +43,21 @@ class Operator:
 
     def begin(self) -> None:
         """A new process lists everything before it does anything."""
-        self.cache, self.queue = Cache(), WorkQueue()
         self.client.crashed = False
         self.client.plan.clear()
         #: Jobs that are being looked at; and those that were told that there is room for them now.
         self.active: list[Key] = []
         self.woken: set[Key] = set()
         client: Any = self.client
-        performer = Executor(client, self.cache, DEFAULTS, b"program")
-        self.reconciler = Reconciler(client, self.cache, performer, self.clock, self.limits, self.woken.add)
+        self.controller = Controller(JobKind(client, self.clock, b"program", DEFAULTS, self.limits))
+        self.controller.kind.wake = self.woken.add
+        self.cache = self.controller.kind.cache
         self.watch.clear()
         self.resync()
 
     def resync(self) -> None:
         client: Any = self.client
-        self.loop.run(resync(client, self.cache, self.queue, ()))
+        self.loop.run(resync(client, (self.controller,), ()))
 
     def deliver(self, kind: str, count: int) -> set[Key]:
         """Returns the jobs that this has to be told of."""
@@ -87,7 +86,7 @@ class Operator:
     async def _pass(self, key: Key) -> float | None:
         self.active.append(key)
         try:
-            return await self.reconciler.reconcile(key)
+            return await self.controller.reconcile(key)
         except ApiError as error:
             return BACKOFF if error.requeue_after is None else min(error.requeue_after, BACKOFF)
         finally:
@@ -107,6 +106,6 @@ class Operator:
     async def _look_aside(self) -> None:
         """Another worker's pass over another job, after news came in."""
         self.deliver_all()
-        others = sorted(set(self.cache.jobs()) - set(self.active))
+        others = sorted(set(self.cache.root_keys()) - set(self.active))
         if others:
             await self._pass(others[0])

@@ -12,13 +12,13 @@ from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.controller.cache import Cache
 from daskjob.kube.client import Body
-from daskjob.lifecycle.job.queueing import Limits
+from daskjob.lifecycle.job.queueing import RunLimits
 
 from .promises import Change
 from .world import status_of
 
 
-def check_places(before: Body, new: DaskJobStatus, jobs: Sequence[Body], cache: Cache, limits: Limits) -> None:
+def check_places(before: Body, new: DaskJobStatus, jobs: Sequence[Body], cache: Cache, limits: RunLimits) -> None:
     """`jobs`: all that there are; `cache`: those that the operator had heard of when it decided."""
     old = status_of(before)
     if not holds(new) or holds(old):
@@ -30,7 +30,7 @@ def check_places(before: Body, new: DaskJobStatus, jobs: Sequence[Body], cache: 
     assert not limits.per_namespace or len(near) < limits.per_namespace, "more jobs run in a namespace than may"
     # Those who come first get the room that there is; it has to be among them.
     total, spaces = len(running), Counter(map(space, running))
-    first = [body for _, body in cache.job_bodies() if waits(body) and order(body) < order(before)]
+    first = [body for _, body in cache.roots() if waits(body) and order(body) < order(before)]
     for each in sorted(first, key=order):
         if not limits.per_namespace or spaces[space(each)] < limits.per_namespace:
             total += 1

@@ -18,7 +18,7 @@ from daskjob.api.times import from_text
 from daskjob.controller.cache import Key
 from daskjob.controller.resync import INTERVAL
 from daskjob.kube.client import Body
-from daskjob.lifecycle.job.queueing import Limits
+from daskjob.lifecycle.job.queueing import RunLimits
 
 from .judge import Judge, attempt_of
 from .operators import Operator
@@ -39,7 +39,7 @@ class Stage(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.operators: list[Operator] = []
 
-    def prepare(self, skew: int = 0, limits: Limits = Limits(), one_leader: bool = True) -> None:  # noqa: B008
+    def prepare(self, skew: int = 0, limits: RunLimits = RunLimits(), one_leader: bool = True) -> None:  # noqa: B008
         """`skew`: seconds by which the pods' clocks are ahead; `one_leader`: whether the Lease does its work."""
         self.world = World(skew)
         self.server = self.world.server
@@ -200,7 +200,7 @@ class Stage(RuleBasedStateMachine):
                 looks.clear()
                 if self.world.now >= listing:
                     operator.resync()
-                    due.update(dict.fromkeys(operator.cache.jobs(), self.world.now))
+                    due.update(dict.fromkeys(operator.cache.root_keys(), self.world.now))
                     listing = self.world.now + timedelta(seconds=INTERVAL)
         jobs = json.dumps([each.get("status") for each in self.jobs()])
         raise AssertionError(f"a job does not end, or is not cleaned up: {jobs}; left: {list(self.remains())}")

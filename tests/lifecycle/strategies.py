@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from daskjob.kube.resources import BY_KIND
-from daskjob.lifecycle.job.queueing import Limits
+from daskjob.controllers.job.watched import BY_KIND
+from daskjob.lifecycle.job.queueing import RunLimits
 
 from .world import JOBS
 
@@ -71,8 +71,8 @@ EDITS: list[tuple[str, list[Any]]] = [
     ("failurePolicy", [None, *POLICIES]),
     ("cancel", [False, True]),
 ]
-#: Limits of running jobs: none, in all, in a namespace, both.
-LIMITS = [Limits(), Limits(1, 0), Limits(0, 1), Limits(2, 1)]
+#: RunLimits of running jobs: none, in all, in a namespace, both.
+LIMITS = [RunLimits(), RunLimits(1, 0), RunLimits(0, 1), RunLimits(2, 1)]
 
 examples = int(os.environ.get("DASKJOB_EXAMPLES") or (2000 if os.environ.get("CI") else 250))
 just_jobs = st.just({"DaskJob"})

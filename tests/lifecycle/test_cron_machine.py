@@ -17,11 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from daskjob.api import constants as c
 from daskjob.api.times import from_text, to_seconds_text
-from daskjob.controller.cache import Cache
+from daskjob.controller.controller import Controller
 from daskjob.controller.resync import resync
-from daskjob.controller.work_queue import WorkQueue
-from daskjob.controllers.cron.reconcile import CronReconciler, cron_cache, resync_crons
-from daskjob.kube.api_error import ApiError
+from daskjob.controllers.cron.kind import CronKind
+from daskjob.errors import ApiError
 from daskjob.kube.client import Body
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 
@@ -88,11 +87,10 @@ class CronMachine(RuleBasedStateMachine):
         self.client.crashed = False
         self.client.plan.clear()
         self.ears.events.clear()
-        self.jobs, self.crons, queue = Cache(), cron_cache(), WorkQueue()
         client: Any = self.client
-        self.reconciler = CronReconciler(client, self.crons, lambda: self.now)
-        self.loop.run(resync(client, self.jobs, queue, ()))
-        self.loop.run(resync_crons(client, self.jobs, self.crons, queue, ()))
+        self.controller = Controller(CronKind(client, lambda: self.now))
+        self.crons = self.controller.kind.cache
+        self.loop.run(resync(client, (self.controller,), ()))
 
     def judge(self, verb: str, kind: str, before: Body | None, after: Body | None) -> None:
         """What must hold before each write of the operator."""
@@ -134,15 +132,14 @@ class CronMachine(RuleBasedStateMachine):
     def told(self, count: int) -> None:
         for _ in range(min(count, len(self.ears.events))):
             event, body = self.ears.events.popleft()
-            for cache in (self.jobs, self.crons):
-                _ = cache.drop(body) if event == "DELETED" else cache.put(body)
+            _ = self.crons.drop(body) if event == "DELETED" else self.crons.put(body)
 
     @rule(plan=FATES)
     def look(self, plan: list[str]) -> None:
         """One pass, with what befalls its requests."""
         self.client.plan = deque(plan)
         try:
-            self.loop.run(self.reconciler.reconcile(KEY))
+            self.loop.run(self.controller.reconcile(KEY))
         except Crash:
             self.start()
         except ApiError:

@@ -114,7 +114,7 @@ def test_an_edited_schedule_makes_up_for_nothing_that_it_would_have_had_before()
     assert decision.status.timetable_change_time == "2026-05-20T11:00:00Z"
     assert decision.status.next_schedule_time == "2026-05-21T10:30:00Z"
     later = replace(edited, status=decision.status)
-    assert made(look("11:30", later, seen=False)) == [], "not after a restart either"
+    assert made(look("11:30", later, met=False)) == [], "not after a restart either"
     assert made(look("2026-05-21T10:30:01", later)) == [job_name(NAME, at("2026-05-21T10:30"))]
 
 
@@ -127,7 +127,7 @@ def test_an_edited_time_zone_is_an_edited_schedule() -> None:
 def test_of_an_edit_that_nobody_saw_the_last_time_counts_as_missed() -> None:
     """As in Kubernetes: of a run that comes late and one that is lost, the former is the smaller evil."""
     cron = a_cron("*/20 * * * *", status=recorded("10:10", timetable="*/10 * * * *"))
-    decision = look("10:45", cron, seen=False)
+    decision = look("10:45", cron, met=False)
     assert made(decision) == [job_name(NAME, at("10:40"))]
     assert decision.status.timetable_change_time is None
 

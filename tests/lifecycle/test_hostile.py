@@ -14,6 +14,7 @@ from daskjob.api.codec import from_dict, to_dict
 from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.status import DaskJobStatus
 from daskjob.controller.events import event_body
+from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.reduce import reduce
 
@@ -77,7 +78,7 @@ def test_a_hostile_report(said: Any) -> None:
     check(decision.status)
     STATUS["DaskJob"].validate(to_dict(decision.status))
     for event in decision.events:
-        json.dumps(event_body(scene.observe().job, event, NOW))
+        json.dumps(event_body(DASK_JOBS, "team", "sum", "uid", event.message, event, NOW))
     failure = decision.status.failure
     if failure is not None and failure.failure_class == FailureClass.INFRASTRUCTURE:
         assert failure.reason in (Reason.SCHEDULER_UNREACHABLE, Reason.NO_WORKERS)
@@ -92,7 +93,7 @@ def test_a_hostile_termination_message(message: str) -> None:
     check(decision.status)
     STATUS["DaskJob"].validate(to_dict(decision.status))
     for event in decision.events:
-        json.dumps(event_body(scene.observe().job, event, NOW))
+        json.dumps(event_body(DASK_JOBS, "team", "sum", "uid", event.message, event, NOW))
 
 
 @examples

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from daskjob.api import constants as c
-from daskjob.kube.resources import BY_KIND
-from daskjob.lifecycle.job.queueing import Limits
+from daskjob.controllers.job.watched import BY_KIND
+from daskjob.lifecycle.job.queueing import RunLimits
 
 from .strategies import (
     FAULTS,
@@ -56,7 +56,7 @@ class Machine(Users):
     def begin(
         self,
         skew: int,
-        limits: Limits,
+        limits: RunLimits,
         one_leader: bool,
         applied: list[dict[str, Any]],
         veteran: bool,
@@ -127,7 +127,7 @@ class Machine(Users):
         self.world.now += timedelta(seconds=seconds)
         operator.deliver_all()
         for _ in range(2):
-            for key in sorted(operator.cache.jobs()):
+            for key in sorted(operator.cache.root_keys()):
                 # Several workers look at several jobs.
                 operator.look(key, ["aside"])
             self.settle()

@@ -13,7 +13,7 @@ from daskjob.lifecycle.job.actions import CreateCluster, CreateRunner
 from daskjob.lifecycle.job.between_attempts import QUEUE_CHECK
 from daskjob.lifecycle.job.observation import QueuePlace
 from daskjob.lifecycle.job.pacing import MINOR_INTERVAL
-from daskjob.lifecycle.job.queueing import Demand, Limits, QueueEntry, entry_of, startable, turns
+from daskjob.lifecycle.job.queueing import Demand, QueueEntry, RunLimits, entry_of, places, startable
 
 from .builders import NOW, Scene, a_job, ago
 
@@ -34,52 +34,52 @@ def slots(*rows: str) -> dict[str, QueueEntry]:
     return found
 
 
-def places(limits: Limits, *rows: str) -> dict[str, int]:
-    return {key: turn.position for key, turn in turns(slots(*rows), limits).items()}
+def positions(limits: RunLimits, *rows: str) -> dict[str, int]:
+    return {key: turn.position for key, turn in places(slots(*rows), limits).items()}
 
 
 def test_without_a_limit_all_may_start() -> None:
-    assert not Limits()
-    assert Limits(1)
-    assert Limits(0, 1)
-    assert places(Limits(), "a/one runs", "a/two waits", "b/one waits") == {"a/two": 0, "b/one": 0}
+    assert not RunLimits()
+    assert RunLimits(1)
+    assert RunLimits(0, 1)
+    assert positions(RunLimits(), "a/one runs", "a/two waits", "b/one waits") == {"a/two": 0, "b/one": 0}
 
 
 def test_first_come_first_served() -> None:
     rows = ["a/one runs", "a/two waits", "b/one waits", "a/three waits"]
-    assert places(Limits(1), *rows) == {"a/two": 1, "b/one": 2, "a/three": 3}
-    assert places(Limits(2), *rows) == {"a/two": 0, "b/one": 1, "a/three": 2}
-    assert places(Limits(3), *rows) == {"a/two": 0, "b/one": 0, "a/three": 1}
+    assert positions(RunLimits(1), *rows) == {"a/two": 1, "b/one": 2, "a/three": 3}
+    assert positions(RunLimits(2), *rows) == {"a/two": 0, "b/one": 1, "a/three": 2}
+    assert positions(RunLimits(3), *rows) == {"a/two": 0, "b/one": 0, "a/three": 1}
 
 
 def test_of_equal_age_by_name() -> None:
     found = {key: replace(slot, created=NOW) for key, slot in slots("b/a waits", "a/b waits", "a/a waits").items()}
-    assert {key: turn.position for key, turn in turns(found, Limits(1)).items()} == {"a/a": 0, "a/b": 1, "b/a": 2}
+    assert {key: turn.position for key, turn in places(found, RunLimits(1)).items()} == {"a/a": 0, "a/b": 1, "b/a": 2}
 
 
 def test_higher_priority_goes_first_and_nobody_is_stopped() -> None:
     rows = ["a/one runs -5", "a/two waits", "a/three waits 5", "a/four waits -1", "a/five waits 5"]
     expected = {"a/three": 1, "a/five": 2, "a/two": 3, "a/four": 4}
-    assert places(Limits(1), *rows) == expected
+    assert positions(RunLimits(1), *rows) == expected
 
 
 def test_those_that_ended_or_rest_take_no_room() -> None:
-    assert places(Limits(1), "a/one rests", "a/two waits") == {"a/two": 0}
+    assert positions(RunLimits(1), "a/one rests", "a/two waits") == {"a/two": 0}
 
 
 def test_a_full_namespace_holds_nobody_else_back() -> None:
     rows = ["a/one runs", "a/two waits 9", "b/one waits", "a/three waits", "b/two waits"]
-    assert places(Limits(0, 1), *rows) == {"a/two": 1, "a/three": 2, "b/one": 0, "b/two": 1}
-    assert places(Limits(2, 1), *rows) == {"a/two": 1, "a/three": 2, "b/one": 0, "b/two": 1}
+    assert positions(RunLimits(0, 1), *rows) == {"a/two": 1, "a/three": 2, "b/one": 0, "b/two": 1}
+    assert positions(RunLimits(2, 1), *rows) == {"a/two": 1, "a/three": 2, "b/one": 0, "b/two": 1}
 
 
 def test_a_limit_that_was_lowered_stops_nobody_and_lets_nobody_in() -> None:
-    assert places(Limits(1), "a/one runs", "a/two runs", "a/three waits") == {"a/three": 1}
+    assert positions(RunLimits(1), "a/one runs", "a/two runs", "a/three waits") == {"a/three": 1}
 
 
 def test_what_they_are_told() -> None:
     rows = ["a/one runs", "b/one runs", "a/two waits", "c/one waits"]
-    found = turns(slots(*rows), Limits(2, 1))
+    found = places(slots(*rows), RunLimits(2, 1))
     assert found["a/two"] == QueuePlace(
         1, Reason.NAMESPACE_LIMIT, "place 1 of those that wait in namespace a: 1 of its jobs run, and 1 may"
     )
@@ -87,7 +87,7 @@ def test_what_they_are_told() -> None:
 
 
 def test_who_may_start() -> None:
-    assert list(startable(turns(slots("a/one waits", "a/two waits", "b/one waits"), Limits(0, 1)))) == [
+    assert list(startable(places(slots("a/one waits", "a/two waits", "b/one waits"), RunLimits(0, 1)))) == [
         "a/one",
         "b/one",
     ]

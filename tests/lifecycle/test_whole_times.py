@@ -10,7 +10,7 @@ from daskjob.api.constants import ConditionType
 from daskjob.api.status import DaskJobStatus, Retries
 from daskjob.api.times import from_text
 from daskjob.kube.client import Body
-from daskjob.lifecycle.job.queueing import Limits
+from daskjob.lifecycle.job.queueing import RunLimits
 
 from .promises import reason_of
 from .stories import HANGING, PLAIN, RETRIED, a_run, outcomes, started, status_of
@@ -33,7 +33,7 @@ def phases(run: Machine) -> list[tuple[str, str]]:
 
 
 def test_jobs_wait_for_each_other_by_priority_and_age() -> None:
-    with a_run(PLAIN, limits=Limits(total=1)) as run:
+    with a_run(PLAIN, limits=RunLimits(total=1)) as run:
         run.wait(seconds=1)
         for name, priority in (("mean", 0), ("max", 5)):
             run.apply(name=name, spec={**PLAIN, "priority": priority}, heard=False)
@@ -46,7 +46,7 @@ def test_jobs_wait_for_each_other_by_priority_and_age() -> None:
 
 
 def test_a_job_whose_start_is_being_written_counts_as_running() -> None:
-    with a_run(PLAIN, limits=Limits(total=1)) as run:
+    with a_run(PLAIN, limits=RunLimits(total=1)) as run:
         run.apply(name="max", spec={**PLAIN, "priority": 5, "suspend": True}, heard=True)
         run.suspend(name="max", suspend=False, heard=False)
         run.look_once(which=0, name="sum", after=0, fate="aside")
@@ -54,7 +54,7 @@ def test_a_job_whose_start_is_being_written_counts_as_running() -> None:
 
 
 def test_a_namespace_that_is_full_holds_nobody_else_back() -> None:
-    with a_run(HANGING, limits=Limits(total=2, per_namespace=1)) as run:
+    with a_run(HANGING, limits=RunLimits(total=2, per_namespace=1)) as run:
         run.wait(seconds=1)
         for name in ("mean", "max"):
             run.apply(name=name, spec=PLAIN, heard=False)
@@ -176,7 +176,7 @@ def test_the_past_is_kept_within_bounds() -> None:
 
 
 def test_what_another_controller_looks_after_is_left_alone() -> None:
-    with a_run({**PLAIN, "managedBy": "example.com/other"}, limits=Limits(total=1)) as run:
+    with a_run({**PLAIN, "managedBy": "example.com/other"}, limits=RunLimits(total=1)) as run:
         run.apply(name="mean", spec=PLAIN, heard=True)
         run.come_to_rest()
         assert status_of(run, "mean").is_true(ConditionType.COMPLETE)

@@ -8,7 +8,7 @@ from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.record import attempt_name
 from daskjob.manifests.cluster import dask_cluster
-from daskjob.manifests.pods import Defaults
+from daskjob.manifests.context import AttemptContext, Defaults
 from daskjob.manifests.runner import runner_pod
 
 from ..lifecycle.builders import a_job
@@ -25,10 +25,15 @@ def attempt(of: Job, number: int = 1) -> Attempt:
     return Attempt(number, attempt_name(of.name, of.uid, number))
 
 
+def context(of: Job, defaults: Defaults = DEFAULTS, number: int = 1) -> AttemptContext:
+    """What all objects of an attempt are built from."""
+    return AttemptContext(of.ref, of.spec, attempt(of, number), defaults)
+
+
 def pod_specs(of: Job, defaults: Defaults = DEFAULTS) -> dict[str, Any]:
     """The PodSpec of each component."""
-    cluster = dask_cluster(of, attempt(of), defaults)["spec"]
-    runner = runner_pod(of, attempt(of), defaults, "daskjob-runner-0")
+    cluster = dask_cluster(context(of, defaults))["spec"]
+    runner = runner_pod(context(of, defaults), "daskjob-runner-0")
     return {"scheduler": cluster["scheduler"]["spec"], "worker": cluster["worker"]["spec"], "runner": runner["spec"]}
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from daskjob.api import constants as c
 from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
-from daskjob.manifests.names import names_of
-from daskjob.manifests.pods import CODE_PATH, JOB_KEY, TLS_PATH, Defaults
+from daskjob.manifests.context import Defaults
+from daskjob.manifests.pods import CODE_PATH, JOB_KEY, TLS_PATH
 from daskjob.manifests.runner import (
     JOB_PATH,
     RUNNER_PATH,
@@ -32,7 +32,7 @@ from daskjob.manifests.runner import (
 from daskjob.manifests.tls import BACKDATED, key_pair, tls_secret
 
 from ..lifecycle.builders import NOW
-from .builders import DEFAULTS, LONGEST, attempt, container, job, pod_specs
+from .builders import LONGEST, container, context, job, pod_specs
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -46,14 +46,14 @@ job_names = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
 
 def all_objects(name: str = "sum", **spec: Any) -> list[dict[str, Any]]:
     made = job(name, **spec)
-    first = attempt(made)
+    first = context(made)
     return [
-        dask_cluster(made, first, DEFAULTS),
-        scheduler_service(made, first, "cluster-uid"),
-        tls_secret(made, first, "cluster-uid", NOW),
-        code_config_map(made, first, "cluster-uid", "{}"),
-        runner_pod(made, first, DEFAULTS, "daskjob-runner-0"),
-        report(made, first, "pod-uid"),
+        dask_cluster(first),
+        scheduler_service(first, "cluster-uid"),
+        tls_secret(first, "cluster-uid", NOW),
+        code_config_map(first, "cluster-uid", "{}"),
+        runner_pod(first, "daskjob-runner-0"),
+        report(first, "pod-uid"),
     ]
 
 
@@ -63,7 +63,7 @@ def all_objects(name: str = "sum", **spec: Any) -> list[dict[str, Any]]:
 @given(job_names, st.integers(1, 99))
 def test_every_name_fits(name: str, number: int) -> None:
     made = job(name)
-    names = names_of(made, attempt(made, number))
+    names = context(made, number=number).names
     for each in (names.attempt, names.runner, names.tls, names.code, names.scheduler):
         assert DNS_LABEL.fullmatch(each), each
     # What dask-kubernetes derives: a group, whose name is a label's value, and Deployments, whose names may be long.
@@ -110,7 +110,7 @@ def test_every_object_has_an_owner_that_does_not_block(body: dict[str, Any]) -> 
 
 
 def test_a_report_names_the_pod_that_may_write_it() -> None:
-    body = report(job(), attempt(job()), "pod-uid")
+    body = report(context(job()), "pod-uid")
     assert body["spec"] == {"job": "sum", "jobUID": job().uid, "attempt": 1, "runnerPodUID": "pod-uid"}
     assert "status" not in body
 
@@ -261,12 +261,12 @@ def test_workers_have_the_memory_of_their_container() -> None:
 )
 def test_a_cluster_starts_with_its_first_workers(workers: dict[str, Any], replicas: int) -> None:
     made = job(cluster={"image": "i", "workers": workers})
-    assert dask_cluster(made, attempt(made), DEFAULTS)["spec"]["worker"]["replicas"] == replicas
+    assert dask_cluster(context(made))["spec"]["worker"]["replicas"] == replicas
 
 
 def test_the_service_is_the_one_that_dask_kubernetes_would_make() -> None:
     made = job()
-    service, cluster = scheduler_service(made, attempt(made), "u"), dask_cluster(made, attempt(made), DEFAULTS)
+    service, cluster = scheduler_service(context(made), "u"), dask_cluster(context(made))
     assert service["metadata"]["name"] == f"{cluster['metadata']['name']}-scheduler"
     assert service["spec"] == cluster["spec"]["scheduler"]["service"]
     assert service["spec"]["publishNotReadyAddresses"] is True
@@ -283,7 +283,7 @@ def test_where_the_code_lands() -> None:
     def layout(spec: dict[str, Any]) -> tuple[dict[str, str] | None, str | None]:
         """(content by path below the code's folder; None if there is none) and the ConfigMap it comes from."""
         made = job(**spec)
-        data = code_config_map(made, attempt(made), "u", "{}")["data"]
+        data = code_config_map(context(made), "u", "{}")["data"]
         assert data.pop(JOB_KEY) == "{}"
         layouts = []
         for name, pod in pod_specs(made).items():
@@ -315,7 +315,7 @@ def test_where_the_code_lands() -> None:
 )
 def test_every_file_has_a_key_that_a_config_map_may_have(files: dict[str, str]) -> None:
     made = job(graph={"entrypoint": "m:f", "source": {"files": files}})
-    data = code_config_map(made, attempt(made), "u", "{}")["data"]
+    data = code_config_map(context(made), "u", "{}")["data"]
     assert all(re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", key) for key in data)
     items = next(each for each in pod_specs(made)["worker"]["volumes"] if each["name"] == "code")["configMap"]["items"]
     assert {each["path"]: data[each["key"]] for each in items} == files
@@ -324,7 +324,7 @@ def test_every_file_has_a_key_that_a_config_map_may_have(files: dict[str, str]) 
 def test_the_runners_orders() -> None:
     graph = {"entrypoint": "m:f", "args": [1, "a"], "kwargs": {"b": None}, "keys": [["x", 0]], "source": {"inline": ""}}
     made = job(graph=graph, startupDeadlineSeconds=77, cluster={"workers": {"adaptive": {"minimum": 1, "maximum": 4}}})
-    assert json.loads(job_file(made, attempt(made), DEFAULTS)) == {
+    assert json.loads(job_file(context(made)).dump()) == {
         "protocol": 1,
         "job": {"namespace": "team", "name": "sum", "uid": made.uid},
         "attempt": 1,
@@ -336,7 +336,7 @@ def test_the_runners_orders() -> None:
         "adaptive": {"minimum": 1, "maximum": 4},
         "limits": {"resultBytes": 262144},
     }
-    plain = json.loads(job_file(job(), attempt(job()), DEFAULTS))
+    plain = json.loads(job_file(context(job())).dump())
     assert (plain["codePath"], plain["adaptive"], plain["graph"]["keys"]) == (None, None, None)
 
 
@@ -370,7 +370,7 @@ def test_a_key_pair_is_one_an_attempt_back_dated_and_loads(tmp_path: Path) -> No
 
 
 def test_the_secret_is_as_it_is_mounted() -> None:
-    secret = tls_secret(job(), attempt(job()), "u", NOW)
+    secret = tls_secret(context(job()), "u", NOW)
     assert (secret["type"], secret["immutable"]) == ("kubernetes.io/tls", True)
     assert secret["data"].keys() == {"tls.crt", "tls.key", "ca.crt"}
     assert b"BEGIN CERTIFICATE" in base64.b64decode(secret["data"]["ca.crt"])

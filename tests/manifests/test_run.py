@@ -7,13 +7,13 @@ import json
 from daskjob.manifests.cluster import dask_cluster
 from daskjob.manifests.runner import job_file, runner_pod
 
-from .builders import DEFAULTS, attempt, container, job, pod_specs
+from .builders import container, context, job, pod_specs
 
 
 def test_code_can_ask_which_attempt_it_is_part_of() -> None:
     made = job(cluster={"env": [{"name": "A", "value": "b"}]})
-    second = attempt(made, 2)
-    cluster, runner = dask_cluster(made, second, DEFAULTS)["spec"], runner_pod(made, second, DEFAULTS, "program")
+    second = context(made, number=2)
+    cluster, runner = dask_cluster(second)["spec"], runner_pod(second, "program")
     for name, spec in {"scheduler": cluster["scheduler"], "worker": cluster["worker"], "runner": runner}.items():
         variables = [each for each in container(spec["spec"], name)["env"] if each["name"] == "DASKJOB_ATTEMPT"]
         assert variables == [{"name": "DASKJOB_ATTEMPT", "value": "2"}]
@@ -38,5 +38,5 @@ def test_a_template_may_give_one_component_another_class() -> None:
 def test_the_runner_waits_for_the_workers_that_the_job_starts_with() -> None:
     for workers, wanted in (({"replicas": 4, "minWorkers": 3}, 3), ({"replicas": 4}, 1)):
         made = job(cluster={"workers": workers})
-        orders = json.loads(job_file(made, attempt(made, 7), DEFAULTS))
+        orders = json.loads(job_file(context(made, number=7)).dump())
         assert (orders["minWorkers"], orders["attempt"]) == (wanted, 7)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daskjob.errors import SpecError
-from daskjob.manifests.pods import Defaults
+from daskjob.manifests.context import Defaults
 from daskjob.manifests.template import MERGE_KEYS, merge
 
 from .builders import container, pod_specs, with_template

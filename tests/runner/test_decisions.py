@@ -15,6 +15,7 @@ from daskjob.runner import archive, cadence
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.supervise import describe_exit
 from daskjob.runner.task_counts import Progress
+from daskjob.wire.jobfile import AdaptiveBounds
 
 CADENCE = {
     "the first at once": ((100.0, None, None, None), 100.0),
@@ -96,7 +97,7 @@ def test_prefixes_are_the_largest_in_order_of_appearance():
 
 
 def test_scaler_goes_up_at_once_and_down_after_a_while():
-    scaler = Scaler(1, 5, cooldown=15)
+    scaler = Scaler(AdaptiveBounds(1, 5, cooldown=15))
     assert scaler.decide(0, 0, 0) == (1, 0)
     assert scaler.decide(2, 3, 1) == (3, 0)
     assert scaler.decide(4, 9, 1) == (5, 0)
@@ -113,7 +114,7 @@ def test_scaler_goes_up_at_once_and_down_after_a_while():
 @settings(deadline=None)
 @given(st.integers(0, 3), st.integers(0, 5), st.lists(st.tuples(st.integers(0, 20), st.integers(0, 12))))
 def test_scaler_stays_within_its_bounds(minimum, extra, steps):
-    scaler = Scaler(minimum, minimum + extra, cooldown=3)
+    scaler = Scaler(AdaptiveBounds(minimum, minimum + extra, cooldown=3))
     for now, (target, running) in enumerate(steps):
         wanted, surplus = scaler.decide(float(now), target, running)
         assert minimum <= wanted <= minimum + extra

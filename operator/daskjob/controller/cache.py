@@ -1,4 +1,4 @@
-"""What the watches told: the last known state of every object that belongs to a job.
+"""What the watches delivered: the last known state of every object that belongs to a root object.
 
 A cache, never the truth: writes carry resource versions, deletions carry UIDs, and conclusions from something being
 absent are drawn only after asking the API server.
@@ -8,62 +8,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from daskjob.api import constants as c
 from daskjob.kube.client import Body
-from daskjob.kube.resources import DASK_JOBS, Resource
+from daskjob.kube.resources import Resource
 
 Key = tuple[str, str]
-"""(namespace, name) of a job."""
+"""(namespace, name) of a root object: a job, a cron job."""
 
-#: Late news of what was deleted come within moments; older ends need not be known.
+#: How many deletions are kept to reject late events of a watch, which come within moments.
 REMEMBERED_ENDS = 1_000
 
 
 class Cache:
-    """Bodies by kind, namespace and name, and all those of one job (or of whatever else they belong to)."""
+    """Bodies by kind, namespace and name, and all those of one root object."""
 
-    def __init__(self, root: Resource = DASK_JOBS, belongs: Callable[[Body], Key | None] | None = None) -> None:
-        """`root`: the kind of what they belong to; `belongs`: to which one a body does, None: by the job's label."""
+    def __init__(self, root: Resource, owner_of: Callable[[Body], Key | None]) -> None:
+        """`root`: the resource of the root objects; `owner_of`: the key of the one that an object is or belongs to."""
         self._root = root.kind
-        self._belongs = belongs or job_of
+        self._owner_of = owner_of
         self._bodies: dict[tuple[str, str, str], Body] = {}
-        self._by_job: dict[Key, set[tuple[str, str, str]]] = {}
+        self._by_root: dict[Key, set[tuple[str, str, str]]] = {}
         #: The versions at which objects of these names were deleted, the latest names last.
         self._ends: dict[tuple[str, str, str], int] = {}
 
-    def job_bodies(self) -> Iterator[tuple[Key, Body]]:
-        """All DaskJobs."""
-        for key in self._by_job:
-            body = self.job(key)
+    def roots(self) -> Iterator[tuple[Key, Body]]:
+        """All root objects."""
+        for key in self._by_root:
+            body = self.root(key)
             if body is not None:
                 yield key, body
 
     def put(self, body: Body) -> Key | None:
-        """Takes in an object, unless something later is known of it or a namesake. Returns the job that it belongs to.
+        """Takes in an object, unless something later is known of it or a namesake. Returns the key of its root object.
 
         Watches and answers to requests overtake each other: what is late must not bring back what is gone.
         """
-        identity, job = _identity(body), self._belongs(body)
-        if job is None:
+        identity, root = _identity(body), self._owner_of(body)
+        if root is None:
             return None
         known = self._bodies.get(identity)
         later = max(_version(known) if known is not None else 0, self._ends.get(identity, 0))
         if later > _version(body):
-            return job
+            return root
         self._bodies[identity] = body
-        self._by_job.setdefault(job, set()).add(identity)
-        return job
+        self._by_root.setdefault(root, set()).add(identity)
+        return root
 
     def drop(self, body: Body) -> Key | None:
         """Forgets an object that was deleted; one of the same name that came after it stays."""
-        identity, job = _identity(body), self._belongs(body)
+        identity, root = _identity(body), self._owner_of(body)
         known, end = self._bodies.get(identity), _version(body)
         if known is not None and (_same(known, body) or _version(known) < end):
             self._forget(identity)
         self._ends[identity] = max(end, self._ends.pop(identity, 0))
         while len(self._ends) > REMEMBERED_ENDS:
             del self._ends[next(iter(self._ends))]
-        return job
+        return root
 
     def mark_deleting(self, kind: str, namespace: str, name: str, uid: str, since: str) -> None:
         """An object was deleted just now; the watch will tell when it is gone."""
@@ -78,20 +77,22 @@ class Cache:
         if known is not None and known["metadata"]["uid"] == uid:
             self._forget((kind, namespace, name))
 
-    def job(self, key: Key) -> Body | None:
+    def root(self, key: Key) -> Body | None:
+        """The root object of that name."""
         return self._bodies.get((self._root, *key))
 
     def owned(self, key: Key) -> Iterator[Body]:
-        """All objects labelled with that job's name, of whichever job of that name."""
-        for identity in sorted(self._by_job.get(key, ())):
+        """All objects that belong to a root object of that name, whichever of that name."""
+        for identity in sorted(self._by_root.get(key, ())):
             if identity[0] != self._root:
                 yield self._bodies[identity]
 
-    def jobs(self) -> list[Key]:
-        return list(self._by_job)
+    def root_keys(self) -> list[Key]:
+        """Of all root objects, and of those that something that belongs to them is known of."""
+        return list(self._by_root)
 
     def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> None:
-        """Makes the store say of that kind what a list said.
+        """Makes the cache have of that kind what a list has.
 
         `known`: the UIDs of what the list would have had, if it still existed. What came in since the list was asked
         for is newer, and stays.
@@ -113,22 +114,12 @@ class Cache:
         }
 
     def _forget(self, identity: tuple[str, str, str]) -> None:
-        job = self._belongs(self._bodies.pop(identity))
-        if job is not None:
-            identities = self._by_job.get(job, set())
+        root = self._owner_of(self._bodies.pop(identity))
+        if root is not None:
+            identities = self._by_root.get(root, set())
             identities.discard(identity)
             if not identities:
-                self._by_job.pop(job, None)
-
-
-def job_of(body: Body) -> Key | None:
-    """The job that an object is, or belongs to by its label; None if to none."""
-    metadata = body["metadata"]
-    namespace = metadata.get("namespace", "")
-    if body.get("kind") == DASK_JOBS.kind:
-        return namespace, metadata["name"]
-    name = (metadata.get("labels") or {}).get(c.JOB_LABEL)
-    return (namespace, name) if name else None
+                self._by_root.pop(root, None)
 
 
 def _identity(body: Body) -> tuple[str, str, str]:

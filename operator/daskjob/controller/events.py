@@ -1,4 +1,4 @@
-"""Kubernetes Events on jobs and cron jobs, as `kubectl describe` shows them."""
+"""Kubernetes Events on root objects, as `kubectl describe` shows them."""
 
 from __future__ import annotations
 
@@ -8,30 +8,24 @@ from datetime import datetime
 from daskjob.api import constants as c
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.kube.client import Body
+from daskjob.kube.resources import Resource
 from daskjob.lifecycle.event import Event
-from daskjob.lifecycle.job.observation import Job
 
 
-def event_body(job: Job, event: Event, now: datetime) -> Body:
-    """The Event on a job."""
-    involved = {
-        "apiVersion": c.API_VERSION,
-        "kind": "DaskJob",
-        "namespace": job.namespace,
-        "name": job.name,
-        "uid": job.uid,
-    }
-    return event_on(involved, f"{job.uid}/{job.status.attempt}/{event.reason}/{event.message}", event, now)
-
-
-def event_on(involved: Body, told: str, event: Event, now: datetime) -> Body:
-    """The Event on an object. Its name follows from what it tells, `told`, so telling it twice leaves one."""
-    digest = hashlib.sha256(told.encode(errors="replace")).hexdigest()[:16]
+def event_body(resource: Resource, namespace: str, name: str, uid: str, key: str, event: Event, now: datetime) -> Body:
+    """The Event on an object. Its name follows from `key`, so posting it twice leaves one."""
+    digest = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"namespace": involved["namespace"], "name": f"{involved['name']}.{digest}"},
-        "involvedObject": involved,
+        "metadata": {"namespace": namespace, "name": f"{name}.{digest}"},
+        "involvedObject": {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "namespace": namespace,
+            "name": name,
+            "uid": uid,
+        },
         "type": "Warning" if event.warning else "Normal",
         "reason": event.reason,
         "message": event.message,

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client.registry import Collector
 
 from daskjob.controller import metrics
-from daskjob.controller.gauges import JobCollector
 from daskjob.controller.work_queue import WorkQueue
 from daskjob.kube.lease import LeaseLock
 from daskjob.probes.heartbeat import Heartbeat
@@ -33,7 +33,7 @@ from daskjob.probes.watch_health import Watches
 
 
 @dataclass(frozen=True)
-class Limits:
+class LivenessLimits:
     """Seconds."""
 
     #: Without a sign of life of a watch. Bookmarks come about once a minute; kopf asks anew after 70 s of silence.
@@ -48,11 +48,18 @@ class Limits:
     leader: float = 30.0
 
 
+LIMITS = LivenessLimits()
+
+
 class Health:
     """Of this process. `queues`: those that the leader works on."""
 
     def __init__(
-        self, watches: Watches, lock: LeaseLock, queues: Collection[WorkQueue], limits: Limits = Limits()
+        self,
+        watches: Watches,
+        lock: LeaseLock,
+        queues: Collection[WorkQueue],
+        limits: LivenessLimits = LIMITS,
     ) -> None:
         self._watches = watches
         self._lock = lock
@@ -106,11 +113,13 @@ class Health:
         return bool(holder) and holder != self._lock.identity and self._lock.answered.age <= self._limits.leader
 
 
-async def answer(health: Health, lookup: JobCollector, health_port: int, metrics_port: int) -> None:
-    """Answers probes and Prometheus on these ports (0: not at all) until cancelled."""
+async def answer(health: Health, collectors: Collection[Collector], health_port: int, metrics_port: int) -> None:
+    """Answers probes and Prometheus on these ports (0: not at all) until cancelled. `collectors`: metrics to be looked
+    up at each scrape."""
     async with AsyncExitStack() as stack:
-        metrics.REGISTRY.register(lookup)
-        stack.callback(metrics.REGISTRY.unregister, lookup)
+        for collector in collectors:
+            metrics.REGISTRY.register(collector)
+            stack.callback(metrics.REGISTRY.unregister, collector)
         if health_port:
             paths = {
                 "/healthz": probe(health.dead, health.details),

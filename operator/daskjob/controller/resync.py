@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
 
-from daskjob.api import constants as c
-from daskjob.controller.cache import Cache
-from daskjob.controller.work_queue import WorkQueue
-from daskjob.kube.api_error import ApiError
+from daskjob.controller.controller import Controller
+from daskjob.controller.kind import Kind
+from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import KubeClient
-from daskjob.kube.resources import DASK_JOBS, WATCHED
 from daskjob.probes.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
+#: Seconds between resyncs, and after one that failed.
 INTERVAL = 300.0
 RETRY = 5.0
 
 
-async def resync(client: KubeClient, cache: Cache, queue: WorkQueue, namespaces: Collection[str]) -> None:
-    """Lists all there is, corrects the store, and has every job looked at. `namespaces`: empty for all."""
-    for resource in WATCHED:
-        selector = None if resource is DASK_JOBS else c.MANAGED_SELECTOR
+async def resync(
+    client: KubeClient, controllers: Sequence[Controller[Any, Any, Any, Any]], namespaces: Collection[str]
+) -> None:
+    """Lists all that is watched, once each, corrects the caches, and has every root object looked at. `namespaces`:
+    empty for all."""
+    watched = dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
+    for each in watched:
+        caches = [controller.kind.cache for controller in controllers if each in controller.kind.watched]
         for namespace in namespaces or (None,):
-            known = cache.uids(resource.kind, namespace)
-            bodies = await client.list(resource, namespace, labels=selector)
-            cache.replace(resource.kind, bodies, known)
-    for key in cache.jobs():
-        queue.add(key)
+            known = [cache.uids(each.resource.kind, namespace) for cache in caches]
+            bodies = await client.list(each.resource, namespace, labels=each.selector)
+            for cache, uids in zip(caches, known, strict=True):
+                cache.replace(each.resource.kind, bodies, uids)
+    for controller in controllers:
+        for key in controller.kind.cache.root_keys():
+            controller.queue.add(key)
 
 
 async def keep_resyncing(look: Callable[[], Awaitable[None]], done: asyncio.Event, looked: Heartbeat) -> None:
     """Looks at everything every few minutes, until cancelled; sooner after a failure. `done` is set after the first
-    success: before it, something missing from a store means nothing. `looked` is given after each try."""
+    success: before it, something missing from a cache means nothing. `looked` is given after each try."""
     while True:
         try:
             await look()
@@ -45,3 +51,22 @@ async def keep_resyncing(look: Callable[[], Awaitable[None]], done: asyncio.Even
             pause = RETRY
         looked.give()
         await asyncio.sleep(pause)
+
+
+async def is_served(client: KubeClient, kind: Kind[Any, Any, Any, Any], namespaces: Collection[str]) -> bool:
+    """Whether the API server knows a kind that the operator can do without: an upgrade that has not brought its
+    definition yet must not end the others."""
+    if kind.required:
+        return True
+    try:
+        await client.list(kind.root, next(iter(namespaces), None))
+    except ApiError as error:
+        if error.kind is ErrorKind.NOT_FOUND:
+            logger.error(
+                "%s objects are not looked after: apply crds/%s.yaml, then restart the operator",
+                kind.root.kind,
+                kind.root.plural,
+            )
+            return False
+        logger.warning("cannot tell whether there are %s objects: %s", kind.root.kind, error)
+    return True

@@ -1,19 +1,20 @@
-"""kopf's part: the watch streams. Every event only says "look again"; the work is done from our own queue."""
+"""All that kopf does for the operator: the watch streams. An event only says "look again": the queues do the work."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import kopf
 
-from daskjob.api import constants as c
 from daskjob.controller import metrics
-from daskjob.controller.cache import Cache
-from daskjob.controller.work_queue import WorkQueue
-from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS, WATCHED, Resource
+from daskjob.controller.controller import Controller
+from daskjob.controller.kind import Watched
+from daskjob.probes.process_settings import configure_kopf
 from daskjob.probes.watch_health import Watches
+
+AnyController = Controller[Any, Any, Any, Any]
 
 
 class Backoffs:
@@ -26,15 +27,11 @@ class Backoffs:
             yield random.uniform(20, 30)
 
 
-Feed = tuple[Cache, WorkQueue]
-"""Who is told of an event: what is known, and what is to be looked at."""
-
-
 def make_registry(
-    cache: Cache, queue: WorkQueue, watches: Watches, namespaces: Collection[str], crons: Feed | None = None
+    controllers: Sequence[AnyController], watches: Watches, namespaces: Collection[str]
 ) -> kopf.OperatorRegistry:
     """Handlers of raw events only: others would leave annotations and finalizers on the objects. `namespaces`: those
-    that are watched; empty for all. `crons`: of cron jobs; None, if these are not looked after."""
+    that are watched; empty for all."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -42,47 +39,40 @@ def make_registry(
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
         return await watches.log_in(found)
 
-    def watch(resource: Resource, *feeds: Feed) -> None:
+    def watch(watched: Watched, told: Sequence[AnyController]) -> None:
+        resource = watched.resource
         group, _, version = resource.api_version.rpartition("/")
         watches.expect(resource.path(namespace) for namespace in namespaces or (None,))
 
         @kopf.on.event(group, version, resource.plural, registry=registry, id=resource.plural)
         async def look(event: kopf.RawEvent, **_: Any) -> None:
             metrics.WATCH_EVENTS.labels(resource.plural).inc()
-            body = {**event["object"], "kind": resource.kind, "apiVersion": resource.api_version}
-            for known, waiting in feeds:
-                key = known.drop(body) if event["type"] == "DELETED" else known.put(body)
+            body = resource.stamp(dict(event["object"]))
+            for controller in told:
+                cache = controller.kind.cache
+                key = cache.drop(body) if event["type"] == "DELETED" else cache.put(body)
                 if key is not None:
-                    waiting.add(key)
+                    controller.queue.add(key)
 
-    made_by_crons = [crons] if crons is not None else []
-    for resource in WATCHED:
-        watch(resource, (cache, queue), *(made_by_crons if resource is DASK_JOBS else []))
-    if crons is not None:
-        watch(DASK_CRON_JOBS, crons)
+    for watched in _watched(controllers):
+        watch(watched, [controller for controller in controllers if watched in controller.kind.watched])
     return registry
 
 
-def make_settings() -> kopf.OperatorSettings:
+def _watched(controllers: Sequence[AnyController]) -> Collection[Watched]:
+    return dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
+
+
+def make_settings(controllers: Sequence[AnyController]) -> kopf.OperatorSettings:
     """kopf's settings: what each is for stands beside it."""
     settings = kopf.OperatorSettings()
-    # One leader is found by a Lease; kopf's own way is advisory and goes by the clock.
-    settings.peering.standalone = True
-    # Events on jobs are ours.
-    settings.posting.enabled = False
-    # The kinds are known; looking for new ones needs rights that nothing else needs.
-    settings.scanning.disabled = True
-    # Only what carries our label is sent at all.
-    for resource in WATCHED:
-        if resource is not DASK_JOBS:
-            settings.watching.label_selectors[resource.plural] = c.MANAGED_SELECTOR
+    configure_kopf(settings)
+    # The API server sends only what carries the operator's label.
+    for watched in _watched(controllers):
+        if watched.selector is not None:
+            settings.watching.label_selectors[watched.resource.plural] = watched.selector
     settings.watching.chunk_size = 500
-    settings.watching.connect_timeout = 5
-    settings.watching.server_timeout = 300
-    settings.watching.client_timeout = 330
-    settings.networking.connect_timeout = 5
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = Backoffs()
     settings.networking.enforce_retry_after = False
-    settings.process.ultimate_exiting_timeout = 20
     return settings

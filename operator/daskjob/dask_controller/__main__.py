@@ -12,6 +12,7 @@ import kopf
 
 from daskjob.dask_controller import behaviour, connection, registry
 from daskjob.dask_controller.liveness import Health
+from daskjob.probes.process_settings import Environment, ProcessSettings
 
 CONTROLLER = "dask_kubernetes.operator.controller.controller"
 #: How long the custom resource definitions may take to be served after an installation.
@@ -50,7 +51,7 @@ def assemble(health: Health) -> kopf.OperatorRegistry:
 
 def main() -> int:
     try:
-        settings = behaviour.ControllerSettings.from_environ(os.environ)
+        settings = ProcessSettings.read(Environment(os.environ))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

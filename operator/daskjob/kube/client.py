@@ -1,6 +1,7 @@
 """The few requests that the operator makes, over the `kubernetes` package's asyncio client.
 
-Objects go in and come out as plain JSON. Every request has a time limit; every failure is an `ApiError`.
+Objects go in and come out as plain JSON; those that come out have `kind` and `apiVersion`, also as items of a list.
+Every request has a time limit; every failure is an `ApiError`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from tenacity import (
 )
 
 from daskjob.api import constants as c
-from daskjob.kube.api_error import ApiError, ErrorKind, classify
+from daskjob.errors import ApiError, ErrorKind
+from daskjob.kube.refusal import classify
 from daskjob.kube.resources import Resource
 
 #: Seconds for a write and its answer; for a read, which is tried three times.
@@ -77,7 +79,7 @@ class KubeClient:
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
         """The object, or None if there is none."""
         try:
-            return await self._request("get", resource, resource.path(namespace, name))
+            return resource.stamp(await self._request("get", resource, resource.path(namespace, name)))
         except ApiError as error:
             if error.kind is ErrorKind.NOT_FOUND:
                 return None
@@ -86,7 +88,7 @@ class KubeClient:
     async def list(
         self, resource: Resource, namespace: str | None, labels: str | None = None, fields: str | None = None
     ) -> list[Body]:
-        """All objects that match, of one namespace or (None) of all. `kind` and `apiVersion` are filled in."""
+        """All objects that match, of one namespace or (None) of all."""
         query = {"labelSelector": labels, "fieldSelector": fields, "limit": "500"}
         items: list[Body] = []
         while True:
@@ -96,27 +98,23 @@ class KubeClient:
             if not following:
                 break
             query["continue"] = following
-        return [{**item, "kind": resource.kind, "apiVersion": resource.api_version} for item in items]
+        return [resource.stamp(item) for item in items]
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """The object as created. Raises ApiError, of kind EXISTS if the name is taken."""
-        return await self._request("create", resource, resource.path(body["metadata"].get("namespace")), body=body)
+        path = resource.path(body["metadata"].get("namespace"))
+        return resource.stamp(await self._request("create", resource, path, body=body))
 
     async def apply_status(self, resource: Resource, body: Body) -> Body:
         """The status by server-side apply: `body` says all that the operator has to say. With a resource version in
         it, a conflict if the object is no longer that one."""
-        metadata = body["metadata"]
-        return await self._request(
-            "apply",
-            resource,
-            resource.path(metadata["namespace"], metadata["name"], "status"),
-            body=body,
-            query={"fieldManager": c.MANAGER, "force": "true"},
-        )
+        path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"], "status")
+        query = {"fieldManager": c.MANAGER, "force": "true"}
+        return resource.stamp(await self._request("apply", resource, path, body=body, query=query))
 
     async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
         """A JSON merge patch."""
-        return await self._request("patch", resource, resource.path(namespace, name), body=body)
+        return resource.stamp(await self._request("patch", resource, resource.path(namespace, name), body=body))
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
         """Deletes that very object, in the background; with a resource version, only if it is still that one. False

@@ -20,7 +20,7 @@ from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRec
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
 from daskjob.api.times import to_text
-from daskjob.kube.api_error import ApiError
+from daskjob.errors import ApiError
 from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import Resource
 from daskjob.probes.heartbeat import Heartbeat

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from daskjob.api import constants as c
 
@@ -23,6 +24,10 @@ class Resource:
         parts.append(self.plural)
         return "/".join([*parts, *(each for each in (name, subresource) if each)])
 
+    def stamp(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The object with its kind and version, which the API server leaves out of the items of a list."""
+        return {**body, "kind": self.kind, "apiVersion": self.api_version}
+
 
 DASK_JOBS = Resource("DaskJob", c.API_VERSION, "daskjobs")
 DASK_CRON_JOBS = Resource("DaskCronJob", c.API_VERSION, "daskcronjobs")
@@ -39,9 +44,3 @@ POLICIES = Resource("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v
 POLICY_BINDINGS = Resource(
     "ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
 )
-
-#: What is watched and listed of jobs, all but the jobs themselves by the operator's label.
-WATCHED = (DASK_JOBS, REPORTS, CLUSTERS, WORKER_GROUPS, DEPLOYMENTS, PODS)
-#: What a job's source may refer to.
-BY_REFERENCE = {each.kind: each for each in (CONFIG_MAPS,)}
-BY_KIND = {each.kind: each for each in WATCHED}

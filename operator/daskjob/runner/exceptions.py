@@ -10,9 +10,9 @@ import traceback
 from typing import Any, Iterator, Optional
 
 from daskjob import wire
-from daskjob.wire.jobfile import InvalidJob
 from daskjob.runner.load import EntrypointMissing, ModuleMissing
 from daskjob.runner.scheduler import Scheduler
+from daskjob.wire.jobfile import InvalidJob
 
 #: Frames of these packages tell a user nothing about their own code.
 _LIBRARIES = ("dask", "distributed", "tornado", "asyncio", "concurrent", "importlib", "tblib", "<frozen", "<decorator")

@@ -24,8 +24,8 @@ from daskjob import wire
 from daskjob.runner import snapshot
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
-from daskjob.wire.jobfile import JobFile
 from daskjob.runner.task_counts import Progress
+from daskjob.wire.jobfile import JobFile
 
 # Hardly any of it has types.
 core: Any = untyped_core

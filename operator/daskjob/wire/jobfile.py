@@ -137,9 +137,7 @@ def _bounds(data: Dict[str, Any]) -> AdaptiveBounds:
     maximum = _get(data, "maximum", int, where="adaptive.")
     if not 0 <= minimum <= maximum:
         raise InvalidJob(f"adaptive: minimum {minimum} and maximum {maximum} leave no size")
-    return AdaptiveBounds(
-        minimum, maximum, float(_get(data, "cooldownSeconds", (int, float), COOLDOWN, "adaptive."))
-    )
+    return AdaptiveBounds(minimum, maximum, float(_get(data, "cooldownSeconds", (int, float), COOLDOWN, "adaptive.")))
 
 
 _REQUIRED: Any = object()

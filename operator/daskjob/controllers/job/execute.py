@@ -1,20 +1,19 @@
-"""Carries actions out. Each can be repeated: what is there already is success, and so is what is gone already."""
+"""Carries a job's actions out. Each can be repeated: what exists already is success, and so is what is gone already."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
 from daskjob.api.status import Attempt
-from daskjob.api.times import to_seconds_text
-from daskjob.controller.cache import Cache
-from daskjob.controllers.job.observe import belongs
-from daskjob.kube.api_error import ApiError, ErrorKind
-from daskjob.kube.client import Body, KubeClient
+from daskjob.controller.objects import Objects
+from daskjob.controllers.job.watched import BY_KIND
+from daskjob.kube.client import Body
 from daskjob.kube.resources import (
-    BY_KIND,
     CLUSTERS,
     CONFIG_MAPS,
     DASK_JOBS,
@@ -36,114 +35,93 @@ from daskjob.lifecycle.job.actions import (
     Scale,
 )
 from daskjob.lifecycle.job.observation import Job
-from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
-from daskjob.manifests.pods import Defaults
-from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
-from daskjob.manifests.tls import tls_secret
+from daskjob.lifecycle.job.reading import belongs
+from daskjob.manifests.attempt import AttemptObjects, Manifest
+from daskjob.manifests.context import AttemptContext, Defaults
 
-#: What is not watched and was made for a cluster: its UID; kind and name of the object. An API server that fails one
-#: request in ten would else hardly ever carry out all that an attempt begins with.
-Made = set[tuple[str, str, str]]
+#: How many attempts' manifests are kept between their check and their creation: more than passes run side by side.
+MOST_BUILT = 32
+#: Resources of what is created beside a cluster.
+BESIDE = {each.kind: each for each in (SERVICES, SECRETS, CONFIG_MAPS)}
 
 
-class NameConflictError(ApiError):
-    """An object that is not ours has a name that we need."""
+@dataclass
+class CreatedObjects:
+    """What was created for an attempt, until all of it was. An API server that fails one request in ten would else
+    hardly ever carry out all that an attempt begins with."""
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(
-            ErrorKind.INVALID,
-            409,
-            f"a {kind} named {name!r} exists and does not belong to this job; delete or rename it",
-        )
+    #: UID of the cluster, kind and name of each object beside it: the cache does not have these.
+    beside: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 class Executor:
-    """The I/O of actions. `program`: the runner's zipapp."""
+    """The requests of actions. `program`: the runner's zipapp."""
 
-    def __init__(self, client: KubeClient, cache: Cache, defaults: Defaults, program: bytes) -> None:
-        self._client = client
-        self._cache = cache
-        self.defaults = defaults
+    def __init__(self, objects: Objects, program: bytes, defaults: Defaults) -> None:
+        self._objects = objects
         self._program = program
-        self._program_name = runner_config_map_name(program)
+        self.defaults = defaults
 
-    async def perform(self, action: Action, job: Job, attempt: Attempt, now: datetime, made: Made) -> None:
-        """`made`: what earlier calls for this job made; added to. Raises ApiError if the API server refuses, SpecError
-        if a template cannot be used."""
+        self._built: OrderedDict[str, AttemptObjects] = OrderedDict()
+
+    def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
+        """All objects of an attempt; what was built to check the spec is what is created.
+
+        Raises SpecError if a template cannot be used."""
+        context = AttemptContext(job.ref, job.spec, replace(attempt, start_time=None), self.defaults)
+        built = self._built.pop(job.uid, None)
+        if built is None or built.context != context:
+            built = AttemptObjects.build(context, self._program)
+        self._built[job.uid] = built
+        while len(self._built) > MOST_BUILT:
+            self._built.popitem(last=False)
+        return built
+
+    async def execute(self, action: Action, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects) -> None:
+        """`created`: what earlier calls for this job created; added to. Raises ApiError if the API server refuses,
+        SpecError if a template cannot be used."""
         match action:
             case CreateCluster():
-                await self._create_cluster(job, attempt, now, made)
+                await self._create_cluster(job, attempt, now, created)
             case CreateRunner():
-                pod = await self._create(PODS, runner_pod(job, attempt, self.defaults, self._program_name), job)
-                await self._create(REPORTS, report(job, attempt, pod["metadata"]["uid"]), job)
+                built = self.build(job, attempt)
+                pod = await self._create(PODS, built.runner, job)
+                await self._create(REPORTS, built.report(pod["metadata"]["uid"]), job)
+                created.beside.clear()
             case CreateReport(runner_uid):
-                await self._create(REPORTS, report(job, attempt, runner_uid), job)
+                await self._create(REPORTS, self.build(job, attempt).report(runner_uid), job)
+                created.beside.clear()
             case Scale(group, replicas):
                 spec = {"spec": {"worker": {"replicas": replicas}}}
-                body = await self._client.patch(WORKER_GROUPS, job.namespace, group, spec)
-                self._cache.put(_kind(WORKER_GROUPS, body))
+                await self._objects.patch(WORKER_GROUPS, job.namespace, group, spec)
             case Cancel(name):
-                body = await self._client.patch(REPORTS, job.namespace, name, {"spec": {"cancel": True}})
-                self._cache.put(_kind(REPORTS, body))
+                await self._objects.patch(REPORTS, job.namespace, name, {"spec": {"cancel": True}})
             case Delete(target):
-                place = (job.namespace, target.name)
-                if await self._client.delete(BY_KIND[target.kind], *place, target.uid):
-                    self._cache.mark_deleting(target.kind, *place, target.uid, to_seconds_text(now))
-                else:
-                    self._cache.forget(target.kind, *place, target.uid)
+                await self._objects.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
             case DeleteJob():
-                place = (job.namespace, job.name)
                 # If somebody edited it just now, that comes first.
-                if await self._client.delete(DASK_JOBS, *place, job.uid, job.resource_version):
-                    self._cache.mark_deleting(DASK_JOBS.kind, *place, job.uid, to_seconds_text(now))
+                await self._objects.delete(DASK_JOBS, job.namespace, job.name, job.uid, job.resource_version)
             case _:
                 assert_never(action)
 
-    async def _create_cluster(self, job: Job, attempt: Attempt, now: datetime, made: Made) -> None:
-        cluster = await self._create(CLUSTERS, dask_cluster(job, attempt, self.defaults), job)
+    async def _create_cluster(self, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects) -> None:
+        built = self.build(job, attempt)
+        cluster = await self._create(CLUSTERS, built.cluster, job)
         uid = cluster["metadata"]["uid"]
-        # What the pods mount and ask for, before dask-kubernetes gets to make them.
-        orders = job_file(job, attempt, self.defaults)
-        bodies = (
-            (SERVICES, scheduler_service(job, attempt, uid)),
-            (SECRETS, tls_secret(job, attempt, uid, now)),
-            (CONFIG_MAPS, code_config_map(job, attempt, uid, orders)),
-            (CONFIG_MAPS, runner_config_map(job.namespace, self._program)),
-        )
-        await _first_error(*(self._create_once(resource, body, uid, made) for resource, body in bodies))
+        beside = [
+            (BESIDE[body["kind"]], body)
+            for body in built.beside_cluster(uid, now)
+            if (uid, body["kind"], body["metadata"]["name"]) not in created.beside
+        ]
+        await _first_error(*(self._create_beside(resource, body, uid, created) for resource, body in beside))
 
-    async def _create(self, resource: Resource, body: Body, job: Job) -> Body:
-        """The object: as created, or as it was already there and is this job's."""
-        try:
-            created = await self._client.create(resource, body)
-        except ApiError as error:
-            if error.kind is not ErrorKind.EXISTS:
-                raise
-            name = body["metadata"]["name"]
-            found = await self._client.get(resource, job.namespace, name)
-            if found is None:
-                raise ApiError(ErrorKind.CONFLICT, 409, f"{resource.kind} {name} was deleted meanwhile") from error
-            if not belongs(_kind(resource, found), job.uid):
-                raise NameConflictError(resource.kind, name) from error
-            created = found
-        self._cache.put(_kind(resource, created))
-        return created
+    async def _create(self, resource: Resource, body: Manifest, job: Job) -> Body:
+        return await self._objects.create_or_find(resource, body, lambda found: belongs(found, job.uid))
 
-    async def _create_once(self, resource: Resource, body: Body, cluster: str, made: Made) -> None:
-        """Creates what may not be read, or does not matter whose it is: its name says what is in it."""
-        key = (cluster, resource.kind, body["metadata"]["name"])
-        if key in made:
-            return
-        try:
-            await self._client.create(resource, body)
-        except ApiError as error:
-            if error.kind is not ErrorKind.EXISTS:
-                raise
-        made.add(key)
-
-
-def _kind(resource: Resource, body: Body) -> Body:
-    return {**body, "kind": resource.kind, "apiVersion": resource.api_version}
+    async def _create_beside(self, resource: Resource, body: Manifest, cluster: str, created: CreatedObjects) -> None:
+        # Its name says what is in it: it does not matter whose an object of that name is.
+        await self._objects.create_unread(resource, body)
+        created.beside.add((cluster, resource.kind, body["metadata"]["name"]))
 
 
 async def _first_error(*tasks: Awaitable[None]) -> None:

@@ -1,16 +1,21 @@
-"""Whether the policy that keeps runners to their own reports is in force. Without it, no runner gets a token."""
+"""Whether the admission policy that keeps runners to their own reports is in force.
+
+Without it, the operator gives no runner a token.
+"""
 
 from __future__ import annotations
 
 import logging
 
-from daskjob.kube.api_error import ApiError
+from daskjob.errors import ApiError
 from daskjob.kube.client import KubeClient
 from daskjob.kube.resources import POLICIES, POLICY_BINDINGS
 
 logger = logging.getLogger(__name__)
 
+#: Seconds until the next check, where the policy is in force and where it is not.
 INTERVAL = 3600.0
+SOON = 10.0
 
 
 async def policy_in_force(client: KubeClient, name: str) -> bool:

@@ -1,10 +1,11 @@
 """The decision about a cron job: one observation in; out come the status to record, what to do, and when to look again.
 
 Pure: no I/O, no clock but the observation's. The rules are those of Kubernetes' CronJob controller; where that acts on
-events, this goes by what is there, so it says the same after a restart:
+events, this goes by what exists, so it says the same after a restart:
 
-- Jobs are made first and recorded when they are seen. The name of each follows from its time (or from the text that
-  asked for it), so what a crash left unrecorded is found, not made twice; what is recorded was made.
+- Jobs are made first and recorded when they are observed (the opposite order of a job's attempts, which are recorded
+  first: `lifecycle.job.decision`). The name of each follows from its time (or from the text that asked for it), so what
+  a crash left unrecorded is found, not made twice; what is recorded was made.
 - The status is written before anything is deleted, so no run is forgotten by deleting its job.
 """
 
@@ -13,11 +14,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
-from daskjob.api.constants import ConditionType
+from daskjob.api.constants import ConditionType, Reason
 from daskjob.api.cron_job import ActiveJob, ConcurrencyPolicy, CronReason, DaskCronJobSpec, DaskCronJobStatus
 from daskjob.api.status import Condition
 from daskjob.api.times import from_text, to_seconds_text
+from daskjob.errors import ApiError, ErrorKind, SpecError
+from daskjob.lifecycle.blocker import Blocker, blocker_of
 from daskjob.lifecycle.cron.observation import Child, CreateJob, CronAction, CronJob, CronObservation, DeleteJob
 from daskjob.lifecycle.cron.schedule import Schedule, ScheduleError, find_zone
 from daskjob.lifecycle.event import Event
@@ -39,10 +43,35 @@ class CronDecision:
     events: tuple[Event, ...] = ()
     #: When to look again if nothing happens before.
     requeue_after: timedelta | None = None
+    #: Nothing is concluded from something being absent.
+    needs_live_read: ClassVar[bool] = False
 
 
 def decide_cron(observation: CronObservation) -> CronDecision:
     """What the cron job's status should say and what to do about it."""
+    decision = _decide(observation)
+    if any(isinstance(each, CreateJob) for each in decision.actions):
+        # The next pass records the job.
+        return replace(decision, requeue_after=timedelta(0))
+    return decision
+
+
+def template_blocker(error: ApiError | SpecError) -> Blocker | None:
+    """What to tell the user of a job that was refused; None for what passes by itself."""
+    blocker = blocker_of(error)
+    if blocker is None or blocker.reason != Reason.POD_REJECTED or not blocker.permanent:
+        return blocker
+    if isinstance(error, ApiError) and error.kind is ErrorKind.INVALID:
+        return Blocker(Reason.INVALID_SPEC, f"spec.jobTemplate: {error.message}", permanent=True)
+    return blocker
+
+
+def refused_job(name: str, blocker: Blocker) -> Event:
+    """What is told of a job that the API server refused."""
+    return Event(CronReason.FAILED_CREATE, f"job {name} could not be made: {blocker.message}"[:1000], warning=True)
+
+
+def _decide(observation: CronObservation) -> CronDecision:
     cron = observation.cron
     if cron.deleting:
         return CronDecision(cron.status)
@@ -54,7 +83,7 @@ def decide_cron(observation: CronObservation) -> CronDecision:
     if cron.run_now and status.run_now != recorded(cron.run_now):
         # Nothing else in this pass: the next one sees this job, as the concurrency policy has to.
         run = CreateJob(run_now_name(cron, status))
-        return CronDecision(status, (*surplus, run), events, requeue_after=timedelta(0))
+        return CronDecision(status, (*surplus, run), events)
     if schedule is None or cron.spec.suspend:
         return CronDecision(replace(status, next_schedule_time=None), surplus, events)
     following = schedule.next(observation.now)
@@ -147,7 +176,7 @@ def _follow_timetable(observation: CronObservation, status: DaskCronJobStatus) -
     timetable = observation.cron.spec.timetable
     if status.timetable == timetable:
         return status
-    if status.timetable is not None and observation.seen:
+    if status.timetable is not None and observation.met:
         status = replace(status, timetable_change_time=to_seconds_text(observation.now))
     return replace(status, timetable=timetable)
 

@@ -48,7 +48,7 @@ class CronObservation:
     #: Why the API server did not take a job when the operator last tried to make one.
     refusal: Blocker | None = None
     #: This process has looked at this cron job before: what has changed since has changed just now.
-    seen: bool = False
+    met: bool = False
 
 
 @dataclass(frozen=True)

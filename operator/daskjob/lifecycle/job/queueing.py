@@ -23,7 +23,7 @@ class Demand(Enum):
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunLimits:
     """How many jobs may run, in all and in one namespace; 0: as many as want to."""
 
     total: int = 0
@@ -41,7 +41,7 @@ class QueueEntry:
     name: str
     created: datetime
     priority: int
-    claim: Demand
+    demand: Demand
 
     @property
     def order(self) -> tuple[int, datetime, str, str]:
@@ -64,15 +64,15 @@ def _demand(job: Job) -> Demand:
     return Demand.NONE if job.spec.suspend or job.spec.cancel else Demand.WAITS
 
 
-def turns(slots: Mapping[K, QueueEntry], limits: Limits) -> dict[K, QueuePlace]:
-    """The turn of every job that waits; position 0 for those that may start now."""
-    running = Counter(slot.namespace for slot in slots.values() if slot.claim is Demand.HOLDS)
+def places(entries: Mapping[K, QueueEntry], limits: RunLimits) -> dict[K, QueuePlace]:
+    """The place of every job that waits; position 0 for those that may start now."""
+    running = Counter(entry.namespace for entry in entries.values() if entry.demand is Demand.HOLDS)
     total = running.total()
-    waiting = sorted(((slot, key) for key, slot in slots.items() if slot.claim is Demand.WAITS), key=_first)
+    waiting = sorted(((entry, key) for key, entry in entries.items() if entry.demand is Demand.WAITS), key=_first)
     held_back: Counter[str | None] = Counter()
     found: dict[K, QueuePlace] = {}
-    for slot, key in waiting:
-        space = slot.namespace
+    for entry, key in waiting:
+        space = entry.namespace
         if limits.per_namespace and running[space] >= limits.per_namespace:
             held_back[space] += 1
             found[key] = QueuePlace(
@@ -100,4 +100,4 @@ def _first(pair: tuple[QueueEntry, object]) -> tuple[int, datetime, str, str]:
 
 
 def startable(found: Mapping[K, QueuePlace]) -> Iterable[K]:
-    return (key for key, turn in found.items() if turn.position == 0)
+    return (key for key, place in found.items() if place.position == 0)

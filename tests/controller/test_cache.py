@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.api import constants as c
-from daskjob.controller.cache import Cache, job_of
+from daskjob.controller.cache import Cache
+from daskjob.controllers.job.watched import job_of
+from daskjob.kube.resources import DASK_JOBS
 
 KEY = ("team", "sum")
 
@@ -30,18 +32,18 @@ def test_the_job_that_an_object_belongs_to() -> None:
     assert job_of(body()) == KEY
     assert job_of(body("DaskJob", "sum", job=None)) == KEY
     assert job_of(body(job=None)) is None
-    assert Cache().put(body(job=None)) is None
+    assert Cache(DASK_JOBS, job_of).put(body(job=None)) is None
 
 
 def test_a_later_version_takes_the_place_of_an_earlier_one_and_not_the_other_way() -> None:
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     for version in (2, 3, 1, 2):
         assert cache.put(body(version=version)) == KEY
     assert versions(cache) == [("1", "3")]
 
 
 def test_a_namesake_takes_the_place_of_what_was_there() -> None:
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     cache.put(body(uid="1", version=5))
     cache.put(body(uid="2", version=7))
     assert versions(cache) == [("2", "7")]
@@ -50,34 +52,34 @@ def test_a_namesake_takes_the_place_of_what_was_there() -> None:
 
 
 def test_late_news_of_the_old_one_do_not_bring_it_back() -> None:
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     cache.put(body(uid="2", version=7))
     cache.put(body(uid="1", version=5))
     assert versions(cache) == [("2", "7")]
 
 
 def test_what_is_deleted_is_forgotten_and_does_not_come_back() -> None:
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     cache.put(body(version=1))
     assert cache.drop(body(version=3)) == KEY
     assert versions(cache) == []
-    assert cache.jobs() == []
+    assert cache.root_keys() == []
     cache.put(body(version=2))
     assert versions(cache) == [], "an answer that was on its way when the object went"
 
 
 def test_the_job_is_not_among_its_objects() -> None:
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     cache.put(body("DaskJob", "sum", job=None))
     cache.put(body())
-    assert cache.job(KEY) is not None
+    assert cache.root(KEY) is not None
     assert [each["kind"] for each in cache.owned(KEY)] == ["Pod"]
-    assert cache.jobs() == [KEY]
-    assert cache.job(("team", "other")) is None
+    assert cache.root_keys() == [KEY]
+    assert cache.root(("team", "other")) is None
 
 
 def test_a_list_corrects_the_store_but_for_what_came_meanwhile() -> None:
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     cache.put(body(name="gone", uid="1"))
     cache.put(body(name="stays", uid="2", version=1))
     cache.put(body("DaskCluster", name="another-kind", uid="3"))
@@ -90,7 +92,7 @@ def test_a_list_corrects_the_store_but_for_what_came_meanwhile() -> None:
 
 @pytest.mark.parametrize(("namespace", "expected"), [(None, {"1", "2"}), ("team", {"1"}), ("nobody", set())])
 def test_uids(namespace: str | None, expected: set[str]) -> None:
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     cache.put(body(uid="1"))
     other = body(uid="2")
     cache.put({**other, "metadata": {**other["metadata"], "namespace": "else"}})
@@ -99,7 +101,7 @@ def test_uids(namespace: str | None, expected: set[str]) -> None:
 
 def test_only_so_many_ends_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daskjob.controller.cache.REMEMBERED_ENDS", 2)
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     for number in range(4):
         cache.drop(body(name=f"p-{number}", version=10))
     for number in range(4):
@@ -118,7 +120,7 @@ def test_the_order_of_news_does_not_matter(order: list[int], twice: bool) -> Non
         ("put", body(uid="2", version=5)),
         ("put", body(uid="2", version=6)),
     ]
-    cache = Cache()
+    cache = Cache(DASK_JOBS, job_of)
     for index in [*order, *(order if twice else [])]:
         verb, each = news[index]
         cache.put(each) if verb == "put" else cache.drop(each)

@@ -1,4 +1,7 @@
-"""From raw objects to one observation: reads, sorts by attempt, decides nothing."""
+"""From objects as the API server has them to typed ones: the job, and what belongs to its current attempt.
+
+Which objects are stale, and which jobs are left alone, `ownership` decides.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,9 @@ from typing import Any
 from daskjob.api import constants as c
 from daskjob.api.codec import from_dict
 from daskjob.api.runner_report import read_report
-from daskjob.api.spec import DEFAULT_GROUP, DaskJobSpec, digest, parse_spec
+from daskjob.api.spec import DEFAULT_GROUP, digest, parse_spec
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
-from daskjob.kube.client import Body
 from daskjob.lifecycle.job.observation import (
     AttemptObservation,
     Deployment,
@@ -22,12 +24,10 @@ from daskjob.lifecycle.job.observation import (
     Report,
     WorkerGroup,
 )
+from daskjob.lifecycle.job.ownership import is_stale, why_unmanaged
 from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
 
-#: What is deleted by itself when it is left over; the rest goes with its owner.
-DELETED_ALONE = frozenset({"DaskCluster", "DaskJobReport", "Pod"})
-#: Of so many attempts the ended runner pod is kept, for its logs.
-KEPT_RUNNERS = 3
+Body = Mapping[str, Any]
 
 
 def read_job(body: Body, now: datetime) -> Job:
@@ -42,20 +42,12 @@ def read_job(body: Body, now: datetime) -> Job:
         deleting=bool(metadata.get("deletionTimestamp")),
         spec=spec,
         status=from_dict(DaskJobStatus, body.get("status")),
-        unmanaged=_foreign(spec, (body.get("status") or {}).get("phase")),
+        unmanaged=why_unmanaged(spec, (body.get("status") or {}).get("phase")),
         digest=digest(spec),
         # What the status has room for. An empty one asks for nothing.
         rerun=((metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION) or "")[:4096] or None,
         resource_version=metadata.get("resourceVersion") or "",
     )
-
-
-def _foreign(spec: DaskJobSpec, phase: object) -> str | None:
-    if spec.managed_by != c.MANAGED_BY:
-        return f"spec.managedBy is {spec.managed_by}"
-    if phase and phase not in list(c.Phase):
-        return f"phase {phase!r} is not known to this version"
-    return None
 
 
 def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
@@ -76,10 +68,8 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
             # What is known of the job is older than what is known of its objects.
             continue
         if attempt < current:
-            kept = _ended(body) and current - KEPT_RUNNERS < attempt
-            # dask-kubernetes gives a group its owner only after it was made, and may do so after its cluster has gone.
-            alone = kind in DELETED_ALONE or (kind == "DaskWorkerGroup" and not _is_adopted(body))
-            if alone and not kept:
+            pod = read_pod(body) if kind == "Pod" else None
+            if is_stale(kind, attempt, current, pod, adopted=bool(body["metadata"].get("ownerReferences"))):
                 stale_objects.append(read_owned(body))
         elif kind == "DaskCluster":
             cluster = read_owned(body)
@@ -89,7 +79,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
                 name=body["metadata"]["name"],
                 uid=body["metadata"]["uid"],
                 replicas=replicas if isinstance(replicas, int) else 0,
-                adopted=_is_adopted(body),
+                adopted=bool(body["metadata"].get("ownerReferences")),
             )
         elif kind == "Deployment":
             deployments.append(_read_deployment(body))
@@ -134,14 +124,6 @@ def read_owned(body: Body) -> Owned:
         # A pod's says when its node is to have ended it; another object's, only since when it is being deleted.
         deletion_deadline=from_text(metadata.get("deletionTimestamp")) if body["kind"] == "Pod" else None,
     )
-
-
-def _is_adopted(group: Body) -> bool:
-    return bool(group["metadata"].get("ownerReferences"))
-
-
-def _ended(body: Body) -> bool:
-    return body["kind"] == "Pod" and read_pod(body).ended
 
 
 def _read_deployment(body: Body) -> Deployment:

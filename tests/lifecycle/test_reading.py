@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
-from daskjob.controllers.job.observe import KEPT_RUNNERS, observe, read_job
 from daskjob.lifecycle.job.observation import Observation
+from daskjob.lifecycle.job.ownership import KEPT_RUNNERS
+from daskjob.lifecycle.job.reading import observe, read_job
 
-from ..lifecycle.builders import NOW, UID
+from .builders import NOW, UID
 
 
 def a_job(attempt: int = 0, phase: str = "", annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:

@@ -1,44 +1,10 @@
-"""What the API server's refusals mean for what to do next."""
+"""What an HTTP answer of the API server means."""
 
 from __future__ import annotations
 
 import json
-from enum import Enum
 
-from daskjob.errors import DaskJobError
-
-
-class ErrorKind(Enum):
-    NOT_FOUND = "not found"
-    #: The name is taken.
-    EXISTS = "already exists"
-    #: Somebody wrote in between: read again, decide again.
-    CONFLICT = "conflict"
-    #: 403 for want of quota, for a policy, or for want of rights: the words matter.
-    FORBIDDEN = "forbidden"
-    #: The namespace is being deleted: nothing more to do there.
-    TERMINATING = "namespace is terminating"
-    #: The object itself is wrong, or too large: the same request will never succeed.
-    INVALID = "invalid"
-    #: Busy, down, or no answer: the same request later.
-    TRANSIENT = "transient"
-
-
-class ApiError(DaskJobError):
-    """A request that the API server refused or did not answer.
-
-    Attributes: `kind`; `status`, the HTTP status (0: no answer); `message`, the server's own words; `retry_after`, in
-    seconds, where the server asks for it; `again`, in how many seconds to look again however long the request waits.
-    """
-
-    requeue_after: float | None = None
-
-    def __init__(self, kind: ErrorKind, status: int, message: str, retry_after: float | None = None) -> None:
-        super().__init__(f"{kind.value} ({status}): {message}")
-        self.kind = kind
-        self.status = status
-        self.message = message
-        self.retry_after = retry_after
+from daskjob.errors import ApiError, ErrorKind
 
 
 def classify(status: int, body: str, headers: dict[str, str] | None = None) -> ApiError:

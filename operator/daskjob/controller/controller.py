@@ -1,0 +1,176 @@
+"""One pass over one root object, whatever its kind: observe, decide, record, post events, act."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Generic
+
+from daskjob.api.codec import to_dict
+from daskjob.controller import metrics
+from daskjob.controller.cache import Key
+from daskjob.controller.error_policy import after_error
+from daskjob.controller.events import event_body
+from daskjob.controller.kind import D, Kind, Look, M, O, PassState, R
+from daskjob.controller.work_queue import WorkQueue
+from daskjob.errors import ApiError, ErrorKind, SpecError
+from daskjob.kube.client import Body
+from daskjob.kube.resources import EVENTS
+from daskjob.lifecycle.blocker import is_news
+from daskjob.lifecycle.event import Event
+
+logger = logging.getLogger(__name__)
+
+
+class Controller(Generic[R, O, D, M]):
+    """Brings one object after another to where its kind's decision says. Keeps no state that matters."""
+
+    def __init__(self, kind: Kind[R, O, D, M]) -> None:
+        self.kind = kind
+        self.queue = WorkQueue(kind.name)
+        kind.wake = self.queue.add
+        self._states: dict[Key, PassState[M]] = {}
+
+    async def run(self, workers: int) -> None:
+        """Works on the queue until cancelled, with so many passes at a time."""
+        await self.queue.run(self.process, workers)
+
+    async def process(self, key: Key) -> None:
+        """One pass, and when the next one is due. Every error is logged, and tried again after a growing pause."""
+        try:
+            with metrics.reconciling(self.kind.name):
+                requeue_after = await self.reconcile(key)
+        except Exception as error:
+            policy = after_error(error)
+            if policy.tries_again:
+                pause = self.queue.add_failed(key, at_least=policy.at_least)
+                if policy.requeue_after is not None:
+                    self.queue.add_after(key, policy.requeue_after)
+                text = "%s/%s: %s; again in %.1f s"
+                logger.log(policy.level, text, *key, policy.words, pause, exc_info=error if policy.traceback else None)
+            return
+        self.queue.forget_failures(key)
+        if requeue_after is not None:
+            self.queue.add_after(key, requeue_after)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass. Returns in how many seconds to look again even if nothing happens (None: no need to).
+
+        Raises ApiError if the status could not be written, or an action not be carried out for a passing reason.
+        """
+        with self.kind.passing(key):
+            body = self.kind.cache.root(key)
+            await self.kind.tidy(key, body)
+            if body is None:
+                self._states.pop(key, None)
+                return None
+            return await self._pass(key, body)
+
+    async def _pass(self, key: Key, body: Body) -> float | None:
+        root = self.kind.read(body)
+        state = self._state(key, root)
+        decision = await self._decide(key, root, state, live=False)
+        if decision.needs_live_read:
+            await self._read_live(key, root)
+            state.last_live_read = self.kind.clock()
+            current = self.kind.cache.root(key)
+            if current is None or current["metadata"]["uid"] != root.uid:
+                return 0.0
+            body, root = current, self.kind.read(current)
+            decision = await self._decide(key, root, state, live=True)
+        if decision.status != root.status:
+            # Actions on the root itself are about the version that this pass wrote.
+            root = self.kind.read(await self._record(body, root, decision.status))
+            state.last_status_write = self.kind.clock()
+        await self._post(root, state, decision.events)
+        requeue_after = self._pause(decision)
+        try:
+            return await self._execute(root, decision, state, requeue_after)
+        except ApiError as error:
+            # The pause before the next try must not outlast a deadline.
+            error.requeue_after = requeue_after
+            raise
+
+    def _pause(self, decision: D) -> float | None:
+        """Seconds until the next pass, if nothing happens before."""
+        pauses = [each for each in (decision.requeue_after, self.kind.longest_pause) if each is not None]
+        return min(pauses).total_seconds() if decision.requeue_after is not None else None
+
+    def _state(self, key: Key, root: R) -> PassState[M]:
+        state = self._states.get(key)
+        if state is None or state.uid != root.uid:
+            state = self._states[key] = PassState(root.uid, self.kind.new_memory())
+        return state
+
+    async def _decide(self, key: Key, root: R, state: PassState[M], live: bool) -> D:
+        objects = tuple(self.kind.cache.owned(key))
+        look = Look(root, objects, state, self.kind.clock(), live)
+        return self.kind.decide(key, await self.kind.observe(look))
+
+    async def _read_live(self, key: Key, root: R) -> None:
+        """Asks the API server for the root and all that belongs to it."""
+        cache, client = self.kind.cache, self.kind.client
+        for watched in self.kind.watched:
+            kind = watched.resource.kind
+            if watched.resource is self.kind.root:
+                known = {each["metadata"]["uid"] for each in (cache.root(key),) if each is not None}
+                found = await client.get(watched.resource, *key)
+                bodies = [] if found is None else [found]
+            else:
+                parts = [each for each in cache.owned(key) if each["kind"] == kind and self.kind.is_part(each, root)]
+                known = {each["metadata"]["uid"] for each in parts}
+                bodies = await client.list(watched.resource, key[0], labels=self.kind.selector_of(root))
+            cache.replace(kind, bodies, known)
+
+    async def _record(self, body: Body, root: R, status: Any) -> Body:
+        """Writes the status, if the object is still as it was observed. Returns the object as written."""
+        try:
+            written = await self._write(body, status)
+        except ApiError as error:
+            if error.kind is not ErrorKind.INVALID:
+                raise
+            status = self.kind.reduced(root, status, error)
+            logger.error("%s/%s: the status was refused, leaving details out: %s", root.namespace, root.name, error)
+            written = await self._write(body, status)
+        self.kind.cache.put(written)
+        self.kind.recorded(root, status)
+        return written
+
+    async def _write(self, body: Body, status: Any) -> Body:
+        resource = self.kind.root
+        metadata = {key: body["metadata"][key] for key in ("namespace", "name", "uid", "resourceVersion")}
+        document = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
+        return await self.kind.client.apply_status(resource, {**document, "status": to_dict(status)})
+
+    async def _post(self, root: R, state: PassState[M], events: tuple[Event, ...]) -> None:
+        """Posts Kubernetes Events, each once. They are a courtesy: the status has what matters."""
+        for event in events:
+            key = self.kind.event_key(root, event)
+            if key in state.posted:
+                continue
+            state.posted.append(key)
+            try:
+                body = event_body(self.kind.root, root.namespace, root.name, root.uid, key, event, self.kind.clock())
+                await self.kind.client.create(EVENTS, body)
+            except ApiError as error:
+                logger.debug("event not posted for %s/%s: %s", root.namespace, root.name, error)
+
+    async def _execute(self, root: R, decision: D, state: PassState[M], requeue_after: float | None) -> float | None:
+        """Carries the actions out, in order. What the API server refuses for a reason that the user should know ends
+        the pass: the next one, at once, tells it."""
+        for action in decision.actions:
+            try:
+                events = await self.kind.execute(action, root, decision, state)
+            except (ApiError, SpecError) as error:
+                blocker = self.kind.blocker_of(error)
+                if blocker is None:
+                    raise
+                await self._post(root, state, self.kind.refused(root, action, blocker))
+                if not is_news(state.refusal, blocker):
+                    raise
+                state.refusal = blocker
+                return 0.0
+            await self._post(root, state, events)
+        if state.refusal is not None:
+            # The status still tells of it.
+            state.refusal, requeue_after = None, 0.0
+        return requeue_after

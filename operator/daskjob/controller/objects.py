@@ -1,0 +1,68 @@
+"""How every kind creates, finds, changes and deletes objects: idempotently, and with the cache kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from daskjob.api.times import to_seconds_text
+from daskjob.controller.cache import Cache
+from daskjob.errors import ApiError, ErrorKind, NameConflictError
+from daskjob.kube.client import Body, KubeClient
+from daskjob.kube.resources import Resource
+
+
+class Objects:
+    """The objects of one kind of controller, in the API server and in its cache."""
+
+    def __init__(self, client: KubeClient, cache: Cache, clock: Callable[[], datetime]) -> None:
+        self._client = client
+        self._cache = cache
+        self._clock = clock
+
+    async def create_or_find(
+        self, resource: Resource, body: Mapping[str, Any], is_ours: Callable[[Body], bool], owner: str = "this job"
+    ) -> Body:
+        """The object: as created, or as it exists already and is ours. Raises NameConflictError if it is not, ApiError
+        of kind CONFLICT if it was deleted meanwhile."""
+        metadata = body["metadata"]
+        try:
+            found = await self._client.create(resource, dict(body))
+        except ApiError as error:
+            if error.kind is not ErrorKind.EXISTS:
+                raise
+            known = await self._client.get(resource, metadata["namespace"], metadata["name"])
+            if known is None:
+                message = f"{resource.kind} {metadata['name']} was deleted meanwhile"
+                raise ApiError(ErrorKind.CONFLICT, 409, message) from error
+            if not is_ours(known):
+                raise NameConflictError(resource.kind, metadata["name"], owner) from error
+            found = known
+        self._cache.put(found)
+        return found
+
+    async def create_unread(self, resource: Resource, body: Mapping[str, Any]) -> None:
+        """Creates what the operator may not read, or does not need to: an object of that name counts as created."""
+        try:
+            await self._client.create(resource, dict(body))
+        except ApiError as error:
+            if error.kind is not ErrorKind.EXISTS:
+                raise
+
+    async def patch(self, resource: Resource, namespace: str, name: str, change: Body) -> None:
+        """A JSON merge patch."""
+        self._cache.put(await self._client.patch(resource, namespace, name, change))
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
+        """Deletes that very object; with a resource version, only if it is still that one. Whether it was deleted: if
+        not, it is gone already, or it has changed and the cache has what it is now."""
+        if await self._client.delete(resource, namespace, name, uid, version):
+            self._cache.mark_deleting(resource.kind, namespace, name, uid, to_seconds_text(self._clock()))
+            return True
+        found = await self._client.get(resource, namespace, name) if version is not None else None
+        if found is None or found["metadata"]["uid"] != uid:
+            self._cache.forget(resource.kind, namespace, name, uid)
+        else:
+            self._cache.put(found)
+        return False

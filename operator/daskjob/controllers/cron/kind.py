@@ -1,0 +1,100 @@
+"""Cron jobs, for the controller machine."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from daskjob.api.cron_job import CronReason
+from daskjob.controller.cache import Key
+from daskjob.controller.kind import Kind, Look, PassState, Watched
+from daskjob.errors import ApiError, SpecError
+from daskjob.kube.client import Body
+from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
+from daskjob.lifecycle.blocker import Blocker
+from daskjob.lifecycle.cron.decide import CronDecision, decide_cron, refused_job, template_blocker
+from daskjob.lifecycle.cron.observation import CreateJob, CronAction, CronJob, CronObservation
+from daskjob.lifecycle.cron.reading import controlled_by, controller_of, read_child, read_cron
+from daskjob.lifecycle.event import Event
+from daskjob.manifests.scheduled_job import dask_job
+
+logger = logging.getLogger(__name__)
+
+
+def cron_of(body: Body) -> Key | None:
+    """The cron job that an object is, or that is its controller; None if there is none."""
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace", "")
+    if body.get("kind") == DASK_CRON_JOBS.kind:
+        return namespace, metadata["name"]
+    owner = controller_of(body)
+    return (namespace, str(owner.get("name"))) if owner is not None else None
+
+
+@dataclass
+class CronMemory:
+    """What this process remembers of a cron job besides `PassState`."""
+
+    #: Whether a pass looked at it before.
+    met: bool = False
+
+
+class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
+    """DaskCronJobs, and the jobs that they made."""
+
+    name = "daskcronjob"
+    root = DASK_CRON_JOBS
+    watched = (Watched(DASK_CRON_JOBS), Watched(DASK_JOBS))
+    owner_of = staticmethod(cron_of)
+    required = False
+    #: Somebody may set the clock.
+    longest_pause = timedelta(seconds=60)
+
+    def new_memory(self) -> CronMemory:
+        return CronMemory()
+
+    def read(self, body: Body) -> CronJob:
+        return read_cron(body, self.clock())
+
+    async def observe(self, look: Look[CronJob, CronMemory]) -> CronObservation:
+        cron, memory = look.root, look.state.memory
+        objects = [*look.objects, *await self._missing(cron, {each["metadata"]["uid"] for each in look.objects})]
+        # The clock counts from here: asking may have taken a while.
+        now = self.clock()
+        jobs = tuple(read_child(each, now) for each in objects if controlled_by(each, cron.uid))
+        met, memory.met = memory.met, True
+        return CronObservation(now, cron, jobs, look.state.refusal, met)
+
+    async def _missing(self, cron: CronJob, known: set[str]) -> list[Body]:
+        """Active jobs that the cache lacks, from the API server: the watch may be late."""
+        found = []
+        for active in cron.status.active:
+            if active.uid not in known:
+                body = await self.client.get(DASK_JOBS, cron.namespace, active.name)
+                if body is not None:
+                    self.cache.put(body)
+                    found.append(body)
+        return found
+
+    def decide(self, key: Key, observation: CronObservation) -> CronDecision:
+        return decide_cron(observation)
+
+    async def execute(
+        self, action: CronAction, root: CronJob, decision: CronDecision, state: PassState[CronMemory]
+    ) -> tuple[Event, ...]:
+        if isinstance(action, CreateJob):
+            body = dask_job(root, action)
+            await self.objects.create_or_find(DASK_JOBS, body, lambda found: controlled_by(found, root.uid))
+            return ()
+        job = action.job
+        version = job.version if action.ended else None
+        if await self.objects.delete(DASK_JOBS, root.namespace, job.name, job.uid, version):
+            return (Event(CronReason.SUCCESSFUL_DELETE, f"deleted job {job.name}: {action.why}"),)
+        return ()
+
+    def blocker_of(self, error: ApiError | SpecError) -> Blocker | None:
+        return template_blocker(error)
+
+    def refused(self, root: CronJob, action: CronAction, blocker: Blocker) -> tuple[Event, ...]:
+        return (refused_job(action.name, blocker),) if isinstance(action, CreateJob) else ()

@@ -1,0 +1,229 @@
+"""Jobs, for the controller machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from prometheus_client.registry import Collector
+
+from daskjob.api import constants as c
+from daskjob.api.status import Attempt, DaskJobStatus
+from daskjob.controller.cache import Key
+from daskjob.controller.kind import Kind, Look, PassState
+from daskjob.controllers.job import job_metrics
+from daskjob.controllers.job.execute import CreatedObjects, Executor
+from daskjob.controllers.job.job_gauges import JobCollector
+from daskjob.controllers.job.report_policy import INTERVAL, SOON, policy_in_force
+from daskjob.controllers.job.slots import Slots
+from daskjob.controllers.job.watched import BY_KIND, BY_REFERENCE, WATCHED, job_of
+from daskjob.errors import ApiError, ErrorKind, SpecError
+from daskjob.kube.client import Body, KubeClient
+from daskjob.kube.resources import DASK_JOBS, EVENTS
+from daskjob.lifecycle.blocker import read_refusal
+from daskjob.lifecycle.event import Event
+from daskjob.lifecycle.job.actions import Action
+from daskjob.lifecycle.job.decide import decide
+from daskjob.lifecycle.job.decision import Decision
+from daskjob.lifecycle.job.observation import Job, Observation
+from daskjob.lifecycle.job.orphans import decide_orphans
+from daskjob.lifecycle.job.queueing import RunLimits
+from daskjob.lifecycle.job.reading import belongs, observe, read_job
+from daskjob.lifecycle.job.record import attempt_name
+from daskjob.lifecycle.job.reduce import reduce
+from daskjob.lifecycle.job.silence import explanation, silent_pods
+from daskjob.lifecycle.job.spec_check import missing_image, needs_check
+from daskjob.manifests.context import Defaults
+from daskjob.sources import Reference, source_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class JobMemory:
+    """What this process remembers of a job besides `PassState`."""
+
+    #: Whether all that the job's source refers to was found: it is not looked for again.
+    references_found: bool = False
+    #: The report's UID and `seq` at the last look, and when this process saw them change.
+    last_report: tuple[str, object] | None = None
+    last_report_at: datetime | None = None
+    #: What was created for an attempt whose creation is not complete.
+    created: CreatedObjects = field(default_factory=CreatedObjects)
+
+    def with_report_age(self, observation: Observation) -> Observation:
+        """With when the report last changed. What it had at the first look is of unknown age."""
+        report = observation.attempt.report
+        content = report.content if report is not None else None
+        current = (report.uid, content.seq if content is not None else None) if report is not None else None
+        if self.last_report is not None and current is not None and current != self.last_report:
+            self.last_report_at = observation.now
+        self.last_report = current
+        return replace(observation, last_report_at=self.last_report_at)
+
+
+class JobKind(Kind[Job, Observation, Decision, JobMemory]):
+    """DaskJobs."""
+
+    name = "daskjob"
+    root = DASK_JOBS
+    watched = WATCHED
+    owner_of = staticmethod(job_of)
+
+    def __init__(
+        self,
+        client: KubeClient,
+        clock: Callable[[], datetime],
+        program: bytes,
+        defaults: Defaults,
+        limits: RunLimits | None = None,
+        policy_name: str = "",
+    ) -> None:
+        """`program`: the runner's zipapp; `policy_name`: of the admission policy on reports; empty: there is none, and
+        runners get no token."""
+        super().__init__(client, clock)
+        self.executor = Executor(self.objects, program, defaults)
+        self._installed_defaults = defaults
+        self._policy_name = policy_name
+        self.slots = Slots(self.cache, limits or RunLimits(), clock, lambda key: self.wake(key))
+
+    def new_memory(self) -> JobMemory:
+        return JobMemory()
+
+    def read(self, body: Body) -> Job:
+        job = read_job(body, self.clock())
+        return replace(job, spec_problem=self._spec_problem(job)) if needs_check(job) else job
+
+    def _spec_problem(self, job: Job) -> str | None:
+        """What the spec asks for and cannot have, found by building what would be created for it."""
+        problem = missing_image(job, self.executor.defaults.image)
+        if problem is not None:
+            return problem
+        number = (job.status.attempt or 0) + 1
+        try:
+            self.executor.build(job, Attempt(number, attempt_name(job.name, job.uid, number)))
+        except SpecError as error:
+            return str(error)
+        return None
+
+    async def observe(self, look: Look[Job, JobMemory]) -> Observation:
+        job, state = look.root, look.state
+        observation = observe(job, look.objects, look.now)
+        observation = replace(
+            observation,
+            attempt=replace(observation.attempt, refusal=state.refusal),
+            live=look.live,
+            last_status_write=state.last_status_write,
+            last_live_read=state.last_live_read,
+        )
+        observation = state.memory.with_report_age(observation)
+        if job.status.finished or job.deleting or observation.attempt.reporting:
+            return observation
+        observation = await self._with_references(observation, state.memory)
+        warnings = await self._warnings(job, silent_pods(observation))
+        return replace(observation, attempt=replace(observation.attempt, warnings=warnings))
+
+    async def _with_references(self, observation: Observation, memory: JobMemory) -> Observation:
+        """With what the source refers to and does not exist."""
+        job = observation.job
+        source = source_of(job.spec.graph)
+        references = source.references() if source is not None and not memory.references_found else ()
+        missing: list[Reference] = []
+        for reference in references:
+            try:
+                found = await self.client.get(BY_REFERENCE[reference.kind], job.namespace, reference.name)
+            except ApiError as error:
+                if error.kind is not ErrorKind.FORBIDDEN:
+                    raise
+                # The pods, which mount it, will tell.
+                attempt = replace(observation.attempt, refusal=read_refusal(error.message))
+                return replace(observation, attempt=attempt)
+            if found is None:
+                missing.append(reference)
+        memory.references_found = not missing
+        return replace(observation, missing_references=tuple(missing))
+
+    async def _warnings(self, job: Job, pods: Iterable[str]) -> tuple[str, ...]:
+        """What Kubernetes' events say of pods whose status says nothing."""
+        found = []
+        for name in pods:
+            fields = f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning"
+            try:
+                events = await self.client.list(EVENTS, job.namespace, fields=fields)
+            except ApiError as error:
+                # They would explain; the job goes on without.
+                logger.debug("no events of pod %s/%s: %s", job.namespace, name, error)
+                break
+            found.append(explanation(name, events))
+        return tuple(each for each in found if each is not None)
+
+    def decide(self, key: Key, observation: Observation) -> Decision:
+        return self.slots.decide(key, observation, decide)
+
+    def passing(self, key: Key) -> AbstractContextManager[None]:
+        return self.slots.passing(key)
+
+    async def execute(
+        self, action: Action, root: Job, decision: Decision, state: PassState[JobMemory]
+    ) -> tuple[Event, ...]:
+        # Before the first attempt there is nothing to do with one.
+        attempt = decision.status.current or Attempt()
+        await self.executor.execute(action, root, attempt, self.clock(), state.memory.created)
+        return ()
+
+    def selector_of(self, root: Job) -> str:
+        return f"{c.JOB_UID_LABEL}={root.uid}"
+
+    def is_part(self, body: Body, root: Job) -> bool:
+        return belongs(body, root.uid)
+
+    def reduced(self, root: Job, status: DaskJobStatus, error: ApiError) -> DaskJobStatus:
+        # What a report brought into the status would else keep the job from ever ending.
+        return reduce(status, root.status, error.message)
+
+    def recorded(self, root: Job, status: DaskJobStatus) -> None:
+        job_metrics.recorded(root.namespace, root.status, status)
+        before, after = root.status.phase, status.phase
+        if before != after:
+            logger.info("%s/%s: %s -> %s %s", root.namespace, root.name, before or "new", after, status.summary or "")
+
+    def event_key(self, root: Job, event: Event) -> str:
+        return f"{root.uid}/{root.status.attempt}/{event.reason}/{event.message}"
+
+    async def tidy(self, key: Key, body: Body | None) -> None:
+        """Removes objects whose job is gone, if the garbage collector was told to leave them."""
+        uid = body["metadata"]["uid"] if body is not None else None
+        if not decide_orphans(self.cache.owned(key), uid, self.clock()):
+            return
+        # The job that the cache has, or lacks, may be an old story: the API server is asked before anything goes.
+        found = await self.client.get(DASK_JOBS, *key)
+        uid = found["metadata"]["uid"] if found is not None else None
+        for delete in decide_orphans(self.cache.owned(key), uid, self.clock()):
+            target = delete.target
+            logger.warning("%s/%s: deleting %s: %s", key[0], target.name, target.kind, delete.why)
+            if await self.client.delete(BY_KIND[target.kind], key[0], target.name, target.uid):
+                job_metrics.ORPHANS.labels(target.kind).inc()
+                continue
+            self.cache.forget(target.kind, key[0], target.name, target.uid)
+
+    def collectors(self) -> Iterable[Collector]:
+        return (JobCollector(self.cache),)
+
+    async def prepare(self) -> None:
+        self._next_policy_check = await self._check_policy()
+
+    async def beside(self) -> None:
+        while True:
+            await asyncio.sleep(self._next_policy_check)
+            self._next_policy_check = await self._check_policy()
+
+    async def _check_policy(self) -> float:
+        """Gives runners a token or not, and returns in how many seconds to check again."""
+        token = await policy_in_force(self.client, self._policy_name)
+        self.executor.defaults = replace(self._installed_defaults, report_token=token)
+        # Where it may just be on its way, soon.
+        return INTERVAL if token else SOON

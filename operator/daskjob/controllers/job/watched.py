@@ -1,0 +1,28 @@
+"""What the operator watches of jobs, and what else their controller asks for."""
+
+from __future__ import annotations
+
+from daskjob.api import constants as c
+from daskjob.controller.cache import Key
+from daskjob.controller.kind import Watched
+from daskjob.kube.client import Body
+from daskjob.kube.resources import CLUSTERS, CONFIG_MAPS, DASK_JOBS, DEPLOYMENTS, PODS, REPORTS, WORKER_GROUPS
+
+#: All but the jobs themselves by the operator's label.
+WATCHED = (
+    Watched(DASK_JOBS),
+    *(Watched(resource, c.MANAGED_SELECTOR) for resource in (REPORTS, CLUSTERS, WORKER_GROUPS, DEPLOYMENTS, PODS)),
+)
+BY_KIND = {each.resource.kind: each.resource for each in WATCHED}
+#: What a job's source may refer to (`sources.Reference.kind`).
+BY_REFERENCE = {CONFIG_MAPS.kind: CONFIG_MAPS}
+
+
+def job_of(body: Body) -> Key | None:
+    """The job that an object is, or belongs to by its label; None if to none."""
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace", "")
+    if body.get("kind") == DASK_JOBS.kind:
+        return namespace, metadata["name"]
+    name = (metadata.get("labels") or {}).get(c.JOB_LABEL)
+    return (namespace, name) if name else None

@@ -1,0 +1,108 @@
+"""Settings that both processes (the operator, the Dask controller) read from their environment, in one way.
+
+An empty variable counts as one that is not set.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+
+#: How kopf's own settings are the same in both processes, in seconds.
+WATCH_CONNECT, WATCH_SERVER, WATCH_CLIENT = 5, 300, 330
+CONNECT = 5
+EXITING = 20
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The variables `DASKJOB_<NAME>`. Every method raises ValueError naming the variable and what to give instead."""
+
+    variables: Mapping[str, str]
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.variables.get(f"DASKJOB_{name}", "").strip() or default
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Separated by commas."""
+        return tuple(word.strip() for word in self.text(name).split(",") if word.strip())
+
+    def number(self, name: str, default: int) -> int:
+        try:
+            return int(self.text(name, str(default)))
+        except ValueError:
+            raise ValueError(f"DASKJOB_{name}: {self.text(name)!r} is not a whole number; give one") from None
+
+    def port(self, name: str, default: int) -> int:
+        value = self.number(name, default)
+        if not 0 <= value <= 65535:
+            raise ValueError(f"DASKJOB_{name}: {value} is no port; give 1 to 65535, or 0 for none")
+        return value
+
+    def choice(self, name: str, default: str, choices: Collection[str]) -> str:
+        """One of these words, in whatever case; returned as it stands in `choices`."""
+        value = self.text(name, default)
+        for each in choices:
+            if each.lower() == value.lower():
+                return each
+        raise ValueError(f"DASKJOB_{name}: {value!r} is unknown; give {', '.join(choices)}")
+
+    def mapping(self, name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A JSON object."""
+        try:
+            value = json.loads(self.text(name)) if self.text(name) else default
+        except ValueError as error:
+            raise ValueError(f"DASKJOB_{name}: not JSON: {error}") from None
+        if not isinstance(value, Mapping):
+            raise ValueError(f"DASKJOB_{name}: must be a JSON object")
+        return value
+
+
+@dataclass(frozen=True)
+class ProcessSettings:
+    """One field a variable `DASKJOB_<NAME>`."""
+
+    #: Namespaces to serve; empty: all.
+    namespaces: tuple[str, ...] = ()
+    #: Port of /healthz and /readyz; 0: none.
+    health_port: int = 8080
+    #: `plain` or `json`.
+    log_format: str = "plain"
+    #: DEBUG, INFO, WARNING or ERROR.
+    log_level: str = "INFO"
+
+    @classmethod
+    def read(cls, environment: Environment) -> ProcessSettings:
+        """Raises ValueError, naming the variable, for one that cannot be used."""
+        return cls(
+            environment.words("NAMESPACES"),
+            environment.port("HEALTH_PORT", cls.health_port),
+            environment.choice("LOG_FORMAT", cls.log_format, ("plain", "json")),
+            environment.choice("LOG_LEVEL", cls.log_level, ("DEBUG", "INFO", "WARNING", "ERROR")),
+        )
+
+
+def configure_logging(settings: ProcessSettings) -> None:
+    """Log lines in the format and from the level on that the settings ask for."""
+    kopf.configure(log_format=kopf.LogFormat.JSON if settings.log_format == "json" else kopf.LogFormat.FULL)
+    logging.getLogger().setLevel(settings.log_level)
+
+
+def configure_kopf(settings: kopf.OperatorSettings) -> None:
+    """Changes what both processes want of kopf."""
+    # One leader is found by a Lease; kopf's own way is advisory and goes by the clock.
+    settings.peering.standalone = True
+    # Events on objects are not kopf's to post.
+    settings.posting.enabled = False
+    # The kinds are known: no watch of definitions and namespaces, and no rights on them.
+    settings.scanning.disabled = True
+    settings.watching.connect_timeout = WATCH_CONNECT
+    settings.watching.server_timeout = WATCH_SERVER
+    settings.watching.client_timeout = WATCH_CLIENT
+    settings.networking.connect_timeout = CONNECT
+    settings.process.ultimate_exiting_timeout = EXITING
