@@ -36,7 +36,7 @@ def wait(observation: Observation) -> Decision | Advance:
 
 
 def cancelled_while_waiting(observation: Observation) -> Decision | None:
-    """The job is to be cancelled: it ends."""
+    """`spec.cancel` is true: the job fails with reason `Cancelled`."""
     if not observation.job.spec.cancel:
         return None
     return conclusion.finish(observation, failed(Reason.CANCELLED, "spec.cancel was set while nothing ran"))
@@ -49,7 +49,7 @@ def active_for_too_long(observation: Observation) -> Decision | None:
 
 
 def suspended(observation: Observation) -> Decision | None:
-    """The job is to be suspended: nothing starts until `spec.suspend` is false."""
+    """`spec.suspend` is true: no attempt starts until it is false."""
     if not observation.job.spec.suspend:
         return None
     events = () if observation.job.status.is_true(ConditionType.SUSPENDED) else (SUSPENDED,)
@@ -59,14 +59,14 @@ def suspended(observation: Observation) -> Decision | None:
 
 
 def resumed(observation: Observation) -> Advance | None:
-    """The job was suspended and is to be no longer."""
+    """The job was suspended and `spec.suspend` is false: the job goes on."""
     if not observation.job.status.is_true(ConditionType.SUSPENDED):
         return None
     return Advance(with_status(observation, record.resume(observation.job, observation.now)), (RESUMED,))
 
 
 def earlier_attempt_not_gone(observation: Observation) -> Decision | None:
-    """Something of an earlier attempt may still act: two attempts never overlap."""
+    """An object of an earlier attempt may still act: the operator waits, because two attempts must not overlap."""
     if teardown.is_over(observation):
         return None
     soonest = min([*_pauses(observation), REMOVAL_CHECK])
@@ -74,7 +74,7 @@ def earlier_attempt_not_gone(observation: Observation) -> Decision | None:
 
 
 def backing_off(observation: Observation) -> Decision | None:
-    """The pause after a failed attempt is not over."""
+    """The pause after a failed attempt is not over: the job waits."""
     due = from_text(observation.job.status.next_attempt_time)
     if due is None or observation.now >= due:
         return None
@@ -82,7 +82,7 @@ def backing_off(observation: Observation) -> Decision | None:
 
 
 def queued(observation: Observation) -> Decision | None:
-    """Too many jobs run: the job waits for its turn."""
+    """Too many jobs run: the job waits in the queue."""
     job, now, place = observation.job, observation.now, observation.queue_place
     if place.position <= 0:
         return None
@@ -98,14 +98,14 @@ def queued(observation: Observation) -> Decision | None:
 
 
 def absence_not_proved(observation: Observation) -> Decision | None:
-    """There were attempts, and that nothing is left of them is only what the watches say: the API server is asked."""
+    """Only the cache says that nothing of earlier attempts is left: the operator asks the API server."""
     if observation.live or not observation.job.status.attempt:
         return None
     return Decision(observation.job.status, needs_live_read=True)
 
 
 def start(observation: Observation) -> Advance:
-    """Nothing holds the job back: the next attempt is recorded, and the same pass goes on to make it."""
+    """Nothing holds the job back: the operator records the next attempt, and the same pass creates its objects."""
     status = record.start(observation.job, observation.now)
     attempt = status.current
     assert attempt is not None

@@ -62,7 +62,7 @@ def _concludes(observation: Observation, decision: Decision) -> bool:
 
 
 def finished_and_wanted_anew(observation: Observation) -> Advance | None:
-    """The job has ended, and an annotation or an edit asks for another run: that begins."""
+    """The job has ended, and an annotation or an edit asks for another run: the run begins."""
     job = observation.job
     if not job.status.finished or not runs.wants_run(job):
         return None
@@ -71,12 +71,12 @@ def finished_and_wanted_anew(observation: Observation) -> Advance | None:
 
 
 def finished_job(observation: Observation) -> Decision | None:
-    """The job has ended: what exists is removed, and the job itself when its time is up."""
+    """The job has ended: the operator removes what is left, and the job itself after `ttlSecondsAfterFinished`."""
     return finished.tend(observation) if observation.job.status.finished else None
 
 
 def attempt_open(observation: Observation) -> Decision | Advance | None:
-    """An attempt runs: it ends, is cancelled, suspended or superseded, or goes on."""
+    """An attempt is open: it ends, is suspended or superseded, or goes on."""
     return open_attempt.follow(observation) if observation.job.status.open is not None else None
 
 
@@ -89,13 +89,13 @@ def edited_between_attempts(observation: Observation) -> Advance | None:
 
 
 def invalid_spec(observation: Observation) -> Decision | None:
-    """The spec asks for what cannot be: the job fails before anything is made."""
+    """The spec cannot be carried out: the job fails before the operator creates anything."""
     problem = observation.job.spec_problem
     return conclusion.finish(observation, failed(Reason.INVALID_SPEC, problem)) if problem is not None else None
 
 
 def no_attempt(observation: Observation) -> Decision | Advance:
-    """No attempt runs: what must be over, or come, before the next one."""
+    """No attempt is open: the rules between attempts decide whether the next one starts."""
     return between_attempts.wait(observation)
 
 

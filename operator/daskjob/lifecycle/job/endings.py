@@ -28,7 +28,7 @@ def sealed_report(observation: Observation) -> AttemptEnd | Undecided | None:
 
 
 def runner_exited(observation: Observation) -> AttemptEnd | Undecided | None:
-    """The runner's pod has ended without an outcome in its report: its termination message and exit code tell."""
+    """The runner's pod has ended without an outcome in its report: the termination message and exit code decide."""
     runner = observation.attempt.runner
     return claims.judge_exit(observation, runner) if runner is not None and runner.ended else None
 
@@ -60,7 +60,7 @@ def cluster_deleted(observation: Observation) -> AttemptEnd | None:
 
 
 def cancelled(observation: Observation) -> AttemptEnd | None:
-    """The job is to be cancelled, and its runner has not begun or does not stop within 30 s."""
+    """`spec.cancel` is true, and the runner has not begun or does not stop within 30 s."""
     if not observation.job.spec.cancel:
         return None
     if not observation.attempt.reporting:

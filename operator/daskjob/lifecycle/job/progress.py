@@ -102,7 +102,7 @@ def _timings(observation: Observation, before: Timings) -> Timings:
     attempt = observation.attempt
     reported = attempt.runner_report.timings
 
-    def told(moment: datetime | None) -> str | None:
+    def capped(moment: datetime | None) -> str | None:
         return to_text(min(moment, observation.now)) if moment is not None else None
 
     scheduler = next((pod.running_since for pod in attempt.schedulers if pod.running_since), None)
@@ -116,12 +116,12 @@ def _timings(observation: Observation, before: Timings) -> Timings:
         or started
         or before.scheduler_started,
         runner_started=before.runner_started
-        or told(reported.runner_started)
+        or capped(reported.runner_started)
         or (to_seconds_text(runner) if runner and not attempt.reporting else None),
-        connected=before.connected or told(reported.connected),
-        first_worker=before.first_worker or told(reported.first_worker),
-        graph_started=before.graph_started or told(reported.graph_started),
-        graph_finished=before.graph_finished or told(reported.graph_finished),
+        connected=before.connected or capped(reported.connected),
+        first_worker=before.first_worker or capped(reported.first_worker),
+        graph_started=before.graph_started or capped(reported.graph_started),
+        graph_finished=before.graph_finished or capped(reported.graph_finished),
     )
 
 

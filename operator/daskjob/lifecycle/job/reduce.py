@@ -1,4 +1,7 @@
-"""A status without the details that came from outside: what is left when the API server refuses the whole."""
+"""A status without the texts that came from outside, for when the API server refuses the whole.
+
+What later passes decide by stays: `markers`, and the counts of `progress` with `lastChange` (`stallTimeoutSeconds`).
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJo
         summary=status.summary if status.summary == before.summary else _plain(status.summary or "")[:60],
         failure=failure,
         result=result,
-        progress=None,
+        # The names of the prefixes are user code's; the rest are numbers and the operator's own text.
+        progress=replace(status.progress, prefixes=()) if status.progress is not None else None,
         conditions=conditions,
         attempts=attempts,
         timings=replace(status.timings, connected=None, first_worker=None, graph_started=None, graph_finished=None),
