@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from daskjob import wire
+from daskjob.results.status_store import StatusStore
 from daskjob.runner import archive
 
 PYTHON = os.environ.get("DASKJOB_TEST_PYTHON", sys.executable)
@@ -98,7 +99,7 @@ class Outcome:
         assert self.status == {**wire.parse_report(self.status)}
         assert self.termination["outcome"] == "Succeeded"
         assert self.termination["result"]["sha256"] == result["sha256"]
-        return wire.decode(result["value"], result.get("types"))
+        return StatusStore().get(result)
 
     @property
     def failure(self) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 A *result* is `{type, value, types, size, sha256}`: `value` is plain JSON text that any program reads, `types` maps a
 JSON pointer to the type that plain JSON cannot say (`{"/when": "datetime"}`; "" is the value itself). Where more than
 8 children of a list or object all have the same types, one segment `*` stands for each of them
-(`{"/*": "tuple"}`); a key that really is `*` is written `~2`.
+(`{"/*": "tuple"}`); a key that really is `*` is written `~2`, and a lone surrogate in a key, which is no Unicode text,
+`~3` with its four hexadecimal digits. docs/results.md is the specification; tests/results/golden.json holds it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MAX_DEPTH = 64
 TYPES_BYTES = 128 * 1024
 #: From this many children on, equal types are said once.
 COLLAPSE = 9
+#: Pairs, and surrogates without their other half.
+_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 #: Python refuses to convert longer integers the usual way.
 _LONG_INT_DIGITS = 4000
 
@@ -255,7 +258,17 @@ def _merge(own: str, children: list[tuple[str, Types]]) -> Types:
 
 
 def _escape(key: str) -> str:
-    return "~2" if key == "*" else key.replace("~", "~0").replace("/", "~1")
+    """The segment of a pointer that stands for a key."""
+    if key == "*":
+        return "~2"
+    segment = key.replace("~", "~0").replace("/", "~1")
+    return segment if segment.isprintable() else _SURROGATES.sub(_surrogate, segment)
+
+
+def _surrogate(found: re.Match[str]) -> str:
+    text = found.group()
+    # A reader of JSON joins the two halves of a pair to one character.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16") if len(text) > 1 else f"~3{ord(text):04x}"
 
 
 def _is_int(key: Any) -> bool:
@@ -299,7 +312,8 @@ _SCALARS: dict[type, Callable[[Any], str]] = {
     PurePath: str,
 }
 
-_RESTORE: dict[str, Callable[[Any], Any]] = {
+#: By type name: how to make the value from its JSON. NumPy's names are in `arrays`.
+RESTORE: dict[str, Callable[[Any], Any]] = {
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
@@ -341,6 +355,6 @@ def _restore(value: Any, tree: _Tree) -> Any:
     if not isinstance(name, str):
         return value
     try:
-        return decode_numpy(name, value) if name.startswith("numpy.") else _RESTORE.get(name, lambda same: same)(value)
+        return decode_numpy(name, value) if name.startswith("numpy.") else RESTORE.get(name, lambda same: same)(value)
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ValueError(f"not a {name[:80]}: {error}") from None

@@ -12,6 +12,9 @@ import time
 from typing import Any, Callable, Optional
 
 from daskjob import wire
+from daskjob.results.codec import NotSerializable, TooLarge
+from daskjob.results.status_store import StatusStore
+from daskjob.results.store import ResultStore
 from daskjob.runner.channel import Channel
 from daskjob.wire import jobfile
 
@@ -57,7 +60,8 @@ class _Child:
             self._channel.send({"stage": "Running", "timings": {"graphStarted": started}})
             value = execute(target, job, client, lambda: self._open_client(job))
             finished = wire.timestamp(time.time())
-            end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": wire.encode(value, job.result_bytes)}
+            store: ResultStore = StatusStore(job.result_bytes)
+            end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": store.put(value)}
         except BaseException as error:
             finished = wire.timestamp(time.time())
             end = self._describe(error, scheduler)
@@ -94,14 +98,14 @@ class _Child:
         end: dict[str, Any] = {"outcome": wire.FAILED, "failure": failure.describe(error, scheduler)}
         # For the pod's log; whoever reads the report from a file is there to tell of it.
         if not os.environ.get("DASKJOB_REPORT", "").startswith("file:"):
-            if not isinstance(error, (wire.NotSerializable, wire.TooLarge, load.ModuleMissing, load.EntrypointMissing)):
+            if not isinstance(error, (NotSerializable, TooLarge, load.ModuleMissing, load.EntrypointMissing)):
                 import traceback
 
                 traceback.print_exception(type(error), error, error.__traceback__)
             print(f"daskjob: {end['failure']['reason']}: {end['failure'].get('message', '')}", file=sys.stderr)
-        if isinstance(error, wire.NotSerializable):
+        if isinstance(error, NotSerializable):
             end["result"] = {"type": error.type}
-        elif isinstance(error, wire.TooLarge):
+        elif isinstance(error, TooLarge):
             end["result"] = {"type": error.type, "size": error.size}
         return end
 

@@ -10,6 +10,7 @@ import traceback
 from typing import Any, Iterator, Optional
 
 from daskjob import wire
+from daskjob.results.codec import NotSerializable, TooLarge
 from daskjob.runner.load import EntrypointMissing, ModuleMissing
 from daskjob.runner.scheduler import Scheduler
 from daskjob.wire.jobfile import InvalidJob
@@ -27,9 +28,9 @@ def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, 
         return wire.failure("ModuleNotFound", str(error), name_of(cause), _traceback(cause))
     if isinstance(error, EntrypointMissing):
         return wire.failure("EntrypointNotFound", str(error), "AttributeError")
-    if isinstance(error, wire.NotSerializable):
+    if isinstance(error, NotSerializable):
         return wire.failure("ResultNotSerializable", str(error))
-    if isinstance(error, wire.TooLarge):
+    if isinstance(error, TooLarge):
         return wire.failure("ResultTooLarge", str(error))
     if isinstance(error, SystemExit):
         return _exit(error)

@@ -1,0 +1,26 @@
+"""The store that needs no storage: the value is in the record itself, and so in the job's status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Dict
+
+from daskjob.results import codec
+
+
+class StatusStore:
+    """Keeps values of at most `limit` bytes of JSON text: `{type, value, types?, size, sha256}`."""
+
+    def __init__(self, limit: int = codec.RESULT_BYTES) -> None:
+        self.limit = limit
+
+    def put(self, value: Any) -> Dict[str, Any]:
+        """The record with the value in it. Raises NotSerializable, and TooLarge if it does not fit."""
+        return codec.encode(value, self.limit)
+
+    def get(self, record: Mapping[str, Any]) -> Any:
+        """The value of a record. Raises ValueError if there is none or it cannot be read."""
+        text = record.get("value")
+        if not isinstance(text, str):
+            raise ValueError("the result has no value: it did not fit, or had no JSON form")
+        return codec.decode(text, record.get("types"))
