@@ -8,6 +8,7 @@ from typing import Any
 from daskjob.controller import metrics
 from daskjob.controller.cache import Cache
 from daskjob.controller.gauges import WorkCollector
+from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.job_gauges import JobCollector
 from daskjob.controllers.job.watched import job_of
 from daskjob.kube.resources import DASK_JOBS
@@ -83,6 +84,7 @@ def test_monitors(render) -> None:
 def known_series() -> set[str]:
     """Names of all series, as Prometheus has them."""
     lookups = (JobCollector(Cache(DASK_JOBS, job_of)), WorkCollector([]))
+    assert job_metrics.ORPHANS is not None, "imported, so registered"
     families: list[Any] = [*metrics.REGISTRY.collect(), *(each for one in lookups for each in one.collect())]
     counters = {f"{family.name}_total" for family in families if family.type == "counter"}
     return counters | {family.name for family in families}

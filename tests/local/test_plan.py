@@ -2,24 +2,30 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from daskjob.api.codec import camel
+from daskjob.api.spec import ConfigMapSource, Graph, Source
 from daskjob.local.plan import (
     UNUSED,
+    Plan,
     PlanError,
     code_files,
     expand,
     job_file,
     make_plan,
     quantity,
+    read_manifest,
     worker_command,
     write_code,
 )
 from daskjob.schema import apply_defaults, property_paths
 
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 UID = "12345678-0000-4000-8000-000000000000"
 
 
@@ -28,8 +34,18 @@ def a_job(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "a-job"}, "spec": {"graph": graph, **spec}}
 
 
-def plan_of(**spec: Any) -> Any:
-    return make_plan(a_job(**spec), UID, lambda name: None)
+def planned(manifest: dict[str, Any]) -> Plan:
+    return make_plan(manifest, read_manifest(manifest, UID, NOW), lambda name: None)
+
+
+def plan_of(**spec: Any) -> Plan:
+    return planned(a_job(**spec))
+
+
+def job_json(plan: Plan, code_path: str = "/code") -> dict[str, Any]:
+    """The job file, parsed."""
+    content: dict[str, Any] = json.loads(job_file(plan, "a-job-12345-1", "tcp://127.0.0.1:1", Path(code_path)).dump())
+    return content
 
 
 @pytest.mark.parametrize(
@@ -95,20 +111,7 @@ def test_number_of_workers() -> None:
 )
 def test_the_runner_waits_for_the_workers_that_the_job_starts_with(workers: dict[str, Any], wanted: int) -> None:
     plan = plan_of(cluster={"workers": workers})
-    assert json.loads(job_file(plan, "tcp://127.0.0.1:1", Path("/code")))["minWorkers"] == wanted
-
-
-def test_times() -> None:
-    plan = plan_of()
-    assert (plan.active_deadline, plan.attempt_deadline, plan.startup_deadline, plan.stall_timeout) == (
-        None,
-        None,
-        600,
-        None,
-    )
-    spec = {"activeDeadlineSeconds": 1, "attemptDeadlineSeconds": 2, "startupDeadlineSeconds": 3}
-    plan = plan_of(**spec, stallTimeoutSeconds=30)
-    assert (plan.active_deadline, plan.attempt_deadline, plan.startup_deadline, plan.stall_timeout) == (1, 2, 3, 30)
+    assert job_json(plan)["minWorkers"] == wanted
 
 
 UNUSED_NOTE = "not used by a local run, which makes one attempt: "
@@ -141,7 +144,7 @@ UNUSED_NOTE = "not used by a local run, which makes one attempt: "
 def test_what_a_cluster_would_do_is_said(spec: dict[str, Any], notes: list[str]) -> None:
     assert list(plan_of(**spec).notes) == notes
     manifest = apply_defaults({"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob", **a_job(**spec)})
-    assert list(make_plan(manifest, UID, lambda name: None).notes) == notes, "what has its default is not mentioned"
+    assert list(planned(manifest).notes) == notes, "what has its default is not mentioned"
 
 
 def test_every_field_of_the_spec_is_used_or_named() -> None:
@@ -149,8 +152,8 @@ def test_every_field_of_the_spec_is_used_or_named() -> None:
         path.removeprefix("spec.") for path in property_paths("DaskJob") if path.count(".") == 1 and "spec." in path
     }
     used = {"graph", "cluster", "activeDeadlineSeconds", "attemptDeadlineSeconds", "startupDeadlineSeconds"}
-    said = {"stallTimeoutSeconds", "suspend", "cancel", "managedBy"}
-    assert fields - used - said - set(UNUSED) == {"runner"}, "whose resources and template are a pod's"
+    noted = {"stallTimeoutSeconds", "suspend", "cancel", "managedBy", *(camel(name) for name in UNUSED)}
+    assert fields - used - noted == {"runner"}, "whose resources and template are a pod's"
 
 
 def test_a_job_that_is_cancelled_already() -> None:
@@ -176,11 +179,11 @@ def test_inline_source_is_the_module_of_the_entrypoint() -> None:
 
 
 def test_no_source_means_the_current_directory() -> None:
-    assert code_files({"entrypoint": "a:b"}, lambda name: None) is None
+    assert code_files(Graph("a:b"), lambda name: None) is None
 
 
 def test_config_map() -> None:
-    graph = {"entrypoint": "a:b", "source": {"configMap": {"name": "code"}}}
+    graph = Graph("a:b", source=Source(config_map=ConfigMapSource("code")))
     content = {"data": {"a.py": "b = 1"}, "binaryData": {"c.bin": base64.b64encode(b"\xff").decode()}}
     assert code_files(graph, {"code": content}.get) == {"a.py": b"b = 1", "c.bin": b"\xff"}
     with pytest.raises(PlanError, match="there is no ConfigMap 'code'") as caught:
@@ -197,13 +200,12 @@ def test_files_stay_in_their_folder(name: str, tmp_path: Path) -> None:
 
 def test_job_file() -> None:
     plan = plan_of(startupDeadlineSeconds=30)
-    content = json.loads(job_file(plan, "tcp://127.0.0.1:1", Path("/code")))
-    assert content == {
+    assert job_json(plan) == {
         "protocol": 1,
         "job": {"namespace": "default", "name": "a-job", "uid": UID},
         "attempt": 1,
         "report": "a-job-12345-1",
-        "graph": {"entrypoint": "pkg.mod:graph"},
+        "graph": {"entrypoint": "pkg.mod:graph", "args": [], "kwargs": {}, "keys": None},
         "scheduler": {"address": "tcp://127.0.0.1:1", "timeoutSeconds": 30},
         "codePath": "/code",
         "minWorkers": 1,

@@ -327,22 +327,30 @@ def with_preload(name: str, component: str, code: str, **spec: Any) -> dict[str,
 
 
 @pytest.mark.parametrize(
-    ("component", "code", "spec", "reason", "message"),
+    ("component", "code", "spec", "reason", "message", "kind"),
     [
-        ("WORKER", "import time; time.sleep(600)", {"startupDeadlineSeconds": 3}, "StartupDeadlineExceeded", "(3 s)"),
-        ("WORKER", "raise SystemExit('I will not')", {}, "NoWorkers", "I will not"),
-        ("SCHEDULER", "import os; os._exit(7)", {}, "SchedulerLost", "before the graph ran, with exit code 7"),
+        (
+            "WORKER",
+            "import time; time.sleep(600)",
+            {"startupDeadlineSeconds": 3},
+            "StartupDeadlineExceeded",
+            "(3 s)",
+            "Infrastructure",
+        ),
+        ("WORKER", "raise SystemExit('I will not')", {}, "ContainerStartFailed", "I will not", "Application"),
+        ("SCHEDULER", "import os; os._exit(7)", {}, "ContainerStartFailed", "with exit code 7", "Application"),
     ],
 )
 def test_a_cluster_that_does_not_start(
-    component: str, code: str, spec: dict[str, Any], reason: str, message: str, command: Command
+    component: str, code: str, spec: dict[str, Any], reason: str, message: str, kind: str, command: Command
 ) -> None:
+    """As on a cluster, but that nobody waits for a process that does not come up."""
     command.write("job.yaml", with_preload("one", component, code, **spec))
     done = command.run("job.yaml", "-o", "json")
     failure = status_of(done)["failure"]
     assert failure["reason"] == reason
     assert message in failure["message"]
-    assert failure["class"] == "Infrastructure"
+    assert failure["class"] == kind
     assert done.returncode == 1
 
 

@@ -15,6 +15,11 @@ def to_seconds_text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def to_shortest_text(moment: datetime) -> str:
+    """Whole seconds without a fraction, as the kubelet gives them; other moments with theirs."""
+    return to_text(moment) if moment.microsecond else to_seconds_text(moment)
+
+
 def from_text(text: object) -> datetime | None:
     """The moment, or None where there is none or it cannot be read."""
     if not isinstance(text, str):

@@ -63,6 +63,13 @@ class Pod:
     reason: str = ""
     message: str = ""
     containers: tuple[Container, ...] = ()
+    #: Where a person finds what it printed; empty: `kubectl logs` of the pod.
+    log_place: str = ""
+
+    @property
+    def logs(self) -> str:
+        """Where a person finds what it printed."""
+        return self.log_place or f"kubectl logs {self.name}"
 
     @property
     def ended(self) -> bool:

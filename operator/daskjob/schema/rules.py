@@ -8,20 +8,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from daskjob.schema.field_error import FieldError, join
+from daskjob.schema.quantity import amount, is_quantity
 from daskjob.schema.stored import OPEN
 
 if TYPE_CHECKING:
     from celpy import Runner
     from celpy.celtypes import Value
-
-_QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
-_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 
 class CannotEvaluate(Exception):
@@ -124,7 +120,7 @@ def _functions() -> dict[str, Any]:
     return {
         "matches": _matches,
         "sum": lambda numbers: celtypes.IntType(sum(numbers)),
-        "isQuantity": lambda text: celtypes.BoolType(_QUANTITY.fullmatch(text) is not None),
+        "isQuantity": lambda text: celtypes.BoolType(is_quantity(text)),
         "quantity": lambda text: text,
         "isGreaterThan": lambda one, other: celtypes.BoolType(amount(one) > amount(other)),
     }
@@ -145,14 +141,3 @@ def _matches(text: str, pattern: str) -> Any:
     except re2.error as error:
         (words,) = error.args
         raise CannotEvaluate(words.decode(errors="replace")) from error
-
-
-def amount(quantity: str) -> Decimal:
-    """The number that a Kubernetes quantity stands for, exactly. Raises ValueError for what is none."""
-    found = _QUANTITY.fullmatch(quantity)
-    if found is None:
-        raise ValueError(f"{quantity} is not a quantity")
-    number, suffix = Decimal(found[1]), found[2] or ""
-    if suffix in _BINARY:
-        return number * (1 << _BINARY[suffix])
-    return number.scaleb(_DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:] or 0))

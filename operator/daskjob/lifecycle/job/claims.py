@@ -43,7 +43,7 @@ def judge_claim(observation: Observation, report: RunnerReport, reported_at: dat
     settle = CORROBORATED.get(failure.reason)
     if settle is not None and not _needs_no_pod(observation, failure):
         confirmed = _corroborate(observation, failure)
-        if confirmed is None and reported_at is not None:
+        if confirmed is None and reported_at is not None and not observation.settled:
             age = observation.now - reported_at
             if timedelta(0) <= age < settle:
                 return Undecided(settle - age)
@@ -148,7 +148,7 @@ def _unreported(runner: Pod, exit_code: int | None, reason: str) -> AttemptEnd:
     return failed(
         Reason.EXIT_CODE,
         f"runner pod {name} ended with exit code {exit_code} ({reason or 'no reason given'}) and left no outcome; "
-        f"see kubectl logs {name}",
+        f"see {runner.logs}",
         exit_code=exit_code,
     )
 

@@ -164,6 +164,9 @@ class Observation:
     queue_place: QueuePlace = QueuePlace()
     #: Whether all of it was read from the API server just now, and not from what the watches delivered.
     live: bool = False
+    #: Whether no later word on the pods is to come: a local run sees its processes themselves, a cluster's operator
+    #: hears of containers from the kubelet.
+    settled: bool = False
     #: When this process last wrote this job's status; None: not yet.
     last_status_write: datetime | None = None
     #: When this process last asked the API server for all that belongs to the job; None: not yet.

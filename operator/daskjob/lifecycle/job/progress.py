@@ -7,7 +7,7 @@ from datetime import datetime
 
 from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
 from daskjob.api.status import Attempt, ClusterStatus, DaskJobStatus, Markers, Progress, Timings, WorkerCounts
-from daskjob.api.times import to_seconds_text, to_text
+from daskjob.api.times import to_seconds_text, to_shortest_text, to_text
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import Observation
 
@@ -106,7 +106,7 @@ def _timings(observation: Observation, before: Timings) -> Timings:
         return to_text(min(moment, observation.now)) if moment is not None else None
 
     scheduler = next((pod.running_since for pod in attempt.schedulers if pod.running_since), None)
-    started = to_seconds_text(scheduler) if scheduler else None
+    started = to_shortest_text(scheduler) if scheduler else None
     runner = attempt.runner.running_since if attempt.runner is not None else None
     return replace(
         before,
@@ -117,7 +117,7 @@ def _timings(observation: Observation, before: Timings) -> Timings:
         or before.scheduler_started,
         runner_started=before.runner_started
         or capped(reported.runner_started)
-        or (to_seconds_text(runner) if runner and not attempt.reporting else None),
+        or (to_shortest_text(runner) if runner and not attempt.reporting else None),
         connected=before.connected or capped(reported.connected),
         first_worker=before.first_worker or capped(reported.first_worker),
         graph_started=before.graph_started or capped(reported.graph_started),

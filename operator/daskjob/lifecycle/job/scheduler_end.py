@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from daskjob.api.constants import Reason
-from daskjob.api.times import to_seconds_text
+from daskjob.api.times import to_shortest_text
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.progress import markers_of
@@ -32,7 +32,7 @@ def scheduler_replaced(observation: Observation) -> AttemptEnd | None:
     # The kubelet gives both times: the rule compares no clock with another.
     markers = markers_of(observation.job.status)
     first = markers.scheduler_started if markers.connected else None
-    replaced = [pod for pod in alive if first and pod.running_since and to_seconds_text(pod.running_since) != first]
+    replaced = [pod for pod in alive if first and pod.running_since and to_shortest_text(pod.running_since) != first]
     if replaced or (not alive and observation.live):
         return infrastructure(Reason.SCHEDULER_LOST, GONE)
     return None
