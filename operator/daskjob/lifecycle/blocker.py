@@ -11,16 +11,18 @@ from daskjob.errors import ApiError, ErrorKind, SpecError
 
 @dataclass(frozen=True)
 class Blocker:
-    """The reason, and the words of whoever refused."""
+    """Why an attempt or a run cannot start: the reason, and the message of the component that refused (kubelet,
+    scheduler, API server)."""
 
     reason: Reason
     message: str
-    #: Waiting does not help: no need to sit out the startup deadline.
+    #: Waiting does not help: the attempt fails at once, without waiting for the startup deadline.
     permanent: bool = False
 
 
 def read_refusal(message: str) -> Blocker:
-    """What the API server's words mean when pods, or an object of ours, may not be created."""
+    """The blocker that the API server's message means when it forbids the creation of a pod or of an operator's
+    object."""
     if "exceeded quota" in message:
         return Blocker(Reason.QUOTA_EXCEEDED, message)
     if re.search(r"violates PodSecurity|admission webhook|LimitRange|(minimum|maximum) .* usage per", message):
@@ -31,7 +33,7 @@ def read_refusal(message: str) -> Blocker:
 
 
 def blocker_of(error: ApiError | SpecError) -> Blocker | None:
-    """What to tell the user of an action that was refused; None for what passes by itself."""
+    """The blocker to show the user when the API server refuses an action; None if a later try may succeed unchanged."""
     if isinstance(error, SpecError):
         return Blocker(Reason.INVALID_SPEC, str(error), permanent=True)
     if error.kind is ErrorKind.FORBIDDEN:
@@ -44,9 +46,10 @@ def blocker_of(error: ApiError | SpecError) -> Blocker | None:
 
 
 def is_news(known: Blocker | None, blocker: Blocker) -> bool:
-    """Whether a refusal says something new: the next pass, at once, tells it then; else the controller backs off.
+    """Whether a refusal has another reason than the recorded one. If so, the controller runs the next pass at once,
+    which writes it into the status; else the controller backs off.
 
-    Only the reason counts. The words may differ with every try (a quota's counts, a webhook's request), and each write
-    of them would bring on the next try.
+    The message does not count: it may differ with every try (a quota's counts, a webhook's request), and every write
+    of it would trigger the next try.
     """
     return known is None or known.reason != blocker.reason

@@ -1,4 +1,4 @@
-"""A Kubernetes Event, before it is posted."""
+"""A Kubernetes Event before the controller posts it."""
 
 from __future__ import annotations
 

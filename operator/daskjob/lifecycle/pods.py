@@ -1,4 +1,4 @@
-"""What the rules need to know of a pod, read from its JSON."""
+"""A pod as the rules use it, read from the API server's JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Termination:
 
     @property
     def report(self) -> RunnerReport | None:
-        """The outcome that a runner left in the message; None if there is none."""
+        """The outcome that a runner wrote into its termination message; None if it wrote none."""
         return read_termination_message(self.message)
 
 
@@ -32,7 +32,7 @@ class Container:
     ready: bool = False
     restarts: int = 0
     running_since: datetime | None = None
-    #: Why it does not run yet, in the kubelet's words.
+    #: Why it does not run yet: reason and message of the kubelet.
     waiting: tuple[str, str] | None = None
     terminated: Termination | None = None
     #: How it ended before its last restart.
@@ -52,13 +52,14 @@ class Pod:
     phase: str
     created: datetime | None = None
     deleting: bool = False
-    #: When it was to be gone, grace included, if it is being deleted.
+    #: If the pod is being deleted: when it must be gone, grace period included (`metadata.deletionTimestamp`).
     deletion_deadline: datetime | None = None
-    #: Why it is not on a node, in the scheduler's words.
+    #: Why it is not on a node: the message of the Kubernetes scheduler.
     unschedulable: str | None = None
-    #: Its node does not answer: Kubernetes takes it for not ready, though its containers, when last heard of, were.
+    #: The node does not answer: the pod's `Ready` condition is not True although the last report of the kubelet had all
+    #: containers ready.
     unreachable: bool = False
-    #: Evicted, preempted, drained: not the pod's own doing.
+    #: Kubernetes evicted, preempted or drained the pod: it did not end by itself.
     disrupted: bool = False
     reason: str = ""
     message: str = ""
@@ -77,7 +78,7 @@ class Pod:
 
     @property
     def main(self) -> Container | None:
-        """The container that is ours: the first."""
+        """The container that the operator defines: the first."""
         return self.containers[0] if self.containers else None
 
     @property
@@ -86,7 +87,7 @@ class Pod:
 
     @property
     def started(self) -> bool:
-        """Whether its container runs, or ran."""
+        """Whether its main container runs, or ran."""
         return self.main is not None and (self.main.running_since is not None or bool(self.main.terminations))
 
     @property
@@ -103,7 +104,7 @@ class Pod:
 
 
 def read_pod(body: Mapping[str, Any]) -> Pod:
-    """A pod as the API server has it."""
+    """Reads a pod from the API server's JSON."""
     metadata = body["metadata"]
     labels = metadata.get("labels") or {}
     status = body.get("status") or {}
@@ -132,7 +133,7 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
 
 
 def read_attempt(labels: Mapping[str, Any]) -> int:
-    """The number of the attempt that an object was made for; 0 where its label says none."""
+    """The number of the attempt that an object belongs to; 0 if its label has none."""
     text = str(labels.get(ATTEMPT_LABEL, ""))
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 

@@ -1,12 +1,13 @@
-"""The decision about a cron job: one observation in; out come the status to record, what to do, and when to look again.
+"""The decision about a cron job: from one observation, the status to record, the actions, and when to look again.
 
-Pure: no I/O, no clock but the observation's. The rules are those of Kubernetes' CronJob controller; where that acts on
-events, this goes by what exists, so it says the same after a restart:
+Pure: no I/O, no clock but the observation's. The rules are those of Kubernetes' CronJob controller. Where that acts on
+events, these rules use only what exists, so they decide the same after a restart:
 
-- Jobs are made first and recorded when they are observed (the opposite order of a job's attempts, which are recorded
-  first: `lifecycle.job.decision`). The name of each follows from its time (or from the text that asked for it), so what
-  a crash left unrecorded is found, not made twice; what is recorded was made.
-- The status is written before anything is deleted, so no run is forgotten by deleting its job.
+- The controller creates a job first and records it when a later pass observes it (the opposite order of a job's
+  attempts, which are recorded first: `lifecycle.job.decision`). The job's name follows from its scheduled time (or from
+  the text of the annotation): after a crash the next pass observes that job instead of creating a second one, and
+  every recorded job was created.
+- The controller writes the status before it deletes a job, so the status has every run whose job is deleted.
 """
 
 from __future__ import annotations
@@ -26,29 +27,30 @@ from daskjob.lifecycle.cron.observation import Child, CreateJob, CronAction, Cro
 from daskjob.lifecycle.cron.schedule import Schedule, ScheduleError, find_zone
 from daskjob.lifecycle.event import Event
 
-#: More runs than this missed at a time are told of: the clock may be wrong, or the operator was away for long.
+#: If a cron job missed more starts than this at once, the operator posts a warning: a clock may be wrong, or the
+#: operator did not run for long.
 MANY = 100
-#: Active jobs that the status names.
+#: The most active jobs that the status names.
 MAX_ACTIVE = 1000
-#: Longer texts of the annotation are recorded by their hash.
+#: Characters: the status has the hash of a longer annotation text.
 MAX_TEXT = 256
 
 
 @dataclass(frozen=True)
 class CronDecision:
-    """To be carried out in this order: the status, the events, the actions one after the other."""
+    """The controller carries this out in order: it writes the status, posts the events, runs the actions one by one."""
 
     status: DaskCronJobStatus
     actions: tuple[CronAction, ...] = ()
     events: tuple[Event, ...] = ()
-    #: When to look again if nothing happens before.
+    #: When the next pass runs if no watch event brings it earlier; None: only a watch event does.
     requeue_after: timedelta | None = None
-    #: Nothing is concluded from something being absent.
+    #: False: no rule of a cron job concludes anything from the absence of an object.
     needs_live_read: ClassVar[bool] = False
 
 
 def decide_cron(observation: CronObservation) -> CronDecision:
-    """What the cron job's status should say and what to do about it."""
+    """The status to write for the cron job, and the actions of this pass."""
     decision = _decide(observation)
     if any(isinstance(each, CreateJob) for each in decision.actions):
         # The next pass records the job.
@@ -57,7 +59,8 @@ def decide_cron(observation: CronObservation) -> CronDecision:
 
 
 def template_blocker(error: ApiError | SpecError) -> Blocker | None:
-    """What to tell the user of a job that was refused; None for what passes by itself."""
+    """The blocker to show the user when the API server refuses a job of the template; None if a later try may succeed
+    unchanged."""
     blocker = blocker_of(error)
     if blocker is None or blocker.reason != Reason.POD_REJECTED or not blocker.permanent:
         return blocker
@@ -67,7 +70,7 @@ def template_blocker(error: ApiError | SpecError) -> Blocker | None:
 
 
 def refused_job(name: str, blocker: Blocker) -> Event:
-    """What is told of a job that the API server refused."""
+    """The warning that the operator posts for a job that the API server refused."""
     return Event(CronReason.FAILED_CREATE, f"job {name} could not be made: {blocker.message}"[:1000], warning=True)
 
 
@@ -81,7 +84,7 @@ def _decide(observation: CronObservation) -> CronDecision:
     schedule, problem = _schedule(cron.spec)
     status = _with_conditions(observation, status, problem)
     if cron.run_now and status.run_now != recorded(cron.run_now):
-        # Nothing else in this pass: the next one sees this job, as the concurrency policy has to.
+        # This pass starts nothing else: the concurrency policy must count this job, and only the next pass observes it.
         run = CreateJob(run_now_name(cron, status))
         return CronDecision(status, (*surplus, run), events)
     if schedule is None or cron.spec.suspend:
@@ -95,32 +98,32 @@ def _decide(observation: CronObservation) -> CronDecision:
         events += held_back
         actions = (*surplus, *actions)
     if not any(isinstance(each, CreateJob) for each in actions):
-        # With a run on its way, the next pass says what comes after it, in the same write that records the run.
+        # If this pass creates a job, the next pass records that job and the time after it in one write.
         status = replace(status, next_schedule_time=to_seconds_text(following) if following else None)
     return CronDecision(status, actions, events, requeue_after=following - observation.now if following else None)
 
 
 def job_name(cron: str, scheduled_at: datetime) -> str:
-    """As Kubernetes names them: by the minute (since 1970) that the job is for."""
+    """The name that Kubernetes' CronJob gives: with the minute (since 1970) of the scheduled time."""
     return f"{cron}-{int(scheduled_at.timestamp()) // 60}"
 
 
 def run_now_name(cron: CronJob, status: DaskCronJobStatus) -> str:
-    """The name of the job that the annotation asks for. How many were made so is in it: the same text may come again
-    later, and then means another job."""
-    told = f"{cron.uid}/{status.run_now_count or 0}/{cron.run_now}"
-    return f"{cron.name}-r{hashlib.sha256(told.encode(errors='replace')).hexdigest()[:7]}"
+    """The name of the job that the annotation asks for. It depends on the count of such jobs: a user may set the same
+    text a second time, and then asks for another job."""
+    request = f"{cron.uid}/{status.run_now_count or 0}/{cron.run_now}"
+    return f"{cron.name}-r{hashlib.sha256(request.encode(errors='replace')).hexdigest()[:7]}"
 
 
 def recorded(text: str) -> str:
-    """What the status keeps of the annotation's text."""
+    """What the status has of the annotation's text: the text, or its hash if it is long."""
     if len(text) <= MAX_TEXT:
         return text
     return f"sha256:{hashlib.sha256(text.encode(errors='replace')).hexdigest()}"
 
 
 def _account(observation: CronObservation) -> tuple[DaskCronJobStatus, tuple[Event, ...]]:
-    """The status brought up to what is seen of the jobs, and what is to be told of it."""
+    """The status with what the observed jobs changed, and the events about it."""
     cron, now = observation.cron, observation.now
     before = cron.status
     known = {each.uid: each for each in before.active}
@@ -128,7 +131,7 @@ def _account(observation: CronObservation) -> tuple[DaskCronJobStatus, tuple[Eve
     status, events = before, []
     wanted = run_now_name(cron, before) if cron.run_now and before.run_now != recorded(cron.run_now) else None
     for job in sorted(observation.jobs, key=lambda each: (each.created, each.name)):
-        # Only a time that gives the job its name is believed: the annotation is anybody's to write.
+        # Anybody can write the annotation: its time counts only if the job's name follows from it.
         at = job.scheduled_at if job.scheduled_at and job.name == job_name(cron.name, job.scheduled_at) else None
         new = (at is not None and at <= now and (last is None or at > last)) or job.name == wanted
         if new:
@@ -163,15 +166,16 @@ def _account(observation: CronObservation) -> tuple[DaskCronJobStatus, tuple[Eve
 
 
 def _active(observation: CronObservation) -> list[Child]:
-    """Jobs that have not ended, the oldest first; one that is being deleted too, until it is gone."""
+    """Jobs that have not ended, the oldest first. A job that is being deleted counts until it is gone."""
     jobs = sorted(observation.jobs, key=lambda each: (each.created, each.name))
     return [job for job in jobs if job.ended is None]
 
 
 def _follow_timetable(observation: CronObservation, status: DaskCronJobStatus) -> DaskCronJobStatus:
-    """Takes over an edited schedule: times that it had before the edit were never missed.
+    """Records an edited schedule and when the operator observed the edit: times of the new schedule before the edit do
+    not count as missed.
 
-    Of an edit that was made while no operator ran nobody knows the time: then they count, as they do in Kubernetes.
+    If the edit happened while no operator ran, its time is not known: then they count, as they do in Kubernetes.
     """
     timetable = observation.cron.spec.timetable
     if status.timetable == timetable:
@@ -182,7 +186,7 @@ def _follow_timetable(observation: CronObservation, status: DaskCronJobStatus) -
 
 
 def _surplus(observation: CronObservation) -> tuple[CronAction, ...]:
-    """Ended jobs beyond the limits, those that ended first."""
+    """Deletes ended jobs beyond the history limits, first those that ended first."""
     spec = observation.cron.spec
     limits = {
         ConditionType.COMPLETE: (spec.successful_jobs_history_limit, "successfulJobsHistoryLimit"),
@@ -211,8 +215,8 @@ def _schedule(spec: DaskCronJobSpec) -> tuple[Schedule | None, tuple[CronReason,
 def _due(
     observation: CronObservation, status: DaskCronJobStatus, schedule: Schedule
 ) -> tuple[datetime | None, tuple[Event, ...]]:
-    """The time that a job is to be made for now: the last of those that have come and not been recorded. Earlier ones
-    are missed for good, and so is one for which it is too late."""
+    """The scheduled time for which this pass creates a job: the last one that has come and has no recorded job. Earlier
+    ones are skipped for good, and so is one that is past its starting deadline."""
     cron, now = observation.cron, observation.now
     since = from_text(status.last_schedule_time) or cron.created
     since = max(since, from_text(status.timetable_change_time) or since)
@@ -240,7 +244,7 @@ def _more_than(count: int, schedule: Schedule, since: datetime, until: datetime)
 
 
 def _run(observation: CronObservation, due: datetime) -> tuple[tuple[CronAction, ...], tuple[Event, ...]]:
-    """Makes the job that is due, as far as the concurrency policy lets it."""
+    """The actions that create the due job, if the concurrency policy allows it."""
     cron, active = observation.cron, _active(observation)
     actions: tuple[CronAction, ...] = ()
     if active and cron.spec.concurrency_policy is ConcurrencyPolicy.FORBID:
@@ -255,7 +259,8 @@ def _run(observation: CronObservation, due: datetime) -> tuple[tuple[CronAction,
 def _with_conditions(
     observation: CronObservation, status: DaskCronJobStatus, problem: tuple[CronReason, str] | None
 ) -> DaskCronJobStatus:
-    """Ready says whether runs are started as the spec asks; Stalled, when only there, that they cannot be."""
+    """`Ready` is True while the operator starts runs as the spec asks. `Stalled` exists, and is True, only while it
+    cannot."""
     spec, refusal = observation.cron.spec, observation.refusal
     reason, message, ready, stalled = str(CronReason.SCHEDULED), "jobs are made by the schedule", True, False
     if problem is not None:
@@ -279,5 +284,5 @@ def _with_conditions(
 
 
 def _shown(moment: datetime, schedule: Schedule) -> str:
-    """In the schedule's time zone."""
+    """The time in the schedule's time zone, for a message."""
     return moment.astimezone(schedule.zone).isoformat()

@@ -1,4 +1,4 @@
-"""What a decision about a cron job may look at, and what it may ask for."""
+"""What a decision about a cron job may look at, and the actions that it may return."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class CronJob:
     deleting: bool
     spec: DaskCronJobSpec
     status: DaskCronJobStatus
-    #: The text of the annotation that asks for a run, if there is one.
+    #: The text of the annotation that asks for a run at once; None if there is no annotation.
     run_now: str | None = None
 
 
 @dataclass(frozen=True)
 class Child:
-    """A DaskJob that has the cron job for its controller."""
+    """A DaskJob whose controlling owner is the cron job."""
 
     name: str
     uid: str
     version: str
     created: datetime
-    #: The time that it was made for, as its annotation says.
+    #: The scheduled time that it was created for, from its annotation; None if that has none.
     scheduled_at: datetime | None = None
     #: Complete or Failed; None while it has not ended.
     ended: ConditionType | None = None
@@ -45,15 +45,16 @@ class CronObservation:
     now: datetime
     cron: CronJob
     jobs: tuple[Child, ...] = ()
-    #: Why the API server did not take a job when the operator last tried to make one.
+    #: Why the API server refused the last job that the operator tried to create; None if it accepted it.
     refusal: Blocker | None = None
-    #: This process has looked at this cron job before: what has changed since has changed just now.
+    #: Whether an earlier pass of this process observed this cron job: then a change since that pass happened just now.
     met: bool = False
 
 
 @dataclass(frozen=True)
 class CreateJob:
-    """A job of the template. `scheduled_at`: the time that it is for; None: it was asked for by annotation."""
+    """Creates a job from the template. `scheduled_at`: the scheduled time that it is for; None: the annotation asked
+    for it."""
 
     name: str
     scheduled_at: datetime | None = None
@@ -61,7 +62,8 @@ class CreateJob:
 
 @dataclass(frozen=True)
 class DeleteJob:
-    """Deletes that job. `ended`: only if it is as it was seen, for one that has ended may be made to run anew."""
+    """Deletes that job. `ended`: delete it only if its version is still the observed one, because a user can ask an
+    ended job to run anew."""
 
     job: Child
     why: str

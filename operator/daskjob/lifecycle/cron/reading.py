@@ -1,4 +1,4 @@
-"""A cron job and its jobs, from objects as the API server has them."""
+"""Reads a cron job and its jobs from the API server's JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Body = Mapping[str, Any]
 
 
 def read_cron(body: Body, now: datetime) -> CronJob:
-    """A DaskCronJob."""
+    """Reads a DaskCronJob. `now`: the creation time of an object that has none yet."""
     metadata = body["metadata"]
     return CronJob(
         namespace=metadata["namespace"],
@@ -34,7 +34,7 @@ def read_cron(body: Body, now: datetime) -> CronJob:
 
 
 def read_child(body: Body, now: datetime) -> Child:
-    """A DaskJob of a cron job."""
+    """Reads a DaskJob of a cron job. `now`: the creation time of an object that has none yet."""
     metadata = body["metadata"]
     status = from_dict(DaskJobStatus, body.get("status"))
     ends = (ConditionType.COMPLETE, ConditionType.FAILED)

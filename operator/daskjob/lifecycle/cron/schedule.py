@@ -1,12 +1,13 @@
 """When a cron job runs: its schedule and time zone, with the meaning that Kubernetes' CronJob gives them.
 
-Parsed and counted by cronsim: small, typed, without dependencies, well kept (Healthchecks and Home Assistant run on
-it), and it looks backwards too. croniter, the other one that is kept, has three times the code and was long wrong about
-daylight saving; neither has Kubernetes' idea of that (robfig/cron's), and cronsim's is easily left out: it is asked
-about wall time without a zone only. tests/lifecycle/test_cron_schedule.py holds the outcome to robfig/cron's.
+cronsim parses the schedule and steps through its times: it is small, typed, has no dependencies, is maintained
+(Healthchecks and Home Assistant use it) and can step backwards. croniter, the other maintained library, has three times
+the code and was long wrong about daylight saving time. Neither treats daylight saving time as Kubernetes does
+(robfig/cron), so this module passes cronsim only wall time without a zone and applies the zone's offsets itself.
+tests/lifecycle/test_cron_schedule.py compares the times with robfig/cron's.
 
-Daylight saving, as there: a run is due whenever the clock on the wall shows its time. So one in the hour that is
-skipped in spring does not run that day, and one in the hour that is repeated in autumn runs twice.
+Daylight saving time, as in robfig/cron: a run is due whenever a clock on the wall shows its time. A run in the hour
+that spring skips does not happen that day; a run in the hour that autumn repeats happens twice.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-#: Name, least and largest number of each field.
+#: The five fields of a schedule: name, least and largest number.
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6))
-#: One part of a field: *, 5, MON, 1-5, each with a step or without.
+#: One part of a field: `*`, `5`, `MON` or `1-5`, with a step (`/2`) or without.
 _PART = re.compile(r"([*?]|(?P<first>[A-Z]{3}|[0-9]{1,2})(-(?P<last>[A-Z]{3}|[0-9]{1,2}))?)(/(?P<step>[0-9]{1,3}))?")
 _NAMES = {
     "month": ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
     "day of week": ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
 }
 _SECOND = timedelta(seconds=1)
-#: No offset changes, and changes back, within this time.
+#: No time zone changes its offset from UTC and changes it back within this time.
 _STRIDE = timedelta(days=1)
 
 
@@ -45,10 +46,10 @@ class ScheduleError(ValueError):
 
 
 def find_zone(name: str | None) -> ZoneInfo:
-    """The time zone of that IANA name; None: UTC. Raises ScheduleError where there is none."""
+    """The time zone of that IANA name; None: UTC. Raises ScheduleError if there is no such zone."""
     if name is None:
         return ZoneInfo("UTC")
-    # "localtime" is a file beside the zones on some systems, and means another one on each.
+    # "localtime" is a file beside the zones on some systems, and another zone on every machine.
     if name.lower() not in ("local", "localtime"):
         try:
             return ZoneInfo(name)
@@ -58,21 +59,21 @@ def find_zone(name: str | None) -> ZoneInfo:
 
 
 class Schedule:
-    """The times at which a cron job is due. Times that go in and come out are aware; those that come out are in UTC."""
+    """The times at which a cron job is due. Arguments are aware datetimes in any zone; answers are in UTC."""
 
     def __init__(self, text: str, zone: ZoneInfo) -> None:
-        """Raises ScheduleError, with the field that is wrong."""
+        """Raises ScheduleError, which names the wrong field."""
         self.zone = zone
         self._text = _translate(text)
         if self.next(datetime(2000, 1, 1, tzinfo=UTC)) is None:
             raise ScheduleError(f"{text!r} never comes: no such month has that day")
 
     def next(self, after: datetime) -> datetime | None:
-        """The first time after that one; None if there is none in 50 years."""
+        """The first scheduled time after `after`; None if there is none in 50 years."""
         start = after.astimezone(UTC).replace(microsecond=0)
         offset = self._offset(start)
         while True:
-            # While the offset from UTC stays, wall time goes like any other.
+            # cronsim's wall time is right as long as the offset from UTC stays the same.
             found = next(CronSim(self._text, (start + offset).replace(tzinfo=None)), None)
             if found is None:
                 return None
@@ -83,7 +84,7 @@ class Schedule:
             start, offset = change - _SECOND, self._offset(change)
 
     def latest(self, after: datetime, until: datetime) -> datetime | None:
-        """The last time after the one and not after the other; None if there is none."""
+        """The last scheduled time after `after` and not later than `until`; None if there is none."""
         start = until.astimezone(UTC).replace(microsecond=0) + _SECOND
         offset = self._offset(until)
         while start > after:
@@ -98,7 +99,7 @@ class Schedule:
         return None
 
     def times(self, after: datetime, until: datetime) -> Iterator[datetime]:
-        """All after the one and not after the other, in order."""
+        """The scheduled times after `after` and not later than `until`, in order."""
         moment = self.next(after)
         while moment is not None and moment <= until:
             yield moment
@@ -108,8 +109,8 @@ class Schedule:
         return moment.astimezone(self.zone).utcoffset() or timedelta(0)
 
     def _change(self, start: datetime, end: datetime, offset: timedelta) -> datetime | None:
-        """The first second on the way from the one to the other (either may be the later one), both included, that has
-        another offset than this; None if there is none. The start has it."""
+        """The first second from `start` to `end` (which may be the earlier one), both included, at which the zone has
+        another offset than `offset`; None if there is none. At `start` the zone has `offset`."""
         stride, step = (_STRIDE, _SECOND) if end >= start else (-_STRIDE, -_SECOND)
         same = start
         while same != end:
@@ -125,7 +126,7 @@ class Schedule:
 
 
 def _translate(text: str) -> str:
-    """The schedule as cronsim reads it. Raises ScheduleError for what Kubernetes does not take either."""
+    """The schedule in cronsim's syntax. Raises ScheduleError for a schedule that Kubernetes refuses as well."""
     if "TZ" in text:
         raise ScheduleError(f"{text!r}: write the time zone into timeZone, not into the schedule")
     if text.startswith("@"):
@@ -142,13 +143,14 @@ def _translate(text: str) -> str:
     try:
         CronSim(translated, datetime(2000, 1, 1))
     except CronSimError as error:
-        # Each field is right: what is wrong with all of them is a day that no such month has.
+        # The fields are right one by one: together they name a day that no such month has.
         raise ScheduleError(f"{text!r} never comes: no such month has that day") from error
     return translated
 
 
 def _field(text: str, index: int) -> str:
-    """One field. What both write alike and mean differently becomes something that is read in one way only."""
+    """One field in cronsim's syntax. Where robfig/cron and cronsim read the same text differently, the field is written
+    in a form that both read alike."""
     _, least, largest = FIELDS[index]
     parts = []
     for each in text.upper().split(","):
@@ -157,7 +159,7 @@ def _field(text: str, index: int) -> str:
             raise _wrong(text, index)
         step = int(match["step"] or 1)
         if match["first"] is None and step == 1:
-            # "Any" wherever it stands in a list: then the other one of the two fields of days decides alone.
+            # `*` anywhere in a list means any day: then the other one of the two day fields decides alone.
             parts.append("*")
             continue
         first = least if match["first"] is None else _number(match["first"], index)
@@ -172,7 +174,7 @@ def _field(text: str, index: int) -> str:
 
 
 def _number(text: str, index: int) -> int:
-    """Of a number or a name; -1 for what is no name."""
+    """The number that a number or a name stands for; -1 for an unknown name."""
     name, least, _ = FIELDS[index]
     names = _NAMES.get(name, [])
     if text.isdigit():

@@ -1,4 +1,4 @@
-"""What a decision asks the I/O layer to do. Every action can be repeated without harm."""
+"""What a decision asks the controller to do. The controller may repeat every action without harm."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from daskjob.lifecycle.job.observation import Owned
 
 @dataclass(frozen=True)
 class CreateCluster:
-    """The DaskCluster of an attempt, with its Service, Secret and ConfigMap, all owned by the cluster."""
+    """Creates the DaskCluster of an attempt, with its Service, Secret and ConfigMap, which the cluster owns."""
 
     attempt: int
 
 
 @dataclass(frozen=True)
 class CreateRunner:
-    """The runner's pod and its report, in this order: a report without a pod means that the pod was lost."""
+    """Creates the runner's pod and then its report: so a report without a pod means that the pod was lost."""
 
     attempt: int
 
 
 @dataclass(frozen=True)
 class CreateReport:
-    """The report of a runner whose pod is there: one that somebody removed, or that was not made in time."""
+    """Creates the report of a runner whose pod exists: somebody deleted the report, or an earlier pass ended before it
+    created it."""
 
     runner_uid: str
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The number of workers of an adaptive cluster."""
+    """Sets the number of workers of an adaptive worker group."""
 
     group: str
     replicas: int
@@ -45,7 +46,7 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Delete:
-    """Deletes one object, and no other of the same name."""
+    """Deletes the object with that UID, and no other of the same name."""
 
     target: Owned
     why: str
@@ -53,7 +54,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class DeleteJob:
-    """Deletes the job itself, if it is still as it was seen."""
+    """Deletes the job itself, if its version is still the one that this pass observed or wrote."""
 
 
 Action = CreateCluster | CreateRunner | CreateReport | Scale | Cancel | Delete | DeleteJob

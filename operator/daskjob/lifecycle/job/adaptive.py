@@ -1,8 +1,8 @@
 """The size of an adaptive cluster, from what the runner asks for, within the job's bounds.
 
-dask-kubernetes' own DaskAutoscaler asks the scheduler over plain HTTP or TCP, which TLS rules out. The runner has a
-connection: it asks Dask's scheduler for its target and retires workers itself; the operator only
-creates and removes their Deployments.
+dask-kubernetes' own DaskAutoscaler cannot ask a scheduler that speaks only TLS. The runner has a TLS connection: it
+asks Dask's scheduler for the target and retires workers itself. The operator changes only the number of workers and
+deletes the Deployments of retired ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from daskjob.lifecycle.job.progress import has_started
 
 
 def scale(observation: Observation) -> list[Action]:
-    """What brings each adaptive worker group to the size that the runner asks for."""
+    """The actions that bring the adaptive worker groups to the sizes that the runner asks for."""
     if not has_started(observation):
         return []
     actions: list[Action] = []
@@ -26,8 +26,8 @@ def scale(observation: Observation) -> list[Action]:
 
 
 def _scale(observation: Observation, key: str, group: WorkerGroup, bounds: Adaptive) -> list[Action]:
-    """Deletes the Deployments of retired workers first, then sets the number: so dask-kubernetes never picks a worker
-    to remove by itself."""
+    """Deletes the Deployments of retired workers first and then sets the number, so that dask-kubernetes never chooses
+    a worker to remove."""
     reported = observation.attempt.runner_report.workers
     workers = [each for each in observation.attempt.deployments if each.component == "worker" and each.group == key]
     retired = [each for each in workers if each.name in reported.retired]
@@ -42,7 +42,8 @@ def _scale(observation: Observation, key: str, group: WorkerGroup, bounds: Adapt
     target = max(left, min(reported.wanted, bounds.maximum)) if reported.wanted is not None else left
     target = max(target, bounds.minimum)
     if retired and target == group.replicas:
-        # dask-kubernetes acts on a number that changes: set the number that is left first, then the one that is wanted.
+        # dask-kubernetes acts only when the number changes: this pass sets the number that is left, the next one the
+        # number that the runner wants.
         target = left
     settled = group.replicas == len(workers)
     if target != group.replicas and (retired or settled):

@@ -1,4 +1,4 @@
-"""Between attempts: what must be over, or come, before the next one. Rules in order, the first that applies decides."""
+"""No attempt is open: what the next one waits for. Ordered rules, of which the first that applies decides."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from daskjob.lifecycle.job.pacing import MINOR_INTERVAL
 from daskjob.lifecycle.job.runs import with_status
 from daskjob.lifecycle.rules import first_hit
 
-#: While an attempt is removed: how soon to look again if no event tells of the end.
+#: While the objects of an attempt are being removed: how soon the next pass runs if no watch event brings it earlier.
 REMOVAL_CHECK = timedelta(seconds=10)
-#: How soon a job that waits for its turn looks which place it has. When there is room, the first is woken at once.
+#: How often a queued job updates its place. When there is room, the controller queues the first job at once.
 QUEUE_CHECK = timedelta(seconds=30)
 
 SUSPENDED = Event(Reason.JOB_SUSPENDED, "the job is suspended")
@@ -90,7 +90,7 @@ def queued(observation: Observation) -> Decision | None:
     moments = [*_pauses(observation), QUEUE_CHECK]
     new, last_write = not job.status.is_true(ConditionType.QUEUED), observation.last_status_write
     if not new and last_write is not None and now < last_write + MINOR_INTERVAL:
-        # Places move up with every job that ends: that alone is written no more often.
+        # The place changes with every job that ends: the operator writes a change of the place alone no more often.
         moments.append(last_write + MINOR_INTERVAL - now)
         status = job.status
     events = (Event(EventReason.QUEUED, place.message),) if new else ()
@@ -109,7 +109,7 @@ def start(observation: Observation) -> Advance:
     status = record.start(observation.job, observation.now)
     attempt = status.current
     assert attempt is not None
-    # What was observed belongs to the attempt before.
+    # What this pass observed belongs to the earlier attempt.
     after = replace(with_status(observation, status), attempt=AttemptObservation(new=True))
     event = Event(EventReason.STARTED, f"attempt {attempt.number} started as DaskCluster {attempt.name}")
     return Advance(after, (event,))
@@ -133,7 +133,7 @@ def _removal(observation: Observation) -> tuple[Action, ...]:
 
 
 def _pauses(observation: Observation) -> list[timedelta]:
-    """How long until something that the job waits for is due."""
+    """How long until the moments at which a rule could decide otherwise: backoff, active deadline, fencing."""
     due: list[datetime | None] = [
         from_text(observation.job.status.next_attempt_time),
         deadlines.active_deadline(observation),

@@ -1,4 +1,5 @@
-"""What keeps an attempt from starting, in the words of whoever refused: kubelet, scheduler, API server."""
+"""What keeps an attempt from starting, with the message of the component that refused: kubelet, scheduler, API
+server."""
 
 from __future__ import annotations
 
@@ -20,13 +21,13 @@ IMAGE_REASONS = frozenset(
         "SignatureValidationFailed",
     }
 )
-#: The kubelet gives the same answer however long one waits.
+#: Waiting does not help: the kubelet gives the same answer at every try.
 PERMANENT_IMAGE_REASONS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 START_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
 
 
 def find_blocker(observation: Observation) -> Blocker | None:
-    """The first thing that keeps the attempt from starting, the most telling first; None if nothing does."""
+    """The blocker of the attempt that explains most; None if nothing keeps it from starting."""
     return next(_blockers(observation), None)
 
 

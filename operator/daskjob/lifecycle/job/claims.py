@@ -1,7 +1,7 @@
-"""What a runner claims about its end, and what the pods say about that.
+"""How an attempt ends by what its runner claims, and by whether the pods corroborate the claim.
 
-Reason and class of a failure come from pods wherever these have something to say: a report can claim any end of its own
-code, but not that the infrastructure was to blame.
+The pods decide reason and class of a failure wherever they show a cause: a report can claim any end of its own code,
+but not that the infrastructure was to blame.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.scheduler_end import confirm_scheduler_lost
 from daskjob.lifecycle.pods import Pod
 
-#: The kubelet's word on a dead pod can come after the runner's: how long the operator waits for it.
+#: The kubelet can report a dead pod later than the runner reports the failure: how long the operator waits for it.
 SETTLE = timedelta(seconds=5)
-#: Kubernetes says of a node that it does not answer after 40 to 50 s.
+#: Kubernetes marks a node as not answering after 40 to 50 s: how long the operator waits for that.
 NODE_SETTLE = timedelta(seconds=75)
 #: What a runner may claim and a pod must confirm, and how long the operator waits for that.
 CORROBORATED: Mapping[str, timedelta] = {
@@ -35,7 +35,8 @@ KILLED = 137
 
 
 def judge_claim(observation: Observation, report: RunnerReport, reported_at: datetime | None) -> AttemptEnd | Undecided:
-    """The end that a sealed report, or a termination message, tells of. `reported_at`: when it was written."""
+    """How the attempt ends by a sealed report or a termination message. `reported_at`: when the runner wrote it; None:
+    unknown, then the operator does not wait for pods to corroborate it."""
     if report.outcome is Outcome.SUCCEEDED:
         return AttemptEnd(result=report.result or Result(type="NoneType", value="null"))
     failure = report.failure or Failure()
@@ -59,7 +60,7 @@ def judge_claim(observation: Observation, report: RunnerReport, reported_at: dat
 
 
 def judge_exit(observation: Observation, runner: Pod) -> AttemptEnd | Undecided:
-    """The end of an attempt whose runner's pod ended without sealing its report."""
+    """How an attempt ends whose runner's pod ended without an outcome in the report."""
     main = runner.main
     last = next(iter(main.terminations), None) if main is not None else None
     report = last.report if last is not None else None
@@ -75,15 +76,15 @@ def judge_exit(observation: Observation, runner: Pod) -> AttemptEnd | Undecided:
 
 
 def _needs_no_pod(observation: Observation, failure: Failure) -> bool:
-    """Whether no pod has anything to say about the claim: the job was cancelled, or the signal is none that kills for
-    memory."""
+    """Whether no pod can corroborate the claim: the user cancelled the job, or the signal is not the one of an
+    out-of-memory kill."""
     if failure.reason == Reason.CANCELLED:
         return observation.job.spec.cancel
     return failure.reason == Reason.SIGNAL and failure.exit_code != KILLED
 
 
 def _corroborate(observation: Observation, failure: Failure) -> Failure | None:
-    """The failure as the pods show it; None if they do not (yet) show anything."""
+    """The failure that the pods show; None if they show none (yet)."""
     runner = observation.attempt.runner
     if failure.reason == Reason.CANCELLED:
         return _stopped(runner)
@@ -113,13 +114,13 @@ def _workers_killed(observation: Observation, failure: Failure) -> Failure | Non
 
 
 def _uncorroborated(failure: Failure) -> Failure:
-    """A failure that no pod confirms. Nobody cancelled a job of which the operator did not ask it: user code can tell
-    the runner to stop, and so does a kubelet that starts a pod's sandbox anew."""
+    """A failure that no pod corroborates. A runner that claims `Cancelled` without the operator's request was stopped
+    by user code, or by a kubelet that started the pod's sandbox anew."""
     return replace(failure, reason=Reason.RUNNER_STOPPED) if failure.reason == Reason.CANCELLED else failure
 
 
 def _stopped(runner: Pod | None) -> Failure | None:
-    """Why a runner was told to stop before its graph was finished."""
+    """Why a runner had to stop before its graph was finished; None if its pod shows no cause."""
     if runner is not None and runner.disrupted:
         return _disrupted(runner).failure
     if runner is not None and runner.reason == "Evicted":

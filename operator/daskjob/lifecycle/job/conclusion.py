@@ -1,4 +1,4 @@
-"""After an attempt: another one, or the end of the job."""
+"""What follows the end of an attempt: another attempt, or the end of the job."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def conclude(observation: Observation, end: AttemptEnd) -> Decision | Advance:
 
 
 def finish(observation: Observation, end: AttemptEnd, note: str = "") -> Decision:
-    """Records the end of the job, and starts to clean up in the same pass. `note`: what to add to the failure."""
+    """Records the end of the job and starts to clean up in the same pass. `note`: added to the failure's message."""
     job, attempt, cluster = observation.job, observation.job.status.open, observation.attempt.cluster
     last = replace(job, status=_last_status(observation, attempt)) if attempt is not None else job
     exists = cluster is not None and not cluster.deleting
@@ -51,7 +51,7 @@ def finish(observation: Observation, end: AttemptEnd, note: str = "") -> Decisio
 
 
 def _last_status(observation: Observation, attempt: Attempt) -> DaskJobStatus:
-    """The status with the last that is observed of an attempt that ends. The conditions are those that were recorded:
-    what is set for the end must not count as a change back."""
+    """The status with the last counts and times of the attempt that ends. It has the recorded conditions: the end sets
+    them anew, and a condition that changed and changed back in one pass would get a new transition time."""
     status = observation.job.status
     return replace(progress.follow(observation, status, attempt), conditions=status.conditions)

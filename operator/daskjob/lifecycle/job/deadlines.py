@@ -13,11 +13,11 @@ from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import Observation
 
-#: A ConfigMap that comes with the job, in the same `kubectl apply`, may come a little later.
+#: How long an attempt waits for a missing ConfigMap: the same `kubectl apply` may create it a little after the job.
 REFERENCE_GRACE = timedelta(seconds=60)
 #: A healthy runner reports several times in this time (at least every 15 s, `runner.cadence.LONGEST`).
 REPORTS_WITHIN = timedelta(seconds=60)
-#: How long a pod may hang without a word in its status before the operator asks for Kubernetes' events about it.
+#: How long a pod may stay pending without a reason in its status before the operator reads Kubernetes' events about it.
 SILENCE = timedelta(seconds=5)
 
 
@@ -44,10 +44,10 @@ def overdue(observation: Observation) -> tuple[str, AttemptEnd] | None:
 
 
 def moments(observation: Observation) -> list[datetime]:
-    """The times to come at which a decision about the open attempt could be another one."""
+    """The coming times at which a rule could decide otherwise about the open attempt."""
     found = [deadline.moment(observation) for deadline in DEADLINES]
     if not progress.has_started(observation):
-        # Then pods that say nothing are asked about, and a reference that is missing is looked for.
+        # At these times the operator reads the events of silent pods, and looks for missing references again.
         found.append(began(observation) + SILENCE)
         if observation.missing_references:
             found.append(observation.now + SILENCE)
@@ -97,7 +97,7 @@ def _past_attempt_deadline(observation: Observation) -> AttemptEnd | None:
 
 
 def _explained(observation: Observation, end: AttemptEnd) -> AttemptEnd:
-    """With what kept the graph from starting, where that is where the time went."""
+    """The end with its blocker in the message, if the graph has not started."""
     blocker = None if progress.has_started(observation) else find_blocker(observation)
     if blocker is None or end.failure is None:
         return end
@@ -115,7 +115,7 @@ def _stall_deadline(observation: Observation) -> datetime | None:
         last = observation.now
     else:
         changed = from_text(status.progress.last_change if status.progress is not None else None)
-        # The start is the runner's word: the rule believes in none before the attempt, and in none to come.
+        # The runner reports the start, and may lie: a start before the attempt or in the future does not count.
         last = max(min(started, observation.now), changed or started, began(observation))
     return last + timedelta(seconds=seconds)
 
@@ -123,7 +123,7 @@ def _stall_deadline(observation: Observation) -> datetime | None:
 def _stalled(observation: Observation) -> AttemptEnd | None:
     last = observation.last_report_at
     if last is None or observation.now >= last + REPORTS_WITHIN:
-        # The operator did not hear from the runner lately: that the API server was away is no standstill.
+        # No report came lately: the API server may not have answered, and that is no stall.
         return None
     counts = observation.job.status.progress
     return failed(
@@ -166,7 +166,7 @@ def _never_started(observation: Observation) -> AttemptEnd:
     )
 
 
-#: In the order in which they are asked: the first that has passed ends the attempt.
+#: Ordered: the first deadline that has passed ends the attempt.
 DEADLINES = (
     Deadline(
         "spec.activeDeadlineSeconds",

@@ -1,4 +1,4 @@
-"""The decision: one observation in; out come the status to record, what to do after that, and when to look again.
+"""The decision about a job: from one observation, the status to record, the actions, and when the next pass runs.
 
 Pure: no I/O, no clock but the observation's. The rules stand in ordered tuples: `STATES` here, `WAITING` between
 attempts, `ENDINGS` and `DEADLINES` of an open attempt. docs/lifecycle.md is generated from them.
@@ -17,17 +17,18 @@ from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.readiness import with_readiness
 from daskjob.lifecycle.rules import first_hit
 
-#: A pass goes through a handful of states at most: a run ends, the next one begins, is resumed, and starts an attempt.
+#: States that one pass may go through. A real pass needs fewer: a run ends, the next one begins, is resumed, and starts
+#: an attempt.
 MOST_STEPS = 10
 
 
 def decide(observation: Observation) -> Decision:
-    """What the job's status should say and what to do about it. Raises nothing, whatever the observation."""
+    """The status to write for the job, and the actions of this pass. Raises nothing, whatever the observation."""
     job = observation.job
     if job.unmanaged is not None:
         return Decision(job.status, rules=("unmanaged",))
     if job.deleting:
-        # Somebody's finalizer may hold the job for long; the garbage collector waits for that, its pods need not.
+        # A user's finalizer may hold the job for long, and the garbage collector waits for it: the operator does not.
         return Decision(job.status, tuple(teardown.remove_all(observation)), rules=("deleting",))
     decision = _follow_states(observation)
     lingers = teardown.lingers(observation) and finished.kept_until(observation) is None
@@ -38,7 +39,7 @@ def decide(observation: Observation) -> Decision:
 
 
 def _follow_states(observation: Observation) -> Decision:
-    """Asks the rules of `STATES`, from one state to the next, until one of them has the last word."""
+    """Applies the rules of `STATES`, from one state to the next, until a rule answers with a Decision."""
     step = Advance(observation)
     for _ in range(MOST_STEPS):
         hit: tuple[str, Decision | Advance] | None = first_hit(STATES, step.observation)
@@ -53,8 +54,8 @@ def _follow_states(observation: Observation) -> Decision:
 
 
 def _concludes(observation: Observation, decision: Decision) -> bool:
-    """Whether an attempt is to end, and not by a report of success. That is for good, as are its reason and class, so
-    no late watch may say it; and the runner's own word, which goes first, may be on its way."""
+    """Whether the decision ends an attempt otherwise than by a report of success. Nothing takes that back, so it needs
+    a live read: the cache may be late, and a sealed report, which decides first, may already be on the API server."""
     last, report = decision.status.current, observation.attempt.report
     if observation.job.status.open is None or last is None or last.outcome is None:
         return False
@@ -99,7 +100,7 @@ def no_attempt(observation: Observation) -> Decision | Advance:
     return between_attempts.wait(observation)
 
 
-#: In which state a job is, and who answers for it: the first that applies.
+#: Ordered: the first state that applies decides about the job.
 STATES: tuple[Callable[[Observation], Decision | Advance | None], ...] = (
     finished_and_wanted_anew,
     finished_job,

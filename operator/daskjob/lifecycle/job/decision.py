@@ -1,4 +1,4 @@
-"""What comes out of a look at a job."""
+"""The result of a pass: what the controller records and does."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from daskjob.lifecycle.job.observation import Observation
 
 @dataclass(frozen=True)
 class Decision:
-    """What to record, then to do, then to say.
+    """The status to write, the events to post and the actions to carry out.
 
     The order is part of the contract: the controller writes the status first, if it differs from the recorded one. Only
-    if that write succeeds it posts the events and carries the actions out, one after the other, in their order. So an
-    attempt is recorded before anything is made for it, and an outcome before anything is destroyed; a process that dies
-    in between leaves work that the next pass finds. (A cron job's decision has the opposite order: see
+    if that write succeeds does it post the events and carry out the actions, one after the other, in their order. So
+    the status has an attempt before any of its objects exists, and an outcome before anything is deleted; if the
+    process dies in between, the next pass does the rest. (A cron job's decision has the opposite order: see
     `lifecycle.cron.decide`.)
     """
 
     status: DaskJobStatus
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
-    #: When to look again if nothing happens before; None: no need to.
+    #: When the next pass runs if no watch event brings it earlier; None: only a watch event does.
     requeue_after: timedelta | None = None
-    #: The conclusion rests on something being absent: read the API server itself, then decide anew. Nothing else of
-    #: this decision counts.
+    #: The decision rests on the absence of an object in the cache: the controller does a live read and decides anew. It
+    #: ignores the rest of this decision.
     needs_live_read: bool = False
-    #: The names of the rules that decided, in their order, for docs/lifecycle.md and `daskjob explain`.
+    #: The names of the rules that decided, in order, for docs/lifecycle.md and `daskjob explain`.
     rules: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
 class Advance:
-    """A rule's answer that is not the last word of a pass: the job goes on from this status, and the same pass decides
-    about it again. `rules`: what decided within the rule."""
+    """A rule's answer that changes the status and does not end the pass: the same pass applies the rules again to this
+    observation. `rules`: names of the rules that decided within the rule."""
 
     observation: Observation
     events: tuple[Event, ...] = ()

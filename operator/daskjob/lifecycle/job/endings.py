@@ -1,4 +1,4 @@
-"""How an open attempt ends: rules in the order in which they are asked. The first that applies decides."""
+"""How an open attempt ends: ordered rules, of which the first that applies decides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sealed_report(observation: Observation) -> AttemptEnd | Undecided | None:
     report = observation.attempt.report
     if report is None or report.content is None or not report.sealed:
         return None
-    # The operator's own clock counts, if it saw the report change.
+    # The time at which the operator observed the change is better than the runner's clock, if there is one.
     reported_at = observation.last_report_at or report.content.heartbeat_time
     return claims.judge_claim(observation, report.content, reported_at)
 
@@ -72,9 +72,9 @@ def cancelled(observation: Observation) -> AttemptEnd | None:
     return failed(Reason.CANCELLED, f"spec.cancel was set; the runner did not stop within {seconds:g} s")
 
 
-#: After these, in this order, the deadlines (`deadlines.DEADLINES`).
+#: Ordered. If none of these applies, the deadlines (`deadlines.DEADLINES`) decide.
 ENDINGS = (
-    # The runner's own word comes first: a graph that was computed is a success, whatever died afterwards.
+    # The sealed report decides first: a computed graph is a success, whatever died afterwards.
     sealed_report,
     runner_exited,
     runner_fenced,

@@ -1,4 +1,4 @@
-"""After the end of a job: what is removed, what is kept and for how long."""
+"""After the end of a job: what the operator removes, what it keeps, and for how long."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from daskjob.lifecycle.job.actions import DeleteJob
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import Observation
 
-#: How soon to look for oneself if no event tells that all is gone.
+#: While the cleanup runs: how soon the next pass runs if no watch event brings it earlier.
 CLEANUP_CHECK = timedelta(seconds=10)
 
 
 def keep_until(spec: DaskJobSpec, failure: Failure | None, ended: datetime) -> datetime | None:
-    """Until when the cluster of a job that ended is kept; None: it is not."""
+    """Until when the operator keeps the cluster of an ended job; None: it removes the cluster at once."""
     if failure is None:
         seconds = spec.cleanup.after_success_seconds
     elif failure.reason == Reason.CANCELLED:
@@ -30,7 +30,7 @@ def keep_until(spec: DaskJobSpec, failure: Failure | None, ended: datetime) -> d
 
 
 def tend(observation: Observation) -> Decision:
-    """Removes what exists, on every pass; says once that all is gone; removes the job itself when its time is up."""
+    """Every pass: removes what still exists, records once that all is gone, and deletes the job after its TTL."""
     job, now, status = observation.job, observation.now, observation.job.status
     kept = kept_until(observation)
     actions = tuple(teardown.tear_down(observation, "the job has ended", keep_cluster=kept is not None))
@@ -58,7 +58,7 @@ def tend(observation: Observation) -> Decision:
 
 
 def kept_until(observation: Observation) -> datetime | None:
-    """Until when the cluster is still kept; None: it is not, or it is gone anyway."""
+    """Until when the operator still keeps the cluster; None: the time is over, or the cluster is gone."""
     job = observation.job
     ended = from_text(job.status.completion_time)
     if ended is None or observation.attempt.cluster is None or observation.attempt.cluster.deleting:
@@ -68,7 +68,7 @@ def kept_until(observation: Observation) -> datetime | None:
 
 
 def _let_go(observation: Observation) -> DaskJobStatus:
-    """The status of a job whose cluster is not kept, or no more."""
+    """The status of a job whose cluster the operator keeps no longer: without dashboard, condition not `Kept`."""
     status = observation.job.status
     cluster = status.condition(ConditionType.CLUSTER_READY)
     if cluster is None or cluster.reason != Reason.KEPT:

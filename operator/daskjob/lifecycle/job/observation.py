@@ -1,6 +1,6 @@
-"""What a decision may look at: one frozen snapshot of a job and all that belongs to it, the clock included.
+"""What a decision may look at: one frozen snapshot of a job and all that belongs to it, the time included.
 
-If a decision needs something that is not here, the observation lacks a field: decisions do no I/O.
+Decisions do no I/O: if a rule needs more, it gets a field here, and the controller fills it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ class Job:
     deleting: bool
     spec: DaskJobSpec
     status: DaskJobStatus
-    #: What the spec asks for and cannot have (field and message), found before anything is made of it.
+    #: What is wrong with the spec (field and message), checked before the operator creates anything; None if nothing
+    #: is.
     spec_problem: str | None = None
-    #: Why the operator leaves the job alone: it is another controller's, or in a phase of a later version.
+    #: Why the operator leaves the job alone: another controller manages it, or its phase is one of a later version.
+    #: None: the operator manages it.
     unmanaged: str | None = None
     #: Fingerprint of the run that the spec asks for (`api.spec.digest`).
     digest: str = ""
-    #: The text of the annotation that asks for another run.
+    #: The text of the annotation that asks for another run; None if there is no annotation.
     rerun: str | None = None
     resource_version: str = ""
 
@@ -48,22 +50,22 @@ class Job:
 
 @dataclass(frozen=True)
 class Owned:
-    """Any object that was made for the job: enough to delete just this one."""
+    """An object that the operator created for the job: kind, name and UID suffice to delete just this one."""
 
     kind: str
     name: str
     uid: str
     attempt: int
     deleting: bool = False
-    #: When it was to be gone, grace included, if it is being deleted.
+    #: If a pod is being deleted: when it must be gone, grace period included. None for other kinds.
     deletion_deadline: datetime | None = None
 
 
 @dataclass(frozen=True)
 class QueuePlace:
-    """A job's place among those that wait because too many run; 0: it may start.
+    """A job's place in the queue of those that wait for a limit on running jobs; 0: it may start.
 
-    `reason` and `message`: which limit holds it back.
+    `reason` and `message`: the limit that it waits for.
     """
 
     position: int = 0
@@ -78,13 +80,14 @@ class WorkerGroup:
     name: str
     uid: str
     replicas: int
-    #: Whether it has its cluster for an owner, and goes with it. dask-kubernetes sets the owner after the creation.
+    #: Whether the cluster owns the group, so that Kubernetes deletes both. dask-kubernetes sets the owner only after it
+    #: created the group.
     adopted: bool = True
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One of dask-kubernetes' Deployments: one for the scheduler, one for each worker."""
+    """A Deployment that dask-kubernetes created: one for the scheduler, and one per worker."""
 
     name: str
     uid: str
@@ -97,7 +100,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Report:
-    """A DaskJobReport. `content`: what the runner wrote, of which nothing is trusted; None if it wrote nothing."""
+    """A DaskJobReport. `content`: what the runner wrote, as user code may have forged it; None if it wrote nothing."""
 
     name: str
     uid: str
@@ -113,9 +116,9 @@ class Report:
 
 @dataclass(frozen=True)
 class AttemptObservation:
-    """All that belongs to the current attempt. A new attempt begins with an empty one."""
+    """All objects of the current attempt. A new attempt begins with none."""
 
-    #: Whether the attempt is recorded in this very pass: nothing was made for it before.
+    #: Whether this very pass records the attempt: none of its objects exists yet.
     new: bool = False
     cluster: Owned | None = None
     #: Worker groups by their key in the spec; the only key today is `api.spec.DEFAULT_GROUP`.
@@ -125,11 +128,11 @@ class AttemptObservation:
     schedulers: tuple[Pod, ...] = ()
     workers: tuple[Pod, ...] = ()
     runner: Pod | None = None
-    #: The controller creates it last: where it exists, cluster and runner were made as well.
+    #: The controller creates it last: if it exists, cluster and runner were created as well.
     report: Report | None = None
-    #: What the API server refused when the operator last tried to make something for this attempt.
+    #: Why the API server refused the last object that the operator tried to create for this attempt.
     refusal: Blocker | None = None
-    #: Warnings of Kubernetes about pods that hang without saying why in their status.
+    #: Kubernetes' warning events about pods that stay pending without a reason in their status.
     warnings: tuple[str, ...] = ()
 
     @property
@@ -151,33 +154,33 @@ class AttemptObservation:
 
 @dataclass(frozen=True)
 class Observation:
-    """One look at a job."""
+    """All that one decision about a job looks at."""
 
     now: datetime
     job: Job
     attempt: AttemptObservation = field(default_factory=AttemptObservation)
-    #: Objects of earlier attempts, or of none that the status knows.
+    #: Objects of earlier attempts that are to be deleted (`ownership.is_stale`).
     stale_objects: tuple[Owned, ...] = ()
-    #: Objects that the job's source needs, that the operator looked for and did not find.
+    #: Objects that the job's source needs and that do not exist, as a live read showed.
     missing_references: tuple[Reference, ...] = ()
-    #: Whether limits of the installation let the job start an attempt.
+    #: Whether the installation's limits allow the job to start an attempt.
     queue_place: QueuePlace = QueuePlace()
-    #: Whether all of it was read from the API server just now, and not from what the watches delivered.
+    #: Whether a live read brought all of this, and not the cache.
     live: bool = False
     #: Whether no later word on the pods is to come: a local run sees its processes themselves, a cluster's operator
     #: hears of containers from the kubelet.
     settled: bool = False
     #: When this process last wrote this job's status; None: not yet.
     last_status_write: datetime | None = None
-    #: When this process last asked the API server for all that belongs to the job; None: not yet.
+    #: When this process last did a live read of all that belongs to the job; None: not yet.
     last_live_read: datetime | None = None
-    #: When this process last saw the runner's report change; None: not yet. A report that was there at the first look
-    #: is of unknown age.
+    #: When this process last observed a change of the runner's report; None: not yet. The age of a report that existed
+    #: at this process' first pass is unknown.
     last_report_at: datetime | None = None
 
     @property
     def open_attempt(self) -> Attempt:
-        """The attempt that runs. For rules that are asked only while one does: raises AssertionError otherwise."""
+        """The open attempt, for rules that apply only while there is one. Raises AssertionError if there is none."""
         attempt = self.job.status.open
         assert attempt is not None, "no attempt is open"
         return attempt

@@ -1,4 +1,4 @@
-"""An attempt that runs: its end, what is missing of it, its progress, and the wish to cancel it."""
+"""The decision about an open attempt: its end, its missing objects, its progress, and a request to cancel it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from daskjob.lifecycle.job.observation import Observation
 
 
 def follow(observation: Observation) -> Decision | Advance:
-    """What to do about the open attempt."""
+    """The decision about the open attempt: it ends, is superseded or suspended, or goes on."""
     job, new = observation.job, observation.attempt.new
     hit = endings.find_end(observation)
     rule, end = hit if hit is not None else ("goes_on", None)
     if isinstance(end, AttemptEnd):
         after = conclusion.conclude(observation, end)
         return replace(after, rules=(rule, *after.rules))
-    # The runner of a graph that is to be cancelled is told so, and the attempt ends by that, whatever else the user
-    # wants. An attempt that has ended, for a reason that is still to be found, has ended by that.
+    # An edit or a suspension does not end an attempt that is being cancelled, nor one that has ended and waits only for
+    # the reason.
     ends = job.spec.cancel or isinstance(end, Undecided)
     if not new and not ends:
         if runs.is_edited(job):
@@ -37,7 +37,7 @@ def follow(observation: Observation) -> Decision | Advance:
             return Advance(runs.with_status(observation, status), (SUSPENDED,), ("suspended",))
     missing = () if ends else _missing(observation)
     if missing and not new and not observation.live:
-        # It may all exist, and the job have ended: nothing is made twice on a watch's silence.
+        # The cache may be late, and the object exist: create nothing before a live read.
         return Decision(job.status, needs_live_read=True, rules=("something_missing",))
     return _go_on(observation, end, missing, rule)
 
@@ -71,8 +71,8 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
 
 
 def _cancel(observation: Observation, status: DaskJobStatus) -> tuple[DaskJobStatus, list[Action]]:
-    """Asks the runner, through its report, to cancel its graph. How long that may take counts from the first request;
-    a request that is taken back counts no more."""
+    """Asks the runner, through its report, to cancel its graph. The runner's grace counts from the first request; if
+    the user takes the request back, it no longer counts."""
     markers = status.markers or Markers()
     if not observation.job.spec.cancel:
         if markers.cancel_requested is None:
@@ -89,19 +89,19 @@ def _with_markers(status: DaskJobStatus, markers: Markers) -> DaskJobStatus:
 
 
 def _missing(observation: Observation) -> tuple[Action, ...]:
-    """What the attempt still needs. The report comes last: where it exists, all else was made."""
+    """Actions that create what the attempt still needs. The report comes last: if it exists, all else was created."""
     attempt, number = observation.attempt, observation.open_attempt.number
     if attempt.report is not None or observation.missing_references:
         return ()
     if attempt.runner is None:
         return (CreateCluster(number), CreateRunner(number))
     cluster = (CreateCluster(number),) if attempt.cluster is None else ()
-    # Only what is missing is made: a quota that was used up since would refuse even the name of a pod that exists.
+    # Create only what is missing: a used-up quota refuses the creation even of a pod that exists.
     return (*cluster, CreateReport(attempt.runner.uid))
 
 
 def _warnings(observation: Observation, status: DaskJobStatus) -> tuple[Event, ...]:
-    """A warning when a new reason keeps the attempt from starting."""
+    """A warning event if another reason than before keeps the attempt from starting."""
     before = observation.job.status.condition(ConditionType.CLUSTER_READY)
     after = status.condition(ConditionType.CLUSTER_READY)
     quiet = (Reason.WAITING, Reason.WORKERS_READY)

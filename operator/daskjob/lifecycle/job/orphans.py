@@ -1,4 +1,5 @@
-"""Objects whose job is gone: Kubernetes' garbage collector removes most; these are what it was told to leave."""
+"""Objects whose job is gone. Kubernetes' garbage collector removes most; after `kubectl delete --cascade=orphan` the
+operator removes them."""
 
 from __future__ import annotations
 
@@ -12,15 +13,15 @@ from daskjob.lifecycle.job.actions import Delete
 from daskjob.lifecycle.job.observation import Owned
 from daskjob.lifecycle.pods import read_attempt
 
-#: The garbage collector's turn comes first; and a list of jobs may be behind that of their objects.
+#: How old an object must be: the garbage collector comes first, and the cache of jobs may be behind that of objects.
 PATIENCE = timedelta(minutes=2)
 DELETED = frozenset({"DaskCluster", "DaskWorkerGroup", "Pod", "DaskJobReport"})
 
 
 def decide_orphans(bodies: Iterable[Mapping[str, Any]], uid: str | None, now: datetime) -> list[Delete]:
-    """What to delete of the objects labelled with a job's name; `uid`: of the job of that name, None if there is none.
+    """Which objects with the label of a job's name to delete. `uid`: of the job of that name; None if there is none.
 
-    Only what carries the operator's label and has been there for a while.
+    Only objects that have the operator's label and existed for `PATIENCE`.
     """
     deletes = []
     for body in bodies:

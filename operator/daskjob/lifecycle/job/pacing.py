@@ -1,4 +1,4 @@
-"""How often a status is written that only brings other counts and times."""
+"""How often the operator writes a status in which only counts and times changed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.observation import Observation
 
-#: Counts and times alone are written no more often than this.
+#: The least time between two writes of counts and times alone.
 MINOR_INTERVAL = timedelta(seconds=3)
-#: … nor more often than this part of the time that the job has run.
+#: The least time between them as a share of the time that the job has run; the longer of the two counts.
 MINOR_SHARE = 0.05
 
 
@@ -26,7 +26,7 @@ def is_minor(before: DaskJobStatus, after: DaskJobStatus) -> bool:
 
 
 def pause(observation: Observation) -> timedelta | None:
-    """How long to hold back a minor write; None: it is due."""
+    """How long to wait with a write of counts and times alone; None: it is due."""
     if observation.last_status_write is None:
         return None
     began = from_text(observation.job.status.start_time) or observation.now

@@ -1,7 +1,7 @@
 """The phases of a job and what leads from one to the next, for the diagram in docs/lifecycle.md.
 
-No decision reads this table: a test decides about one scene for every arrow. One pass may follow several arrows, so a
-watch can see a job in the phase behind the next one.
+No decision reads this table; a test decides about one scene for every arrow. One pass may follow several arrows, so a
+user who watches the job may miss a phase.
 """
 
 from __future__ import annotations

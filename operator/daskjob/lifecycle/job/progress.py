@@ -1,4 +1,4 @@
-"""The part of the status that changes while an attempt runs, and how far the attempt is."""
+"""The part of the status that changes while an attempt is open: cluster, progress, times, condition ClusterReady."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daskjob.lifecycle.job.observation import Observation
 
 
 def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) -> DaskJobStatus:
-    """The status with what the observation shows of cluster, progress and times."""
+    """The status with the observed cluster, progress and times of the attempt."""
     timings = _timings(observation, status.timings)
     status = replace(
         status,
@@ -27,7 +27,7 @@ def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) ->
 
 
 def has_started(observation: Observation) -> bool:
-    """Whether the runner has reached as many workers as it starts with; without a report, whether they all run."""
+    """Whether the runner has reached `minWorkers` workers; without a report, whether so many worker pods are ready."""
     attempt, wanted = observation.attempt, observation.job.spec.cluster.workers.min_workers
     report, runner = attempt.runner_report, attempt.runner
     if report.computing:
@@ -39,14 +39,14 @@ def has_started(observation: Observation) -> bool:
 
 
 def counts_changed(observation: Observation) -> bool:
-    """Whether the runner counts other tasks than the status has."""
+    """Whether the report has other counts of tasks than the status."""
     counts = _counts(observation)
     return counts is not None and not _same(counts, observation.job.status.progress)
 
 
 def markers_of(status: DaskJobStatus) -> Markers:
-    """What the operator remembers of the current attempt. A status without markers comes from a release that kept
-    them in `timings`: an attempt that runs across the upgrade goes on from there."""
+    """The markers of the current attempt, by which rules decide. A release before them had these times in `timings`:
+    for an attempt that was open during the upgrade they come from there."""
     timings = status.timings
     return status.markers or Markers(
         timings.runner_started, timings.connected, timings.scheduler_started, timings.graph_started
@@ -97,8 +97,8 @@ def _same(one: Progress, other: Progress | None) -> bool:
 
 
 def _timings(observation: Observation, before: Timings) -> Timings:
-    """A time that is set stays. A runner's time that lies ahead of the operator's clock counts as now: whatever the
-    clock in the pod says, what it reports has happened."""
+    """The times of the attempt; a time that is set stays. A runner's time in the future of the operator's clock becomes
+    now: the event has happened, and the pod's clock is wrong."""
     attempt = observation.attempt
     reported = attempt.runner_report.timings
 
@@ -111,7 +111,7 @@ def _timings(observation: Observation, before: Timings) -> Timings:
     return replace(
         before,
         created=before.created or (to_text(observation.now) if attempt.cluster is not None else None),
-        # Until the runner reaches a scheduler, another one may take its place.
+        # The start of the scheduler that the runner reached stays; before that, another scheduler may replace it.
         scheduler_started=(before.scheduler_started if before.connected else None)
         or started
         or before.scheduler_started,
@@ -126,7 +126,7 @@ def _timings(observation: Observation, before: Timings) -> Timings:
 
 
 def _markers(status: DaskJobStatus, timings: Timings) -> Markers | None:
-    """The markers of an attempt follow its times, which, once set, stay."""
+    """The markers of the attempt, from its times; a marker that is set stays."""
     before = markers_of(status)
     markers = Markers(
         runner_started=before.runner_started or timings.runner_started,

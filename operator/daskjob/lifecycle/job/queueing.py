@@ -1,4 +1,4 @@
-"""Which jobs may run when there are limits: first come, first served within a priority."""
+"""Which jobs may run under the installation's limits: higher priority first, then older first."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Demand(Enum):
+    """Whether a job takes, or wants, one of the limited places."""
+
     NONE = "ended, suspended, or not ours"
     WAITS = "wants to run"
     HOLDS = "runs, or is between two attempts of a run"
@@ -24,7 +26,7 @@ class Demand(Enum):
 
 @dataclass(frozen=True)
 class RunLimits:
-    """How many jobs may run, in all and in one namespace; 0: as many as want to."""
+    """How many jobs may run, in all and in one namespace; 0: no limit."""
 
     total: int = 0
     per_namespace: int = 0
@@ -35,7 +37,7 @@ class RunLimits:
 
 @dataclass(frozen=True)
 class QueueEntry:
-    """A job as the queue sees it."""
+    """What the queue needs of a job."""
 
     namespace: str
     name: str
@@ -56,7 +58,7 @@ def _demand(job: Job) -> Demand:
     status = job.status
     if job.deleting or job.unmanaged is not None:
         return Demand.NONE
-    # One that is to be suspended or cancelled makes room when that is recorded, for it may be taken back until then.
+    # A job to be suspended or cancelled holds its place until the status has it: the user may take it back until then.
     if status.open is not None or status.next_attempt_time is not None:
         return Demand.HOLDS
     if status.finished:
@@ -65,7 +67,7 @@ def _demand(job: Job) -> Demand:
 
 
 def places(entries: Mapping[K, QueueEntry], limits: RunLimits) -> dict[K, QueuePlace]:
-    """The place of every job that waits; position 0 for those that may start now."""
+    """The places of the waiting jobs; position 0 for those that may start now."""
     running = Counter(entry.namespace for entry in entries.values() if entry.demand is Demand.HOLDS)
     total = running.total()
     waiting = sorted(((entry, key) for key, entry in entries.items() if entry.demand is Demand.WAITS), key=_first)

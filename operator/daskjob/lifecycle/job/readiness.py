@@ -1,7 +1,7 @@
-"""Conditions for tools that know nothing of jobs: kstatus (Flux, `kubectl`), and what Argo CD makes of them.
+"""Conditions of kstatus, by which tools that know no DaskJob (Flux, Argo CD, `kubectl`) tell how far a job is.
 
-`Ready` is True once the job has succeeded; `Reconciling` is there, and True, while it is on its way; `Stalled` is
-there, and True, once it has failed for good.
+`Ready` is True once the job has succeeded. `Reconciling` exists, and is True, until the job has ended. `Stalled`
+exists, and is True, once the job has failed for good.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from daskjob.api.constants import ConditionType, Phase, Reason
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import to_seconds_text
 
-#: The conditions that say best where a job is, while it has not ended.
+#: Before the end, the first of these that is True gives reason and message.
 _TELLING = (ConditionType.SUSPENDED, ConditionType.QUEUED)
 
 

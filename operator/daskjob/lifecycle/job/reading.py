@@ -1,6 +1,6 @@
-"""From objects as the API server has them to typed ones: the job, and what belongs to its current attempt.
+"""Reads a job and the objects of its current attempt from the API server's JSON.
 
-Which objects are stale, and which jobs are left alone, `ownership` decides.
+`ownership` decides which objects are stale and which jobs the operator leaves alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Body = Mapping[str, Any]
 
 
 def read_job(body: Body, now: datetime) -> Job:
-    """A DaskJob as the API server has it."""
+    """Reads a DaskJob. `now`: the creation time of an object that has none yet."""
     metadata, spec = body["metadata"], parse_spec(body.get("spec"))
     return Job(
         namespace=metadata["namespace"],
@@ -44,15 +44,15 @@ def read_job(body: Body, now: datetime) -> Job:
         status=from_dict(DaskJobStatus, body.get("status")),
         unmanaged=why_unmanaged(spec, (body.get("status") or {}).get("phase")),
         digest=digest(spec),
-        # What the status has room for. An empty one asks for nothing.
+        # Cut to what the status has room for. An empty annotation asks for nothing.
         rerun=((metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION) or "")[:4096] or None,
         resource_version=metadata.get("resourceVersion") or "",
     )
 
 
 def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
-    """What the objects say of a job. `bodies`: all that are labelled with its name; those of another UID are passed
-    over. What else a decision looks at is for the caller to add."""
+    """The observation of a job and its objects. `bodies`: all objects with the label of its name; those with another
+    UID do not count. The caller adds what else a decision looks at."""
     current = job.status.attempt or 0
     cluster = report = None
     groups: dict[str, WorkerGroup] = {}
@@ -65,7 +65,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
         kind = body["kind"]
         attempt = read_attempt(body["metadata"].get("labels") or {})
         if attempt > current:
-            # What is known of the job is older than what is known of its objects.
+            # The cached job is older than its cached objects: this attempt's record is still on its way.
             continue
         if attempt < current:
             pod = read_pod(body) if kind == "Pod" else None
@@ -105,7 +105,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
 
 
 def belongs(body: Body, uid: str) -> bool:
-    """Whether an object was made for that very job: by its label, and by its owner where it names one."""
+    """Whether an object belongs to the job with that UID: by its label, and by its DaskJob owner if it has one."""
     metadata = body["metadata"]
     if (metadata.get("labels") or {}).get(c.JOB_UID_LABEL) != uid:
         return False
@@ -121,7 +121,7 @@ def read_owned(body: Body) -> Owned:
         uid=metadata["uid"],
         attempt=read_attempt(metadata.get("labels") or {}),
         deleting=bool(metadata.get("deletionTimestamp")),
-        # A pod's says when its node is to have ended it; another object's, only since when it is being deleted.
+        # A pod's deletionTimestamp is when its node must have ended it; another object's, when the deletion began.
         deletion_deadline=from_text(metadata.get("deletionTimestamp")) if body["kind"] == "Pod" else None,
     )
 

@@ -1,4 +1,4 @@
-"""What is written into a status at each turn of a job's life. Statuses in, statuses out."""
+"""The status after every change in a job's life: a function takes the recorded status and returns the one to write."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from daskjob.api.times import to_seconds_text, to_text
 from daskjob.lifecycle.job.attempt_end import AttemptEnd
 from daskjob.lifecycle.job.observation import Job, QueuePlace
 
-#: How much is kept of what was.
+#: The most attempts, and the most earlier runs, that a status keeps.
 ATTEMPTS, RUNS = 10, 5
-#: Characters of a value that is kept of an earlier run; of larger ones type, size and sha256.
+#: Characters of a result's value that the status keeps of an earlier run; of a longer one, only type, size and sha256.
 OLD_VALUE = 1024
-#: Characters of a message that is kept of an earlier attempt.
+#: Characters of a message that the status keeps of an earlier attempt.
 OLD_MESSAGE = 1024
 
 
 def attempt_name(job: str, uid: str, number: int) -> str:
-    """The name of an attempt's cluster and report. The UID's part keeps a re-created job apart from its namesake."""
+    """The name of an attempt's cluster and report. The UID's first characters differ from those of an earlier job of
+    the same name."""
     return f"{job}-{uid[:5]}-{number}"
 
 
 def start(job: Job, now: datetime) -> DaskJobStatus:
-    """With the next attempt recorded. Numbers never come again in the life of a job, whatever the run."""
+    """With the next attempt recorded. Its number is unique among all attempts of all runs of the job."""
     status, time = job.status, to_seconds_text(now)
     number = (status.attempt or 0) + 1
     run = status.run or 1
     attempt = Attempt(number, attempt_name(job.name, job.uid, number), run, time)
-    # Until its first attempt, a run is of whatever the spec says.
+    # A run's spec and annotation are those at its first attempt.
     first = not has_begun(status)
     status = replace(
         status,
@@ -52,12 +53,12 @@ def start(job: Job, now: datetime) -> DaskJobStatus:
 
 
 def has_begun(status: DaskJobStatus) -> bool:
-    """Whether an attempt of this run was made."""
+    """Whether an attempt of this run is recorded."""
     return any(each.run == (status.run or 1) for each in status.attempts)
 
 
 def resume(job: Job, now: datetime) -> DaskJobStatus:
-    """With the job no longer suspended; its next attempt waits for its turn."""
+    """With the job no longer suspended and no attempt open."""
     return _resume(replace(job.status, phase=Phase.PENDING), job, to_seconds_text(now))
 
 
@@ -69,7 +70,8 @@ def _resume(status: DaskJobStatus, job: Job, time: str) -> DaskJobStatus:
 
 
 def end(job: Job, ending: AttemptEnd, note: str, keep_until: datetime | None, now: datetime) -> DaskJobStatus:
-    """With the job's outcome. `note`: to add to a failure's message; `keep_until`: how long the cluster is kept."""
+    """With the job's outcome. `note`: added to the failure's message; `keep_until`: when the operator removes the
+    cluster, None: at once."""
     status, time, failure = job.status, to_seconds_text(now), ending.failure
     if failure is not None and note:
         failure = replace(failure, message=f"{failure.message or failure.reason}; {note}")
@@ -109,7 +111,7 @@ def end(job: Job, ending: AttemptEnd, note: str, keep_until: datetime | None, no
 def retry(
     job: Job, attempt: Attempt, failure: Failure, retries: Retries, pause: timedelta, now: datetime
 ) -> DaskJobStatus:
-    """With a failed attempt that another one follows."""
+    """With the attempt failed and the time of the next one."""
     due, time = to_seconds_text(_round_up(now + pause)), to_seconds_text(now)
     status = replace(job.status, phase=Phase.RETRYING, summary=failure.reason, retries=retries, next_attempt_time=due)
     status = _close(status, attempt, Outcome.FAILED, failure, time)
@@ -118,7 +120,7 @@ def retry(
 
 
 def suspend(job: Job, now: datetime) -> DaskJobStatus:
-    """With the job suspended; an attempt that runs ends by that, and counts for nothing."""
+    """With the job suspended; an open attempt ends as Suspended, which counts for no retry limit."""
     status, time = job.status, to_seconds_text(now)
     open_attempt = status.open
     if open_attempt is not None:
@@ -139,7 +141,7 @@ def suspend(job: Job, now: datetime) -> DaskJobStatus:
 
 
 def queue(job: Job, turn: QueuePlace, now: datetime) -> DaskJobStatus:
-    """With the job's place among those that wait."""
+    """With the job's place in the queue."""
     status = replace(
         job.status,
         phase=Phase.QUEUED,
@@ -154,14 +156,14 @@ def queue(job: Job, turn: QueuePlace, now: datetime) -> DaskJobStatus:
 
 
 def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
-    """With the run that was as history, and nothing yet of the one to come but its number."""
+    """With the recorded run in the history, and the number of the next run, of which nothing else is recorded yet."""
     status, time = job.status, to_seconds_text(now)
     open_attempt = status.open
     if open_attempt is not None:
         status = _close(status, open_attempt, outcome, None, time)
         status = _cluster_goes(status, Reason.SUPERSEDED, "the spec was edited: it is a new run", job, time)
     elif status.condition(ConditionType.CLUSTER_READY) is not None:
-        # It may have been kept until now.
+        # The operator may have kept the cluster (spec.cleanup) until now.
         status = _cluster_goes(status, Reason.CLEANING_UP, "the job is run anew", job, time)
     failure, result = status.failure, status.result
     if result is not None and len(result.value or "") > OLD_VALUE:
@@ -227,12 +229,12 @@ def _cluster_goes(status: DaskJobStatus, reason: str, message: str, job: Job, ti
 
 
 def _short(result: Result | None) -> str:
-    """The result in a line of `kubectl get`."""
+    """The result for a column of `kubectl get`."""
     if result is None or result.value is None:
         return result.type if result is not None else ""
     return result.value if len(result.value) <= 60 else f"{result.value[:57]}..."
 
 
 def _round_up(moment: datetime) -> datetime:
-    """To whole seconds, which is what a status has."""
+    """To whole seconds, because a status has no fractions."""
     return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)

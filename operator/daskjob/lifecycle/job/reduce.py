@@ -1,6 +1,6 @@
-"""A status without the texts that came from outside, for when the API server refuses the whole.
+"""A status without texts of user code, for when the API server refuses the whole status.
 
-What later passes decide by stays: `markers`, and the counts of `progress` with `lastChange` (`stallTimeoutSeconds`).
+It keeps what later passes decide by: `markers`, and the counts of `progress` with `lastChange` (`stallTimeoutSeconds`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ LENGTH = 1000
 
 
 def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJobStatus:
-    """The same end, for the same reason, said with what the operator itself knows. `before`: the status that is
-    recorded, which the API server took: what is in it stays as it is; `refusal`: the server's words."""
+    """The same status with the same outcome and reason, but only texts that the API server cannot refuse. `before`: the
+    recorded status, whose parts stay as they are; `refusal`: the API server's message."""
     note = f"(details left out, the API server refused them: {refusal[:LENGTH]})"
     failure, result = status.failure, status.result
     if failure is not None and failure != before.failure:
@@ -38,7 +38,7 @@ def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJo
         summary=status.summary if status.summary == before.summary else _plain(status.summary or "")[:60],
         failure=failure,
         result=result,
-        # The names of the prefixes are user code's; the rest are numbers and the operator's own text.
+        # User code chooses the names of the prefixes; the rest are numbers and the operator's text.
         progress=replace(status.progress, prefixes=()) if status.progress is not None else None,
         conditions=conditions,
         attempts=attempts,

@@ -1,4 +1,4 @@
-"""Whether a failed attempt is followed by another one, and when."""
+"""Whether another attempt follows a failed one, and when."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from daskjob.api.constants import FailureClass, Reason, RetryAction
 from daskjob.api.spec import DaskJobSpec, FailureRule
 from daskjob.api.status import Failure, Retries
 
-#: These end the job whatever its policy says: it was told to end, had its time, or can never be made.
+#: These end the job whatever its policy: the user cancelled it, its time is over, or its spec can never run.
 FINAL = frozenset({Reason.INVALID_SPEC, Reason.DEADLINE_EXCEEDED, Reason.CANCELLED})
-#: What another attempt would meet again: only a rule makes it try.
+#: Another attempt would fail for the same reason: only a rule of `failurePolicy` makes the operator try one.
 MISTAKES = frozenset(
     {
         Reason.MODULE_NOT_FOUND,
@@ -36,15 +36,15 @@ MISTAKES = frozenset(
 
 @dataclass(frozen=True)
 class Verdict:
-    """`retries`: the counts with this failure in them, if another attempt follows; None if the job ends.
-    `note`: what to add to the failure's message."""
+    """`retries`: the counts including this failure, if another attempt follows; None if the job ends. `note`: added to
+    the failure's message."""
 
     retries: Retries | None
     note: str = ""
 
 
 def judge(spec: DaskJobSpec, before: Retries, failure: Failure) -> Verdict:
-    """What follows a failed attempt."""
+    """Whether another attempt follows this failure, by the rules and limits of the spec."""
     if failure.reason in FINAL:
         return Verdict(None)
     rules = spec.failure_policy.rules if spec.failure_policy is not None else ()
@@ -76,7 +76,7 @@ def _reached(name: str, limit: int) -> str:
 
 
 def matches(rule: FailureRule, failure: Failure) -> bool:
-    """Whether all that a rule gives holds for the failure."""
+    """Whether the failure meets all conditions of the rule."""
     if rule.on_reasons and failure.reason not in rule.on_reasons:
         return False
     codes = rule.on_exit_codes
@@ -91,7 +91,7 @@ def matches(rule: FailureRule, failure: Failure) -> bool:
 
 
 def _found(pattern: str, text: str) -> bool:
-    # RE2 takes linear time whatever the pattern; one that it does not understand matches nothing.
+    # RE2 takes linear time whatever the pattern. A pattern that RE2 does not support matches nothing.
     options = re2.Options()
     options.log_errors = False
     try:
@@ -104,6 +104,7 @@ def pause(spec: DaskJobSpec, uid: str, failures: int) -> timedelta:
     """How long to wait after that many failures in this run (1 or more)."""
     longest = float(spec.backoff.maximum_seconds)
     seconds = min(longest, spec.backoff.initial_seconds * 2.0 ** min(failures - 1, 30))
-    # Jobs that failed together come back apart; by the UID, so that deciding again decides the same.
+    # Jobs that failed together start their next attempts apart. Drawn from the UID, so that every pass decides the
+    # same.
     drawn = hashlib.sha256(f"{uid}:{failures}".encode()).digest()[0] / 255
     return timedelta(seconds=seconds * (1.0 - 0.25 * drawn))

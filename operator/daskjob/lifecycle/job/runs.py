@@ -1,4 +1,4 @@
-"""When a job runs anew: asked by an annotation, or by an edit of its spec."""
+"""When a job runs anew: an annotation or an edit of its spec asks for another run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daskjob.lifecycle.job.observation import Job, Observation
 
 
 def wants_run(job: Job) -> bool:
-    """Whether a job that has ended is to run anew; not as long as it is to be cancelled."""
+    """Whether an ended job is to run anew; never while `spec.cancel` is true."""
     if job.spec.cancel:
         return False
     return (job.rerun is not None and job.rerun != job.status.rerun) or is_edited(job)
@@ -26,7 +26,7 @@ def is_edited(job: Job) -> bool:
 
 
 def start_anew(observation: Observation, ended: Outcome) -> Advance:
-    """The run that was becomes history, with that outcome; the new one waits for its first attempt."""
+    """Moves the recorded run with that outcome into the history and begins the next one."""
     status = record.new_run(observation.job, ended, observation.now)
     run = status.run or 1
     event = Event(EventReason.NEW_RUN, f"run {run} begins; run {run - 1} is in status.history")
@@ -34,5 +34,5 @@ def start_anew(observation: Observation, ended: Outcome) -> Advance:
 
 
 def with_status(observation: Observation, status: DaskJobStatus) -> Observation:
-    """The observation of a job whose status is that."""
+    """The observation with that status of the job."""
     return replace(observation, job=replace(observation.job, status=status))

@@ -1,7 +1,6 @@
-"""When a scheduler is lost. It keeps its state in memory only, so nothing goes on without it.
+"""When an attempt has lost its scheduler. A scheduler has its state in memory only, so the attempt cannot go on.
 
-Before the runner has reached it, a scheduler that does not stay up is a cluster that does not start (`blockers`), not a
-lost one.
+A scheduler that ends before the runner has reached it is not lost: it keeps the attempt from starting (`blockers`).
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ def scheduler_replaced(observation: Observation) -> AttemptEnd | None:
 
 
 def confirm_scheduler_lost(observation: Observation) -> AttemptEnd | None:
-    """What the pods say to a runner that claims to have lost its scheduler; None: nothing.
+    """The end by a lost scheduler if pods corroborate the runner's claim; None if they do not.
 
-    The claim lets more count than the two rules above. A node that does not answer may come back, and its scheduler go
-    on: by itself it proves nothing. And while no operator ran, another scheduler may have become the first that the
-    operator saw: it is younger than the connection, which is the runner's word too.
+    With the claim, two more observations count than in the two rules above. A node does not answer: without the claim
+    that proves nothing, because the node may come back and its scheduler go on. And a scheduler is younger than the
+    runner's connection: without the claim that proves nothing either, because only the runner reports the connection.
     """
     reached = _reached(observation)
     if reached is None:
@@ -57,7 +56,7 @@ def confirm_scheduler_lost(observation: Observation) -> AttemptEnd | None:
 
 
 def _reached(observation: Observation) -> datetime | None:
-    """When the runner says that it reached the scheduler; None: it has not."""
+    """When the runner reached the scheduler, by its report; None: it has not."""
     return observation.attempt.runner_report.timings.connected
 
 

@@ -1,4 +1,4 @@
-"""Pods that do not start and do not say why in their status; Kubernetes' events may."""
+"""Pending pods whose status gives no reason; Kubernetes' events may give one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from daskjob.lifecycle.job.deadlines import SILENCE
 from daskjob.lifecycle.job.observation import Observation
 
-#: Of how many silent pods the operator asks for events: they mostly have the same cause.
+#: The operator reads the events of so many silent pods; they mostly have the same cause.
 MOST_PODS = 3
 
 
 def silent_pods(observation: Observation) -> list[str]:
-    """Names of pods on a node whose containers have not started for a while, without a word why; three at most."""
+    """Names of pods on a node that are pending for `SILENCE` while their containers give no message; at most three."""
     silent = [
         pod.name
         for pod in observation.attempt.pods
@@ -27,8 +27,8 @@ def silent_pods(observation: Observation) -> list[str]:
 
 
 def explanation(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
-    """The last warning that tells why a pod does not start (a volume that cannot be mounted, mostly); None: none does.
-    `events`: the warnings about the pod, as the API server has them."""
+    """The last warning that explains why a pod does not start (mostly a volume that cannot be mounted); None if there
+    is none. `events`: the warning events about the pod, as the API server's JSON."""
     failures = [each for each in events if str(each.get("reason", "")).startswith("Failed")]
     if not failures:
         return None

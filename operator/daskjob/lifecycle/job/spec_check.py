@@ -1,4 +1,4 @@
-"""What no API server can see in a spec, checked before anything is made of it."""
+"""Errors of a spec that the API server cannot check; the operator checks for them before it creates anything."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from daskjob.lifecycle.job.runs import wants_run
 
 
 def needs_check(job: Job) -> bool:
-    """Whether an attempt may start: a spec of which an attempt runs was checked, that of an ended job is not used."""
+    """Whether this pass may start an attempt, and must check the spec first."""
     return wants_run(job) or (job.status.open is None and not job.status.finished)
 
 
 def missing_image(job: Job, default_image: str | None) -> str | None:
-    """What to tell the user of a job for which there is no image; None if there is one."""
+    """The message for the user if neither the spec nor the installation names an image; None if one does."""
     if job.spec.cluster.image or default_image:
         return None
     return (

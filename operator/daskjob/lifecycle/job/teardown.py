@@ -1,4 +1,4 @@
-"""What must not exist now, derived on every pass from what exists, and not only when an attempt ends."""
+"""Which objects to delete. Every pass derives them from what exists, and not only the pass that ends an attempt."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from daskjob.lifecycle.job.actions import Action, Cancel, Delete
 from daskjob.lifecycle.job.observation import Observation, Owned
 from daskjob.lifecycle.pods import Pod
 
-#: How long a runner that is told to stop, or has reported, may take to end by itself (its logs stay then).
+#: How long a runner may take to end after it reported an outcome or got the request to stop. A pod that ends by itself
+#: keeps its logs; a deleted one does not.
 RUNNER_GRACE = timedelta(seconds=30)
-#: A pod that is to be gone for longer than this is on a node that does not answer.
+#: A pod that exists for so long after its deletion deadline counts as fenced: its node does not answer.
 NODE_PATIENCE = timedelta(seconds=60)
-#: How long what is left of an attempt may be seen before the API server is asked whether it is still there.
+#: How long the cache may show objects of an ended attempt before a live read asks whether they still exist.
 LINGERING = timedelta(seconds=10)
 
 
 def delete_stale_objects(observation: Observation) -> list[Action]:
-    """Objects of attempts other than the current one."""
+    """Deletes the objects of earlier attempts."""
     return [Delete(each, "it belongs to an earlier attempt") for each in observation.stale_objects if not each.deleting]
 
 
 def tear_down(observation: Observation, why: str, keep_cluster: bool = False) -> list[Action]:
-    """What to remove once the outcome of the last attempt is recorded. The runner's pod stays, for its logs, if it
-    ends. `why`: for the log; `keep_cluster`: for a person to look at."""
+    """Deletes what is left after the outcome of the last attempt is recorded. A runner pod that ends by itself stays
+    for its logs. `why`: for the log; `keep_cluster`: a user wants to look at the cluster (`spec.cleanup`)."""
     actions = [*delete_stale_objects(observation), *_delete_stray_groups(observation)]
     cluster, runner, report = observation.attempt.cluster, observation.attempt.runner, observation.attempt.report
     if cluster is not None and not cluster.deleting and not keep_cluster:
         actions.append(Delete(cluster, why))
     if runner is not None and not runner.ended and not runner.deleting:
         pod = Owned("Pod", runner.name, runner.uid, runner.attempt)
-        # A report can come before the kubelet's word that the container of its writer runs.
+        # The runner can report before the kubelet reports that the runner's container runs.
         if not runner.started and not observation.attempt.reporting:
             actions.append(Delete(pod, f"{why} and its runner never started"))
         elif _overdue(observation):
@@ -42,7 +43,7 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
 
 
 def remove_all(observation: Observation) -> list[Action]:
-    """What to remove of a job that is being deleted itself: all that runs."""
+    """Deletes all that runs of a job that is being deleted."""
     actions = [*delete_stale_objects(observation), *_delete_stray_groups(observation)]
     cluster, runner = observation.attempt.cluster, observation.attempt.runner
     if cluster is not None and not cluster.deleting:
@@ -53,7 +54,8 @@ def remove_all(observation: Observation) -> list[Action]:
 
 
 def _delete_stray_groups(observation: Observation) -> list[Action]:
-    """dask-kubernetes gives a group its owner only after it was made, and its cluster may have gone before."""
+    """Deletes worker groups without an owner whose cluster is gone: dask-kubernetes sets the owner only after it
+    created the group, so the garbage collector does not delete them."""
     if observation.attempt.cluster is not None:
         return []
     attempt = observation.job.status.attempt or 0
@@ -68,19 +70,18 @@ def _overdue(observation: Observation) -> bool:
 
 
 def is_clean(observation: Observation) -> bool:
-    """Whether nothing is left of the job but its ended runner and its reports."""
+    """Whether nothing is left of the job but ended runner pods and reports."""
     return _is_clean(observation, fenced=False)
 
 
 def is_over(observation: Observation) -> bool:
-    """Whether nothing of earlier attempts can act any more: gone, or on a node that does not answer, with a cluster
-    and a report that are gone or not listened to."""
+    """Whether nothing of earlier attempts can act any more: cluster and pods are gone, or the pods are fenced."""
     return _is_clean(observation, fenced=True)
 
 
 def lingers(observation: Observation) -> bool:
-    """Whether what is left of an attempt that has ended may be gone by now, and its end have been missed: a watch that
-    was broken begins again with a list, and a list tells of no end."""
+    """Whether the cache shows objects of an ended attempt for so long that they may be gone: a watch that broke begins
+    again with a list, and a list has no deletions."""
     status = observation.job.status
     ended = from_text(status.current.completion_time) if status.current is not None else None
     if status.open is not None or ended is None or is_clean(observation):
@@ -89,14 +90,14 @@ def lingers(observation: Observation) -> bool:
 
 
 def fenced_at(observation: Observation) -> datetime | None:
-    """When the first of the pods that are to be gone will count as fenced."""
+    """When the next pod that is being deleted will count as fenced; None if no such pod will."""
     pods: tuple[Pod | Owned, ...] = (*observation.attempt.pods, *observation.stale_objects)
     moments = [each.deletion_deadline + NODE_PATIENCE for each in pods if each.deletion_deadline is not None]
     return min((moment for moment in moments if moment > observation.now), default=None)
 
 
 def is_fenced(observation: Observation, deletion_deadline: datetime | None) -> bool:
-    """Whether a pod that was to be gone by then is on a node that does not answer; None: it was not to go."""
+    """Whether a pod with that deletion deadline counts as fenced; None: it is not being deleted."""
     return deletion_deadline is not None and observation.now >= deletion_deadline + NODE_PATIENCE
 
 
