@@ -10,7 +10,6 @@ import pytest
 
 from daskjob import wire
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
-from daskjob.api.runner_report import Stage
 from daskjob.api.spec import parse_spec
 from daskjob.lifecycle.job.between_attempts import WAITING
 from daskjob.lifecycle.job.decide import STATES
@@ -18,7 +17,6 @@ from daskjob.lifecycle.job.endings import ENDINGS
 from daskjob.lifecycle.job.observation import QueuePlace
 from daskjob.lifecycle.job.phases import TRANSITIONS
 from daskjob.lifecycle.rules import sentence_of
-from daskjob.wire.report import STAGES
 
 from .builders import Scene, a_job
 
@@ -135,7 +133,6 @@ def test_the_runners_words_are_the_operators() -> None:
     """`wire` goes into foreign images and cannot import `api`: the two lists are held to each other here."""
     reasons = [str(each) for each in Reason]
     assert reasons[: len(wire.REASONS)] == list(wire.REASONS), "the runner's reasons come first, in the same order"
-    assert [str(each) for each in Stage] == list(STAGES)
     assert {str(Outcome.SUCCEEDED), str(Outcome.FAILED)} == {wire.SUCCEEDED, wire.FAILED}
 
 

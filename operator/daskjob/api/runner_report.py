@@ -9,22 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from daskjob import wire
 from daskjob.api.codec import from_dict
 from daskjob.api.constants import Outcome
 from daskjob.api.status import Failure, Progress, Result
-
-
-class Stage(StrEnum):
-    """How far the runner is with its graph (`wire.STAGES`)."""
-
-    STARTING = "Starting"
-    CONNECTED = "Connected"
-    RUNNING = "Running"
-    FINISHED = "Finished"
+from daskjob.wire import Stage
 
 
 @dataclass(frozen=True)

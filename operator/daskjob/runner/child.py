@@ -57,7 +57,7 @@ class _Child:
             from daskjob.runner.execute import execute
 
             started = wire.timestamp(time.time())
-            self._channel.send({"stage": "Running", "timings": {"graphStarted": started}})
+            self._channel.send({"stage": wire.Stage.RUNNING, "timings": {"graphStarted": started}})
             value = execute(target, job, client, lambda: self._open_client(job))
             finished = wire.timestamp(time.time())
             store: ResultStore = StatusStore(job.result_bytes)

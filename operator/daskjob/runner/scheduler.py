@@ -135,7 +135,7 @@ class Scheduler:
                 self.last_error = f"{type(error).__name__}: {error}".strip(": ")
                 await asyncio.sleep(PAUSE)
         self._rpc = core.rpc(self._job.scheduler, timeout=CALL, connection_args=self._security)
-        self._publish({"stage": "Connected", "timings": {"connected": wire.timestamp(time.time())}})
+        self._publish({"stage": wire.Stage.CONNECTED, "timings": {"connected": wire.timestamp(time.time())}})
         self.connected.set()
 
     async def _identify(self, patience: float) -> str:

@@ -66,7 +66,9 @@ class _Supervisor:
         from daskjob.runner.reporter import Reporter
 
         self.reporter = Reporter(_sink(), self._wake)
-        self.reporter.update({"stage": "Starting", "timings": {"runnerStarted": wire.timestamp(child.started)}})
+        self.reporter.update(
+            {"stage": wire.Stage.STARTING, "timings": {"runnerStarted": wire.timestamp(child.started)}}
+        )
         self.reporter.start()
 
     def run(self) -> int:
@@ -176,7 +178,9 @@ class _Supervisor:
 
     def _finish(self, end: dict[str, Any]) -> int:
         _write_termination(end)
-        delivered = self.reporter.finish({"stage": "Finished", **end}, STOP_BUDGET if self.stopping else FINAL_BUDGET)
+        delivered = self.reporter.finish(
+            {"stage": wire.Stage.FINISHED, **end}, STOP_BUDGET if self.stopping else FINAL_BUDGET
+        )
         if not delivered:
             print(f"daskjob: could not report the outcome {end['outcome']}", file=sys.stderr, flush=True)
             return 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-MAX_PREFIXES = 50
+from daskjob.wire.report import MAX_PREFIXES
 
 
 class Progress:
@@ -14,7 +14,7 @@ class Progress:
         self._seen: dict[str, _Prefix] = {}
 
     def take(self, prefixes: dict[str, list[int]]) -> dict[str, Any]:
-        """The report's `progress` from a snapshot's `prefixes`: counts of all, and by prefix, the largest 50."""
+        """The report's `progress` from a snapshot's `prefixes`: counts of all, and by prefix, the largest only."""
         for name in {**self._seen, **prefixes}:
             self._seen.setdefault(name, _Prefix()).take(prefixes.get(name, [0] * 6))
         rows: list[dict[str, Any]] = [{"name": name, **prefix.counts()} for name, prefix in self._seen.items()]

@@ -9,14 +9,29 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timezone
+from enum import Enum
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 from daskjob.results.codec import RESULT_BYTES, TYPES_BYTES, sha256
 
+#: Version of the job file and the report: the runner refuses a job file of another one.
 PROTOCOL = 1
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
-STAGES = ("Starting", "Connected", "Running", "Finished")
+
+
+class Stage(str, Enum):
+    """How far the runner is with its graph."""
+
+    STARTING = "Starting"
+    CONNECTED = "Connected"
+    RUNNING = "Running"
+    FINISHED = "Finished"
+
+    __str__ = str.__str__
+
+
+#: Why a graph failed, as far as a runner can know; `api.constants.Reason` begins with these.
 REASONS = (
     "ModuleNotFound",
     "EntrypointNotFound",
@@ -37,15 +52,20 @@ REASONS = (
 TIMINGS = ("runnerStarted", "connected", "firstWorker", "graphStarted", "graphFinished")
 COUNTS = ("total", "done", "processing", "erred")
 
-#: In bytes of UTF-8.
+# Texts are cut to these bytes of UTF-8. The definition of reports allows more, for a later runner's sake.
 MESSAGE_BYTES = 1024
 TRACEBACK_BYTES = 4096
 NAME_BYTES = 256
+#: Kubernetes keeps 4 KiB of a container's termination message.
 TERMINATION_BYTES = 3072
+#: Longer lists are cut.
 MAX_PREFIXES = 50
 MAX_RETIRED = 1000
+MAX_TYPES = 10_000
+#: Larger numbers are clamped to it: up to here every reader of JSON has whole numbers.
 MAX_COUNT = 2**53
-#: The largest `value` that is read; the runner's own limit comes with the job.
+MAX_WORKERS = 1_000_000
+#: A larger `value` is dropped; the runner's own limit comes with the job.
 VALUE_BYTES = 4 * RESULT_BYTES
 
 Shape = Dict[str, Any]
@@ -247,7 +267,7 @@ def _types(value: object) -> Optional[dict[str, str]]:
         if pointer and not pointer.startswith("/"):
             continue
         room -= len(pointer) + len(name) + 6
-        if room < 0:
+        if room < 0 or len(types) == MAX_TYPES:
             break
         types[pointer.encode("utf-8", "replace").decode()] = name
     return types or None
@@ -312,14 +332,14 @@ _REPORT: dict[str, _Reader] = {
     "protocol": _protocol,
     "seq": _count,
     "heartbeatTime": _time,
-    "stage": _one_of(STAGES),
+    "stage": _one_of(Stage),
     "progress": _sub(
         {**dict.fromkeys(COUNTS, _count), "prefixes": _list_of(_sub(_PREFIX, ("name",)), MAX_PREFIXES)},
         ("total", "done"),
     ),
     "workers": _sub(
         {
-            **dict.fromkeys(("connected", "threads", "wanted"), _number(0, 1_000_000)),
+            **dict.fromkeys(("connected", "threads", "wanted"), _number(0, MAX_WORKERS)),
             "retired": _list_of(_matching(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", 253), MAX_RETIRED),
         }
     ),
