@@ -14,7 +14,7 @@ COPY pyproject.toml ./
 RUN python3 -c 'import tomllib; \
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 extras = project["optional-dependencies"]; \
-print(*project["dependencies"], *extras["operator"], *extras["dask-controller"], sep="\n")' > /tmp/requirements.txt \
+print(*extras["operator"], *extras["dask-controller"], sep="\n")' > /tmp/requirements.txt \
  && /opt/build/bin/pip --python /opt/daskjob-venv/bin/python install --no-cache-dir --no-compile --quiet -r /tmp/requirements.txt \
  && { python3 -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/daskjob-venv/lib || true; }
 COPY README.md LICENSE* ./

@@ -25,6 +25,7 @@ TIERS = {
     "gitops": "apiserver",
     "apiserver": "apiserver",
     "faults": "apiserver",
+    "packaging": "local",
     "local": "local",
     "jobs": "local",
     "e2e": "cluster",

@@ -6,7 +6,9 @@ Every request has a time limit; every failure is an `ApiError`.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,12 +17,6 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
 from daskjob.api import constants as c
 from daskjob.errors import ApiError, ErrorKind
@@ -29,6 +25,8 @@ from daskjob.kube.resources import Resource
 
 #: Seconds for a write and its answer; for a read, which is tried three times.
 TIMEOUT, READ_TIMEOUT = 30.0, 10.0
+#: Seconds, at most, before each further try of a read.
+READ_PAUSES = (0.2, 0.4)
 READS = ("get", "list")
 #: What Kubernetes calls a request, and what HTTP calls it.
 METHODS = {"get": "GET", "list": "GET", "create": "POST", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
@@ -147,13 +145,14 @@ class KubeClient:
             # Whoever asked for a write looks again first.
             return await self._once(verb, resource, path, body, query)
         # A look at a job takes a dozen reads, all of them in vain if one fails.
-        tries = AsyncRetrying(
-            retry=retry_if_exception(_passes),
-            wait=wait_random_exponential(multiplier=0.2, max=1.0),
-            stop=stop_after_attempt(3),
-            reraise=True,
-        )
-        return await tries(self._once, verb, resource, path, body, query)
+        for pause in READ_PAUSES:
+            try:
+                return await self._once(verb, resource, path, body, query)
+            except ApiError as error:
+                if not _passes(error):
+                    raise
+            await asyncio.sleep(random.uniform(0.0, pause))
+        return await self._once(verb, resource, path, body, query)
 
     async def _once(
         self, verb: str, resource: Resource, path: str, body: Body | None, query: Mapping[str, str | None] | None
@@ -196,6 +195,6 @@ class KubeClient:
         return response.status, text, dict(response.headers)
 
 
-def _passes(error: BaseException) -> bool:
+def _passes(error: ApiError) -> bool:
     """Whether a read may succeed a moment later. Where the server says how long to wait, those who asked for it do."""
-    return isinstance(error, ApiError) and error.kind is ErrorKind.TRANSIENT and not error.retry_after
+    return error.kind is ErrorKind.TRANSIENT and not error.retry_after
