@@ -22,11 +22,14 @@ from daskjob.wire import Stage
 class ReportedWorkers:
     """The workers as Dask's scheduler counts them."""
 
+    #: connected workers.
     connected: int | None = None
+    #: threads of all connected workers together.
     threads: int | None = None
-    #: How many workers an adaptive cluster asks for; None for a cluster of fixed size.
+    #: wanted is the number that the load asks for; only with adaptive scaling.
     wanted: int | None = None
-    #: Names of the Deployments whose workers the runner retired: nothing runs there any more.
+    #: retired are the names of the Deployments whose workers the runner retired; nothing runs there any more, and the
+    #: operator may delete them.
     retired: tuple[str, ...] = ()
 
 
@@ -34,27 +37,43 @@ class ReportedWorkers:
 class ReportedTimings:
     """When the runner reached each stage, by the clock in its pod; None while it has not."""
 
+    #: runnerStarted is when the runner started.
     runner_started: datetime | None = None
+    #: connected is when the runner reached the scheduler.
     connected: datetime | None = None
+    #: firstWorker is when the first worker had connected to the scheduler.
     first_worker: datetime | None = None
+    #: graphStarted is when the runner called the entrypoint, with minWorkers connected.
     graph_started: datetime | None = None
+    #: graphFinished is when the graph had ended, well or not.
     graph_finished: datetime | None = None
 
 
 @dataclass(frozen=True)
 class RunnerReport:
-    """The words of one runner. Absent fields are None; `truncated`: the result's value had no room."""
+    """What one runner wrote last. Absent fields are None."""
 
+    #: protocol is the version of this format that the runner writes; now 1.
     protocol: int | None = None
+    #: seq numbers the runner's messages and never goes back.
     seq: int | None = None
+    #: heartbeatTime is when the runner last wrote.
     heartbeat_time: datetime | None = None
+    #: stage that the runner has reached.
     stage: Stage | None = None
+    #: progress counts Dask tasks, as the scheduler knows them so far.
     progress: Progress | None = None
+    #: workers as the Dask scheduler counts them.
     workers: ReportedWorkers = field(default_factory=ReportedWorkers)
+    #: timings has one time for each stage (RFC 3339, UTC); absent while not reached.
     timings: ReportedTimings = field(default_factory=ReportedTimings)
+    #: result of the graph; without value when it could not be kept (see failure).
     result: Result | None = None
+    #: failure says why the graph failed.
     failure: Failure | None = None
+    #: outcome of the attempt, which seals the report.
     outcome: Outcome | None = None
+    #: Whether something had no room in the termination message; only a report from there has it.
     truncated: bool = False
 
     @property

@@ -18,6 +18,9 @@ DEFAULT_GROUP = "default"
 
 @dataclass(frozen=True)
 class ConfigMapSource:
+    """The ConfigMap that has the code."""
+
+    #: name of the ConfigMap. When there is none, the job fails with ConfigMapNotFound.
     name: str = ""
 
 
@@ -25,17 +28,35 @@ class ConfigMapSource:
 class Source:
     """Where the code is; exactly one is set. No source at all: the code is in the image."""
 
+    #: inline is Python source, which becomes the module that entrypoint names. At most 262144 characters (256 KiB).
     inline: str | None = None
+    #: files maps relative paths (pkg/mod.py) to contents; their root is on the path for imports. At most 256 files of
+    #: 262144 characters each, 524288 together: for more, use an image.
     files: Mapping[str, Any] | None = None
+    #: configMap names a ConfigMap in the job's namespace; each of its keys is a file.
     config_map: ConfigMapSource | None = None
 
 
 @dataclass(frozen=True)
 class Graph:
+    """What is computed."""
+
+    #: entrypoint is where the graph is, as package.module:attribute (attribute may be a path, a.b). It may be a Delayed
+    #: or other Dask collection, a list, tuple or dict of them, a raw graph (see keys), a callable, or any value. A
+    #: callable is called with args and kwargs, with the connected distributed.Client as `client` if its signature names
+    #: one, and awaited if it is a coroutine function.
     entrypoint: str = ""
+    #: args are the positional arguments, any JSON, for an entrypoint that is callable. Default none. Kubernetes stores
+    #: numbers its way: 1.0 arrives as 1, and an integer beyond 64 bits is rounded: write that one as a string.
     args: tuple[Any, ...] = ()
+    #: kwargs are the keyword arguments, any JSON by name, for an entrypoint that is callable. Default none. For numbers
+    #: see args. A client-side kubectl apply drops what is null (in args too): use kubectl apply --server-side then.
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    #: keys are the keys to compute of a raw graph (a dict). Each is a string, a number, or a list that stands for a
+    #: tuple: ["x", 0] is ("x", 0). Needed for a raw graph, not allowed for anything else (the runner says so).
     keys: tuple[Any, ...] = ()
+    #: source brings the code. Absent, the code is in the image; given, it has exactly one of inline, files and
+    #: configMap.
     source: Source | None = None
 
     @property
@@ -48,22 +69,34 @@ class Graph:
 class Component:
     """What scheduler, workers and runner have in common."""
 
+    #: resources of the component's container. Default none, which lets the namespace's LimitRange decide.
     resources: Mapping[str, Any] = field(default_factory=dict)
+    #: template is merged strategically over the operator's own pod, for what no field here covers. Host namespaces and
+    #: paths, privilege, another service account, the operator's labels and owner references are refused (InvalidSpec).
     template: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Adaptive:
+    """Bounds of a number of workers that follows the load."""
+
+    #: minimum number of workers. Default 1.
     minimum: int = 1
+    #: maximum number of workers.
     maximum: int = 1
 
 
 @dataclass(frozen=True)
 class Workers(Component):
+    """How many workers there are, and how large they are."""
+
+    #: replicas is the fixed number of workers. Default 1 when adaptive is not given either.
     replicas: int | None = None
+    #: adaptive lets the number of workers follow the load.
     adaptive: Adaptive | None = None
+    #: threads are the tasks that a worker runs at a time. Default 1.
     threads: int = 1
-    #: The graph starts when so many are connected.
+    #: minWorkers is how many workers must be connected before the graph starts; the rest join while it runs. Default 1.
     min_workers: int = 1
 
     @property
@@ -76,12 +109,24 @@ class Workers(Component):
 
 @dataclass(frozen=True)
 class Cluster:
+    """The Dask cluster of the job."""
+
+    #: image for scheduler, workers and runner: any image with dask and distributed. Default: the operator's default
+    #: image; when it has none the job fails with InvalidSpec.
     image: str | None = None
+    #: imagePullPolicy of all pods. Default: Always for the tag latest, else IfNotPresent.
     image_pull_policy: str | None = None
+    #: imagePullSecrets are the Secrets, in the job's namespace, for pulling the image. Default none.
     image_pull_secrets: tuple[Any, ...] = ()
+    #: env are environment variables of scheduler, workers and runner. Default none; DASKJOB_ATTEMPT, the number of the
+    #: attempt, is there anyway.
     env: tuple[Any, ...] = ()
+    #: dashboard: true runs Dask's dashboard on the loopback of the scheduler's pod; status.cluster.dashboard is the
+    #: kubectl port-forward that reaches it. Default true.
     dashboard: bool = True
+    #: scheduler has the details of the scheduler's pod.
     scheduler: Component = field(default_factory=Component)
+    #: workers says how many workers there are and how large they are. With neither replicas nor adaptive there is one.
     workers: Workers = field(default_factory=Workers)
 
     @property
@@ -94,13 +139,19 @@ class Cluster:
 class Backoff:
     """The pause before the next attempt, in seconds: doubled each time, with jitter, up to the maximum."""
 
+    #: initialSeconds is the pause after the first failure. Default 10.
     initial_seconds: int = 10
+    #: maximumSeconds is the longest pause. Default 300.
     maximum_seconds: int = 300
 
 
 @dataclass(frozen=True)
 class ExitCodes:
+    """Which exit codes a rule matches."""
+
+    #: operator: In matches one of values, NotIn any other code.
     operator: str = "In"
+    #: values are exit codes.
     values: tuple[int, ...] = ()
 
 
@@ -108,16 +159,28 @@ class ExitCodes:
 class FailureRule:
     """Applies if all that is given matches the failure."""
 
+    #: action: Fail ends the job; Retry makes another attempt, counted against backoffLimit whatever the class of the
+    #: failure; Ignore makes another attempt that is not counted (set activeDeadlineSeconds as a bound).
     action: RetryAction = RetryAction.FAIL
+    #: onReasons matches a failure whose reason is one of these, e.g. WorkerOOMKilled. Default: any reason.
     on_reasons: tuple[str, ...] = ()
+    #: onExitCodes matches the exit code of the user's process, where there is one: sys.exit(3) is 3, killed by signal 9
+    #: is 137.
     on_exit_codes: ExitCodes | None = None
+    #: onExceptionTypes matches the type of the exception, with or without its module (requests.exceptions.Timeout or
+    #: Timeout), not its base classes. Default: any, and none.
     on_exception_types: tuple[str, ...] = ()
-    #: Regular expression (RE2), to be found anywhere in the message.
+    #: onMessagePattern is a regular expression (RE2) to be found anywhere in the failure's message. Default: any
+    #: message.
     on_message_pattern: str | None = None
 
 
 @dataclass(frozen=True)
 class FailurePolicy:
+    """What the operator does about failed attempts, before the limits of retries count."""
+
+    #: rules are tried in order; the first that matches decides. DeadlineExceeded, InvalidSpec and Cancelled end the job
+    #: whatever the rules say.
     rules: tuple[FailureRule, ...] = ()
 
 
@@ -125,32 +188,74 @@ class FailurePolicy:
 class Cleanup:
     """How long the cluster is kept after the end, in seconds, by outcome."""
 
+    #: afterSuccessSeconds is how long it is kept after a success. Default 0.
     after_success_seconds: int = 0
+    #: afterFailureSeconds is how long it is kept after the job has failed for good, but for a job that was cancelled.
+    #: Default 0.
     after_failure_seconds: int = 0
 
 
 @dataclass(frozen=True)
 class DaskJobSpec:
+    """What a job is to compute and where. Every field has its default from the definition."""
+
     # What is computed, and with what: the run. The rest may be changed at any time.
+    #: graph says what to compute.
     graph: Graph = field(default_factory=Graph)
+    #: cluster describes the Dask cluster, which lives only for this job.
     cluster: Cluster = field(default_factory=Cluster)
+    #: runner has the details of the pod that builds the graph and submits it.
     runner: Component = field(default_factory=Component)
+    #: priorityClassName of all pods of the job: what preempts them, and what they preempt. Default the cluster's.
     priority_class_name: str | None = None
 
+    #: activeDeadlineSeconds is how long, in seconds from status.startTime, the job may take over all, all attempts and
+    #: the pauses between them included; then it fails with DeadlineExceeded. Time spent suspended or queued before the
+    #: first attempt does not count. Default none.
     active_deadline_seconds: int | None = None
+    #: attemptDeadlineSeconds is how long, in seconds, one attempt may take; then it fails with AttemptDeadlineExceeded,
+    #: an Application failure (see backoffLimit). Default none.
     attempt_deadline_seconds: int | None = None
+    #: startupDeadlineSeconds is how long, in seconds, it may take an attempt until the runner runs and minWorkers are
+    #: there; then it fails with what stood in the way, or StartupDeadlineExceeded. Default 600.
     startup_deadline_seconds: int = 600
+    #: stallTimeoutSeconds is how long, in seconds, a running graph may go without any change in the counts of its
+    #: tasks; then the attempt fails with Stalled, an Application failure (see backoffLimit). Give more than the longest
+    #: task takes. Default none.
     stall_timeout_seconds: int | None = None
+    #: ttlSecondsAfterFinished is how long, in seconds from status.completionTime, the job is kept after its end,
+    #: result, logs and all; then it is deleted. Default: for ever.
     ttl_seconds_after_finished: int | None = None
+    #: backoffLimit is how many times a failure of class Application (an exception in a task, memory exceeded, a
+    #: deadline of the attempt) is followed by another attempt, on a fresh cluster. What would fail the same way again
+    #: (module not found, invalid image name, result not serializable, ...) is not tried again unless a rule of
+    #: failurePolicy says so. Default 0.
     backoff_limit: int = 0
+    #: infrastructureRetries is how many times a failure of class Infrastructure (scheduler lost, runner evicted or lost
+    #: with its node, workers that never came) is followed by another attempt, on a fresh cluster. Default 3.
     infrastructure_retries: int = 3
+    #: backoff is the pause before the next attempt: initialSeconds, doubled with each failure of the run up to
+    #: maximumSeconds, shortened by up to a quarter at random. status.nextAttemptTime has it.
     backoff: Backoff = field(default_factory=Backoff)
+    #: failurePolicy decides on failed attempts before backoffLimit and infrastructureRetries do, in the manner of a
+    #: Kubernetes Job's podFailurePolicy. Default none.
     failure_policy: FailurePolicy | None = None
+    #: suspend: true removes the cluster and stops the runner, and nothing runs until it is false again; a fresh attempt
+    #: starts then, which counts as no retry. Default false.
     suspend: bool = False
+    #: cancel: true cancels the graph, records the outcome (reason Cancelled) and removes the cluster. The job does not
+    #: run again while it is true. Default false.
     cancel: bool = False
+    #: cleanup says how long the cluster is kept after the end, for a look at it.
     cleanup: Cleanup = field(default_factory=Cleanup)
+    #: runPolicy: Once refuses to change the run; OnChange takes an edited graph, cluster, runner or priorityClassName
+    #: as a new run: what runs is stopped, and the old result moves to status.history. Default Once.
     run_policy: RunPolicy = RunPolicy.ONCE
+    #: priority orders the jobs that wait because too many run (limits of the operator's installation): higher first,
+    #: among equals first come, first served. Running jobs are not touched. Default 0.
     priority: int = 0
+    #: managedBy names the controller that looks after this job. With another value than the default the operator leaves
+    #: it alone. Cannot be changed. Default daskjob.io/operator.
     managed_by: str = MANAGED_BY
 
 

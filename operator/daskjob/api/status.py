@@ -10,81 +10,142 @@ from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase
 
 @dataclass(frozen=True)
 class Condition:
+    """A condition of a job or cron job, as Kubernetes has them."""
+
+    #: type of the condition.
     type: str = ""
+    #: status: True, False or Unknown.
     status: str = "Unknown"
+    #: reason in one word.
     reason: str = ""
+    #: message says what happened and what to do, in a sentence.
     message: str = ""
+    #: lastTransitionTime is when status last changed.
     last_transition_time: str | None = None
+    #: observedGeneration is the metadata.generation that the condition is about.
     observed_generation: int | None = None
 
 
 @dataclass(frozen=True)
 class Attempt:
+    """One try of a run."""
+
+    #: number of the attempt; the first is 1.
     number: int = 0
+    #: name of the attempt, its DaskCluster and its DaskJobReport.
     name: str = ""
-    #: The run that it belongs to.
+    #: run is the number of the run that it belongs to. Absent, it is the first.
     run: int = 1
+    #: startTime is when the operator recorded the attempt, before it created anything.
     start_time: str | None = None
+    #: completionTime is when the operator recorded the attempt's outcome.
     completion_time: str | None = None
+    #: outcome, absent while it runs; Superseded: the spec was edited meanwhile.
     outcome: Outcome | None = None
+    #: reason of a failure in one word.
     reason: str | None = None
+    #: message of a failure.
     message: str | None = None
+    #: class of a failure, see failure.class.
     failure_class: FailureClass | None = field(default=None, metadata={"json": "class"})
 
 
 @dataclass(frozen=True)
 class PrefixProgress:
+    """Counts of the tasks with one prefix."""
+
+    #: name of the prefix.
     name: str = ""
+    #: total tasks known.
     total: int = 0
+    #: done tasks.
     done: int = 0
+    #: processing tasks, on a worker now.
     processing: int = 0
+    #: erred tasks.
     erred: int = 0
 
 
 @dataclass(frozen=True)
 class Progress:
+    """Counts of the graph's tasks."""
+
+    #: total tasks known.
     total: int = 0
+    #: done tasks.
     done: int = 0
+    #: processing tasks, on a worker now.
     processing: int = 0
+    #: erred tasks.
     erred: int = 0
+    #: percent done of total, rounded down.
     percent: int = 0
+    #: summary is done/total, e.g. 416/501.
     summary: str = ""
-    #: When the operator last saw a count of tasks change.
+    #: lastChange is when the operator last observed a change of a count (see stallTimeoutSeconds).
     last_change: str | None = None
+    #: prefixes are the same counts by task prefix (the function's name), the 50 largest.
     prefixes: tuple[PrefixProgress, ...] = ()
 
 
 @dataclass(frozen=True)
 class WorkerCounts:
+    """Workers of the current cluster."""
+
+    #: wanted workers; follows the load when adaptive.
     wanted: int = 0
+    #: ready workers.
     ready: int = 0
 
 
 @dataclass(frozen=True)
 class ClusterStatus:
+    """The Dask cluster of the current attempt."""
+
+    #: name of the DaskCluster.
     name: str = ""
+    #: workers counts the cluster's workers.
     workers: WorkerCounts = field(default_factory=WorkerCounts)
+    #: summary is ready/wanted, e.g. 2/2.
     summary: str = ""
+    #: dashboard is the kubectl command that makes Dask's dashboard reachable from here. Absent when off or gone.
     dashboard: str | None = None
 
 
 @dataclass(frozen=True)
 class Result:
+    """The record of a result (docs/results.md)."""
+
+    #: type is the Python type, e.g. int or numpy.ndarray:<f8.
     type: str = ""
+    #: value as JSON text. At most 262144 bytes; more is a failure ResultTooLarge and never cut.
     value: str | None = None
+    #: types are the Python types that JSON cannot express, by JSON pointer into value ("" is all of it). Empty when
+    #: value is plain JSON.
     types: Mapping[str, str] = field(default_factory=dict)
+    #: size of value in bytes.
     size: int | None = None
+    #: sha256 of value in hexadecimal.
     sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Failure:
+    """Why a job or an attempt failed."""
+
+    #: reason in one word, e.g. TaskFailed, ModuleNotFound, ImagePullFailed.
     reason: str = ""
+    #: class: Application is for the job's author to mend, Infrastructure for a retry or the cluster's operator.
     failure_class: FailureClass = field(default=FailureClass.APPLICATION, metadata={"json": "class"})
+    #: exceptionType is the Python exception's type, e.g. ValueError.
     exception_type: str | None = None
+    #: message says what happened and what to change.
     message: str | None = None
+    #: traceback is the tail of the Python traceback.
     traceback: str | None = None
+    #: taskKey is the key of the Dask task that failed.
     task_key: str | None = None
+    #: exitCode of the process that ended.
     exit_code: int | None = None
 
 
@@ -92,15 +153,25 @@ class Failure:
 class Timings:
     """When the job reached each stage. It only tells: no decision rests on it (`Markers`)."""
 
+    #: accepted is when the operator queued the run or recorded its first attempt.
     accepted: str | None = None
+    #: created is when the operator first observed the attempt's DaskCluster.
     created: str | None = None
+    #: schedulerStarted is when the scheduler's container started.
     scheduler_started: str | None = None
+    #: runnerStarted is when the runner started.
     runner_started: str | None = None
+    #: connected is when the runner reached the scheduler.
     connected: str | None = None
+    #: firstWorker is when the first worker had connected to the scheduler.
     first_worker: str | None = None
+    #: graphStarted is when the runner called the entrypoint, with minWorkers connected.
     graph_started: str | None = None
+    #: graphFinished is when the graph had ended, well or not.
     graph_finished: str | None = None
+    #: finished is when the operator recorded the outcome.
     finished: str | None = None
+    #: cleanedUp is when the operator observed that nothing was left but ended runner pods and reports.
     cleaned_up: str | None = None
 
 
@@ -108,15 +179,15 @@ class Timings:
 class Markers:
     """What the operator remembers of the current attempt from one pass to the next, because decisions rest on it."""
 
-    #: When the runner's container started. From then on a runner that is gone is lost: it is never made again.
+    #: runnerStarted is when the runner's container started; one that vanishes later is lost.
     runner_started: str | None = None
-    #: When the runner reached the scheduler.
+    #: connected is when the runner reached the scheduler.
     connected: str | None = None
-    #: When that scheduler's container had started: a scheduler with another time is another one.
+    #: schedulerStarted is when that scheduler's container started; with another time it is another scheduler.
     scheduler_started: str | None = None
-    #: When the graph started; `stallTimeoutSeconds` counts from then.
+    #: graphStarted is when the graph started; spec.stallTimeoutSeconds counts from then.
     graph_started: str | None = None
-    #: When the operator first asked the runner to cancel its graph.
+    #: cancelRequested is when the operator first asked the runner to cancel its graph.
     cancel_requested: str | None = None
 
 
@@ -124,8 +195,11 @@ class Markers:
 class Retries:
     """Failed attempts of this run that were followed by another one, by what they counted as."""
 
+    #: application counts those that backoffLimit limits.
     application: int = 0
+    #: infrastructure counts those that infrastructureRetries limits.
     infrastructure: int = 0
+    #: ignored counts those that a rule of failurePolicy ignored.
     ignored: int = 0
 
     @property
@@ -137,41 +211,72 @@ class Retries:
 class Run:
     """An earlier run."""
 
+    #: run is the number of the run.
     run: int = 1
+    #: startTime of the run.
     start_time: str | None = None
+    #: completionTime of the run.
     completion_time: str | None = None
+    #: outcome, absent while it runs; Superseded: the spec was edited meanwhile.
     outcome: Outcome | None = None
+    #: reason of a failure in one word.
     reason: str | None = None
+    #: message of a failure.
     message: str | None = None
+    #: result of a job that succeeded; without value when it could not be kept (see failure).
     result: Result | None = None
 
 
 @dataclass(frozen=True)
 class DaskJobStatus:
+    """What the operator observed of a job. Every field is absent (None or empty) until it is known."""
+
+    #: phase is the state in one word, for people; programs use conditions. Pending, Queued, Starting, Running,
+    #: Retrying, Suspended, Succeeded or Failed; empty until the operator has seen the job.
     phase: Phase | None = None
+    #: observedGeneration is the metadata.generation that this status is about; -1 until the operator has seen the job.
     observed_generation: int | None = None
+    #: run is the number of the run: 1, and one more with each run anew.
     run: int | None = None
+    #: startTime is when the run's first attempt was accepted, or the first one after the job was resumed.
     start_time: str | None = None
+    #: completionTime is when the operator recorded the outcome, good or bad.
     completion_time: str | None = None
+    #: summary is the result in short, or the reason of a failure or of waiting.
     summary: str | None = None
+    #: conditions of the job: ClusterReady, Queued, Suspended, Complete, Failed, ReportingDegraded, CleanedUp; and
+    #: Ready, Reconciling, Stalled for tools that know nothing of jobs.
     conditions: tuple[Condition, ...] = ()
+    #: attempt is the number of the current or last attempt; the first is 1.
     attempt: int | None = None
-    #: The last ten, of all runs.
+    #: attempts made, the last ten.
     attempts: tuple[Attempt, ...] = ()
+    #: retries counts the failed attempts of this run that were followed by another one.
     retries: Retries | None = None
+    #: nextAttemptTime is when the next attempt may start, after a failure.
     next_attempt_time: str | None = None
+    #: queuePosition is the job's place among those that wait; 1 is next. Condition Queued says why.
     queue_position: int | None = None
+    #: progress counts Dask tasks, as the scheduler knows them so far.
     progress: Progress | None = None
+    #: cluster is the Dask cluster of the current or last attempt.
     cluster: ClusterStatus | None = None
+    #: result of a job that succeeded; without value when it could not be kept (see failure).
     result: Result | None = None
+    #: failure says why the job failed.
     failure: Failure | None = None
+    #: timings has one time for each stage (RFC 3339, UTC), in this order; absent while not reached. It is for people
+    #: and dashboards; the operator decides by markers.
     timings: Timings = field(default_factory=Timings)
+    #: markers is what the operator remembers of the current attempt from one pass to the next, because its decisions
+    #: rest on it (RFC 3339, UTC).
     markers: Markers | None = None
-    #: Of the spec that this run is of.
+    #: specDigest is a fingerprint of the run that the spec asked for when it was accepted.
     spec_digest: str | None = None
-    #: The text of the annotation that was last acted upon.
+    #: rerun is the text of the annotation daskjob.io/rerun that was last acted upon: another text makes a finished job
+    #: run anew.
     rerun: str | None = None
-    #: The last five runs before this one, the latest first.
+    #: history has the runs before this one, the last five, the latest first.
     history: tuple[Run, ...] = ()
 
     def condition(self, kind: ConditionType) -> Condition | None:
