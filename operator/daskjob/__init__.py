@@ -1,9 +1,16 @@
 """The DaskJob operator: one job, one fresh Dask cluster, one result.
 
-Public names, each imported when it is asked for: `decode` gives the Python value of a job's result, `load_crds` the
-definitions of the resources by kind, `validate` (extra `validate`) the mistakes of a manifest. The version stands here
-and nowhere else. This file is in the runner's program too: standard library only, Python 3.9.
+Public names, each imported when it is asked for: `decode` gives the Python value of a job's result; with the extra
+`validate`, `load_crds` gives the definitions of the resources by kind, and `validate` the mistakes of a manifest.
+
+The version stands here and nowhere else. This file is in the runner's program too: standard library only, Python 3.9.
 """
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from daskjob.results.codec import decode as decode
+    from daskjob.schema import load_crds as load_crds
+    from daskjob.schema import validate as validate
 
 __version__ = "0.1.0"
 

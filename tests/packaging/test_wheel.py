@@ -83,6 +83,18 @@ def test_without_its_extra_the_command_says_what_to_install(base: Environment) -
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("call", ["load_crds()", "validate({})"])
+def test_without_its_extra_a_public_name_says_what_to_install(base: Environment, call: str) -> None:
+    code = f"""
+import daskjob
+try:
+    daskjob.{call}
+except ImportError as error:
+    print(error)
+"""
+    assert "pip install 'daskjob[validate]'" in base.python(code)
+
+
 def test_the_command_line_validates(cli: Environment) -> None:
     done = cli.command("validate", str(JOB))
     assert (done.returncode, done.stderr) == (0, "")

@@ -36,6 +36,8 @@ def to_dict(value: Any) -> Any:
         return {json: item for json, item in pairs if item is not None and item != {} and item != []}
     if isinstance(value, tuple):
         return [to_dict(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: to_dict(item) for key, item in value.items()}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
@@ -72,7 +74,12 @@ def _read(hint: Any, value: Any) -> Any:
             return tuple(value)
         return tuple(read for each in value if (read := _read(item, each)) is not None)
     if origin in (dict, Mapping):
-        return dict(value) if isinstance(value, Mapping) else None
+        if not isinstance(value, Mapping):
+            return None
+        item = typing.get_args(hint)[1]
+        if not dataclasses.is_dataclass(item):
+            return dict(value)
+        return {key: from_dict(typing.cast(type, item), each) for key, each in value.items()}
     if dataclasses.is_dataclass(hint):
         return from_dict(typing.cast(type, hint), value) if isinstance(value, Mapping) else None
     if isinstance(hint, type) and issubclass(hint, Enum):

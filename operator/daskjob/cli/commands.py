@@ -1,4 +1,4 @@
-"""The command line: `daskjob run`, `daskjob validate`."""
+"""The command line: `daskjob run`, `daskjob validate`, `daskjob explain`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -98,6 +98,25 @@ def run(
     if interrupted.number is not None:
         sys.exit(128 + interrupted.number)
     sys.exit(SUCCEEDED if all(each["status"]["phase"] == "Succeeded" for each in finished) else FAILED)
+
+
+@daskjob.command()
+@click.argument("file", metavar="OBSERVATION.json", type=click.File())
+def explain(file: IO[str]) -> None:
+    """Say why the operator decides as it does about a job.
+
+    With log.level DEBUG the operator logs what it observes of each job, without secrets. OBSERVATION.json is such a
+    line, or the JSON at its end; - reads standard input. Rules and their order: docs/lifecycle.md.
+    """
+    from daskjob.cli.explanation import explain as lines
+    from daskjob.lifecycle.job.replay import load
+
+    try:
+        observation = load(file.read())
+    except ValueError as error:
+        _refuse(f"{file.name}: {error}; give a line of the operator's log at DEBUG, or the JSON at its end")
+    for each in lines(observation):
+        click.echo(each)
 
 
 def _run_one(

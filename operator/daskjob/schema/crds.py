@@ -25,7 +25,12 @@ def find_crds() -> Traversable:
 @cache
 def load_crds() -> dict[str, dict[str, Any]]:
     """The CRDs by kind (`DaskJob`, `DaskCronJob`, …), each as its file has it. Parsed once: do not change them."""
-    import yaml
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "reading the definitions needs pip install 'daskjob[validate]'", name="yaml"
+        ) from error
 
     found: dict[str, dict[str, Any]] = {}
     for file in sorted(find_crds().iterdir(), key=lambda each: each.name):

@@ -35,6 +35,7 @@ from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.lifecycle.job.reading import belongs, observe, read_job
 from daskjob.lifecycle.job.record import attempt_name
 from daskjob.lifecycle.job.reduce import reduce
+from daskjob.lifecycle.job.replay import dump
 from daskjob.lifecycle.job.silence import explanation, silent_pods
 from daskjob.lifecycle.job.spec_check import missing_image, needs_check
 from daskjob.manifests.context import Defaults
@@ -162,6 +163,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return tuple(each for each in found if each is not None)
 
     def decide(self, key: Key, observation: Observation) -> Decision:
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s/%s: observation %s", *key, dump(observation))
         return self.slots.decide(key, observation, decide)
 
     def passing(self, key: Key) -> AbstractContextManager[None]:
