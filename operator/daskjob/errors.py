@@ -1,9 +1,9 @@
 """The errors that cross a border between parts of this package.
 
 DaskJobError
-├── SpecError      a manifest asks for something that cannot be: names the field and what to write instead
+├── SpecError      the operator cannot accept a field of a manifest: names the field and what to write instead
 └── ApiError       the Kubernetes API refused or did not answer; `ErrorKind` says what that means
-    └── NameConflictError   a name that the operator needs is taken by somebody else's object
+    └── NameConflictError   an object of somebody else has a name that the operator needs
 """
 
 from __future__ import annotations
@@ -29,26 +29,29 @@ class SpecError(DaskJobError):
 
 
 class ErrorKind(Enum):
+    """What an error answer of the API server means for the next try."""
+
     NOT_FOUND = "not found"
     #: The name is taken.
     EXISTS = "already exists"
-    #: Somebody wrote in between: read again, decide again.
+    #: Another client wrote the object since it was read: read it and decide anew.
     CONFLICT = "conflict"
-    #: 403 for want of quota, for a policy, or for want of rights: the words matter.
+    #: 403: a quota, a policy, or missing rights, as the message says (`lifecycle.blocker.read_refusal`).
     FORBIDDEN = "forbidden"
-    #: The namespace is being deleted: nothing more to do there.
+    #: The namespace is being deleted: no further try.
     TERMINATING = "namespace is terminating"
     #: The object itself is wrong, or too large: the same request will never succeed.
     INVALID = "invalid"
-    #: Busy, down, or no answer: the same request later.
+    #: The server is busy or down, or did not answer: the same request may succeed later.
     TRANSIENT = "transient"
 
 
 class ApiError(DaskJobError):
     """A request that the API server refused or did not answer.
 
-    Attributes: `kind`; `status`, the HTTP status (0: no answer); `message`, the server's own words; `retry_after`, in
-    seconds, where the server asks for it; `again`, in how many seconds to look again however long the request waits.
+    Attributes: `kind`; `status`, the HTTP status (0: no answer); `message`, of the server; `retry_after`, seconds that
+    the server asks to wait, None: it does not; `requeue_after`, seconds after which the next pass runs, also if the
+    backoff is longer, None: the backoff decides.
     """
 
     requeue_after: float | None = None
@@ -62,7 +65,7 @@ class ApiError(DaskJobError):
 
 
 class NameConflictError(ApiError):
-    """An object that is not ours has a name that we need."""
+    """An object of somebody else has a name that the operator needs."""
 
     def __init__(self, kind: str, name: str, owner: str = "this job") -> None:
         super().__init__(

@@ -135,7 +135,7 @@ async def process(api: FakeApi, ports: tuple[int, int]) -> AsyncIterator[Process
 async def test_all_is_well(process: Process) -> None:
     body = await process.becomes("/readyz", 200)
     assert (body["status"], body["problems"]) == ("ok", [])
-    assert set(body["secondsSinceSignOfLife"]) == {each.path(None) for each in WATCHED}
+    assert set(body["secondsSinceSignOfLife"]) == {each.resource.path(None) for each in WATCHED}
     await process.stays_alive(2 * SILENCE)
 
 
@@ -156,7 +156,7 @@ async def test_a_watch_that_hangs(process: Process, api: FakeApi, mood: str) -> 
 
 async def test_quiet_watches_that_the_server_ends_in_order(process: Process, api: FakeApi) -> None:
     await process.becomes("/readyz", 200)
-    api.mood.update({each.plural: "ended" for each in WATCHED})
+    api.mood.update({each.resource.plural: "ended" for each in WATCHED})
     await process.stays_alive(3 * SILENCE)
 
 
@@ -263,7 +263,7 @@ class Leader:
         self.lock = LeaseLock(client, "ops", "lease", "me")
         self.lock.asked, self.lock.answered = Heartbeat(self.time), Heartbeat(self.time)
         self.health = Health(Watches(clock=self.time), self.lock, [self.queue])
-        self.health.looked = Heartbeat(self.time)
+        self.health.resynced = Heartbeat(self.time)
 
 
 @in_jumping_time

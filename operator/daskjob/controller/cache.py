@@ -1,7 +1,7 @@
-"""What the watches delivered: the last known state of every object that belongs to a root object.
+"""The cache: the last state that the watches delivered of every object that belongs to a root object.
 
-A cache, never the truth: writes carry resource versions, deletions carry UIDs, and conclusions from something being
-absent are drawn only after asking the API server.
+The cache may be late. So every write has a resource version, every deletion a UID, and a decision that rests on the
+absence of an object needs a live read.
 """
 
 from __future__ import annotations
@@ -12,35 +12,37 @@ from daskjob.kube.client import Body
 from daskjob.kube.resources import Resource
 
 Key = tuple[str, str]
-"""(namespace, name) of a root object: a job, a cron job."""
+"""Namespace and name of a root object (a job, a cron job)."""
 
-#: How many deletions are kept to reject late events of a watch, which come within moments.
+#: How many deletions the cache remembers, to reject late watch events. These come within moments.
 REMEMBERED_ENDS = 1_000
 
 
 class Cache:
-    """Bodies by kind, namespace and name, and all those of one root object."""
+    """Objects (as the API server's JSON) by kind, namespace and name, and by root object."""
 
     def __init__(self, root: Resource, owner_of: Callable[[Body], Key | None]) -> None:
-        """`root`: the resource of the root objects; `owner_of`: the key of the one that an object is or belongs to."""
+        """`root`: the resource of the root objects; `owner_of`: the key of the root object that an object is or belongs
+        to."""
         self._root = root.kind
         self._owner_of = owner_of
         self._bodies: dict[tuple[str, str, str], Body] = {}
         self._by_root: dict[Key, set[tuple[str, str, str]]] = {}
-        #: The versions at which objects of these names were deleted, the latest names last.
+        #: The resource versions at which objects of these names were deleted, in the order of the deletions.
         self._ends: dict[tuple[str, str, str], int] = {}
 
     def roots(self) -> Iterator[tuple[Key, Body]]:
-        """All root objects."""
+        """All root objects, with their keys."""
         for key in self._by_root:
             body = self.root(key)
             if body is not None:
                 yield key, body
 
     def put(self, body: Body) -> Key | None:
-        """Takes in an object, unless something later is known of it or a namesake. Returns the key of its root object.
+        """Stores an object, unless the cache has a later version of it or of another object of that name. Returns the
+        key of its root object; None: it belongs to none.
 
-        Watches and answers to requests overtake each other: what is late must not bring back what is gone.
+        Watch events and answers to requests overtake each other: a late one must not bring a deleted object back.
         """
         identity, root = _identity(body), self._owner_of(body)
         if root is None:
@@ -54,7 +56,7 @@ class Cache:
         return root
 
     def drop(self, body: Body) -> Key | None:
-        """Forgets an object that was deleted; one of the same name that came after it stays."""
+        """Removes a deleted object; a later object of the same name stays. Returns the key of its root object."""
         identity, root = _identity(body), self._owner_of(body)
         known, end = self._bodies.get(identity), _version(body)
         if known is not None and (_same(known, body) or _version(known) < end):
@@ -65,14 +67,14 @@ class Cache:
         return root
 
     def mark_deleting(self, kind: str, namespace: str, name: str, uid: str, since: str) -> None:
-        """An object was deleted just now; the watch will tell when it is gone."""
+        """Marks an object that this process just deleted; a watch event removes it when it is gone."""
         known = self._bodies.get((kind, namespace, name))
         if known is not None and known["metadata"]["uid"] == uid:
             metadata = {"deletionTimestamp": since, **known["metadata"]}
             self._bodies[kind, namespace, name] = {**known, "metadata": metadata}
 
     def forget(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """The API server says that there is no such object (any more)."""
+        """Removes an object that does not exist, as the API server answered."""
         known = self._bodies.get((kind, namespace, name))
         if known is not None and known["metadata"]["uid"] == uid:
             self._forget((kind, namespace, name))
@@ -82,20 +84,20 @@ class Cache:
         return self._bodies.get((self._root, *key))
 
     def owned(self, key: Key) -> Iterator[Body]:
-        """All objects that belong to a root object of that name, whichever of that name."""
+        """All objects that belong to a root object of that name, also to an earlier one of the same name."""
         for identity in sorted(self._by_root.get(key, ())):
             if identity[0] != self._root:
                 yield self._bodies[identity]
 
     def root_keys(self) -> list[Key]:
-        """Of all root objects, and of those that something that belongs to them is known of."""
+        """The keys of all root objects, and of those that only have objects of theirs in the cache."""
         return list(self._by_root)
 
     def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> None:
-        """Makes the cache have of that kind what a list has.
+        """Makes the objects of that kind in the cache equal to a list from the API server.
 
-        `known`: the UIDs of what the list would have had, if it still existed. What came in since the list was asked
-        for is newer, and stays.
+        `known`: the UIDs that the cache had before the request, within the scope of the list: those that the list lacks
+        are gone. An object that a watch delivered since the request stays.
         """
         listed = {body["metadata"]["uid"]: body for body in bodies}
         for body in listed.values():
@@ -106,7 +108,7 @@ class Cache:
                 self._forget(identity)
 
     def uids(self, kind: str, namespace: str | None) -> set[str]:
-        """The UIDs of all known objects of a kind; `namespace`: of one namespace, or (None) of all."""
+        """The UIDs of all cached objects of a kind; `namespace`: of one namespace, None: of all."""
         return {
             body["metadata"]["uid"]
             for identity, body in self._bodies.items()
@@ -131,7 +133,7 @@ def _same(one: Body, other: Body) -> bool:
 
 
 def _version(body: Body) -> int:
-    """Resource versions of one kind can be compared as numbers (Kubernetes promises it since 1.35, and before that
-    they have always been etcd's revisions)."""
+    """The resource version as a number. Those of one kind are comparable: Kubernetes promises it since 1.35, and before
+    that they have always been etcd's revisions."""
     text = body["metadata"].get("resourceVersion", "")
     return int(text) if text.isdigit() else 0

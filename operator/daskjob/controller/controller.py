@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Controller(Generic[R, O, D, M]):
-    """Brings one object after another to where its kind's decision says. Keeps no state that matters."""
+    """Runs passes over the root objects of one kind. Its state only saves requests: losing it changes no decision."""
 
     def __init__(self, kind: Kind[R, O, D, M]) -> None:
         self.kind = kind
@@ -31,11 +31,11 @@ class Controller(Generic[R, O, D, M]):
         self._states: dict[Key, PassState[M]] = {}
 
     async def run(self, workers: int) -> None:
-        """Works on the queue until cancelled, with so many passes at a time."""
+        """Runs passes for the keys of the queue until cancelled; `workers`: how many at a time."""
         await self.queue.run(self.process, workers)
 
     async def process(self, key: Key) -> None:
-        """One pass, and when the next one is due. Every error is logged, and tried again after a growing pause."""
+        """Runs one pass and queues the next one. Logs every error, and tries the key again after a growing pause."""
         try:
             with metrics.reconciling(self.kind.name):
                 requeue_after = await self.reconcile(key)
@@ -53,9 +53,10 @@ class Controller(Generic[R, O, D, M]):
             self.queue.add_after(key, requeue_after)
 
     async def reconcile(self, key: Key) -> float | None:
-        """One pass. Returns in how many seconds to look again even if nothing happens (None: no need to).
+        """Runs one pass. Returns in how many seconds the next one runs if no watch event brings it earlier (None: only
+        a watch event does).
 
-        Raises ApiError if the status could not be written, or an action not be carried out for a passing reason.
+        Raises ApiError if the API server refused the status, or an action that a later try may carry out unchanged.
         """
         with self.kind.passing(key):
             body = self.kind.cache.root(key)
@@ -78,7 +79,7 @@ class Controller(Generic[R, O, D, M]):
             body, root = current, self.kind.read(current)
             decision = await self._decide(key, root, state, live=True)
         if decision.status != root.status:
-            # Actions on the root itself are about the version that this pass wrote.
+            # An action on the root object itself (deleting it) must name the version that this pass wrote.
             root = self.kind.read(await self._record(body, root, decision.status))
             state.last_status_write = self.kind.clock()
         await self._post(root, state, decision.events)
@@ -91,7 +92,7 @@ class Controller(Generic[R, O, D, M]):
             raise
 
     def _pause(self, decision: D) -> float | None:
-        """Seconds until the next pass, if nothing happens before."""
+        """Seconds until the next pass if no watch event brings it earlier; None: only a watch event does."""
         pauses = [each for each in (decision.requeue_after, self.kind.longest_pause) if each is not None]
         return min(pauses).total_seconds() if decision.requeue_after is not None else None
 
@@ -107,7 +108,7 @@ class Controller(Generic[R, O, D, M]):
         return self.kind.decide(key, await self.kind.observe(look))
 
     async def _read_live(self, key: Key, root: R) -> None:
-        """Asks the API server for the root and all that belongs to it."""
+        """Updates the cache with a live read of the root object and all that belongs to it."""
         cache, client = self.kind.cache, self.kind.client
         for watched in self.kind.watched:
             kind = watched.resource.kind
@@ -122,7 +123,7 @@ class Controller(Generic[R, O, D, M]):
             cache.replace(kind, bodies, known)
 
     async def _record(self, body: Body, root: R, status: Any) -> Body:
-        """Writes the status, if the object is still as it was observed. Returns the object as written."""
+        """Writes the status if the object's version is still the observed one. Returns the object as written."""
         try:
             written = await self._write(body, status)
         except ApiError as error:
@@ -142,7 +143,8 @@ class Controller(Generic[R, O, D, M]):
         return await self.kind.client.apply_status(resource, {**document, "status": to_dict(status)})
 
     async def _post(self, root: R, state: PassState[M], events: tuple[Event, ...]) -> None:
-        """Posts Kubernetes Events, each once. They are a courtesy: the status has what matters."""
+        """Posts every Kubernetes Event once. If the API server refuses one, the pass goes on: the status has the same
+        facts."""
         for event in events:
             key = self.kind.event_key(root, event)
             if key in state.posted:
@@ -155,8 +157,8 @@ class Controller(Generic[R, O, D, M]):
                 logger.debug("event not posted for %s/%s: %s", root.namespace, root.name, error)
 
     async def _execute(self, root: R, decision: D, state: PassState[M], requeue_after: float | None) -> float | None:
-        """Carries the actions out, in order. What the API server refuses for a reason that the user should know ends
-        the pass: the next one, at once, tells it."""
+        """Carries out the actions in order. If the API server refuses one for a reason that the user must know, the
+        pass ends, and the next one, at once, writes the reason into the status."""
         for action in decision.actions:
             try:
                 events = await self.kind.execute(action, root, decision, state)
@@ -171,6 +173,6 @@ class Controller(Generic[R, O, D, M]):
                 return 0.0
             await self._post(root, state, events)
         if state.refusal is not None:
-            # The status still tells of it.
+            # The status still has the refusal: the next pass, at once, removes it.
             state.refusal, requeue_after = None, 0.0
         return requeue_after

@@ -1,4 +1,4 @@
-"""What follows from a pass that failed. Pure."""
+"""What the controller does after a pass that failed. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from daskjob.errors import ApiError, ErrorKind, SpecError
 
 @dataclass(frozen=True)
 class ErrorPolicy:
-    """`at_least`: seconds before the next try, whatever the back-off; `requeue_after`: seconds after which to look
-    again however long the back-off is; `level`: of the log line, with `traceback` for what nobody foresaw."""
+    """`at_least`: seconds before the next try, also if the backoff is shorter; `requeue_after`: seconds after which the
+    next pass runs, also if the backoff is longer; `level`: of the log line; `traceback`: for an unexpected error."""
 
     words: str
     level: int = logging.WARNING
@@ -25,11 +25,11 @@ def after_error(error: Exception) -> ErrorPolicy:
     """The policy for the error of a pass."""
     if isinstance(error, ApiError):
         if error.kind is ErrorKind.TERMINATING:
-            # The namespace goes, and all that is in it.
+            # The namespace is being deleted, and Kubernetes deletes all that is in it.
             return ErrorPolicy(str(error), tries_again=False)
         at_least = error.retry_after or 0.0
         again = max(error.requeue_after, at_least) if error.requeue_after is not None else None
-        # Somebody wrote in between: part of normal life.
+        # A conflict is normal: another client wrote the object between the observation and the write.
         level = logging.DEBUG if error.kind is ErrorKind.CONFLICT else logging.WARNING
         return ErrorPolicy(str(error), level, at_least, again)
     if isinstance(error, SpecError):

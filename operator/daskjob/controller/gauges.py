@@ -1,4 +1,4 @@
-"""What of the work in hand is not counted but looked up when Prometheus asks."""
+"""Gauges of the work queues, which Prometheus' scrape computes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from daskjob.controller.work_queue import WorkQueue
 
 
 class WorkCollector(Collector):
-    """The work queues of a process."""
+    """Depth and age of the work queues of a process."""
 
     def __init__(self, queues: Collection[WorkQueue]) -> None:
         self._queues = queues

@@ -1,16 +1,15 @@
 """The answers to the kubelet's probes.
 
-`/healthz`, liveness, fails when something stands still that a new start would set going: a watch that hears nothing
-and is not even refused; a pass over a job, the workers, the election or the full look that do not go on. An event loop
-that hangs answers no probe at all.
+`/healthz` (liveness) fails when something hangs that a restart would repair: a watch that receives neither data nor an
+error; a pass, the workers, the election or the resync that does not go on. A hanging event loop answers no probe at
+all.
 
-It does not fail because the API server is down or refuses something, however long: a watch that is refused tries
-again, a new process could do no better, and kubelets would restart all operators for ever, each time after a longer
-pause. (A leader ends once when it can no longer renew its lease. The process after it waits.) Nor does it fail where
-another process leads.
+It does not fail while the API server is down or refuses requests, however long: a refused watch tries again, a new
+process could do no better, and kubelets would restart all operators for ever, after ever longer pauses. (A leader ends
+once when it can no longer renew its lease; the process after it waits.) Nor does it fail while another process leads.
 
-`/readyz`, readiness, says whether all is as it should be: every watch is up, and this process leads and has seen all
-there is, or stands by for one that leads.
+`/readyz` (readiness) succeeds when every watch is up, and this process either leads and has completed a resync, or
+stands by while another process leads.
 """
 
 from __future__ import annotations
@@ -34,17 +33,17 @@ from daskjob.probes.watch_health import Watches
 
 @dataclass(frozen=True)
 class LivenessLimits:
-    """Seconds."""
+    """The longest times, in seconds, before liveness fails."""
 
-    #: Without a sign of life of a watch. Bookmarks come about once a minute; kopf asks anew after 70 s of silence.
+    #: Without a heartbeat of a watch. Bookmarks come about once a minute; kopf asks anew after 70 s of silence.
     watch: float = 180.0
-    #: For a pass over a job: a few dozen requests, each of which has a time limit; usually it takes well below one.
+    #: For one pass: a few dozen requests at most, each with a time limit. A normal pass takes less than a second.
     work: float = 600.0
-    #: Without a try to get or renew the lease, due every two.
+    #: Without a try to get or renew the lease, which is due every 2 s.
     election: float = 60.0
-    #: Without a full look, successful or not, due every five minutes; on a large cluster it takes a while.
+    #: Without a resync, successful or not. One is due every 5 minutes, and takes a while on a large cluster.
     resync: float = 1200.0
-    #: Since somebody was last seen to lead.
+    #: Since this process last read a lease that another process holds.
     leader: float = 30.0
 
 
@@ -52,7 +51,7 @@ LIMITS = LivenessLimits()
 
 
 class Health:
-    """Of this process. `queues`: those that the leader works on."""
+    """Liveness and readiness of this process. `queues`: the work queues of the leader's controllers."""
 
     def __init__(
         self,
@@ -66,33 +65,33 @@ class Health:
         self._queues = queues
         self._limits = limits
         self._leading = False
-        #: To be given after each full look, successful or not.
-        self.looked = Heartbeat()
-        #: Set when the first one has succeeded.
+        #: The resync gives it after every try, successful or not.
+        self.resynced = Heartbeat()
+        #: Set when the first resync has succeeded.
         self.complete = asyncio.Event()
 
     def lead(self) -> None:
         """This process leads from now on, until it ends."""
         self._leading = True
-        self.looked.give()
+        self.resynced.give()
         for queue in self._queues:
             queue.begin()
         metrics.LEADER.set(1)
 
     def dead(self) -> list[str]:
-        """In words, what stands still; empty: nothing does."""
+        """What hangs, in words; empty: nothing does."""
         limits = self._limits
         problems = self._watches.silent(limits.watch)
         if self._lock.asked.age > limits.election:
             problems.append(f"the lease has not been asked for for {self._lock.asked.age:.0f} s")
         if self._leading:
             problems += [stuck for queue in self._queues if (stuck := queue.stuck(limits.work)) is not None]
-            if self.looked.age > limits.resync:
-                problems.append(f"the last full look ended {self.looked.age:.0f} s ago")
+            if self.resynced.age > limits.resync:
+                problems.append(f"the last full look ended {self.resynced.age:.0f} s ago")
         return problems
 
     def unready(self) -> list[str]:
-        """In words, what is not as it should be, dead or not."""
+        """Why this process is not ready, in words; empty: it is. Includes what `dead` returns."""
         problems = [*self.dead(), *self._watches.unready()]
         if self._leading and not self.complete.is_set():
             problems.append("leads, but has not seen all objects yet")
@@ -114,8 +113,8 @@ class Health:
 
 
 async def answer(health: Health, collectors: Collection[Collector], health_port: int, metrics_port: int) -> None:
-    """Answers probes and Prometheus on these ports (0: not at all) until cancelled. `collectors`: metrics to be looked
-    up at each scrape."""
+    """Answers probes and Prometheus on these ports (0: not at all) until cancelled. `collectors`: metrics that a scrape
+    computes."""
     async with AsyncExitStack() as stack:
         for collector in collectors:
             metrics.REGISTRY.register(collector)

@@ -1,4 +1,4 @@
-"""What the controller machine asks of a kind of root object (a job, a cron job): the only thing that it knows of it."""
+"""What the controller machine needs from a kind of root object (a job, a cron job). It knows nothing else of a kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from daskjob.lifecycle.event import Event
 
 
 class Root(Protocol):
-    """A root object as its kind reads it."""
+    """What the controller reads of a root object."""
 
     @property
     def namespace(self) -> str: ...
@@ -35,7 +35,7 @@ class Root(Protocol):
 
 
 class AnyDecision(Protocol):
-    """What every kind's decision has."""
+    """What the controller reads of a decision. The kind's own class says in which order it is carried out."""
 
     @property
     def status(self) -> Any: ...
@@ -57,7 +57,7 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Watched:
-    """Objects that a kind watches and lists. `selector`: by label; None: all of the resource."""
+    """Objects that the operator watches and lists for a kind. `selector`: label selector; None: all of the resource."""
 
     resource: Resource
     selector: str | None = None
@@ -65,24 +65,25 @@ class Watched:
 
 @dataclass
 class PassState(Generic[M]):
-    """What this process remembers of one root object between passes. Losing it costs a little time, nothing else."""
+    """What this process remembers of one root object between passes. Losing it costs a few requests, nothing else."""
 
     uid: str
-    #: What the kind remembers besides.
+    #: What the kind itself remembers.
     memory: M
     #: When this process last wrote the status; None: not yet.
     last_status_write: datetime | None = None
-    #: When this process last asked the API server for all that belongs to the object; None: not yet.
+    #: When this process last did a live read of the object and all that belongs to it; None: not yet.
     last_live_read: datetime | None = None
-    #: What the API server refused in the last pass that was refused something; cleared by a pass that is not.
+    #: The last refusal of an action by the API server; a pass that carries out all its actions clears it.
     refusal: Blocker | None = None
-    #: Keys of events that were posted: an event that stays true is posted once.
+    #: Keys of the events that this process posted, so that it posts every event once.
     posted: deque[str] = field(default_factory=lambda: deque(maxlen=100))
 
 
 @dataclass(frozen=True)
 class Look(Generic[R, M]):
-    """What an observation is made from. `objects`: all in the cache that belong to a root object of that name."""
+    """What a kind builds an observation from. `objects`: all in the cache that belong to a root object of that name;
+    `live`: whether a live read just updated them."""
 
     root: R
     objects: tuple[Body, ...]
@@ -94,14 +95,14 @@ class Look(Generic[R, M]):
 class Kind(ABC, Generic[R, O, D, M]):
     """A kind of root object. A new kind is a folder under `controllers/` and a line in `operator.main`."""
 
-    #: Of its work queue and in metrics.
+    #: The name of its work queue, in metrics and log lines.
     name: str
     root: Resource
-    #: In the order in which a resync lists them: the root first, since a list of it may be behind that of its objects.
+    #: Ordered: a resync lists the root objects first, because a list of them may be behind that of their objects.
     watched: tuple[Watched, ...]
-    #: Whether the operator cannot do without: if not, it goes on where the API server does not know the resource.
+    #: Whether the operator fails if the API server does not know the root's resource; False: it runs without the kind.
     required: bool = True
-    #: After so long the next pass comes, at the latest, where a decision asks for one.
+    #: The longest pause before a next pass that a decision asks for; None: no limit.
     longest_pause: timedelta | None = None
 
     def __init__(self, client: KubeClient, clock: Callable[[], datetime]) -> None:
@@ -109,75 +110,77 @@ class Kind(ABC, Generic[R, O, D, M]):
         self.clock = clock
         self.cache = Cache(self.root, self.owner_of)
         self.objects = Objects(client, self.cache, clock)
-        #: Called with the key of an object to look at, whatever the reason. The controller sets it.
+        #: Queues the key of a root object for a pass. The controller sets it.
         self.wake: Callable[[Key], None] = lambda _: None
 
     @staticmethod
     @abstractmethod
     def owner_of(body: Body) -> Key | None:
-        """The root object that an object is, or belongs to; None if to none of this kind."""
+        """The key of the root object that an object is, or belongs to; None: it belongs to none of this kind."""
 
     @abstractmethod
     def new_memory(self) -> M:
-        """What the kind remembers of an object that it has not met."""
+        """The kind's memory of a root object that this process has not observed yet."""
 
     @abstractmethod
     def read(self, body: Body) -> R:
-        """The root object, typed."""
+        """Reads the root object from the API server's JSON."""
 
     @abstractmethod
     async def observe(self, look: Look[R, M]) -> O:
-        """The observation. May ask the API server for what the cache lacks. Raises ApiError."""
+        """Builds the observation. May read what the cache lacks from the API server. Raises ApiError."""
 
     @abstractmethod
     def decide(self, key: Key, observation: O) -> D:
-        """The pure decision, without an await in between."""
+        """Decides, without I/O and without an await."""
 
     @abstractmethod
     async def execute(self, action: Any, root: R, decision: D, state: PassState[M]) -> tuple[Event, ...]:
-        """Carries one action out, and returns what is to be told of it. Repeating an action does no harm. Raises
-        ApiError, SpecError."""
+        """Carries out one action and returns the events to post about it. The controller may repeat an action without
+        harm. Raises ApiError, SpecError."""
 
     def selector_of(self, root: R) -> str:
-        """The label selector of all that belongs to a root object. Asked for by decisions that need a live read."""
+        """The label selector of all that belongs to a root object. Only a live read needs it."""
         raise NotImplementedError
 
     def is_part(self, body: Body, root: R) -> bool:
-        """Whether an object of the cache belongs to that very root object, and not to a namesake."""
+        """Whether a cached object belongs to the root object with that UID, and not to another of the same name."""
         raise NotImplementedError
 
     def passing(self, key: Key) -> AbstractContextManager[None]:
-        """Around each pass."""
+        """A context that every pass runs in."""
         return nullcontext()
 
     async def tidy(self, key: Key, body: Body | None) -> None:
-        """Before each pass: removes what belongs to no root object any more. `body`: None if there is none."""
+        """Runs before every pass: deletes objects whose root object is gone. `body`: the root object; None: there is
+        none."""
 
     def reduced(self, root: R, status: Any, error: ApiError) -> Any:
-        """A status that the API server takes, in place of one that it refused. Raises `error` if there is none."""
+        """A status that the API server accepts, for one that it refused. Raises `error` if the kind has none."""
         raise error
 
     def recorded(self, root: R, status: Any) -> None:
-        """After the write of a status: counts and logs what it says. `root`: as it was before."""
+        """Runs after the write of a status: counts and logs the change. `root`: as it was before the write."""
 
     def blocker_of(self, error: ApiError | SpecError) -> Blocker | None:
-        """What to tell the user of an action that was refused; None for what passes by itself."""
+        """The blocker to show the user when the API server refuses an action; None if a later try may succeed
+        unchanged."""
         return blocker_of(error)
 
     def refused(self, root: R, action: Any, blocker: Blocker) -> tuple[Event, ...]:
-        """What is to be told of an action that was refused, beside the status."""
+        """Events to post about an action that the API server refused."""
         return ()
 
     def event_key(self, root: R, event: Event) -> str:
-        """What makes an event one and the same: posted again under the same key, it leaves one Event."""
+        """The identity of an event: the controller posts every key once, and the Event's name follows from it."""
         return f"{root.uid}/{event.reason}/{event.message}"
 
     def collectors(self) -> Iterable[Collector]:
-        """Metrics that are looked up when Prometheus asks."""
+        """Metrics that Prometheus' scrape computes."""
         return ()
 
     async def prepare(self) -> None:
-        """Once, when this process leads, before the first pass."""
+        """Runs once before the first pass, when this process leads."""
 
     async def beside(self) -> None:
-        """Beside the passes, until cancelled."""
+        """Runs beside the passes until cancelled."""

@@ -1,8 +1,6 @@
-"""What every controller counts, for Prometheus: queues, passes, requests, watches.
+"""Prometheus metrics of every controller: queues, passes, requests, watches. One registry per process.
 
-What is counted of jobs stands in `controllers.job.job_metrics`.
-
-One registry a process. The values of every label are bounded.
+Metrics of jobs are in `controllers.job.job_metrics`. Every label has a bounded set of values.
 """
 
 from __future__ import annotations
@@ -28,14 +26,15 @@ from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.client import Request
 from daskjob.probes.watch_health import Answer
 
-#: Namespaces that are told apart: labels are kept for the life of the process, namespaces come and go.
+#: The most namespaces with a label value of their own: the process keeps label values until it ends, and namespaces
+#: come and go.
 MAX_NAMESPACES = 1000
 OTHER = "Other"
 WAITS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 60, 300, 900)
 WORKS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 REQUESTS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
-# Else each counter has a twin with the time when it was made.
+# Without this, every counter has a second series with its creation time.
 disable_created_metrics()
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -103,14 +102,14 @@ BUILD = Gauge("daskjob_build_info", "1, with the operator's version.", ["version
 BUILD.labels(__version__).set(1)
 
 ERROR_KINDS = {kind: kind.name.title().replace("_", "") for kind in ErrorKind}
-#: Failed for want of another spec; failed for a reason that nobody foresaw.
+#: Label values of a pass that failed by a spec that the operator cannot accept, or by an unexpected error.
 SPEC, UNEXPECTED = "Spec", "Unexpected"
 
 _namespaces: set[str] = set()
 
 
 def namespace_label(name: str) -> str:
-    """The namespace, as long as there are not too many of them."""
+    """The label value of a namespace: its name, or `Other` once `MAX_NAMESPACES` have one."""
     if name not in _namespaces:
         if len(_namespaces) >= MAX_NAMESPACES:
             return OTHER
@@ -120,7 +119,7 @@ def namespace_label(name: str) -> str:
 
 @contextmanager
 def reconciling(controller: str) -> Iterator[None]:
-    """Around one pass: times it, and counts the error that it raises."""
+    """Times one pass, and counts the error that it raises."""
     began = time.perf_counter()
     try:
         yield
@@ -139,7 +138,7 @@ def _error_kind(error: Exception) -> str:
 
 @contextmanager
 def requesting(verb: str, resource: str) -> Iterator[Request]:
-    """Around one request to the API server. Whoever makes it says how it was answered."""
+    """Times one request to the API server. The client sets the answer's HTTP status in the `Request`."""
     began, request = time.perf_counter(), Request()
     try:
         yield request
@@ -148,7 +147,7 @@ def requesting(verb: str, resource: str) -> Iterator[Request]:
 
 
 def watch_request(answer: Answer) -> None:
-    """A request that kopf made for a watch."""
+    """Counts a request of kopf for a watch."""
     _answered(answer.verb, answer.path.rpartition("/")[2], answer.status, answer.seconds)
 
 
@@ -158,7 +157,7 @@ def _answered(verb: str, resource: str, status: int | None, seconds: float) -> N
 
 
 async def measure_lag(interval: float = 1.0) -> None:
-    """Until cancelled."""
+    """Measures how late the event loop is with a timer, every `interval` seconds until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + interval

@@ -1,4 +1,4 @@
-"""How every kind creates, finds, changes and deletes objects: idempotently, and with the cache kept up to date."""
+"""How every kind creates, finds, changes and deletes objects: repeatable without harm, and the cache learns at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from daskjob.kube.resources import Resource
 
 
 class Objects:
-    """The objects of one kind of controller, in the API server and in its cache."""
+    """Writes objects to the API server, and what it answers into one kind's cache."""
 
     def __init__(self, client: KubeClient, cache: Cache, clock: Callable[[], datetime]) -> None:
         self._client = client
@@ -24,8 +24,8 @@ class Objects:
     async def create_or_find(
         self, resource: Resource, body: Mapping[str, Any], is_ours: Callable[[Body], bool], owner: str = "this job"
     ) -> Body:
-        """The object: as created, or as it exists already and is ours. Raises NameConflictError if it is not, ApiError
-        of kind CONFLICT if it was deleted meanwhile."""
+        """Creates the object, or finds the one of that name. Raises NameConflictError if that is not ours, ApiError of
+        kind CONFLICT if it was deleted between the two requests."""
         metadata = body["metadata"]
         try:
             found = await self._client.create(resource, dict(body))
@@ -43,7 +43,7 @@ class Objects:
         return found
 
     async def create_unread(self, resource: Resource, body: Mapping[str, Any]) -> None:
-        """Creates what the operator may not read, or does not need to: an object of that name counts as created."""
+        """Creates an object that the operator may not or need not read. If the name exists, it counts as created."""
         try:
             await self._client.create(resource, dict(body))
         except ApiError as error:
@@ -51,12 +51,12 @@ class Objects:
                 raise
 
     async def patch(self, resource: Resource, namespace: str, name: str, change: Body) -> None:
-        """A JSON merge patch."""
+        """Changes the object by a JSON merge patch."""
         self._cache.put(await self._client.patch(resource, namespace, name, change))
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
-        """Deletes that very object; with a resource version, only if it is still that one. Whether it was deleted: if
-        not, it is gone already, or it has changed and the cache has what it is now."""
+        """Deletes the object with that UID; with a resource version, only if it still has that. Returns whether it did:
+        if not, the object is gone already, or it has changed and the cache now has its new state."""
         if await self._client.delete(resource, namespace, name, uid, version):
             self._cache.mark_deleting(resource.kind, namespace, name, uid, to_seconds_text(self._clock()))
             return True

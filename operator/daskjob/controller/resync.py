@@ -1,4 +1,4 @@
-"""The full look at everything: what a watch may have missed, found again."""
+"""The resync: lists everything, so that the cache learns what a watch missed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daskjob.probes.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between resyncs, and after one that failed.
+#: Seconds until the next resync after one that succeeded, and after one that failed.
 INTERVAL = 300.0
 RETRY = 5.0
 
@@ -23,7 +23,7 @@ RETRY = 5.0
 async def resync(
     client: KubeClient, controllers: Sequence[Controller[Any, Any, Any, Any]], namespaces: Collection[str]
 ) -> None:
-    """Lists all that is watched, once each, corrects the caches, and has every root object looked at. `namespaces`:
+    """Lists every watched resource once, corrects the caches, and queues every root object for a pass. `namespaces`:
     empty for all."""
     watched = dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
     for each in watched:
@@ -38,9 +38,9 @@ async def resync(
             controller.queue.add(key)
 
 
-async def keep_resyncing(look: Callable[[], Awaitable[None]], done: asyncio.Event, looked: Heartbeat) -> None:
-    """Looks at everything every few minutes, until cancelled; sooner after a failure. `done` is set after the first
-    success: before it, something missing from a cache means nothing. `looked` is given after each try."""
+async def keep_resyncing(look: Callable[[], Awaitable[None]], done: asyncio.Event, resynced: Heartbeat) -> None:
+    """Resyncs every few minutes until cancelled, sooner after a failure. It sets `done` after the first success: before
+    that, the absence of an object from a cache proves nothing. It gives `resynced` after every try."""
     while True:
         try:
             await look()
@@ -49,13 +49,13 @@ async def keep_resyncing(look: Callable[[], Awaitable[None]], done: asyncio.Even
         except ApiError as error:
             logger.warning("resync failed, trying again in %.0f s: %s", RETRY, error)
             pause = RETRY
-        looked.give()
+        resynced.give()
         await asyncio.sleep(pause)
 
 
 async def is_served(client: KubeClient, kind: Kind[Any, Any, Any, Any], namespaces: Collection[str]) -> bool:
-    """Whether the API server knows a kind that the operator can do without: an upgrade that has not brought its
-    definition yet must not end the others."""
+    """Whether the operator can serve a kind: it is required, or the API server knows its resource. If an upgrade has
+    not brought the CRD of a kind that is not required, the operator serves the others."""
     if kind.required:
         return True
     try:
@@ -63,7 +63,7 @@ async def is_served(client: KubeClient, kind: Kind[Any, Any, Any, Any], namespac
     except ApiError as error:
         if error.kind is ErrorKind.NOT_FOUND:
             logger.error(
-                "%s objects are not looked after: apply crds/%s.yaml, then restart the operator",
+                "%s objects are not resynced after: apply crds/%s.yaml, then restart the operator",
                 kind.root.kind,
                 kind.root.plural,
             )

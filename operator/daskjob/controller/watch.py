@@ -1,4 +1,5 @@
-"""All that kopf does for the operator: the watch streams. An event only says "look again": the queues do the work."""
+"""All that kopf does for the operator: the watch streams. A watch event updates the caches and queues a key for a
+pass."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ AnyController = Controller[Any, Any, Any, Any]
 
 
 class Backoffs:
-    """Seconds before each further try of a request: without end, so that no outage of the API server, however long,
+    """Seconds before every further try of a request. They never end, so that no outage of the API server, however long,
     ends the process."""
 
     def __iter__(self) -> Iterator[float]:
@@ -30,8 +31,8 @@ class Backoffs:
 def make_registry(
     controllers: Sequence[AnyController], watches: Watches, namespaces: Collection[str]
 ) -> kopf.OperatorRegistry:
-    """Handlers of raw events only: others would leave annotations and finalizers on the objects. `namespaces`: those
-    that are watched; empty for all."""
+    """kopf's registry with handlers of raw events only, because kopf's other handlers leave annotations and finalizers
+    on the objects. `namespaces`: those to watch; empty for all."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -39,7 +40,7 @@ def make_registry(
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
         return await watches.log_in(found)
 
-    def watch(watched: Watched, told: Sequence[AnyController]) -> None:
+    def watch(watched: Watched, listeners: Sequence[AnyController]) -> None:
         resource = watched.resource
         group, _, version = resource.api_version.rpartition("/")
         watches.expect(resource.path(namespace) for namespace in namespaces or (None,))
@@ -48,7 +49,7 @@ def make_registry(
         async def look(event: kopf.RawEvent, **_: Any) -> None:
             metrics.WATCH_EVENTS.labels(resource.plural).inc()
             body = resource.stamp(dict(event["object"]))
-            for controller in told:
+            for controller in listeners:
                 cache = controller.kind.cache
                 key = cache.drop(body) if event["type"] == "DELETED" else cache.put(body)
                 if key is not None:
@@ -64,10 +65,10 @@ def _watched(controllers: Sequence[AnyController]) -> Collection[Watched]:
 
 
 def make_settings(controllers: Sequence[AnyController]) -> kopf.OperatorSettings:
-    """kopf's settings: what each is for stands beside it."""
+    """kopf's settings for the operator's watches."""
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
-    # The API server sends only what carries the operator's label.
+    # Where a kind needs only objects with the operator's label, the API server sends only these.
     for watched in _watched(controllers):
         if watched.selector is not None:
             settings.watching.label_selectors[watched.resource.plural] = watched.selector

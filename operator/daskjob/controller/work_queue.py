@@ -1,4 +1,4 @@
-"""The work queue: which jobs to look at, each by one worker at a time, never twice for one reason."""
+"""The work queue: keys of root objects that wait for a pass. One worker at a time runs a key's pass."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from collections.abc import Awaitable, Callable
 from daskjob.controller import metrics
 from daskjob.controller.cache import Key
 
-#: Seconds before a failed key is tried again: doubled each time, up to the cap, with jitter.
+#: Seconds before the queue tries a failed key again: doubled with every failure, up to the cap, with jitter.
 BACKOFF, BACKOFF_CAP = 0.2, 60.0
 
 
 class WorkQueue:
-    """Keys to process, as in Kubernetes' own controllers: a key that is queued again while it waits stays once; one
-    that is queued while it is processed is processed once more after. `name`: what its metrics are labelled with."""
+    """Keys that wait for a pass, as in Kubernetes' own controllers: a key that is added while it waits is there once; a
+    key that is added during its pass gets one more pass afterwards. `name`: the label of its metrics."""
 
     def __init__(self, name: str = "daskjob") -> None:
         self.name = name
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        #: With the times since when they wait; and are worked on.
+        #: Loop time at which a waiting key was added.
         self._queued: dict[Key, float] = {}
+        #: Loop time at which a key's pass began.
         self._active: dict[Key, float] = {}
         self._workers: list[asyncio.Task[None]] = []
-        #: When a pass began or ended last, or the first key came.
+        #: Loop time at which a pass last began or ended, or at which a key came into the empty queue.
         self._moved = 0.0
+        #: Keys that were added during their pass.
         self._again: set[Key] = set()
+        #: Loop time at which a delayed key becomes due.
         self._later: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._count = itertools.count()
@@ -36,7 +39,7 @@ class WorkQueue:
         self._wake = asyncio.Event()
 
     def add(self, key: Key) -> None:
-        """As soon as a worker is free."""
+        """Queues a key for a pass as soon as a worker is free."""
         if key in self._active:
             self._again.add(key)
         elif key not in self._queued:
@@ -48,7 +51,7 @@ class WorkQueue:
             metrics.QUEUE_ADDS.labels(self.name).inc()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Once, after that time, unless an earlier time is set already."""
+        """Queues a key once after that time; an earlier time that is already set stays."""
         due = asyncio.get_running_loop().time() + max(seconds, 0.0)
         if due < self._later.get(key, float("inf")):
             self._later[key] = due
@@ -56,7 +59,7 @@ class WorkQueue:
             self._wake.set()
 
     def add_failed(self, key: Key, at_least: float = 0.0) -> float:
-        """After a pause that grows with each failure in a row. Returns the pause in seconds."""
+        """Queues a key after a pause that grows with every failure in a row. Returns the pause in seconds."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         pause = min(BACKOFF * 2.0 ** min(failures - 1, 20), BACKOFF_CAP) * random.uniform(0.5, 1.0)
         pause = max(pause, at_least)
@@ -73,13 +76,13 @@ class WorkQueue:
         return len(self._queued)
 
     def ages(self) -> list[float]:
-        """For how many seconds each key that is worked on has been so."""
+        """For how many seconds the passes that run now have run."""
         now = _now() if self._active else 0.0
         return [now - began for began in self._active.values()]
 
     def stuck(self, limit: float) -> str | None:
-        """In words, what shows that the work does not go on: a pass that takes longer than so many seconds, keys that
-        have waited so long with no pass begun or ended, a worker that is gone; None if nothing does."""
+        """What shows, in words, that the work hangs: a pass that takes longer than `limit` seconds; keys that have
+        waited so long while no pass began or ended; a worker that has ended. None: nothing does."""
         ended = sum(worker.done() for worker in self._workers)
         if ended:
             return f"{ended} of {len(self._workers)} workers of queue {self.name} have ended"
@@ -92,12 +95,12 @@ class WorkQueue:
         return None
 
     def begin(self) -> None:
-        """Keys that came before this process had to do with them have not waited."""
+        """Counts the waiting time of all keys from now on: before, this process did not lead."""
         self._moved = _now()
         self._queued = dict.fromkeys(self._queued, self._moved)
 
     async def run(self, process: Callable[[Key], Awaitable[None]], workers: int) -> None:
-        """Processes keys until cancelled. `process` handles its own errors."""
+        """Runs `process` for every key, until cancelled. `process` handles its own errors."""
         self.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick())
@@ -128,7 +131,7 @@ class WorkQueue:
                     pause = due - loop.time()
                     break
                 heapq.heappop(self._heap)
-                # A later entry of a key whose time was brought forward is void.
+                # An entry counts only if its time is still the key's: `add_after` may have set an earlier one.
                 if self._later.get(key) == due:
                     del self._later[key]
                     self.add(key)

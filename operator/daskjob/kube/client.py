@@ -1,7 +1,7 @@
-"""The few requests that the operator makes, over the `kubernetes` package's asyncio client.
+"""The few requests that the operator sends to the API server, through the `kubernetes` package's asyncio client.
 
-Objects go in and come out as plain JSON; those that come out have `kind` and `apiVersion`, also as items of a list.
-Every request has a time limit; every failure is an `ApiError`.
+Arguments and answers are plain JSON. Every returned object has `kind` and `apiVersion`, also an item of a list. Every
+request has a time limit, and every failure raises `ApiError`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.refusal import classify
 from daskjob.kube.resources import Resource
 
-#: Seconds for a write and its answer; for a read, which is tried three times.
+#: Seconds until a write, and one try of a read, times out. The client tries a read three times, a write once.
 TIMEOUT, READ_TIMEOUT = 30.0, 10.0
-#: Seconds, at most, before each further try of a read.
+#: The longest pause, in seconds, before the second and the third try of a read.
 READ_PAUSES = (0.2, 0.4)
 READS = ("get", "list")
-#: What Kubernetes calls a request, and what HTTP calls it.
+#: The HTTP method of a Kubernetes verb.
 METHODS = {"get": "GET", "list": "GET", "create": "POST", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
 CONTENT_TYPES = {"apply": "application/apply-patch+yaml", "patch": "application/merge-patch+json"}
 
@@ -37,18 +37,19 @@ Body = dict[str, Any]
 
 @dataclass
 class Request:
-    """A request in flight. `status`: of HTTP, once it is known."""
+    """A request that is being sent. `status`: the HTTP status of its answer; None: no answer (yet)."""
 
     status: int | None = None
 
 
 Measure = Callable[[str, str], AbstractContextManager[Request]]
-"""Called with verb and plural of each request: the client enters the result around it and sets the status in it."""
+"""The client calls it with verb and plural of every request, runs the request in the returned context, and sets the
+answer's status in the `Request`."""
 
 
 @contextmanager
 def unmeasured(verb: str, resource: str) -> Iterator[Request]:
-    """For a process that counts no requests."""
+    """Measures nothing, for a process that counts no requests."""
     yield Request()
 
 
@@ -62,7 +63,7 @@ class KubeClient:
 
     @classmethod
     async def connect(cls, measure: Measure = unmeasured) -> KubeClient:
-        """As the pod's service account, or as KUBECONFIG says."""
+        """Connects as the pod's service account; outside a pod, with KUBECONFIG."""
         configuration = kubernetes_client.Configuration()
         try:
             kubernetes_config.load_incluster_config(client_configuration=configuration)
@@ -75,7 +76,7 @@ class KubeClient:
         await self.api.close()
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
-        """The object, or None if there is none."""
+        """The object; None if it does not exist."""
         try:
             return resource.stamp(await self._request("get", resource, resource.path(namespace, name)))
         except ApiError as error:
@@ -86,7 +87,7 @@ class KubeClient:
     async def list(
         self, resource: Resource, namespace: str | None, labels: str | None = None, fields: str | None = None
     ) -> list[Body]:
-        """All objects that match, of one namespace or (None) of all."""
+        """All objects that match both selectors; `namespace`: of one, None: of all."""
         query = {"labelSelector": labels, "fieldSelector": fields, "limit": "500"}
         items: list[Body] = []
         while True:
@@ -99,24 +100,24 @@ class KubeClient:
         return [resource.stamp(item) for item in items]
 
     async def create(self, resource: Resource, body: Body) -> Body:
-        """The object as created. Raises ApiError, of kind EXISTS if the name is taken."""
+        """Creates the object, and returns it as created. Raises ApiError, of kind EXISTS if the name is taken."""
         path = resource.path(body["metadata"].get("namespace"))
         return resource.stamp(await self._request("create", resource, path, body=body))
 
     async def apply_status(self, resource: Resource, body: Body) -> Body:
-        """The status by server-side apply: `body` says all that the operator has to say. With a resource version in
-        it, a conflict if the object is no longer that one."""
+        """Writes the status by server-side apply: `body` has all fields that the operator owns. If it has a resource
+        version and the object has another one by now, raises ApiError of kind CONFLICT."""
         path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"], "status")
         query = {"fieldManager": c.MANAGER, "force": "true"}
         return resource.stamp(await self._request("apply", resource, path, body=body, query=query))
 
     async def patch(self, resource: Resource, namespace: str, name: str, body: Body) -> Body:
-        """A JSON merge patch."""
+        """Changes the object by a JSON merge patch."""
         return resource.stamp(await self._request("patch", resource, resource.path(namespace, name), body=body))
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
-        """Deletes that very object, in the background; with a resource version, only if it is still that one. False
-        if it is gone, another has its name now, or (with a version) it has changed."""
+        """Deletes the object with that UID, in the background; with a resource version, only if it still has that.
+        Returns False if it is gone, if another object has its name, or (with a version) if it has changed."""
         conditions = {"uid": uid, "resourceVersion": version}
         body = {
             "propagationPolicy": "Background",
@@ -125,7 +126,7 @@ class KubeClient:
         try:
             await self._request("delete", resource, resource.path(namespace, name), body=body)
         except ApiError as error:
-            # Any other conflict says nothing of whether the object is still there.
+            # Any other conflict does not show whether the object still exists.
             missed = error.kind is ErrorKind.CONFLICT and "precondition" in error.message.lower()
             if missed or error.kind is ErrorKind.NOT_FOUND:
                 return False
@@ -142,9 +143,9 @@ class KubeClient:
         query: Mapping[str, str | None] | None = None,
     ) -> Body:
         if verb not in READS:
-            # Whoever asked for a write looks again first.
+            # No second try of a write: the controller runs another pass first.
             return await self._once(verb, resource, path, body, query)
-        # A look at a job takes a dozen reads, all of them in vain if one fails.
+        # A pass takes a dozen reads, and one that fails makes the others vain: try again at once.
         for pause in READ_PAUSES:
             try:
                 return await self._once(verb, resource, path, body, query)
@@ -172,7 +173,7 @@ class KubeClient:
     async def _send(
         self, verb: str, path: str, body: Body | None, query: Mapping[str, str | None] | None
     ) -> tuple[int, str, dict[str, str]]:
-        """Status, text and headers of the answer. Raises ApiError if there is none."""
+        """Sends one request. Returns status, text and headers of the answer. Raises ApiError if there is none."""
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = CONTENT_TYPES.get(verb, "application/json")
@@ -196,5 +197,5 @@ class KubeClient:
 
 
 def _passes(error: ApiError) -> bool:
-    """Whether a read may succeed a moment later. Where the server says how long to wait, those who asked for it do."""
+    """Whether a read may succeed a moment later. If the server asks for a longer pause, the caller makes it."""
     return error.kind is ErrorKind.TRANSIENT and not error.retry_after

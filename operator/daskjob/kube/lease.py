@@ -1,7 +1,7 @@
-"""One leader at a time, by a Lease: the `kubernetes` package's election, over a lock of our own.
+"""One leader at a time, by a Lease: the `kubernetes` package's election with a lock of our own.
 
-The package's own lock cannot make a lease (its request is refused by its own validation), and gives up the whole
-election when a connection is lost.
+The package's own lock cannot create a lease (its own validation refuses the request), and it ends the election when a
+connection is lost.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ logger = logging.getLogger(__name__)
 
 LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
 
-#: Seconds. A little less than Kubernetes' own controllers have (15, 10, 2): another replica takes over within 15 s.
+#: Seconds. Less than those of Kubernetes' own controllers (15, 10, 2), so that another replica takes over within 15 s.
 LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD = 12, 8, 2
-#: A request that takes longer than this is given up: there must be time for another before the lease runs out.
+#: Seconds after which the lock gives a request up: there must be time for another one before the lease expires.
 PATIENCE = 3.0
 
 
 class LeaseLock(BaseLock):
-    """A Lease as the election's lock. A request that fails for any reason is a turn that was lost."""
+    """A Lease as the election's lock. After a request that fails for any reason, the election tries again in its next
+    period."""
 
     def __init__(self, client: KubeClient, namespace: str, name: str, identity: str) -> None:
         super().__init__(name, namespace, identity)
         self._client = client
         self._lease: Body | None = None
-        #: Who had it when it was last read; empty: nobody.
+        #: Who held the lease when this process last read it; empty: nobody.
         self.holder = ""
-        #: When it was last asked for; when the last answer came.
+        #: When this process last sent a request for the lease; when it last got an answer.
         self.asked, self.answered = Heartbeat(), Heartbeat()
 
     async def get(
@@ -88,7 +89,7 @@ class LeaseLock(BaseLock):
         return await self._write(self._client.patch(LEASES, namespace, name, {"metadata": version, "spec": spec}))
 
     async def release(self) -> None:
-        """Gives the lease back if it is ours, so that the next one need not wait for it to run out."""
+        """Gives the lease up if this process holds it, so that the next leader need not wait until it expires."""
         held, record = await self.get(self.name, self.namespace)
         if held and isinstance(record, LeaderElectionRecord) and record.holder_identity == self.identity:
             version = {"resourceVersion": (self._lease or {"metadata": {}})["metadata"].get("resourceVersion")}
@@ -112,10 +113,10 @@ class LeaseLock(BaseLock):
 
 
 async def lead(lock: LeaseLock, work: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Waits to become the leader, then works until leadership is lost.
+    """Waits to become the leader, then runs `work` until this process loses the leadership.
 
-    Then the process ends at once: another one is leading, and only an ended process surely does nothing more.
-    Raises what `work` raises.
+    Then the process ends at once: another one leads, and only an ended process surely does nothing more. Raises what
+    `work` raises.
     """
 
     async def lost() -> None:
@@ -125,7 +126,7 @@ async def lead(lock: LeaseLock, work: Callable[[], Coroutine[None, None, None]])
     working: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def watched_work() -> None:
-        # The election never looks at how the work goes.
+        # The election ignores how the work ends.
         try:
             await work()
         except Exception as error:

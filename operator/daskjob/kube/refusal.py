@@ -1,4 +1,4 @@
-"""What an HTTP answer of the API server means."""
+"""Turns an error answer of the API server into an `ApiError`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from daskjob.errors import ApiError, ErrorKind
 
 
 def classify(status: int, body: str, headers: dict[str, str] | None = None) -> ApiError:
-    """The error that an HTTP answer stands for. `body`: a Kubernetes `Status` as JSON, or any text."""
+    """The `ApiError` for an HTTP answer. `body`: a Kubernetes `Status` as JSON, or any text."""
     try:
         parsed = json.loads(body)
     except ValueError:
@@ -35,7 +35,7 @@ def _kind(status: int, reason: str, message: str, causes: set[object]) -> ErrorK
         return ErrorKind.TERMINATING if terminating else ErrorKind.FORBIDDEN
     if status in (400, 405, 413, 415, 422):
         return ErrorKind.INVALID
-    # etcd refuses an object that is too large with a 500: no reason to try for ever.
+    # The API server answers 500 if etcd refuses an object as too large: the same request never succeeds.
     if status == 500 and "request is too large" in message:
         return ErrorKind.INVALID
     return ErrorKind.TRANSIENT

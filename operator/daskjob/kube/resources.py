@@ -1,4 +1,4 @@
-"""The kinds of objects that the operator asks the API server for, and where the API has them."""
+"""The kinds of objects that the operator reads and writes, with their API paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from daskjob.api import constants as c
 
 @dataclass(frozen=True)
 class Resource:
-    """A kind of object, and where the API has it."""
+    """A kind of object and its place in the API."""
 
     kind: str
     api_version: str

@@ -35,7 +35,7 @@ def now() -> datetime:
 
 
 def make_controllers(client: KubeClient, settings: Settings) -> list[AnyController]:
-    """One line a kind."""
+    """The controllers, one line per kind."""
     return [
         Controller(JobKind(client, now, build(), settings.defaults, settings.limits, settings.policy_name)),
         Controller(CronKind(client, now)),
@@ -43,7 +43,7 @@ def make_controllers(client: KubeClient, settings: Settings) -> list[AnyControll
 
 
 async def work(client: KubeClient, controllers: Sequence[AnyController], health: Health, settings: Settings) -> None:
-    """What the leader does, until it is cancelled."""
+    """The leader's work: resyncs and passes, until cancelled."""
     logger.info("leading")
     health.lead()
 
@@ -51,7 +51,7 @@ async def work(client: KubeClient, controllers: Sequence[AnyController], health:
         await resync(client, controllers, settings.process.namespaces)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(keep_resyncing(look_at_all, health.complete, health.looked))
+        group.create_task(keep_resyncing(look_at_all, health.complete, health.resynced))
         await health.complete.wait()
         for controller in controllers:
             await controller.kind.prepare()
@@ -60,10 +60,11 @@ async def work(client: KubeClient, controllers: Sequence[AnyController], health:
 
 
 async def operate(settings: Settings) -> None:
-    """Runs until it is told to stop, or can no longer do its work: then whoever started it starts it again."""
+    """Runs the operator until a signal stops it. Exits with an error when a part of it fails, so that the kubelet
+    starts it again."""
     client = await KubeClient.connect(metrics.requesting)
-    made = make_controllers(client, settings)
-    controllers = [each for each in made if await is_served(client, each.kind, settings.process.namespaces)]
+    configured = make_controllers(client, settings)
+    controllers = [each for each in configured if await is_served(client, each.kind, settings.process.namespaces)]
     queues = [controller.queue for controller in controllers]
     watches = Watches(metrics.watch_request)
     lock = LeaseLock(client, settings.operator_namespace, settings.lease_name, settings.pod_name)
@@ -90,14 +91,15 @@ async def operate(settings: Settings) -> None:
     finally:
         await lock.release()
         await client.close()
-    # kopf takes the signals for itself, and ends then.
+    # kopf handles the signals as well: its end is a stop, too.
     if not stop.is_set() and "watches" not in ended:
         sys.exit(1)
     logger.info("stopped")
 
 
 async def _until_one_ends(parts: dict[str, Coroutine[None, None, object]]) -> list[str]:
-    """Runs all parts until one of them ends, and returns which did; the others are cancelled. Exits if one failed."""
+    """Runs all parts until one of them ends, cancels the others, and returns the names of those that ended. Exits if
+    one failed."""
     tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -120,7 +122,7 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"daskjob: {error}")
     configure_logging(settings.process)
-    # kopf logs each event that was handled, aiohttp each look at /healthz.
+    # kopf logs every event that it handles, aiohttp every request for /healthz.
     for chatty in ("kopf.objects", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logger.info("daskjob operator %s, namespaces: %s", __version__, ", ".join(settings.process.namespaces) or "all")

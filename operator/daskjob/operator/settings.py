@@ -1,4 +1,4 @@
-"""The operator's settings, from its environment. The chart's values set them; each has a default."""
+"""The operator's settings, from its environment. The chart's values set them; every setting has a default."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ NO_POLICY = "none"
 
 @dataclass(frozen=True)
 class Settings:
-    """One field a variable `DASKJOB_<NAME>`."""
+    """One field per variable `DASKJOB_<NAME>`."""
 
-    #: Namespaces, health port and logs: as for the Dask controller.
+    #: Namespaces, health port and logs, which the Dask controller has as well.
     process: ProcessSettings = field(default_factory=ProcessSettings)
-    #: Where the operator itself lives, and its Lease.
+    #: The namespace of the operator and its Lease.
     operator_namespace: str = "default"
     lease_name: str = "daskjob-operator"
-    #: Who this process is, among several of the kind.
+    #: The identity of this process in the election; default: the host's name.
     pod_name: str = field(default_factory=socket.gethostname)
     #: Port of /metrics; 0: none.
     metrics_port: int = 8081
-    #: Jobs looked at side by side.
+    #: Passes of a kind that run at a time.
     concurrency: int = 10
-    #: How many jobs may run; the others wait.
+    #: How many jobs may run at a time; the others wait.
     limits: RunLimits = field(default_factory=RunLimits)
-    #: The ValidatingAdmissionPolicy on reports, and its binding. Empty (the variable says `none`): there is none, and
-    #: runners get no token.
+    #: The name of the ValidatingAdmissionPolicy on reports, and of its binding. Empty (the variable is `none`): the
+    #: installation has no policy, and runners get no token.
     policy_name: str = "daskjob-report-writers"
-    #: What every job's pods are made with.
+    #: Defaults for every job's pods.
     defaults: Defaults = field(default_factory=Defaults)
 
 
 def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
-    """The settings. Raises ValueError, naming the variable, for one that cannot be used."""
+    """Reads the settings. Raises ValueError, which names the variable, for an invalid one."""
     environment, base = Environment(variables), Settings()
     process = ProcessSettings.read(environment)
     metrics_port = environment.port("METRICS_PORT", base.metrics_port)

@@ -1,4 +1,4 @@
-"""What the two long-running processes, the operator and the Dask controller, need to answer probes truthfully.
+"""What the operator and the Dask controller share: their settings, and the answers to the kubelet's probes.
 
-`watches.py` knows whether kopf's watches still hear from the API server, `server.py` answers over HTTP.
+`watch_health.py` measures whether kopf's watches still receive anything, `server.py` answers over HTTP.
 """

@@ -1,4 +1,4 @@
-"""Signs of life."""
+"""A heartbeat, by which a probe finds out whether something hangs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Heartbeat:
-    """When something last showed that it goes on; it counts as having done so when this is made."""
+    """When something last showed that it works. A new heartbeat counts as just given."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

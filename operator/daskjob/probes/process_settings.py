@@ -1,6 +1,6 @@
-"""Settings that both processes (the operator, the Dask controller) read from their environment, in one way.
+"""Settings that the operator and the Dask controller both read from their environment.
 
-An empty variable counts as one that is not set.
+An empty variable counts as not set.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import kopf
 
-#: How kopf's own settings are the same in both processes, in seconds.
+#: kopf's timeouts in both processes, in seconds.
 WATCH_CONNECT, WATCH_SERVER, WATCH_CLIENT = 5, 300, 330
 CONNECT = 5
 EXITING = 20
@@ -29,7 +29,7 @@ class Environment:
         return self.variables.get(f"DASKJOB_{name}", "").strip() or default
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Separated by commas."""
+        """The words of a list that is separated by commas."""
         return tuple(word.strip() for word in self.text(name).split(",") if word.strip())
 
     def number(self, name: str, default: int) -> int:
@@ -45,7 +45,7 @@ class Environment:
         return value
 
     def choice(self, name: str, default: str, choices: Collection[str]) -> str:
-        """One of these words, in whatever case; returned as it stands in `choices`."""
+        """One of these words, in upper or lower case; returned as in `choices`."""
         value = self.text(name, default)
         for each in choices:
             if each.lower() == value.lower():
@@ -65,7 +65,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class ProcessSettings:
-    """One field a variable `DASKJOB_<NAME>`."""
+    """One field per variable `DASKJOB_<NAME>`."""
 
     #: Namespaces to serve; empty: all.
     namespaces: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class ProcessSettings:
 
     @classmethod
     def read(cls, environment: Environment) -> ProcessSettings:
-        """Raises ValueError, naming the variable, for one that cannot be used."""
+        """Reads the settings. Raises ValueError, which names the variable, for an invalid one."""
         return cls(
             environment.words("NAMESPACES"),
             environment.port("HEALTH_PORT", cls.health_port),
@@ -88,18 +88,18 @@ class ProcessSettings:
 
 
 def configure_logging(settings: ProcessSettings) -> None:
-    """Log lines in the format and from the level on that the settings ask for."""
+    """Sets format and level of the process' log lines."""
     kopf.configure(log_format=kopf.LogFormat.JSON if settings.log_format == "json" else kopf.LogFormat.FULL)
     logging.getLogger().setLevel(settings.log_level)
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Changes what both processes want of kopf."""
-    # One leader is found by a Lease; kopf's own way is advisory and goes by the clock.
+    """Sets the settings of kopf that both processes have."""
+    # A Lease elects the leader; kopf's own peering is advisory and compares clocks.
     settings.peering.standalone = True
-    # Events on objects are not kopf's to post.
+    # kopf must not post Events on objects.
     settings.posting.enabled = False
-    # The kinds are known: no watch of definitions and namespaces, and no rights on them.
+    # The kinds are fixed: kopf must not watch CRDs and namespaces, on which the processes have no rights.
     settings.scanning.disabled = True
     settings.watching.connect_timeout = WATCH_CONNECT
     settings.watching.server_timeout = WATCH_SERVER

@@ -1,4 +1,4 @@
-"""The answers to probes, as JSON: 200 with `{"status": "ok"}`, or 503 with what is wrong."""
+"""Answers the kubelet's probes over HTTP, in JSON: 200 with `{"status": "ok"}`, or 503 with the problems."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def probe(problems: Callable[[], list[str]], details: Callable[[], Mapping[str, Any]] = dict) -> Handler:
-    """A handler that answers 503 while there are problems. `details`: what else to tell."""
+    """A handler that answers 503 while there are problems. `details`: further fields of the answer."""
 
     async def answer(_: web.Request) -> web.Response:
         found = problems()
@@ -24,14 +24,14 @@ def probe(problems: Callable[[], list[str]], details: Callable[[], Mapping[str, 
 
 @asynccontextmanager
 async def serving(port: int, handlers: Mapping[str, Handler], host: str = "0.0.0.0") -> AsyncIterator[int]:
-    """Answers GET requests of these paths meanwhile; gives the port (0 takes any that is free).
+    """Answers GET requests for these paths while the context is open, and yields the port (0: any free one).
 
-    Raises OSError if the port is taken. The answers come from the event loop that does the work: if that hangs,
-    so do they, and the kubelet's probe fails by its time-out.
+    Raises OSError if the port is taken. The event loop that does the work answers: if it hangs, the kubelet's probe
+    fails by its timeout.
     """
     application = web.Application()
     application.add_routes([web.get(path, handler) for path, handler in handlers.items()])
-    # The end waits for nobody who keeps a connection open.
+    # `cleanup` waits no longer than this for clients that keep a connection open.
     runner = web.AppRunner(application, handle_signals=False, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

@@ -1,8 +1,9 @@
-"""Whether kopf's watches still hear anything.
+"""Whether kopf's watches still receive anything.
 
-kopf tells its handlers of changes only, so that a quiet cluster and a watch that has died look the same to them. Its
-requests, though, go through an HTTP session that it takes from the login handler: ours has aiohttp's tracing on it,
-which tells of each request's start, answer and failure, and what is read of a watch is counted on the way to kopf.
+kopf calls its handlers only for changes, so a quiet cluster and a dead watch look the same to them. But kopf sends its
+requests through the HTTP session that the login handler returns: ours has aiohttp's tracing, which reports start,
+answer and failure of every request, and wraps the stream of a watch, which gives a heartbeat whenever kopf reads from
+it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,12 @@ from daskjob.probes.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before credentials that were just refused are used again.
+#: Seconds before a login returns credentials again that the API server just refused.
 LOGIN_PAUSE = 5.0
 
 
 class Answer(NamedTuple):
-    """An answered or failed request of a watch. `status`: of HTTP, None where there was no answer; `seconds`: until
-    the answer began."""
+    """How a request of a watch ended. `status`: of HTTP, None: no answer; `seconds`: until the answer began."""
 
     verb: str
     path: str
@@ -39,43 +39,43 @@ class Answer(NamedTuple):
 
 @dataclass
 class Watch:
-    """One endless watch: the lists and the watch requests of one path."""
+    """One watch: the list and watch requests for one path."""
 
     path: str
     sign: Heartbeat
-    #: kopf has made a request for it.
+    #: Whether kopf has sent a request for it.
     begun: bool = False
-    #: The API server took the last watch request; the list before it was complete.
+    #: Whether the API server accepted the last watch request, which follows a complete list.
     listening: bool = False
-    #: Why the last request failed.
+    #: Why the last request failed; None: it did not.
     problem: str | None = None
 
 
 class Watches:
-    """All watches of a process. `told`: is called with every request of theirs.
+    """All watches of a process. It calls `measure` with the answer to every request of theirs.
 
-    A sign of life of a watch is whatever shows that its loop turns and that somebody answers it: data (objects, or
-    the bookmarks that an API server sends about once a minute), a list read to its end, a watch that the server ended
-    in order; and also a request that failed, as the loop then tries again and no restart would help. No sign is that
-    a watch request was taken: one that is taken and never says anything is what must not go unnoticed.
+    A watch gives a heartbeat with everything that shows that its loop runs and that the API server answers: data
+    (objects, or the bookmarks that an API server sends about once a minute), a complete list, a watch that the server
+    ended in order. A failed request gives one as well: the loop tries again, and a restart would not help. An accepted
+    watch request gives none: a watch that is accepted and then never delivers anything must not go unnoticed.
     """
 
     def __init__(
-        self, told: Callable[[Answer], None] | None = None, clock: Callable[[], float] = time.monotonic
+        self, measure: Callable[[Answer], None] | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._told = told
+        self._measure = measure
         self._clock = clock
         self._watches: dict[str, Watch] = {}
         self._trouble = Heartbeat(clock)
         self._credentials: kopf.ConnectionInfo | None = None
 
     def expect(self, paths: Iterable[str]) -> None:
-        """From now on there have to be watches of these: `/apis/daskjob.io/v1alpha1/daskjobs`."""
+        """Adds watches that must exist from now on, by paths such as `/apis/daskjob.io/v1alpha1/daskjobs`."""
         for path in paths:
             self._watches.setdefault(path, Watch(path, Heartbeat(self._clock)))
 
     def silent(self, limit: float) -> list[str]:
-        """In words, each watch that gave no sign of life for so many seconds."""
+        """The watches that gave no heartbeat for so many seconds, in words."""
         return [
             f"the watch of {watch.path} has shown no sign of life for {age:.0f} s"
             + ("" if watch.begun else ": it never began; is its definition installed?")
@@ -84,7 +84,7 @@ class Watches:
         ]
 
     def unready(self) -> list[str]:
-        """In words, each watch that has not listed, or that the API server refuses now."""
+        """The watches that have no complete list yet, or whose last request failed, in words."""
         return [
             f"the watch of {watch.path} {'fails' if watch.problem else 'has not listed yet'}"
             + (f": {watch.problem}" if watch.problem else "")
@@ -93,23 +93,25 @@ class Watches:
         ]
 
     def ages(self) -> dict[str, float]:
-        """Seconds since the last sign of life of each watch, by its path."""
+        """Seconds since the last heartbeat of every watch, by path."""
         return {path: self._age(watch) for path, watch in self._watches.items()}
 
     def _age(self, watch: Watch) -> float:
-        # Before its first watch kopf asks what there is: no watch begins while that fails.
+        # Before its first watch kopf asks which kinds exist: while that fails, no watch begins, and a restart would not
+        # help.
         return watch.sign.age if watch.begun else min(watch.sign.age, self._trouble.age)
 
     async def log_in(self, info: kopf.ConnectionInfo | None) -> kopf.AiohttpSession | None:
-        """What a login handler returns: these credentials, in a session that we hear."""
+        """The answer of kopf's login handler: a session with these credentials and with tracing."""
         if info is None:
             return None
         if info == self._credentials:
-            # kopf asks again because they were refused. It would give up; a new token may be on its way.
+            # kopf asks again because the API server refused them. Without credentials kopf would end; return the same
+            # ones after a pause, because Kubernetes may be about to renew the token.
             logger.warning("the API server refused the credentials; trying them again in %.0f s", LOGIN_PAUSE)
             await asyncio.sleep(LOGIN_PAUSE)
         self._credentials = info
-        # As kopf makes its own.
+        # The same arguments as for a session that kopf creates.
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
             headers=info.as_http_headers(),
@@ -134,7 +136,7 @@ class Watches:
         return tracing
 
     def _find(self, method: str, url: URL) -> Watch | None:
-        # The API server may be reached below a path of its own.
+        # The API server's URL may have a path, so compare only the end.
         found = (watch for path, watch in self._watches.items() if url.path.endswith(path))
         return next(found, None) if method.upper() == "GET" else None
 
@@ -156,17 +158,17 @@ class Watches:
         watch.problem = None
         if _is_watch(answer.url):
             watch.listening = True
-            # mypy: only what kopf uses of it is the same.
-            response.content = _Heard(response.content, watch.sign)  # type: ignore[assignment]
+            # mypy: the wrapper has only the methods that kopf calls.
+            response.content = _HeartbeatStream(response.content, watch.sign)  # type: ignore[assignment]
 
     async def _on_body(self, _: Any, __: SimpleNamespace, read: aiohttp.TraceResponseChunkReceivedParams) -> None:
-        """Of a list, when all of it was read; a watch is never read so."""
+        """aiohttp calls this when kopf has read a complete list; kopf never reads a watch so."""
         watch = self._find(read.method, read.url)
         if watch is not None:
             watch.sign.give()
 
     async def _on_failure(self, _: Any, context: SimpleNamespace, failure: aiohttp.TraceRequestExceptionParams) -> None:
-        # Cancelled by ourselves: at the end, or because the server took the request and kept silent.
+        # kopf cancelled the request: at its end, or because the server accepted it and sent nothing.
         if isinstance(failure.exception, asyncio.CancelledError):
             return
         problem = f"{type(failure.exception).__name__}: {failure.exception}"
@@ -182,17 +184,17 @@ class Watches:
         watch.listening, watch.problem = False, problem
 
     def _tell(self, watch: Watch, url: URL, context: SimpleNamespace, status: int | None) -> None:
-        if self._told is not None:
+        if self._measure is not None:
             verb = "watch" if _is_watch(url) else "list"
-            self._told(Answer(verb, watch.path, status, self._clock() - context.began))
+            self._measure(Answer(verb, watch.path, status, self._clock() - context.began))
 
 
 def _is_watch(url: URL) -> bool:
     return url.query.get("watch") == "true"
 
 
-class _Heard:
-    """The stream of a watch, with a sign given whenever some of it has been read, and at its orderly end."""
+class _HeartbeatStream:
+    """The stream of a watch, which gives a heartbeat whenever kopf reads from it, and at its orderly end."""
 
     def __init__(self, stream: aiohttp.StreamReader, sign: Heartbeat) -> None:
         self._stream = stream

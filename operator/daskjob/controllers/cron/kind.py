@@ -1,4 +1,4 @@
-"""Cron jobs, for the controller machine."""
+"""Cron jobs as a kind of root object for the controller machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def cron_of(body: Body) -> Key | None:
-    """The cron job that an object is, or that is its controller; None if there is none."""
+    """The key of the cron job that an object is, or that is its controlling owner; None: there is none."""
     metadata = body["metadata"]
     namespace = metadata.get("namespace", "")
     if body.get("kind") == DASK_CRON_JOBS.kind:
@@ -36,19 +36,19 @@ def cron_of(body: Body) -> Key | None:
 class CronMemory:
     """What this process remembers of a cron job besides `PassState`."""
 
-    #: Whether a pass looked at it before.
+    #: Whether an earlier pass observed it.
     met: bool = False
 
 
 class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
-    """DaskCronJobs, and the jobs that they made."""
+    """DaskCronJobs, and the DaskJobs that they own."""
 
     name = "daskcronjob"
     root = DASK_CRON_JOBS
     watched = (Watched(DASK_CRON_JOBS), Watched(DASK_JOBS))
     owner_of = staticmethod(cron_of)
     required = False
-    #: Somebody may set the clock.
+    #: An administrator may set the machine's clock, so a pass at least once a minute compares it with the schedule.
     longest_pause = timedelta(seconds=60)
 
     def new_memory(self) -> CronMemory:
@@ -60,14 +60,14 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
     async def observe(self, look: Look[CronJob, CronMemory]) -> CronObservation:
         cron, memory = look.root, look.state.memory
         objects = [*look.objects, *await self._missing(cron, {each["metadata"]["uid"] for each in look.objects})]
-        # The clock counts from here: asking may have taken a while.
+        # Read the clock after the requests, which may have taken a while.
         now = self.clock()
         jobs = tuple(read_child(each, now) for each in objects if controlled_by(each, cron.uid))
         met, memory.met = memory.met, True
         return CronObservation(now, cron, jobs, look.state.refusal, met)
 
     async def _missing(self, cron: CronJob, known: set[str]) -> list[Body]:
-        """Active jobs that the cache lacks, from the API server: the watch may be late."""
+        """Reads active jobs that the cache lacks from the API server, because the watch may be late."""
         found = []
         for active in cron.status.active:
             if active.uid not in known:

@@ -1,4 +1,5 @@
-"""Carries a job's actions out. Each can be repeated: what exists already is success, and so is what is gone already."""
+"""Carries out a job's actions. It may repeat every action: an object that exists already counts as created, an object
+that is gone already as deleted."""
 
 from __future__ import annotations
 
@@ -39,23 +40,23 @@ from daskjob.lifecycle.job.reading import belongs
 from daskjob.manifests.attempt import AttemptObjects, Manifest
 from daskjob.manifests.context import AttemptContext, Defaults
 
-#: How many attempts' manifests are kept between their check and their creation: more than passes run side by side.
+#: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
 MOST_BUILT = 32
-#: Resources of what is created beside a cluster.
+#: The resources of a cluster's further objects, by kind.
 BESIDE = {each.kind: each for each in (SERVICES, SECRETS, CONFIG_MAPS)}
 
 
 @dataclass
 class CreatedObjects:
-    """What was created for an attempt, until all of it was. An API server that fails one request in ten would else
-    hardly ever carry out all that an attempt begins with."""
+    """Which objects of an attempt exist, until all do. A repeated action skips them: otherwise an API server that fails
+    one request in ten would hardly ever let an action succeed that needs many."""
 
-    #: UID of the cluster, kind and name of each object beside it: the cache does not have these.
+    #: The cluster's UID, and kind and name of an object beside it. The cache does not have these objects.
     beside: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 class Executor:
-    """The requests of actions. `program`: the runner's zipapp."""
+    """Carries out actions by requests to the API server. `program`: the runner's zipapp."""
 
     def __init__(self, objects: Objects, program: bytes, defaults: Defaults) -> None:
         self._objects = objects
@@ -65,9 +66,8 @@ class Executor:
         self._built: OrderedDict[str, AttemptObjects] = OrderedDict()
 
     def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
-        """All objects of an attempt; what was built to check the spec is what is created.
-
-        Raises SpecError if a template cannot be used."""
+        """Builds all objects of an attempt, once: the objects that the spec's check builds are those that an action
+        creates. Raises SpecError if a template cannot be used."""
         context = AttemptContext(job.ref, job.spec, replace(attempt, start_time=None), self.defaults)
         built = self._built.pop(job.uid, None)
         if built is None or built.context != context:
@@ -78,8 +78,8 @@ class Executor:
         return built
 
     async def execute(self, action: Action, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects) -> None:
-        """`created`: what earlier calls for this job created; added to. Raises ApiError if the API server refuses,
-        SpecError if a template cannot be used."""
+        """Carries out one action. `created`: what earlier calls for this job created; this call adds to it. Raises
+        ApiError if the API server refuses, SpecError if a template cannot be used."""
         match action:
             case CreateCluster():
                 await self._create_cluster(job, attempt, now, created)
@@ -99,7 +99,7 @@ class Executor:
             case Delete(target):
                 await self._objects.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
             case DeleteJob():
-                # If somebody edited it just now, that comes first.
+                # With the version: if a user edited the job just now, the edit decides first.
                 await self._objects.delete(DASK_JOBS, job.namespace, job.name, job.uid, job.resource_version)
             case _:
                 assert_never(action)
@@ -119,13 +119,13 @@ class Executor:
         return await self._objects.create_or_find(resource, body, lambda found: belongs(found, job.uid))
 
     async def _create_beside(self, resource: Resource, body: Manifest, cluster: str, created: CreatedObjects) -> None:
-        # Its name says what is in it: it does not matter whose an object of that name is.
+        # The object's name has a digest of its content: an object of that name will do, whoever created it.
         await self._objects.create_unread(resource, body)
         created.beside.add((cluster, resource.kind, body["metadata"]["name"]))
 
 
 async def _first_error(*tasks: Awaitable[None]) -> None:
-    """All at once; when all are done, the first error, if any."""
+    """Awaits all of them side by side, and raises the first error when all are done."""
     results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

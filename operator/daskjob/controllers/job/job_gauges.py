@@ -1,4 +1,4 @@
-"""What of jobs is not counted but looked up when Prometheus asks."""
+"""Gauges of jobs, which Prometheus' scrape computes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHASES = tuple(str(phase) for phase in Phase)
 
 
 class JobCollector(Collector):
-    """The jobs that there are. `cache`: of jobs."""
+    """How many jobs exist, by namespace and phase. `cache`: of jobs."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -27,7 +27,7 @@ class JobCollector(Collector):
         counts: Counter[tuple[str, str]] = Counter()
         for (namespace, _), body in self._cache.roots():
             if (body.get("spec") or {}).get("managedBy", c.MANAGED_BY) == c.MANAGED_BY:
-                # A job that nobody has looked at yet has no phase.
+                # A job without a first pass has no phase yet.
                 phase = (body.get("status") or {}).get("phase") or str(Phase.PENDING)
                 counts[namespace_label(namespace), phase if phase in PHASES else OTHER] += 1
         namespaces = sorted({namespace for namespace, _ in counts})

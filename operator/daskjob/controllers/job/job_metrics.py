@@ -1,8 +1,8 @@
-"""What the operator counts of jobs, for Prometheus.
+"""Prometheus metrics of jobs.
 
-The values of every label are bounded: reasons are those of `Reason`, else `Other`; no text of reports, no job's name.
-What a job's status says is counted after the write that records it, by what the write changed, so that a restart or a
-conflict counts nothing twice.
+Every label has a bounded set of values: reasons are those of `Reason`, else `Other`; no text of reports, no job's name.
+The operator counts after the write of a status, by what that write changed, so that neither a restart nor a conflict
+counts anything twice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from daskjob.api.status import Attempt, DaskJobStatus, Retries
 from daskjob.api.times import from_text
 from daskjob.controller.metrics import OTHER, REGISTRY, namespace_label
 
-#: How far a runner's clock may be off for its times to be counted.
+#: The operator counts a runner's times if they lie within the attempt, give or take this much for its clock.
 SKEW = timedelta(minutes=1)
 
 LONG = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
@@ -72,14 +72,15 @@ _classes = frozenset(str(each) for each in FailureClass)
 
 
 def _known(word: str | None, words: frozenset[str]) -> str:
-    """A label's value: empty, which for Prometheus is no label, where there is none."""
+    """The label value of a word: `Other` if it is unknown; empty, which for Prometheus is no label, if there is
+    none."""
     if not word:
         return ""
     return str(word) if word in words else OTHER
 
 
 def recorded(namespace: str, before: DaskJobStatus, after: DaskJobStatus) -> None:
-    """Counts what a status that was just written says and the one before it did not."""
+    """Counts the changes that a status write brought."""
     same_run = (before.run or 1) == (after.run or 1)
     _count_retries(before.retries if same_run else None, after.retries)
     closed_before = {each.number for each in before.attempts if each.outcome is not None}
@@ -125,7 +126,8 @@ def _observe_queue(before: DaskJobStatus, attempt: Attempt) -> None:
 
 
 def _observe_stages(before: DaskJobStatus, after: DaskJobStatus, attempt: Attempt) -> None:
-    """The attempt's stages. The times in between are the runner's: they count if they lie within the attempt."""
+    """Counts the durations of the attempt's stages. The runner reports the times in between: they count only if they
+    lie within the attempt."""
     current = after.current
     same = current is not None and current.number == attempt.number
     timings = after.timings if same else before.timings

@@ -1,4 +1,4 @@
-"""Jobs, for the controller machine."""
+"""Jobs as a kind of root object for the controller machine."""
 
 from __future__ import annotations
 
@@ -48,16 +48,17 @@ logger = logging.getLogger(__name__)
 class JobMemory:
     """What this process remembers of a job besides `PassState`."""
 
-    #: Whether all that the job's source refers to was found: it is not looked for again.
+    #: Whether all objects that the job's source refers to existed: the operator does not look for them again.
     references_found: bool = False
-    #: The report's UID and `seq` at the last look, and when this process saw them change.
+    #: The report's UID and `seq` at the last pass, and when this process observed their last change (None: not yet).
     last_report: tuple[str, object] | None = None
     last_report_at: datetime | None = None
-    #: What was created for an attempt whose creation is not complete.
+    #: Which objects exist of an attempt of which not all exist.
     created: CreatedObjects = field(default_factory=CreatedObjects)
 
     def with_report_age(self, observation: Observation) -> Observation:
-        """With when the report last changed. What it had at the first look is of unknown age."""
+        """The observation with the time of the report's last change. The age of a report that existed at the first pass
+        is unknown."""
         report = observation.attempt.report
         content = report.content if report is not None else None
         current = (report.uid, content.seq if content is not None else None) if report is not None else None
@@ -68,7 +69,7 @@ class JobMemory:
 
 
 class JobKind(Kind[Job, Observation, Decision, JobMemory]):
-    """DaskJobs."""
+    """DaskJobs, with their clusters, runners and reports."""
 
     name = "daskjob"
     root = DASK_JOBS
@@ -100,7 +101,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return replace(job, spec_problem=self._spec_problem(job)) if needs_check(job) else job
 
     def _spec_problem(self, job: Job) -> str | None:
-        """What the spec asks for and cannot have, found by building what would be created for it."""
+        """What is wrong with the spec, found by building the objects of its next attempt; None: nothing."""
         problem = missing_image(job, self.executor.defaults.image)
         if problem is not None:
             return problem
@@ -129,7 +130,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return replace(observation, attempt=replace(observation.attempt, warnings=warnings))
 
     async def _with_references(self, observation: Observation, memory: JobMemory) -> Observation:
-        """With what the source refers to and does not exist."""
+        """The observation with the objects that the source refers to and that do not exist."""
         job = observation.job
         source = source_of(job.spec.graph)
         references = source.references() if source is not None and not memory.references_found else ()
@@ -140,7 +141,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             except ApiError as error:
                 if error.kind is not ErrorKind.FORBIDDEN:
                     raise
-                # The pods, which mount it, will tell.
+                # The operator may not read it: whether it exists will show at the pods that mount it.
                 attempt = replace(observation.attempt, refusal=read_refusal(error.message))
                 return replace(observation, attempt=attempt)
             if found is None:
@@ -149,14 +150,14 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return replace(observation, missing_references=tuple(missing))
 
     async def _warnings(self, job: Job, pods: Iterable[str]) -> tuple[str, ...]:
-        """What Kubernetes' events say of pods whose status says nothing."""
+        """Reads Kubernetes' events that explain why these pods do not start."""
         found = []
         for name in pods:
             fields = f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning"
             try:
                 events = await self.client.list(EVENTS, job.namespace, fields=fields)
             except ApiError as error:
-                # They would explain; the job goes on without.
+                # Events only explain: the pass goes on without them.
                 logger.debug("no events of pod %s/%s: %s", job.namespace, name, error)
                 break
             found.append(explanation(name, events))
@@ -173,7 +174,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     async def execute(
         self, action: Action, root: Job, decision: Decision, state: PassState[JobMemory]
     ) -> tuple[Event, ...]:
-        # Before the first attempt there is nothing to do with one.
+        # Before the first attempt, no action needs one.
         attempt = decision.status.current or Attempt()
         await self.executor.execute(action, root, attempt, self.clock(), state.memory.created)
         return ()
@@ -185,7 +186,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return belongs(body, root.uid)
 
     def reduced(self, root: Job, status: DaskJobStatus, error: ApiError) -> DaskJobStatus:
-        # What a report brought into the status would else keep the job from ever ending.
+        # Otherwise a text of user code that the API server refuses would keep the job from ending.
         return reduce(status, root.status, error.message)
 
     def recorded(self, root: Job, status: DaskJobStatus) -> None:
@@ -198,11 +199,11 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return f"{root.uid}/{root.status.attempt}/{event.reason}/{event.message}"
 
     async def tidy(self, key: Key, body: Body | None) -> None:
-        """Removes objects whose job is gone, if the garbage collector was told to leave them."""
+        """Deletes objects whose job is gone and that the garbage collector leaves (`--cascade=orphan`)."""
         uid = body["metadata"]["uid"] if body is not None else None
         if not decide_orphans(self.cache.owned(key), uid, self.clock()):
             return
-        # The job that the cache has, or lacks, may be an old story: the API server is asked before anything goes.
+        # The cache may be late: ask the API server for the job before deleting anything.
         found = await self.client.get(DASK_JOBS, *key)
         uid = found["metadata"]["uid"] if found is not None else None
         for delete in decide_orphans(self.cache.owned(key), uid, self.clock()):
@@ -225,8 +226,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             self._next_policy_check = await self._check_policy()
 
     async def _check_policy(self) -> float:
-        """Gives runners a token or not, and returns in how many seconds to check again."""
+        """Decides whether runners get a token. Returns in how many seconds to check again."""
         token = await policy_in_force(self.client, self._policy_name)
         self.executor.defaults = replace(self._installed_defaults, report_token=token)
-        # Where it may just be on its way, soon.
+        # Soon if the policy is missing: an installation may be creating it.
         return INTERVAL if token else SOON

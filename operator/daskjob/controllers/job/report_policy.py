@@ -1,4 +1,4 @@
-"""Whether the admission policy that keeps runners to their own reports is in force.
+"""Whether the admission policy is in force that lets a runner write only its own report.
 
 Without it, the operator gives no runner a token.
 """
@@ -13,13 +13,13 @@ from daskjob.kube.resources import POLICIES, POLICY_BINDINGS
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until the next check, where the policy is in force and where it is not.
+#: Seconds until the next check if the policy is in force, and if it is not.
 INTERVAL = 3600.0
 SOON = 10.0
 
 
 async def policy_in_force(client: KubeClient, name: str) -> bool:
-    """Whether policy and binding of that name exist and deny. No name, or no answer: they do not."""
+    """Whether policy and binding of that name exist and deny; False also without a name or an answer."""
     if not name:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Which jobs run and which wait, from what the cache has of all jobs."""
+"""The limits on running jobs: which jobs may run and which wait, from the cache of all jobs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from daskjob.lifecycle.job.reading import read_job
 
 
 class Slots:
-    """Holds jobs back while too many run. `wake` is called with each job that may start because another made room.
+    """Keeps jobs waiting while too many run. When a job makes room, it calls `wake` with every job that may start.
 
-    Each pass goes through `passing`, and each of its decisions through `decide`.
+    Every pass runs in the context `passing`, and every decision goes through `decide`.
     """
 
     def __init__(
@@ -28,39 +28,40 @@ class Slots:
         self._clock = clock
         self._wake = wake
         self._known: dict[Key, tuple[str, QueueEntry]] = {}
-        #: Jobs whose start is being written.
+        #: Jobs whose start a pass is writing into the status.
         self._starting: set[Key] = set()
-        #: Whether a job that ran runs no more, and nobody was woken for that.
+        #: Whether a job made room and no other job was woken for that yet.
         self._room = False
 
     @contextmanager
     def passing(self, key: Key) -> Iterator[None]:
-        """Around a pass. A start that it writes counts as running at once, until the cache has it or the pass ends."""
+        """The context of a pass. A job that the pass starts counts as running at once, before the cache has its
+        status."""
         try:
             yield
         finally:
             self._end(key)
 
     def decide(self, key: Key, observation: Observation, rule: Callable[[Observation], Decision]) -> Decision:
-        """The decision about a job that knows its place. There is no await between looking at who runs and counting
-        this job among them: of two passes side by side only one takes the last place."""
+        """Decides about a job with its place in the queue. Counting the running jobs and adding this one happen without
+        an await in between, so of two passes side by side only one takes the last place."""
         decision = rule(replace(observation, queue_place=self.place(key)))
         if decision.status.open is not None and observation.job.status.open is None:
             self._starting.add(key)
         return decision
 
     def place(self, key: Key) -> QueuePlace:
-        """The job's place among those that wait; 0: it may start."""
+        """The job's place in the queue; position 0: it may start."""
         return places(self._entries(), self._limits).get(key, QueuePlace()) if self._limits else QueuePlace()
 
     def _end(self, key: Key) -> None:
-        """If there is room now that there was not before, wakes those who may start."""
+        """Wakes the jobs that may start, if there is more room than before the pass."""
         began = key in self._starting
         self._starting.discard(key)
         if not self._limits:
             return
         entries = self._entries()
-        # A start that was not written leaves room as well, and another job may have waited for it.
+        # A start that the pass failed to write makes room as well, and another job may wait for that.
         self._room |= began and not (key in entries and _holds(entries[key]))
         if self._room:
             self._room = False
@@ -71,7 +72,7 @@ class Slots:
         known, self._known = self._known, {}
         entries = {}
         for key, body in self._cache.roots():
-            # A job that was made anew under the same name has another version too.
+            # The version also differs if a user deleted the job and created another of the same name.
             version = body["metadata"].get("resourceVersion", "")
             before = known.pop(key, None)
             same = before is not None and before[0] == version

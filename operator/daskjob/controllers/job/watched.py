@@ -1,4 +1,4 @@
-"""What the operator watches of jobs, and what else their controller asks for."""
+"""The objects that the operator watches for jobs, and those that a source may refer to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from daskjob.controller.kind import Watched
 from daskjob.kube.client import Body
 from daskjob.kube.resources import CLUSTERS, CONFIG_MAPS, DASK_JOBS, DEPLOYMENTS, PODS, REPORTS, WORKER_GROUPS
 
-#: All but the jobs themselves by the operator's label.
+#: Jobs, and all other kinds with the operator's label.
 WATCHED = (
     Watched(DASK_JOBS),
     *(Watched(resource, c.MANAGED_SELECTOR) for resource in (REPORTS, CLUSTERS, WORKER_GROUPS, DEPLOYMENTS, PODS)),
@@ -19,7 +19,7 @@ BY_REFERENCE = {CONFIG_MAPS.kind: CONFIG_MAPS}
 
 
 def job_of(body: Body) -> Key | None:
-    """The job that an object is, or belongs to by its label; None if to none."""
+    """The key of the job that an object is, or belongs to by its label; None: it belongs to none."""
     metadata = body["metadata"]
     namespace = metadata.get("namespace", "")
     if body.get("kind") == DASK_JOBS.kind:
