@@ -16,6 +16,7 @@ from .support.dump import dump
 from .support.kube import Kube
 from .support.platform import Release, load_images, running_cluster
 from .support.programs import folder, script
+from .support.settings import PREBUILT
 from .support.waiting import wait_for
 
 HERE = Path(__file__).parent
@@ -62,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Builds the programs of the test cluster if a test is going to need them."""
-    if session.config.option.collectonly:
+    if session.config.option.collectonly or PREBUILT:
         return
     if any(item.get_closest_marker(tier) for item in session.items for tier in ("apiserver", "cluster")):
         script("build", timeout=3600)

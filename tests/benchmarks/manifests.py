@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from support.settings import image
+
 Manifest = dict[str, Any]
 
 COUNT = 500
 RESULT = sum(number * number for number in range(COUNT))
 WORKERS = 2
-IMAGE = "localhost/daskjob/dask-new:test"
+IMAGE = image("dask-new")
 #: Where dask-kubernetes' own operator runs, and where it looks for jobs: nowhere else, for it would act on ours.
 PEER_SYSTEM, PEER_NAMESPACE = "benchmark-peer-operator", "benchmark-peer"
 

@@ -35,13 +35,13 @@ from benchmarks.manifests import PEER_NAMESPACE, PEER_SYSTEM, peer_operator
 from benchmarks.watching import OURS, PEERS, Api, Namespace
 from support.kube import Kube
 from support.platform import SYSTEM, Release, load_images, running_cluster
+from support.settings import image
 from support.waiting import wait_for
 
 #: Seconds that a job may take, and the removal of what it leaves.
 JOB_SECONDS, GONE_SECONDS = 120.0, 60.0
 #: Seconds after a job, for what its operators still write; its removal is what comes before the next.
 PAUSE = 2.0
-OPERATOR_IMAGE = "localhost/daskjob/operator:test"
 #: dask-kubernetes' definitions that its own operator needs beside those of our chart.
 PEER_DEFINITIONS = ("daskjob", "daskautoscaler")
 PEER_CRDS = "operator/deployment/helm/dask-kubernetes-operator/crds"
@@ -156,7 +156,7 @@ def installed(kube: Kube, names: set[str]) -> Iterator[None]:
             name = body["metadata"]["name"]
             look = partial(kube.get, "customresourcedefinition", name)
             wait_for(f"{name} to be served", look, established, 60)
-        kube.within(PEER_SYSTEM).apply(*peer_operator(OPERATOR_IMAGE))
+        kube.within(PEER_SYSTEM).apply(*peer_operator(image("operator")))
         kube.within(PEER_SYSTEM).kubectl("rollout", "status", f"deployment/{PEER_SYSTEM}", "--timeout=120s")
         yield
     finally:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ..jobs.expectation import check, folders
+from ..support.settings import image
 from .conftest import Run
 
-OLD = "localhost/daskjob/dask-old:test"
+OLD = image("dask-old")
 #: What is run with Dask and Python of two years ago too: Delayed, futures, DataFrame, coroutines, an exception.
 WITH_OLD_IMAGE = ("01", "05", "06", "07", "90")
 

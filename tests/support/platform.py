@@ -14,6 +14,7 @@ import yaml
 
 from .kube import Kube
 from .programs import CLUSTER, ROOT, program, script
+from .settings import PREBUILT, REGISTRY, TAG, image
 
 CHART = ROOT / "charts" / "daskjob-operator"
 RELEASE = "daskjob"
@@ -38,10 +39,12 @@ def running_cluster() -> Iterator[Kube]:
 
 
 def load_images(kube: Kube) -> dict[str, str]:
-    """Builds the images where their inputs changed and puts them into our cluster: image by name, with what it is of.
+    """Builds the images whose inputs changed and puts them into our cluster. Returns the archive of each, by name.
 
-    A cluster that is not ours must have them (see tests/README.md): its nodes are out of reach.
+    The nodes of another cluster must have the images already (see tests/README.md): they are out of reach from here.
     """
+    if PREBUILT:
+        return dict.fromkeys(IMAGES, PREBUILT)
     ours = (Path(kube.kubeconfig).parent / "containerd.sock").exists()
     printed = script("image", *([] if ours else ["--build-only"]), *IMAGES)
     return dict(line.split() for line in printed.splitlines())
@@ -58,8 +61,8 @@ class Release:
         # Pods are replaced when the image is another one, though its name is the same.
         pod = {"podAnnotations": {"daskjob-tests/image": self.revision}}
         return {
-            "image": {"repository": "localhost/daskjob/operator", "tag": "test"},
-            "job": {"defaultImage": "localhost/daskjob/dask-new:test"},
+            "image": {"repository": f"{REGISTRY}/operator", "tag": TAG},
+            "job": {"defaultImage": image("dask-new")},
             "operator": pod,
             "daskController": pod,
         }

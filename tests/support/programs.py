@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
+
+from .settings import PREBUILT
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ROOT / "tests" / "cluster"
@@ -23,6 +26,10 @@ def folder() -> Path:
 
 def program(name: str) -> str:
     """Path of a program. Raises FileNotFoundError, naming what builds it."""
+    if PREBUILT:
+        if found := shutil.which(name):
+            return found
+        raise FileNotFoundError(f"{name} is not on PATH: install it, or unset DASKJOB_TEST_PREBUILT")
     path = folder() / name
     if not path.exists():
         raise FileNotFoundError(

@@ -1,0 +1,36 @@
+# Commands for people who work on this project. Each calls a script that can also be called by itself.
+.DEFAULT_GOAL := help
+.PHONY: help lint test test-all kind-up images install e2e run docs
+
+help: ## List these targets.
+	@sed -n 's/^\([a-z0-9-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+.venv/bin/python: pyproject.toml
+	python3 -m venv .venv && .venv/bin/python -m pip install -q -e '.[test]' && touch $@
+
+lint: .venv/bin/python ## Check code, types, import rules, generated files and shell scripts.
+	tests/lint
+
+test: .venv/bin/python ## Run the tests that need only Python.
+	.venv/bin/python -m pytest -q -m pure
+
+test-all: ## Run every test. Needs Debian, root and Go: tests/README.md.
+	tests/run
+
+kind-up: ## Create the kind cluster. Needs docker and kind.
+	tests/kind/up
+
+images: ## Build the images with Docker and load them into the kind cluster.
+	tests/kind/images
+
+install: ## Install or upgrade the chart in the kind cluster. Needs helm.
+	tests/kind/install
+
+e2e: .venv/bin/python ## Run the cluster's tests on the kind cluster.
+	tests/kind/e2e
+
+run: .venv/bin/python ## Run the operator on this machine against the kind cluster.
+	tests/kind/run
+
+docs: .venv/bin/python ## Build the documentation into build/docs.
+	.venv/bin/python -m pip install -q -e '.[docs]' && docs/build
