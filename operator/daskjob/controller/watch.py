@@ -3,6 +3,7 @@ pass."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -28,6 +29,19 @@ class Backoffs:
             yield random.uniform(20, 30)
 
 
+async def watch(
+    controllers: Sequence[AnyController], watches: Watches, namespaces: Collection[str], stop: asyncio.Event
+) -> None:
+    """Feeds caches and queues from the watch streams until `stop` is set. `namespaces`: empty for all."""
+    await kopf.operator(
+        registry=make_registry(controllers, watches, namespaces),
+        settings=make_settings(controllers),
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=stop,
+    )
+
+
 def make_registry(
     controllers: Sequence[AnyController], watches: Watches, namespaces: Collection[str]
 ) -> kopf.OperatorRegistry:
@@ -40,7 +54,7 @@ def make_registry(
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
         return await watches.log_in(found)
 
-    def watch(watched: Watched, listeners: Sequence[AnyController]) -> None:
+    def feed(watched: Watched, listeners: Sequence[AnyController]) -> None:
         resource = watched.resource
         group, _, version = resource.api_version.rpartition("/")
         watches.expect(resource.path(namespace) for namespace in namespaces or (None,))
@@ -56,7 +70,7 @@ def make_registry(
                     controller.queue.add(key)
 
     for watched in _watched(controllers):
-        watch(watched, [controller for controller in controllers if watched in controller.kind.watched])
+        feed(watched, [controller for controller in controllers if watched in controller.kind.watched])
     return registry
 
 

@@ -9,15 +9,13 @@ import sys
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 
-import kopf
-
 from daskjob import __version__
 from daskjob.controller import metrics
 from daskjob.controller.controller import Controller
 from daskjob.controller.gauges import WorkCollector
 from daskjob.controller.health import Health, answer
 from daskjob.controller.resync import is_served, keep_resyncing, resync
-from daskjob.controller.watch import AnyController, make_registry, make_settings
+from daskjob.controller.watch import AnyController, watch
 from daskjob.controllers.cron.kind import CronKind
 from daskjob.controllers.job.kind import JobKind
 from daskjob.kube.client import KubeClient
@@ -73,18 +71,11 @@ async def operate(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    watching = kopf.operator(
-        registry=make_registry(controllers, watches, settings.process.namespaces),
-        settings=make_settings(controllers),
-        clusterwide=not settings.process.namespaces,
-        namespaces=settings.process.namespaces,
-        stop_flag=stop,
-    )
     parts: dict[str, Coroutine[None, None, object]] = {
         "stop": stop.wait(),
         "probes": answer(health, collectors, settings.process.health_port, settings.metrics_port),
         "leader": lead(lock, lambda: work(client, controllers, health, settings)),
-        "watches": watching,
+        "watches": watch(controllers, watches, settings.process.namespaces, stop),
     }
     try:
         ended = await _until_one_ends(parts)
