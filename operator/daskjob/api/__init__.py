@@ -1,1 +1,1 @@
-"""The resources as types: no behaviour beyond reading and writing them, no I/O, no clock."""
+"""The custom resources as frozen types that read and write themselves; no I/O, no clock."""

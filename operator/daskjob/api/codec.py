@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def camel(name: str) -> str:
-    """`backoff_limit` -> `backoffLimit`; a field's metadata may name it otherwise."""
+    """The JSON name of a field, unless its metadata has another: `backoff_limit` -> `backoffLimit`."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
 
@@ -30,7 +30,7 @@ def fields_of(cls: type) -> tuple[tuple[str, str, Any], ...]:
 
 
 def to_dict(value: Any) -> Any:
-    """JSON of a dataclass. Absent: None, and empty tuples and mappings. Other values stay as they are."""
+    """The JSON of a dataclass, without fields that are None or empty. A value of another type stays as it is."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = ((json, to_dict(getattr(value, name))) for name, json, _ in fields_of(type(value)))
         return {json: item for json, item in pairs if item is not None and item != {} and item != []}
@@ -46,8 +46,8 @@ def to_dict(value: Any) -> Any:
 
 
 def from_dict(cls: type[T], data: Any) -> T:
-    """The dataclass that `data` describes. Unknown names are passed over, and so is a value of the wrong type:
-    what a newer or older version wrote, or a hand edited, is no reason to fall over."""
+    """The dataclass that `data` describes. Never raises: another version of the operator or a person may have written
+    the data, so an unknown name is ignored, and a field with a value of the wrong type keeps its default."""
     values = {}
     if isinstance(data, Mapping):
         for name, json, hint in fields_of(typing.cast(type, cls)):
@@ -59,7 +59,7 @@ def from_dict(cls: type[T], data: Any) -> T:
 
 
 def _read(hint: Any, value: Any) -> Any:
-    """`value` as `hint` has it, or None if it does not fit."""
+    """`value` as the type `hint`; None if it is not of that type."""
     origin = typing.get_origin(hint)
     if hint is Any:
         return value

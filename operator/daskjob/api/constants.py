@@ -13,7 +13,7 @@ DASK_API_VERSION = f"{DASK_GROUP}/v1"
 #: Field manager of every write of the operator.
 MANAGER = "daskjob-operator"
 
-# Labels: written by the operator on every object that it makes, never read from users' templates.
+# Labels that the operator writes on every object that it creates; it refuses templates that set them.
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 JOB_LABEL = f"{GROUP}/job"
 JOB_UID_LABEL = f"{GROUP}/job-uid"
@@ -21,15 +21,15 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 COMPONENT_LABEL = f"{GROUP}/component"
 MANAGED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
-#: An annotation of users: a text other than the one that `status.rerun` has makes a finished job run anew.
+#: Annotation that users write on a job: with a text other than `status.rerun`, a finished job runs anew.
 RERUN_ANNOTATION = f"{GROUP}/rerun"
-#: An annotation of users on a cron job: a text other than the one that `status.runNow` has makes one job at once.
+#: Annotation that users write on a cron job: with a text other than `status.runNow`, it creates one job at once.
 RUN_NOW_ANNOTATION = f"{GROUP}/run-now"
-#: On a job of a cron job: the time for which it was made.
+#: Annotation on a job of a cron job: its scheduled time.
 SCHEDULED_AT_ANNOTATION = f"{GROUP}/scheduled-at"
-#: On a job of a cron job: the cron job's name.
+#: Label on a job of a cron job: the cron job's name.
 CRON_JOB_LABEL = f"{GROUP}/cron-job"
-#: Who looks after a job that does not name another (`spec.managedBy`).
+#: Default of `spec.managedBy`: this operator reconciles the job.
 MANAGED_BY = f"{GROUP}/operator"
 
 # Labels that dask-kubernetes writes on its pods.
@@ -63,6 +63,8 @@ class Phase(StrEnum):
 
 
 class ConditionType(StrEnum):
+    """Types of the conditions of a job, in the order in which the status lists them."""
+
     CLUSTER_READY = "ClusterReady"
     QUEUED = "Queued"
     SUSPENDED = "Suspended"
@@ -71,7 +73,7 @@ class ConditionType(StrEnum):
     REPORTING_DEGRADED = "ReportingDegraded"
     CLEANED_UP = "CleanedUp"
 
-    # What kstatus (Flux, kubectl's and Argo CD's generic tools) goes by.
+    # kstatus (Flux, Argo CD, generic tools) reads these three.
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
@@ -93,7 +95,7 @@ class RetryAction(StrEnum):
 
 
 class EventReason(StrEnum):
-    """Reasons of the Kubernetes Events on a job that are no `Reason` of its status."""
+    """Reasons of Kubernetes Events on a job, beside those of `Reason` (docs/events.md)."""
 
     STARTED = "Started"
     RETRYING = "Retrying"
@@ -111,14 +113,15 @@ class Outcome(StrEnum):
 
 
 class FailureClass(StrEnum):
-    """Whose failure it is, from what the operator sees, never from what user code claims."""
+    """Who has to act on a failure: the job's author, or the cluster. The operator decides by what it observes; user
+    code's claim counts only if pods corroborate it."""
 
     APPLICATION = "Application"
     INFRASTRUCTURE = "Infrastructure"
 
 
 class Reason(StrEnum):
-    """Why a job waits, runs or ended. Those of the runner's reports come first."""
+    """Why a job waits, runs or ended. The first are `wire.REASONS`, which a runner can report."""
 
     MODULE_NOT_FOUND = "ModuleNotFound"
     ENTRYPOINT_NOT_FOUND = "EntrypointNotFound"

@@ -1,7 +1,7 @@
-"""What a runner reported, as a type: the status of a `DaskJobReport`, or the runner's termination message.
+"""A runner's report as a type: the status of a `DaskJobReport`, or the termination message of the runner's container.
 
-`wire` reads the JSON, which user code may have written, as hostile; this module gives the clean remainder a type, once.
-Nothing in it is trusted: it is the runner's word. Source of the fields: crds/daskjobreports.yaml.
+User code may have written the JSON: `wire` drops what is malformed, and this module gives the rest a type. The operator
+still trusts none of it: a claim counts once pods corroborate it. Source of the fields: crds/daskjobreports.yaml.
 """
 
 from __future__ import annotations

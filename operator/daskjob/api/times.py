@@ -11,7 +11,7 @@ def to_text(moment: datetime) -> str:
 
 
 def to_seconds_text(moment: datetime) -> str:
-    """`2026-01-31T12:00:00Z`: what Kubernetes' own times look like, and all that `metav1.Time` reads."""
+    """`2026-01-31T12:00:00Z`, the form of Kubernetes' own times: `metav1.Time` reads no other."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -21,7 +21,7 @@ def to_shortest_text(moment: datetime) -> str:
 
 
 def from_text(text: object) -> datetime | None:
-    """The moment, or None where there is none or it cannot be read."""
+    """The moment; None if the text is not such a time. A time without a zone counts as UTC."""
     if not isinstance(text, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""NumPy scalars and arrays in results. NumPy is used only if whoever made the value has loaded it."""
+"""NumPy scalars and arrays in results. Encoding never imports NumPy: who returns its values has loaded it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def encode_numpy(value: Any) -> tuple[str, Callable[[], Any]] | None:
     """The type name of a NumPy scalar or array, and a function that gives its plain value; None if it is neither.
 
     `numpy.int64`, `numpy.ndarray:<f8` (`numpy.ndarray:<f8:0,3` where an empty array's shape would be lost). An empty
-    type name says that the value cannot be encoded; then the function gives the reason.
+    type name: the value cannot be encoded, and the function gives the reason.
     """
     numpy: Any = sys.modules.get("numpy")
     if numpy is None or not isinstance(value, _kinds(numpy)):
@@ -62,7 +62,7 @@ def _base64(data: bytes) -> str:
 
 
 def _naive(text: Any) -> str:
-    # NumPy has no time zones, and says so with a warning only.
+    # NumPy has no time zones: it warns and ignores them.
     if not isinstance(text, str) or not re.fullmatch(r"[-+]?\d+(-\d\d){0,2}(T[\d:.]+)?|NaT", text):
         raise ValueError(f"not a date: {str(text)[:80]!r}")
     return text

@@ -1,10 +1,8 @@
-"""Results as JSON that keeps its types.
+"""Values as JSON that keeps their types, and back.
 
-A *result* is `{type, value, types, size, sha256}`: `value` is plain JSON text that any program reads, `types` maps a
-JSON pointer to the type that plain JSON cannot say (`{"/when": "datetime"}`; "" is the value itself). Where more than
-8 children of a list or object all have the same types, one segment `*` stands for each of them
-(`{"/*": "tuple"}`); a key that really is `*` is written `~2`, and a lone surrogate in a key, which is no Unicode text,
-`~3` with its four hexadecimal digits. docs/results.md is the specification; tests/results/golden.json holds it.
+A record is `{type, value, types, size, sha256}`: `value` is plain JSON text that any program reads, `types` maps a JSON
+pointer to a type that JSON cannot express (`{"/when": "datetime"}`; "" is the value itself). docs/results.md specifies
+type names and pointers; tests/results/golden.json has a record of each.
 """
 
 from __future__ import annotations
@@ -18,29 +16,29 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from json.encoder import encode_basestring, encode_basestring_ascii
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Dict, Optional
 from uuid import UUID
 
 from daskjob.results.arrays import decode_numpy, encode_numpy
 
 RESULT_BYTES = 256 * 1024
 MAX_DEPTH = 64
-#: `types` as JSON may take this much; what needs more is better returned as plain lists.
+#: The largest `types`, as JSON; a value that needs more is better returned as plain lists.
 TYPES_BYTES = 128 * 1024
-#: From this many children on, equal types are said once.
+#: From this many children on, `*` stands for all of them if their types are equal.
 COLLAPSE = 9
 #: Pairs, and surrogates without their other half.
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
-#: Python refuses to convert longer integers the usual way.
+#: Python refuses to convert longer integers from and to text; Decimal does it.
 _LONG_INT_DIGITS = 4000
 
-Types = dict[str, str]
+Types = Dict[str, str]
 #: Pointers by segment; the name of a node's own type is at None, which no segment is.
-_Tree = dict[str | None, Any]
+_Tree = Dict[Optional[str], Any]
 
 
 class NotSerializable(Exception):
-    """A value without a JSON form. `type` is the type of the whole result; the text says where and what to do."""
+    """A value without a JSON form. `type`: of the whole result. The message has the place and what to do."""
 
     def __init__(self, message: str, type: str) -> None:
         super().__init__(message)
@@ -48,7 +46,7 @@ class NotSerializable(Exception):
 
 
 class TooLarge(Exception):
-    """A result over the limit. `type` and `size` (bytes as JSON text, or in memory for arrays) are of the whole."""
+    """A result over the limit. `type` and `size` (bytes of JSON text; for arrays, of memory): of the whole result."""
 
     def __init__(self, message: str, type: str, size: int) -> None:
         super().__init__(message)
@@ -57,11 +55,11 @@ class TooLarge(Exception):
 
 
 def encode(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
-    """The result `{type, value, types?, size, sha256}` of any value.
+    """The record `{type, value, types?, size, sha256}` of a value.
 
-    Plain JSON types stay as they are, with integers of any size; subclasses of them (named tuples, ordered dicts,
-    int enums) count as what they derive from. Raises NotSerializable for cycles, nesting deeper than 64 and other
-    types, TooLarge if the text is longer than `limit` bytes.
+    Subclasses of plain types (named tuples, ordered dicts, int enums) count as what they derive from. Raises
+    NotSerializable for cycles, nesting deeper than 64 and other types, TooLarge for a text of more than `limit` bytes
+    or too many `types`.
     """
     encoder = _Encoder(limit)
     top = _type_of(value)
@@ -86,7 +84,7 @@ def encode(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
 
 
 def decode(value: str, types: Mapping[str, str] | None = None) -> Any:
-    """The Python value of a result's `value` and `types`. Unknown type names leave plain JSON. Raises ValueError."""
+    """The value of a record's `value` and `types`; a part with an unknown type name stays JSON. Raises ValueError."""
     tree: _Tree = {}
     for pointer, name in (types or {}).items():
         node = tree
@@ -129,7 +127,7 @@ def _type_of(value: Any) -> str:
 
 
 class _Encoder:
-    """Walks a value, gathers JSON text in `parts` (only counts once over the limit), returns the types found."""
+    """Walks a value: collects its JSON text in `parts` (over the limit, only its size) and returns its types."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -192,7 +190,7 @@ class _Encoder:
             # Not even converted: as Python objects it might not fit in memory.
             raise _Huge(int(value.nbytes))
         types = self.walk(plain(), depth)
-        # Within an array of floats, null alone says NaN.
+        # In an array of floats a reader takes null for NaN.
         types = {pointer: kind for pointer, kind in types.items() if kind != "float:nan" or not pointer}
         special = types.get("", "")
         return {**types, "": name + special[5:] if special.startswith("float:") else name}
@@ -313,7 +311,7 @@ _SCALARS: dict[type, Callable[[Any], str]] = {
 }
 
 #: By type name: how to make the value from its JSON. NumPy's names are in `arrays`.
-RESTORE: dict[str, Callable[[Any], Any]] = {
+RESTORE: Dict[str, Callable[[Any], Any]] = {
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,

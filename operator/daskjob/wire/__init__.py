@@ -1,8 +1,8 @@
 """What crosses the border of a process: the job file, the runner's report, its termination message.
 
 Standard library only, Python 3.9 and newer: the runner carries these files into users' images. The parse functions
-take anything at all, never raise, and give back only what is well-formed, of bounded size and without control
-characters.
+of reports and termination messages take anything, never raise, and return only what is well-formed, of bounded size and
+without control characters.
 """
 
 from daskjob.wire.report import (

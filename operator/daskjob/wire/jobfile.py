@@ -1,6 +1,6 @@
-"""The job file: what the runner is to run and where. One type, one writer, one reader.
+"""The job file: what the runner is to run and where.
 
-Whoever starts a runner writes it (`JobFile.dump`), the runner reads it (`read`, `parse`).
+The operator and the local backend write it (`JobFile.dump`); the runner reads it (`read`, `parse`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from daskjob.wire.report import PROTOCOL
 #: Where the runner finds the file, unless the variable names another path.
 PATH = "/opt/daskjob/job/job.json"
 VARIABLE = "DASKJOB_JOB_FILE"
-#: Seconds that fewer workers must be enough before an adaptive cluster retires any.
+#: Seconds: an adaptive cluster retires workers only when so long fewer were enough.
 COOLDOWN = 15.0
 
 
 class InvalidJob(Exception):
-    """The job file cannot be used; the text says which field and why."""
+    """The job file cannot be used; the message names the field and the cause."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class AdaptiveBounds:
     cooldown: float = COOLDOWN
 
     def shape(self) -> Dict[str, Any]:
-        """As the file has it; the default cooldown is left out."""
+        """The JSON object in the file; without the cooldown if that is the default."""
         shape: Dict[str, Any] = {"minimum": self.minimum, "maximum": self.maximum}
         return shape if self.cooldown == COOLDOWN else {**shape, "cooldownSeconds": self.cooldown}
 
@@ -55,19 +55,19 @@ class JobFile:
     report: str = ""
     args: List[Any] = field(default_factory=list)
     kwargs: Dict[str, Any] = field(default_factory=dict)
-    #: Keys to compute of a raw graph; None: the entry point is none.
+    #: Keys to compute of a raw graph; None: the entry point is no raw graph.
     keys: Optional[List[Any]] = None
     #: Folder of the job's code; None: the code is in the image.
     code_path: Optional[str] = None
-    #: The graph starts when so many workers are connected.
+    #: The runner starts the graph when so many workers are connected.
     min_workers: int = 1
-    #: None: the cluster's size is fixed.
+    #: Bounds of an adaptive cluster; None: the cluster's size is fixed.
     adaptive: Optional[AdaptiveBounds] = None
-    #: The largest result that is kept in the report.
+    #: The largest result that the runner writes into the report.
     result_bytes: int = RESULT_BYTES
 
     def dump(self) -> str:
-        """JSON."""
+        """The text of the file."""
         return json.dumps(
             {
                 "protocol": PROTOCOL,

@@ -1,7 +1,7 @@
-"""Reports and termination messages: building them in shape, and reading whatever claims to be one.
+"""Writes and reads the parts of reports and termination messages.
 
-The runner's pod runs user code, so everything that comes from it is read as hostile: unknown fields vanish, numbers
-are clamped, texts are cut and stripped of control characters, and what is malformed counts as absent.
+The runner's pod runs user code, so the readers here take everything from it as hostile: they drop unknown and malformed
+fields, clamp numbers, cut texts, and remove control characters.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def failure(
     task_key: Optional[str] = None,
     exit_code: Optional[int] = None,
 ) -> Shape:
-    """A failure in shape: texts cleaned and cut to their limits, the end of a traceback kept; absent parts left out."""
+    """A report's `failure`, with texts cleaned and cut to their limits (of a traceback the start is cut); without parts
+    that are None."""
     shape = {
         "reason": reason,
         "message": message,
@@ -92,10 +93,10 @@ def failure(
 
 
 def parse_report(status: object) -> Shape:
-    """A report's status, cleaned: only fields of the protocol, each well-formed and bounded; {} if there is nothing.
+    """The well-formed fields of a report's status, bounded and cleaned; {} if there are none.
 
-    Never raises. A `result` whose value is not JSON text keeps only its type and size; one whose size or digest is
-    wrong gets the right ones. A failure reason that is not one of the runner's becomes EntrypointFailed.
+    Never raises. A `result` whose value is not JSON text keeps only its type and size; a wrong size or digest is
+    corrected. A failure whose reason is none of `REASONS` becomes EntrypointFailed.
     """
     return _mapping(status, _REPORT)
 
@@ -111,7 +112,7 @@ def parse_termination_message(text: object) -> Shape:
 
 
 def termination_message(outcome: str, result: Optional[Shape] = None, failure: Optional[Shape] = None) -> str:
-    """JSON of at most 3 KiB: the result's value only if it fits, else type, size and digest and `truncated`."""
+    """JSON of at most 3 KiB. If the result's value does not fit: its type, size and digest, and `truncated`."""
     message: Shape = {"protocol": PROTOCOL, "outcome": outcome}
     if result is not None:
         message["result"] = result
@@ -143,7 +144,8 @@ _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x0
 
 
 def clean(text: str, lines: bool = True) -> str:
-    """Without colours, control, direction and unassigned characters; line ends and tabs stay if `lines`."""
+    """The text without colour codes and without control, direction and unassigned characters. Line ends and tabs stay
+    if `lines`, else they become blanks."""
     text = _TERMINAL_CODE.sub("", text)
     if text.isprintable():
         return text
@@ -167,7 +169,7 @@ def _dump(value: object) -> str:
 
 
 def _load(text: str) -> Any:
-    """Parsed JSON, numbers included only if short; None if it is none. NaN and Infinity are no JSON."""
+    """Parsed JSON; integers of 20 digits and more become 0. None if it is not JSON; NaN and Infinity are not."""
     try:
         return json.loads(text, parse_int=_short_int, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -182,7 +184,7 @@ def _no_constant(text: str) -> None:
     raise ValueError(text)
 
 
-# What follows reads one field: a function from anything to the clean value, or None for "absent".
+# A reader of one field takes any value and returns the clean one, or None: the field counts as absent.
 _Reader = Callable[[object], Any]
 
 
@@ -205,7 +207,7 @@ def _text(limit: int, keep_end: bool = False, lines: bool = True) -> _Reader:
     def read(value: object) -> Optional[str]:
         if not isinstance(value, str):
             return None
-        # Cut twice: cleaning megabytes would cost more than they are worth.
+        # Cut before cleaning as well: cleaning megabytes is slow.
         rough = value[-4 * limit :] if keep_end else value[: 4 * limit]
         text = clip(clean(rough, lines), limit, keep_end)
         return text or None
@@ -274,7 +276,7 @@ def _types(value: object) -> Optional[dict[str, str]]:
 
 
 def _value(value: object) -> Optional[str]:
-    """JSON text as it is, since a cut or cleaned one would be another value; nothing else."""
+    """JSON text unchanged, because a cut or cleaned one would be another value; None for anything else."""
     if not isinstance(value, str) or len(value) > VALUE_BYTES or not value.isprintable():
         return None
     try:
