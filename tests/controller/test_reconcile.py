@@ -270,3 +270,19 @@ def test_what_a_runner_said_before_the_first_look_is_of_unknown_age() -> None:
     assert memory.with_report_age(replace(scene.says(seq=4).observe(), now=later)).last_report_at == builders.NOW
     assert memory.with_report_age(replace(scene.says(seq=5).observe(), now=later)).last_report_at == later
     assert memory.with_report_age(scene.sees(report=None).observe()).last_report_at == later
+
+
+async def test_a_job_is_deleted_in_the_pass_that_records_that_it_is_clean() -> None:
+    """The deletion asks for the version that this very pass wrote: an edit in between would come first."""
+    setting = Setting({"graph": {"entrypoint": "m:f"}, "ttlSecondsAfterFinished": 0})
+    end = {"type": "Complete", "status": "True", "reason": "Succeeded", "message": ""}
+    end["lastTransitionTime"] = "2026-03-01T11:59:00Z"
+    status = {"phase": "Succeeded", "completionTime": "2026-03-01T11:59:00Z", "conditions": [end], "run": 1}
+    setting.cache.put(setting.server.update("DaskJob", "sum", status=status))
+    setting.client.requests.clear()
+    await setting.look()
+    assert [each for each in setting.client.requests if each[1] == "DaskJob"] == [
+        ("status", "DaskJob"),
+        ("delete", "DaskJob"),
+    ]
+    assert setting.server.find("DaskJob", "sum") is None

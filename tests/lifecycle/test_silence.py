@@ -1,0 +1,58 @@
+"""Which pods are silent, and what Kubernetes' events say about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daskjob.lifecycle.job.silence import explanation, silent_pods
+from daskjob.lifecycle.pods import Container, Pod
+
+from .builders import a_job, a_pod, ago, running, waiting
+
+CREATING = Container("runner", waiting=("ContainerCreating", ""))
+PODS = {
+    "no word about its container": (a_pod("runner"), True),
+    "its container is being created": (a_pod("runner", containers=(CREATING,)), True),
+    "young": (a_pod("runner", created=ago(4)), False),
+    "of unknown age": (a_pod("runner", created=None), False),
+    "unschedulable says why": (a_pod("runner", unschedulable="0/3 nodes"), False),
+    "an image says why": (waiting("runner", "ErrImagePull", "no such image"), False),
+    "runs": (running("runner"), False),
+}
+
+
+@pytest.mark.parametrize(("pod", "silent"), PODS.values(), ids=PODS)
+def test_who_is_silent(pod: Pod, silent: bool) -> None:
+    observation = a_job().accepted().cluster().runner(pod).observe()
+    assert silent_pods(observation) == ([pod.name] if silent else [])
+
+
+def test_the_first_three_are_asked_about() -> None:
+    pods = tuple(a_pod("worker", number) for number in range(1, 6))
+    observation = a_job().accepted().cluster().schedulers(a_pod("scheduler")).workers(*pods).observe()
+    assert len(silent_pods(observation)) == 3
+    assert silent_pods(observation)[0].endswith("-scheduler")
+
+
+def event(reason: str, at: str, field: str = "lastTimestamp") -> dict[str, Any]:
+    return {"reason": reason, "message": f"at {at}", field: at}
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], None),
+        ([event("BackOff", "1")], None),
+        ([event("FailedMount", "1")], "pod p: FailedMount: at 1"),
+        (
+            [event("FailedMount", "1"), event("FailedAttachVolume", "2"), event("BackOff", "3")],
+            "pod p: FailedAttachVolume: at 2",
+        ),
+        ([event("FailedMount", "2", "eventTime"), event("FailedMount", "1")], "pod p: FailedMount: at 2"),
+        ([{"reason": None}], None),
+    ],
+)
+def test_the_last_failure_explains(events: list[dict[str, Any]], expected: str | None) -> None:
+    assert explanation("p", events) == expected
