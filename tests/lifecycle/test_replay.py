@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
@@ -12,15 +14,27 @@ from daskjob.api.status import DaskJobStatus
 from daskjob.cli.commands import daskjob as command
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.observation import Owned, QueuePlace
+from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.lifecycle.job.replay import dump, load, without_secrets
 
-from .builders import Scene, a_job, ago, ended, looping, running, text, waiting
+from .builders import Scene, a_job, ago, ended, looping, running, waiting
+from .stories import HANGING, a_run, status_of
 
 SECRET = "hunter2"
 RESULT = {"type": "str", "value": json.dumps(SECRET), "size": 9, "sha256": "0" * 64}
 FAILURE = {"reason": "TaskFailed", "exceptionType": "ValueError", "message": "no", "traceback": SECRET, "taskKey": "k"}
 LAST_WORDS = wire.termination_message("Succeeded", result=RESULT)
-TEMPLATE = {"spec": {"containers": [{"name": "worker", "env": [{"name": "A", "value": SECRET}]}]}}
+CONTAINER = {
+    "name": "worker",
+    "env": [{"name": "A", "value": SECRET}],
+    "args": [f"--token={SECRET}"],
+    "livenessProbe": {"httpGet": {"port": 1, "httpHeaders": [{"name": "Authorization", "value": SECRET}]}},
+}
+VOLUME = {"name": "v", "csi": {"driver": "d", "volumeAttributes": {"password": SECRET}}}
+TEMPLATE = {
+    "metadata": {"annotations": {"note": SECRET}},
+    "spec": {"containers": [CONTAINER], "initContainers": [CONTAINER], "volumes": [VOLUME]},
+}
 SPEC = {
     "graph": {"entrypoint": "m:f", "args": [SECRET], "kwargs": {"a": SECRET}, "source": {"files": {"m.py": SECRET}}},
     "cluster": {
@@ -29,8 +43,10 @@ SPEC = {
             {"name": "A", "value": SECRET},
             {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
         ],
+        "scheduler": {"template": TEMPLATE},
         "workers": {"adaptive": {"minimum": 1, "maximum": 3}, "template": TEMPLATE},
     },
+    "runner": {"template": TEMPLATE},
     "failurePolicy": {"rules": [{"action": "Ignore", "onMessagePattern": "n."}]},
     "backoffLimit": 2,
 }
@@ -81,9 +97,17 @@ def test_nothing_secret_is_in_the_log(scene: Scene) -> None:
     assert SECRET not in dump(scene.observe())
 
 
-def test_explain() -> None:
-    line = f"team/sum: observation {dump(SCENES['exited'].observe())}"
-    done = CliRunner().invoke(command, ["explain", "-"], input=line)
+PLAIN_LINE = "[2026-03-01 12:00:00,000] daskjob.controllers. [DEBUG   ] team/sum: observation {}\n"
+LINES = {
+    "plain": PLAIN_LINE.format,
+    "json": lambda dumped: json.dumps({"message": f"team/sum: observation {dumped}", "severity": "debug"}) + "\n",
+    "dump": str,
+}
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+def test_explain(line: Callable[[str], str]) -> None:
+    done = CliRunner().invoke(command, ["explain", "-"], input=line(dump(SCENES["exited"].observe())))
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert lines[0] == "team/sum at 2026-03-01T12:00:00Z"
@@ -92,9 +116,21 @@ def test_explain() -> None:
     assert any(each.startswith("action: Delete DaskCluster") for each in lines)
 
 
-@pytest.mark.parametrize("junk", ["", "{}", "no", "[]", '{"now": 3}'])
+def test_the_operator_logs_all_that_decides(caplog: pytest.LogCaptureFixture) -> None:
+    """A job waits for a limit on running jobs, which the controller knows only as it decides: the log says so too."""
+    caplog.set_level(logging.DEBUG, "daskjob.controllers.job.kind")
+    with a_run(HANGING, limits=RunLimits(total=1)) as run:
+        run.wait(seconds=1)
+        run.apply(name="mean", spec=HANGING, heard=False)
+        run.go_on(which=0, seconds=0)
+        assert status_of(run, "mean").queue_position == 1
+        logged = [each.getMessage() for each in caplog.records if "team/mean: observation" in each.getMessage()]
+    assert logged
+    assert decide(load(logged[0])).rules[-1] == "queued"
+
+
+@pytest.mark.parametrize("junk", ["", "{}", "no", "[]", '{"now": 3}', '{"message": "no"}', '{"message": 3}'])
 def test_what_is_no_observation(junk: str) -> None:
     done = CliRunner().invoke(command, ["explain", "-"], input=junk)
     assert done.exit_code == 2
     assert "this is no observation" in done.stderr
-    assert text(0)

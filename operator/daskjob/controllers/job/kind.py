@@ -164,9 +164,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return tuple(each for each in found if each is not None)
 
     def decide(self, key: Key, observation: Observation) -> Decision:
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s/%s: observation %s", *key, dump(observation))
-        return self.slots.decide(key, observation, decide)
+        return self.slots.decide(key, observation, _decide)
 
     def passing(self, key: Key) -> AbstractContextManager[None]:
         return self.slots.passing(key)
@@ -231,3 +229,10 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self.executor.defaults = replace(self._installed_defaults, report_token=token)
         # Soon if the policy is missing: an installation may be creating it.
         return INTERVAL if token else SOON
+
+
+def _decide(observation: Observation) -> Decision:
+    """The decision. At DEBUG the log has all that it rests on, the place in the queue included (`daskjob explain`)."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("%s/%s: observation %s", observation.job.namespace, observation.job.name, dump(observation))
+    return decide(observation)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from daskjob import wire
 from daskjob.api.codec import from_dict, to_dict
-from daskjob.api.spec import Component, DaskJobSpec, Source
+from daskjob.api.spec import DaskJobSpec, Source
 from daskjob.api.status import DaskJobStatus, Failure, Result
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.pods import Container, Pod, Termination
@@ -23,18 +22,28 @@ def dump(observation: Observation) -> str:
 
 
 def load(text: str) -> Observation:
-    """The observation of a text: of `dump`, or of a log line that ends with it. Raises ValueError."""
-    start = text.find("{")
+    """The observation of a text: of `dump`, or of one line of the operator's log, plain or JSON, that has it.
+
+    Raises ValueError.
+    """
     try:
-        data = json.loads(text[max(start, 0) :])
+        data = _json(text)
+        if "job" not in data and "message" in data:
+            # A line of a log in JSON: the message has the observation.
+            data = _json(data["message"])
         # What is empty was left out.
         return from_dict(Observation, {**data, "job": {"spec": {}, "status": {}, **data["job"]}})
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"this is no observation: {error}") from None
 
 
+def _json(text: str) -> Any:
+    """The JSON that begins with the first brace of the text."""
+    return json.loads(text[max(text.find("{"), 0) :])
+
+
 def without_secrets(observation: Observation) -> Observation:
-    """The observation without the values of variables, arguments, code, results and tracebacks. No decision looks at
+    """The observation without arguments, code, environment, pod templates, results and tracebacks. No decision looks at
     them, but that a recorded result would have its value."""
     attempt, job = observation.attempt, observation.job
     report = attempt.report
@@ -67,32 +76,14 @@ def _spec(spec: DaskJobSpec) -> DaskJobSpec:
         keys=(HIDDEN,) * len(graph.keys),
         source=source,
     )
+    # No decision reads environment or templates: arguments, probes, annotations and volumes may have secrets as well.
     cluster = replace(
         cluster,
-        env=tuple(map(_variable, cluster.env)),
-        scheduler=_component(cluster.scheduler),
-        workers=_component(cluster.workers),
+        env=(),
+        scheduler=replace(cluster.scheduler, template={}),
+        workers=replace(cluster.workers, template={}),
     )
-    return replace(spec, graph=hidden, cluster=cluster, runner=_component(spec.runner))
-
-
-def _component(component: Any) -> Any:
-    assert isinstance(component, Component)
-    return replace(component, template=_environment(component.template))
-
-
-def _environment(value: Any) -> Any:
-    """A template without the values of its variables, wherever they stand."""
-    if isinstance(value, Mapping):
-        return {
-            key: list(map(_variable, item)) if key == "env" and isinstance(item, list) else _environment(item)
-            for key, item in value.items()
-        }
-    return list(map(_environment, value)) if isinstance(value, list) else value
-
-
-def _variable(variable: Any) -> Any:
-    return {**variable, "value": HIDDEN} if isinstance(variable, Mapping) and "value" in variable else variable
+    return replace(spec, graph=hidden, cluster=cluster, runner=replace(spec.runner, template={}))
 
 
 def _status(status: DaskJobStatus) -> DaskJobStatus:
