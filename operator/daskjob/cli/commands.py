@@ -167,14 +167,14 @@ def _check(jobs: list[Document], *, err: bool) -> None:
     from daskjob.schema import validate as find_problems
 
     problems = []
-    seen: dict[tuple[str, str, str], Document] = {}
+    first_by_name: dict[tuple[str, str, str], Document] = {}
     for job in jobs:
         found = find_problems(job.content)
         if not found and job.kind == cron.KIND:
             found = cron.schedule_problems(job.content)
         problems += [f"{job.title}: {each.path}: {each.message}" for each in found]
     for job in jobs:
-        first = seen.setdefault((job.kind, job.namespace, job.name), job)
+        first = first_by_name.setdefault((job.kind, job.namespace, job.name), job)
         if first is not job:
             problems.append(f"{job.title}: metadata.name: {first.title} has the same name: give each its own")
     for problem in problems:

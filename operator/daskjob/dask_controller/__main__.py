@@ -15,14 +15,15 @@ from daskjob.dask_controller.liveness import Health
 from daskjob.probes.process_settings import Environment, ProcessSettings
 
 CONTROLLER = "dask_kubernetes.operator.controller.controller"
-#: How long the custom resource definitions may take to be served after an installation.
+#: Seconds that the API server may take, after an installation, to serve the custom resource definitions.
 RESOURCES_SECONDS = 60.0
 
 logger = logging.getLogger("daskjob.controller")
 
 
 def assemble(health: Health) -> kopf.OperatorRegistry:
-    """dask-kubernetes' handlers as selected, then our start and login. Logs what is kept and what is not."""
+    """The registry that kopf runs: the selected handlers of dask-kubernetes, and our start, end and login. Logs which
+    handlers it has and which not."""
     behaviour.bound_locks(importlib.import_module(CONTROLLER))
     selection = registry.select(kopf.get_default_registry())
     logger.info("Handlers kept: %s", ", ".join(selection.kept))
@@ -64,7 +65,7 @@ def main() -> int:
     logger.info("Watching %s.", ", ".join(settings.namespaces) or "all namespaces")
     kopf.run(
         registry=handlers,
-        # One patch for all handlers of an event, where kopf's default makes one patch each.
+        # One patch for all handlers of an event; kopf's default sends one patch per handler.
         lifecycle=kopf.lifecycles.all_at_once,
         standalone=True,
         clusterwide=not settings.namespaces,

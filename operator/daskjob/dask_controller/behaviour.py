@@ -1,4 +1,4 @@
-"""How the controller runs: kopf's settings, its log lines and its locks."""
+"""Settings of kopf, log lines and locks of the Dask controller."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from daskjob.dask_controller.essence import HandledFields
 from daskjob.probes import process_settings
 from daskjob.probes.process_settings import ProcessSettings
 
-#: Clusters of other people may be handled by an operator of dask-kubernetes beside this one. Workers' groups have
-#: their cluster's labels.
+#: Only the operator's clusters: another operator of dask-kubernetes may handle those of other users. A worker group has
+#: the labels of its cluster.
 LABEL_SELECTOR = "app.kubernetes.io/managed-by=daskjob-operator"
 WATCHED = ("daskclusters", "daskworkergroups")
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Changes `settings` after dask-kubernetes' own startup handler has set its own."""
+    """Changes `settings`, after dask-kubernetes' own startup handler has changed them."""
     process_settings.configure_kopf(settings)
     for resource in WATCHED:
         settings.watching.label_selectors["kubernetes.dask.org", "v1", resource] = LABEL_SELECTOR
     settings.networking.request_timeout = 20
     settings.networking.error_backoffs = [0.2, 0.5, 1, 2, 4, 8, 15, 30, 30, 30, 30]
     settings.persistence.diffbase_storage = HandledFields()
-    # Not in the status as well: the definitions have no place for it there.
+    # Annotations only: the CRDs' status has no field for kopf's progress.
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage()
-    # After an error of a handler; kopf's minute is most of a job.
+    # Seconds after an error of a handler; kopf's default of a minute is longer than many jobs.
     settings.execution.default_backoff = 5
 
 
 def configure_logging(settings: ProcessSettings) -> None:
-    """Log lines as asked for; never kopf's own at DEBUG, which hold whole objects, users' code included."""
+    """Sets format and level of the log. kopf never logs at DEBUG: those lines have whole objects, users' code
+    included."""
     process_settings.configure_logging(settings)
     for name in ("kopf", "httpx", "httpcore", "aiohttp"):
         quietest = logging.INFO if name == "kopf" else logging.WARNING
@@ -42,9 +43,9 @@ def configure_logging(settings: ProcessSettings) -> None:
 
 
 class Locks(weakref.WeakValueDictionary[str, asyncio.Lock]):
-    """A lock for each key, kept while somebody holds it.
+    """One lock per key, which exists only while a task uses it.
 
-    In place of the controller's dictionary of locks, which keeps one for every worker group that ever was.
+    It replaces the controller's dictionary of locks, which keeps the lock of every worker group for ever.
     """
 
     def __getitem__(self, key: str) -> asyncio.Lock:
@@ -56,7 +57,7 @@ class Locks(weakref.WeakValueDictionary[str, asyncio.Lock]):
 
 
 def bound_locks(controller: Any) -> None:
-    """Raises `RuntimeError` if the controller's module has no such dictionary."""
+    """Replaces the dictionary of locks in dask-kubernetes' module. Raises `RuntimeError` if it has none."""
     if not hasattr(controller, "worker_group_scale_locks"):
         raise RuntimeError(
             f"{controller.__name__} has no worker_group_scale_locks: install the dask-kubernetes of pyproject.toml"

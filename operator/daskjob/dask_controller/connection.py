@@ -25,17 +25,17 @@ logger = logging.getLogger(__name__)
 
 
 class SharedApi(Api):
-    """kr8s' client, which logs in and asks for the server's version once.
+    """kr8s' client, but it logs in and reads the server's version only once.
 
-    kr8s does both again for every object that a handler touches, which would be half of all requests, and drops its
-    connections whenever no handler holds an object. An expired token is still renewed: kr8s reads it again on a 401.
+    kr8s does both for every object that a handler touches, which would be half of all requests, and closes its
+    connections whenever no handler holds an object. kr8s still renews an expired token: it reads the token after a 401.
     """
 
     def __init__(self) -> None:
         super().__init__(
             bypass_factory=True, url=None, kubeconfig=None, serviceaccount=None, namespace=None, context=None
         )
-        # Not for the pool: behind the requests in flight the next one waits its turn.
+        # No timeout for a connection of the pool: a request may wait for those that are being sent.
         self.timeout = httpx.Timeout(REQUEST_SECONDS, pool=None)
         self._once = asyncio.Lock()
         self._session_token: str | None = None
@@ -54,10 +54,11 @@ class SharedApi(Api):
         return self
 
     async def _create_session(self) -> None:
-        """As kr8s does it, but not with the same token again, and with as many connections as are kept open.
+        """Creates a session as kr8s does, but none while the token is the same, and with as many connections as httpx
+        keeps open.
 
-        kr8s makes a new session after every 403, an exceeded quota included, and closes the old one under all requests
-        that are in flight there; and httpx by default opens a hundred connections but keeps twenty.
+        kr8s creates a session after every 403, also for an exceeded quota, and closes the old one while requests use
+        it; httpx by default opens a hundred connections but keeps twenty open.
         """
         token = self.auth.token
         if token and token == self._session_token and self._session and not self._session.is_closed:
@@ -88,10 +89,10 @@ class SharedApi(Api):
         stream: bool = False,
         **arguments: Any,
     ) -> AsyncGenerator[httpx.Response]:
-        """A request as kr8s makes it; but to create what is already there gives the object that is there.
+        """Sends a request as kr8s does; but the creation of an object that exists returns that object.
 
-        The handlers look whether an object exists before they create it, and skip it if so. The operator creates the
-        Service at the same time: in between, a conflict would cost the job the seconds until the handler's retry.
+        The handlers read an object before they create it, and skip one that exists. The operator creates the Service at
+        the same time: if it does so in between, the conflict would cost the job the seconds until the handler's retry.
         """
         request = super().call_api(method, version, base, namespace, url, raise_for_status, stream, **arguments)
         try:
@@ -114,14 +115,15 @@ def _already_exists(error: kr8s.ServerError) -> bool:
 
 
 async def open_api() -> SharedApi:
-    """A client that kr8s gives to every handler as long as somebody holds it, with what kr8s discovers already read.
+    """The client that kr8s shares with every handler, as long as the caller keeps it, with the API's resources already
+    read.
 
-    Raises `RuntimeError` if kr8s does not take it.
+    Raises `RuntimeError` if kr8s does not share it.
     """
     api = SharedApi()
     if await kr8s.asyncio.api() is not api:
         raise RuntimeError("kr8s does not share its clients any more: install the dask-kubernetes of pyproject.toml")
-    # Handlers list Deployments by name, for which kr8s reads every group of the API: now, and not in the first job.
+    # Handlers list Deployments by name, for which kr8s reads all API groups. Do that now, and not during the first job.
     try:
         await api.api_resources()
     except kr8s.ServerError as error:
@@ -130,9 +132,10 @@ async def open_api() -> SharedApi:
 
 
 async def wait_for_resources(api: Api, seconds: float) -> None:
-    """Returns once the API server serves DaskClusters and DaskWorkerGroups; kopf looks for them once, at its start.
+    """Waits until the API server serves DaskClusters and DaskWorkerGroups, because kopf looks for them only at its
+    start.
 
-    Raises `kopf.PermanentError`, which ends the process, if they are not there in time.
+    Raises `kopf.PermanentError`, which ends the process, if it does not within `seconds`.
     """
     deadline = time.monotonic() + seconds
     missing: list[str] = sorted(RESOURCES)
@@ -157,7 +160,7 @@ async def wait_for_resources(api: Api, seconds: float) -> None:
 def login(environ: Mapping[str, str], **kwargs: Any) -> kopf.ConnectionInfo | None:
     """kopf's credentials: the pod's service account, else the kubeconfig; None if there is neither.
 
-    In a pod the server is named by address, as kr8s and client-go do it: no DNS is needed to begin.
+    In a pod they name the server by its address, as kr8s and client-go do, so that the process starts without DNS.
     """
     info: kopf.ConnectionInfo | None = kopf.login_with_service_account(**kwargs)
     if info is None:

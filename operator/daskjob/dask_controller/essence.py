@@ -1,4 +1,4 @@
-"""What kopf remembers of an object between two looks: only the fields that a handler waits for."""
+"""What kopf stores of an object, to detect changes: only the fields that a handler waits for."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ AWAITED_PHASE = "Created"
 
 
 class HandledFields(kopf.AnnotationsDiffBaseStorage):
-    """Stores the fields that handlers name, where kopf would store the whole spec.
+    """Stores only the fields that handlers name; kopf would store the whole spec.
 
-    The whole spec would double the object, could pass an annotation's 256 KiB, and would make any change of a label a
-    reason to write. Every phase but `Created` counts as none: writing `Pending` is then no change to be recorded by
-    one more patch.
+    The whole spec would double the object, could exceed an annotation's 256 KiB, and would make kopf write after every
+    change of a label. Every phase but `Created` counts as none, so that kopf does not record the write of `Pending`
+    with one more patch.
     """
 
     def build(self, *, body: Any, extra_fields: Iterable[Any] | None = None) -> Any:
-        """The named fields (tuples of keys) that `body` has, nested as they are there."""
+        """The fields of `body` that `extra_fields` (tuples of keys) name, nested as in `body`."""
         essence: dict[str, Any] = {}
         for field in extra_fields or ():
             value: Any = body
@@ -36,7 +36,7 @@ class HandledFields(kopf.AnnotationsDiffBaseStorage):
         return essence
 
     def store(self, *, body: Any, patch: Any, essence: Any) -> None:
-        """Records `essence` as it is once `patch` is applied."""
+        """Stores `essence` as it is after `patch`."""
         phase = (patch.get("status") or {}).get("phase")
         if phase is not None and phase != AWAITED_PHASE:
             essence = {key: value for key, value in essence.items() if key != "status"}

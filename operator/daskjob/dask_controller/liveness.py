@@ -1,7 +1,7 @@
 """The process' answers to probes: `/healthz` and `/readyz`.
 
-`/healthz` fails when a watch hears nothing and is not even refused: kopf would answer
-as long as the process runs. The API server being down makes nothing fail, as a new start would change nothing.
+`/healthz` fails when a watch receives neither data nor an error; kopf's own endpoint answers as long as the process
+runs. It does not fail while the API server is down, because a restart would not help.
 `/readyz` fails until both watches are up, and while the API server refuses one.
 """
 
@@ -15,12 +15,12 @@ from daskjob.probes.server import probe, serving
 from daskjob.probes.watch_health import Watches
 
 PATH = "/apis/kubernetes.dask.org/v1"
-#: Seconds without a sign of life of a watch. Bookmarks come about once a minute; kopf asks anew after 70 s of silence.
+#: Seconds without a heartbeat of a watch. Bookmarks come about once a minute; kopf asks anew after 70 s of silence.
 SILENCE = 180.0
 
 
 class Health:
-    """`port` 0: no answers."""
+    """Liveness and readiness of the Dask controller. `port` 0: it answers no probes."""
 
     def __init__(self, port: int, namespaces: Collection[str], resources: Collection[str]) -> None:
         self.watches = Watches()
@@ -31,7 +31,7 @@ class Health:
         self._begun = self._watching = False
 
     async def begin(self) -> None:
-        """Answers from now on; again: no change. Raises OSError if the port is taken."""
+        """Answers probes from now on; a second call changes nothing. Raises OSError if the port is taken."""
         if not self._port or self._begun:
             return
         handlers = {"/healthz": probe(self._silent, self._details), "/readyz": probe(self._unready)}
@@ -39,7 +39,7 @@ class Health:
         self._begun = True
 
     def expect_watches(self) -> None:
-        """kopf is about to watch."""
+        """Expects kopf's watches from now on."""
         self._watching = True
         self.watches.expect(self._paths)
 

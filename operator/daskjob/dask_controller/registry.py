@@ -1,7 +1,8 @@
-"""Which of dask-kubernetes' handlers run: a table of those kept and of those left out, and nothing else is accepted.
+"""Which of dask-kubernetes' handlers run: one table of those kept, one of those left out; any other is an error.
 
-Left out are its DaskJob and autoscaler, what reacts to pods and services (`DaskCluster.status.phase` is not used), and
-the timers: they alone make kopf put finalizers on clusters, and a cluster with a finalizer outlives a dead controller.
+Left out are the handlers of its DaskJob and autoscaler, those of pods and services (nothing uses
+`DaskCluster.status.phase`), and the timers: only these make kopf put finalizers on clusters, and while no controller
+runs, a cluster with a finalizer cannot be deleted.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ PACKAGE = "dask_kubernetes"
 
 
 class UnexpectedRegistry(RuntimeError):
-    """kopf or dask-kubernetes is not as this version knows them: running anyway could act on the wrong objects."""
+    """The handlers of kopf or dask-kubernetes differ from the tables: to run them could act on the wrong objects."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Trigger:
-    """What calls a handler, as kopf stores it: the unit of comparison with the tables below.
+    """What makes kopf call a handler, as kopf stores it and the tables below name it.
 
-    `family` is one of `FAMILIES` without its underscore, `resource` what the decorator named (`daskcluster`), `cause`
-    the activity or reason (`startup`, `create`; "" for any), `field` a dotted path, `value` the one that it must get.
+    `family`: one of `FAMILIES` without its underscore; `resource`: the decorator's (`daskcluster`); `cause`: activity
+    or reason (`startup`, `create`; "": any); `field`: a dotted path; `value`: the value that the field must get.
     """
 
     family: str
@@ -62,13 +63,13 @@ LEFT_OUT: Mapping[str, Trigger] = {
     "handle_runner_status_change_failed": Trigger("changing", "pod", "", "status.phase", "Failed"),
     "daskautoscaler_create": Trigger("changing", "daskautoscaler", "create"),
 }
-#: Their create handler calls this one itself; for a new group kopf would only call it a second time.
+#: The create handler calls this one itself: for a new group kopf would call it a second time.
 ON_CHANGE_ONLY = "daskworkergroup_replica_update"
 
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """A registry to run, and the names of the handlers that are in it and that are not, each with its trigger."""
+    """A registry to run, and the names (with triggers) of the handlers that are in it and of those that are not."""
 
     registry: kopf.OperatorRegistry
     kept: tuple[str, ...]
@@ -77,15 +78,16 @@ class Selection:
 
 
 def handled_before(*, old: object | None, **_: Any) -> bool:
-    """True for a change of an object that was handled already, False while it is new."""
+    """Whether kopf has handled the object before: False for a new one."""
     return old is not None
 
 
 def select(source: kopf.OperatorRegistry) -> Selection:
-    """A new registry with the handlers of `KEPT` in their order; `source` stays as it is.
+    """A new registry with the handlers of `KEPT`, in the order of `source`, which does not change.
 
-    Handlers of other packages (kopf's logins, plugins of dask-kubernetes) are left out and listed as `foreign`.
-    Raises `UnexpectedRegistry` unless the handlers of dask-kubernetes are those of the two tables, trigger by trigger.
+    It leaves out handlers of other packages (kopf's logins, plugins of dask-kubernetes) and lists them as `foreign`.
+    Raises `UnexpectedRegistry` unless the handlers of dask-kubernetes, with their triggers, are those of the two
+    tables.
     """
     target = kopf.OperatorRegistry()
     found: dict[str, Trigger] = {}
@@ -124,7 +126,7 @@ def select(source: kopf.OperatorRegistry) -> Selection:
 
 
 def _handlers(source: kopf.OperatorRegistry) -> Iterator[tuple[str, Any]]:
-    """Every handler with the family that holds it. Raises `UnexpectedRegistry` if kopf's registry looks different."""
+    """Every handler, with its family. Raises `UnexpectedRegistry` if kopf's registry has other families."""
     if sorted(vars(source)) != sorted(FAMILIES):
         raise UnexpectedRegistry(
             f"kopf's registry has {', '.join(sorted(vars(source)))} where {', '.join(sorted(FAMILIES))} are expected: "

@@ -1,1 +1,1 @@
-"""Builders of the objects that an attempt is made of: pure functions from the job to JSON."""
+"""Builders of an attempt's objects: pure functions from the job to the API server's JSON."""

@@ -1,4 +1,4 @@
-"""All objects of an attempt, built once: what the check of a spec accepts is what is created."""
+"""All objects of an attempt, built once: the controller creates exactly the objects that the spec's check built."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class AttemptObjects:
-    """DaskCluster and runner pod as they are created; the rest follows from the UIDs that these get."""
+    """DaskCluster and runner pod; the other objects need the UIDs that the API server gives these two."""
 
     context: AttemptContext
     cluster: Manifest
@@ -26,12 +26,13 @@ class AttemptObjects:
 
     @classmethod
     def build(cls, context: AttemptContext, program: bytes) -> AttemptObjects:
-        """`program`: the runner's zipapp. Raises SpecError for a template that asks for what it may not have."""
+        """Builds cluster and runner. `program`: the runner's zipapp. Raises SpecError for a template with a forbidden
+        field."""
         return cls(context, dask_cluster(context), runner_pod(context, runner_config_map_name(program)), program)
 
     def beside_cluster(self, cluster_uid: str, now: datetime) -> tuple[Manifest, ...]:
-        """What the pods mount and ask for: Service, Secret and ConfigMaps, to be created before dask-kubernetes comes
-        to create the pods. `now`: the certificate's time."""
+        """Service, Secret and ConfigMaps, which the pods need: the controller creates them before dask-kubernetes
+        creates the pods. `now`: the certificate's time."""
         context = self.context
         return (
             scheduler_service(context, cluster_uid),

@@ -1,4 +1,4 @@
-"""The DaskCluster of an attempt, and what must exist before its pods: Service and ConfigMap (the Secret: `tls`)."""
+"""The DaskCluster of an attempt, and the Service and ConfigMap that must exist before its pods (the Secret: `tls`)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.pods import JOB_KEY, PodPlan, pod_spec, template_metadata
 
-#: The cluster is gone within moments of its end; nothing in it is worth a goodbye.
+#: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
 GRACE_SECONDS = 1
 
 
 def dask_cluster(context: AttemptContext) -> dict[str, Any]:
-    """The DaskCluster. dask-kubernetes copies its labels and annotations to all that it makes of it.
+    """The DaskCluster. dask-kubernetes copies its labels and annotations to all objects that it creates for it.
 
-    Its own worker group is the default one. Raises SpecError for a template that asks for what it may not have.
+    Its own worker group is the default one. Raises SpecError for a template with a forbidden field.
     """
     cluster, attempt = context.spec.cluster, context.attempt
     workers = cluster.worker_groups[DEFAULT_GROUP]
@@ -42,9 +42,10 @@ def dask_cluster(context: AttemptContext) -> dict[str, Any]:
 
 
 def scheduler_service(context: AttemptContext, cluster_uid: str) -> dict[str, Any]:
-    """The scheduler's Service, as dask-kubernetes would make it (it keeps one that exists), but at once.
+    """The scheduler's Service, as dask-kubernetes would create it (it keeps one that exists).
 
-    So that the name exists before any process asks for it: a resolver remembers "no such name" for up to half a minute.
+    The operator creates it earlier, before any process looks its name up: a resolver caches "no such name" for up to
+    half a minute.
     """
     labels = {c.DASK_CLUSTER_LABEL: context.attempt.name, c.DASK_COMPONENT_LABEL: "scheduler"}
     return {
@@ -63,7 +64,7 @@ def service_spec(cluster: str) -> dict[str, Any]:
         "ports": [
             {"name": "tcp-comm", "protocol": "TCP", "port": c.SCHEDULER_PORT, "targetPort": "tcp-comm"},
         ],
-        # Clients try until the scheduler answers: no need to wait for a probe first.
+        # Clients try until the scheduler answers, so they need not wait until its readiness probe succeeds.
         "publishNotReadyAddresses": True,
     }
 
@@ -90,14 +91,14 @@ def _scheduler(context: AttemptContext) -> dict[str, Any]:
         "command": _command(
             "distributed.cli.dask_scheduler",
             *("--protocol", "tls", "--port", str(c.SCHEDULER_PORT)),
-            # The dashboard has no authentication: only a port-forward reaches it.
+            # The dashboard has no authentication, so it listens where only a port-forward reaches it.
             *("--dashboard-address", f"127.0.0.1:{c.DASHBOARD_PORT}"),
             "--dashboard" if cluster.dashboard else "--no-dashboard",
         ),
         "ports": [{"name": "tcp-comm", "containerPort": c.SCHEDULER_PORT, "protocol": "TCP"}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
-    # Without it, tasks that no worker is left for would wait for ever.
+    # Without it, tasks for which no worker is left would wait for ever.
     timeout = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": f"{context.spec.startup_deadline_seconds} s"}
     return pod_spec(
         context,
@@ -117,7 +118,8 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
         "command": _command(
             "distributed.cli.dask_worker",
             context.names.scheduler_address(context.defaults.cluster_domain),
-            # The kubelet is the nanny here; and retired workers are found by the name of their Deployment.
+            # No nanny: the kubelet restarts workers. The worker has the name of its Deployment, so that the operator
+            # finds the Deployments of retired workers.
             *("--no-nanny", "--no-dashboard", "--name", "$(DASK_WORKER_NAME)"),
             *("--nthreads", str(workers.threads), "--local-directory", "/tmp"),
             *_memory_limit(workers.resources),
@@ -130,7 +132,8 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
 
 
 def _memory_limit(resources: Mapping[str, Any]) -> list[str]:
-    """The container's own memory, in Kubernetes' notation, which Dask understands. Left to itself, Dask would count
-    on the node's cores: a worker with one thread of eight would use an eighth of its container."""
+    """The container's memory limit, in Kubernetes' notation, which Dask understands. Without it, Dask divides the
+    memory by the node's cores: a worker with one thread on a node of eight cores would use an eighth of its
+    container."""
     size = (resources.get("limits") or {}).get("memory") or (resources.get("requests") or {}).get("memory")
     return ["--memory-limit", str(size)] if size else []

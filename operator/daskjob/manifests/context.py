@@ -1,4 +1,4 @@
-"""What every object of an attempt is built from: one value, derived once and handed to each builder."""
+"""The one value that every builder of an attempt's objects gets."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ DEFAULT_SECURITY: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the operator's installation decides about every job's pods."""
+    """The installation's settings for every job's pods."""
 
     image: str | None = None
     image_pull_policy: str | None = None
-    #: Words of `daskjob.manifests.template` that templates may use.
+    #: What templates may do beyond the default, by the words of `daskjob.manifests.template`.
     allowed: Collection[str] = ()
     security_context: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SECURITY)
     cluster_domain: str = "cluster.local"
-    #: Whether runners get a token to write their reports with.
+    #: Whether runners get a token, with which they write their reports.
     report_token: bool = True
 
 
 @dataclass(frozen=True)
 class AttemptContext:
-    """A job's spec, one attempt of it, and what the installation adds."""
+    """A job, its spec, one attempt of it, and the installation's settings."""
 
     job: JobRef
     spec: DaskJobSpec
@@ -53,7 +53,7 @@ class AttemptContext:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """The operator's labels, which each object of the attempt carries."""
+        """The operator's labels, which every object of the attempt has."""
         return {
             c.MANAGED_BY_LABEL: c.MANAGER,
             c.JOB_LABEL: self.job.name,
@@ -67,8 +67,8 @@ class AttemptContext:
         return source_of(self.spec.graph)
 
     def metadata(self, name: str, cluster_uid: str | None = None, **more: Any) -> dict[str, Any]:
-        """Metadata of an object, owned by the attempt's cluster where its UID is given, else by the job. `more`:
-        further fields; labels are added to the operator's."""
+        """Metadata of an object. Its owner is the attempt's cluster if `cluster_uid` is given, else the job. `more`:
+        further fields; its labels are added to the operator's."""
         owner = (
             reference(c.DASK_API_VERSION, "DaskCluster", self.attempt.name, cluster_uid)
             if cluster_uid is not None

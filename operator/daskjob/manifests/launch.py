@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from daskjob.manifests.pods import CODE_PATH
 
-#: Starts a module as `python -m` does, with the job's code on the path first: an image's own PYTHONPATH and working
-#: directory stay as they are. Of a worker, the first argument is the scheduler's address.
+#: Starts a module as `python -m` does, with the job's code first on the path; the image's own PYTHONPATH and working
+#: directory stay as they are. A worker's first argument is the scheduler's address.
 #:
-#: SIGTERM ends the process at once. The first one of a container is deaf to it as long as it has no handler, and a
-#: worker of Dask that is told to stop while its scheduler stops too waits for ever now and then: each costs the 2 s
-#: that the kubelet gives at least. A connection that closes tells the scheduler as much as a goodbye.
+#: SIGTERM ends the process at once. Without a handler, PID 1 of a container ignores SIGTERM, and a Dask worker that
+#: must stop while its scheduler stops sometimes waits for ever; either costs the 2 s after which the kubelet kills it.
+#: For the scheduler, the closed connection is as good as a farewell.
 #:
-#: A worker that begins before its scheduler's Service is routed loses its first packet, and sends another one only a
-#: second later: so it looks for the scheduler in short attempts first. If none succeeds it starts all the same.
+#: A worker that starts before its scheduler's Service is routed loses its first packet, and TCP sends the next one only
+#: a second later. So it first tries to connect in short attempts. If none succeeds, it starts all the same.
 LAUNCH = f"""\
 import asyncio, os, runpy, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))

@@ -1,4 +1,4 @@
-"""Names and owner references of what belongs to an attempt."""
+"""Names and owner references of an attempt's objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from daskjob.api import constants as c
 
 @dataclass(frozen=True)
 class Names:
-    """All names of an attempt, made from one: deterministic, so that making it again finds what exists."""
+    """All names of an attempt, which follow from the attempt's name: a repeated creation meets the object that
+    exists."""
 
     namespace: str
     attempt: str
@@ -29,7 +30,7 @@ class Names:
 
     @property
     def scheduler(self) -> str:
-        """The Service in front of the scheduler; dask-kubernetes gives its own the same name."""
+        """The scheduler's Service; dask-kubernetes uses the same name."""
         return f"{self.attempt}-scheduler"
 
     def scheduler_address(self, domain: str) -> str:
@@ -38,13 +39,13 @@ class Names:
 
 
 def reference(version: str, kind: str, name: str, uid: str) -> dict[str, Any]:
-    """The owner reference of a controller."""
+    """An owner reference that names the object's controller."""
     return {
         "apiVersion": version,
         "kind": kind,
         "name": name,
         "uid": uid,
         "controller": True,
-        # Blocking would need rights on finalizers, and delays a foreground deletion for nothing.
+        # True would need rights on finalizers, and would only delay a foreground deletion.
         "blockOwnerDeletion": False,
     }

@@ -12,7 +12,7 @@ from daskjob.manifests.template import check_template, merge
 
 TLS_PATH = "/opt/daskjob/tls"
 CODE_PATH = "/opt/daskjob/code"
-#: Tells user code, wherever it runs, which attempt it is part of.
+#: The variable by which user code, on every pod, knows the attempt that it belongs to.
 ATTEMPT_VARIABLE = "DASKJOB_ATTEMPT"
 #: The key of the job file in the ConfigMap that also holds the code.
 JOB_KEY = "job.json"
@@ -20,9 +20,9 @@ JOB_KEY = "job.json"
 
 @dataclass(frozen=True)
 class PodPlan:
-    """What tells the pods of one component from the others.
+    """What differs between the pods of scheduler, workers and runner.
 
-    `container`: name of its container; `path`: where in the manifest its template stands, for error messages; `fields`:
+    `container`: name of the container; `path`: the template's field in the manifest, for error messages; `fields`:
     further fields of the container; `pod`: further fields of the pod's spec; `environment`: further variables.
     """
 
@@ -37,29 +37,29 @@ class PodPlan:
 
 
 def dask_environment(more: Mapping[str, str]) -> list[dict[str, str]]:
-    """Dask's own settings for encrypted traffic, as its processes read them from the environment."""
+    """The environment variables with Dask's settings for TLS, and `more`."""
     prefix = "DASK_DISTRIBUTED__COMM"
     values = {f"{prefix}__REQUIRE_ENCRYPTION": "true", f"{prefix}__TLS__CA_FILE": f"{TLS_PATH}/ca.crt"}
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         values[f"{prefix}__TLS__{role}__CERT"] = f"{TLS_PATH}/tls.crt"
         values[f"{prefix}__TLS__{role}__KEY"] = f"{TLS_PATH}/tls.key"
-    # Images run as a user whose home may not exist or not be writable.
+    # The image's user may have no home, or one that is not writable.
     values["HOME"] = "/tmp"
     values["PYTHONUNBUFFERED"] = "1"
     return [{"name": name, "value": value} for name, value in {**values, **more}.items()]
 
 
 def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
-    """The PodSpec of one component, the user's template merged over it.
+    """The PodSpec of one component, with the user's template merged over it.
 
-    Raises SpecError for a template that asks for what it may not have.
+    Raises SpecError for a template with a forbidden field.
     """
     defaults, source = context.defaults, context.source
     check_template(plan.component.template, plan.path, defaults.allowed)
     cluster = context.spec.cluster
     code = source.volume(context.names.code) if source is not None else None
     init_containers = source.init_containers() if source is not None else ()
-    # Without a group of its own, a volume's files belong to root.
+    # Without fsGroup, the files of a volume belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
     variables = dask_environment({ATTEMPT_VARIABLE: str(context.attempt.number), **plan.environment})
     spec: dict[str, Any] = {
@@ -71,7 +71,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             {
                 "name": plan.container,
                 "image": cluster.image or defaults.image,
-                # The user's variables win over ours of the same name.
+                # The user's variables come last: they override the operator's of the same name.
                 "env": merge({"env": variables}, {"env": list(cluster.env)})["env"],
                 "resources": dict(plan.component.resources),
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
@@ -90,7 +90,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             *([code] if code else []),
             *plan.volumes,
         ],
-        # A lost node should be noticed within a minute, not five.
+        # Kubernetes evicts the pods of a lost node after a minute, not after its default of five.
         "tolerations": [
             {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
             for key in ("not-ready", "unreachable")
@@ -108,6 +108,6 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
 
 
 def template_metadata(component: Component) -> dict[str, Any]:
-    """Labels and annotations that the user wants on the pods."""
+    """Labels and annotations of the user's template, for the pods."""
     metadata = component.template.get("metadata") or {}
     return {kind: dict(metadata.get(kind) or {}) for kind in ("labels", "annotations")}

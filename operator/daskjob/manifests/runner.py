@@ -15,17 +15,17 @@ RUNNER_PATH = "/opt/daskjob/runner"
 JOB_PATH = "/opt/daskjob/job"
 TOKEN_PATH = "/var/run/secrets/daskjob"
 
-#: Time for the runner to cancel its graph and leave its last words.
+#: Seconds in which the runner must cancel its graph and report the outcome.
 GRACE_SECONDS = 10
 
 
 def runner_config_map_name(archive: bytes) -> str:
-    """The name of the ConfigMap with the runner's program: it follows from the program."""
+    """The name of the ConfigMap with the runner's program, which has a digest of the program."""
     return f"daskjob-runner-{hashlib.sha256(archive).hexdigest()[:10]}"
 
 
 def runner_config_map(namespace: str, archive: bytes) -> dict[str, Any]:
-    """The runner's program: one a namespace and version, shared by all jobs, owned by none."""
+    """The ConfigMap with the runner's program: one per namespace and version, which all jobs share and none owns."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -40,7 +40,7 @@ def runner_config_map(namespace: str, archive: bytes) -> dict[str, Any]:
 
 
 def job_file(context: AttemptContext) -> jobfile.JobFile:
-    """What the runner of the attempt is to run, and where."""
+    """The job file of the attempt's runner: what it runs, and where."""
     graph, workers = context.spec.graph, context.spec.cluster.workers
     adaptive = workers.adaptive
     return jobfile.JobFile(
@@ -62,9 +62,9 @@ def job_file(context: AttemptContext) -> jobfile.JobFile:
 
 
 def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
-    """The runner's pod; `program`: the name of the ConfigMap with its zipapp.
+    """The runner's pod. `program`: the name of the ConfigMap with its zipapp.
 
-    Raises SpecError for a template that asks for what it may not have.
+    Raises SpecError for a template with a forbidden field.
     """
     component, token = context.spec.runner, context.defaults.report_token
     metadata = template_metadata(component)
@@ -96,7 +96,7 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
     ]
     runner = next(each for each in spec["containers"] if each["name"] == "runner")
     runner["env"] = [each for each in runner["env"] if not each["name"].startswith("DASKJOB_")] + ours
-    # The operator's labels win over those of the template.
+    # The operator's labels override those of the template.
     labels = {**metadata["labels"], **context.labels, c.COMPONENT_LABEL: "runner"}
     return {
         "apiVersion": "v1",
@@ -107,14 +107,15 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
 
 
 def _token_volume() -> dict[str, Any]:
-    """Bound to the pod: the one thing it can do is write the status of the report that names that pod."""
+    """The volume with the runner's token. It is bound to the pod, and can only write the status of the report that
+    names the pod."""
     certificates = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
     sources = [{"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}, {"configMap": certificates}]
     return {"name": "token", "projected": {"defaultMode": 0o444, "sources": sources}}
 
 
 def report(context: AttemptContext, runner_uid: str) -> dict[str, Any]:
-    """The object that the runner of this attempt, and no other, writes to."""
+    """The report, whose status only the runner of this attempt may write."""
     return {
         "apiVersion": c.API_VERSION,
         "kind": "DaskJobReport",

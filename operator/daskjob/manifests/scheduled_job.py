@@ -1,4 +1,4 @@
-"""The DaskJob that a cron job makes."""
+"""The DaskJob that the operator creates for a cron job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daskjob.lifecycle.cron.schedule import find_zone
 
 
 def dask_job(cron: CronJob, run: CreateJob) -> dict[str, Any]:
-    """As the template has it. Its annotations say what it was made for, as those of Kubernetes' CronJob do."""
+    """The DaskJob of the template, with the scheduled time in its annotations, as Kubernetes' CronJob has it."""
     template = cron.spec.job_template
     annotations = dict(template.metadata.annotations)
     if run.scheduled_at is not None:

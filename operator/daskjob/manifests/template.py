@@ -1,4 +1,4 @@
-"""A user's pod template over ours: merged as Kubernetes merges patches, and held to what it may ask for."""
+"""Merges a user's pod template over the operator's pod, as a strategic merge patch, and refuses forbidden fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from daskjob.api import constants as c
 from daskjob.errors import SpecError
 
-#: The key by which Kubernetes' strategic merge joins the items of a list; other lists are replaced, but these grow.
+#: The key by which Kubernetes' strategic merge joins the items of a list. The patch replaces all other lists.
 MERGE_KEYS = {
     "containers": "name",
     "initContainers": "name",
@@ -27,7 +27,7 @@ MERGE_KEYS = {
 APPENDED = frozenset({"tolerations", "envFrom"})
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
-#: What a template may ask for only where the operator's settings allow it, by the word that allows it.
+#: Fields that a template may set only if the installation allows it, by the word that allows it.
 HOST_NAMESPACES = "hostNamespaces"
 HOST_PATH = "hostPath"
 PRIVILEGED = "privileged"
@@ -35,7 +35,7 @@ SERVICE_ACCOUNTS = "serviceAccounts"
 
 
 def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """`patch` strategically merged over `base`; null removes a field. Neither argument is changed."""
+    """A copy of `base` with `patch` merged over it strategically; null removes a field."""
     merged = copy.deepcopy(dict(base))
     for key, value in patch.items():
         if value is None:
@@ -54,7 +54,7 @@ def _merge_lists(name: str, base: list[Any], patch: list[Any]) -> list[Any]:
     if name in APPENDED:
         return [*base, *copy.deepcopy(patch)]
     key = MERGE_KEYS.get(name)
-    # Deep inside, a list of such a name may be anything: it is the API server's to refuse.
+    # Deeper, a list of such a name may be another field: the API server checks it.
     if key is None or not all(isinstance(each, Mapping) for each in (*base, *patch)):
         return copy.deepcopy(patch)
     merged = list(base)
@@ -68,9 +68,9 @@ def _merge_lists(name: str, base: list[Any], patch: list[Any]) -> list[Any]:
 
 
 def check_template(template: Mapping[str, Any], path: str, allowed: Collection[str]) -> None:
-    """Raises SpecError at the first field that a template may not set.
+    """Raises SpecError for the first field that a template may not set.
 
-    `path`: where the template stands, such as `spec.runner.template`. `allowed`: words of the operator's settings.
+    `path`: the template's field, such as `spec.runner.template`; `allowed`: words of the installation's settings.
     """
     problem = next(_problems(template, path, allowed), None)
     if problem is not None:
@@ -109,7 +109,7 @@ def _problems(template: Mapping[str, Any], path: str, allowed: Collection[str]) 
 
 
 def _list_problems(value: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """Lists that could not be merged: null, no lists at all, or with items that lack the key to merge by."""
+    """Errors for lists that cannot be merged: null, another type, or items without the key to merge by."""
     for name in sorted(value.keys() & (MERGE_KEYS.keys() | APPENDED)):
         items, key = value[name], MERGE_KEYS.get(name)
         if not isinstance(items, list):
@@ -152,7 +152,7 @@ def _container_problems(container: Mapping[str, Any], path: str, allowed: Collec
         return
     if security.get("privileged"):
         yield f"{path}.securityContext.privileged", _refusal(PRIVILEGED)
-    # Null would take away our own `false`.
+    # Null would remove the operator's `false`.
     if security.get("allowPrivilegeEscalation", False) is not False:
         yield f"{path}.securityContext.allowPrivilegeEscalation", _refusal(PRIVILEGED)
     capabilities = security.get("capabilities", {})

@@ -1,4 +1,4 @@
-"""The key pair of an attempt: all its Dask processes share it, and nothing else has it."""
+"""The key pair of an attempt, which its Dask processes share and nothing else has."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cryptography.x509.oid import NameOID
 
 from daskjob.manifests.context import AttemptContext
 
-#: Clocks differ, and a process refuses a certificate of the future.
+#: The certificate is valid from so long ago, because clocks differ and a process refuses a certificate of the future.
 BACKDATED = timedelta(hours=1)
 VALID = timedelta(days=365)
 
 
 def key_pair(now: datetime) -> tuple[bytes, bytes]:
-    """(certificate, private key) in PEM: EC P-256, self-signed, valid from an hour ago."""
+    """Certificate and private key in PEM: EC P-256, self-signed, valid from an hour before `now`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dask-internal")])
     certificate = (

@@ -6,12 +6,12 @@ import sys
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 succeeded, 1 failed, 3 finished but could not report it."""
+    """Returns the exit code: 0 the graph succeeded, 1 it failed, 3 the runner could not report the outcome."""
     if arguments[:1] == ["--child"]:
         from daskjob.runner.child import run
 
         return run(int(arguments[1]), int(arguments[2]))
-    # First of all: the child takes long to import what it needs, everything else happens meanwhile.
+    # Start the child first: its imports take long, and the supervisor starts meanwhile.
     from daskjob.runner.process_group import Child
 
     child = Child()

@@ -6,12 +6,12 @@ from typing import Optional
 
 from daskjob.wire.jobfile import AdaptiveBounds
 
-#: Seconds between questions to the scheduler.
+#: Seconds between two requests to the scheduler for its target.
 INTERVAL = 2.0
 
 
 class Scaler:
-    """Up at once, down after a while, always between minimum and maximum."""
+    """Follows the scheduler's target up at once and down after `cooldown` seconds, between minimum and maximum."""
 
     def __init__(self, bounds: AdaptiveBounds) -> None:
         self.minimum = bounds.minimum
@@ -21,7 +21,8 @@ class Scaler:
         self._lower_since: Optional[float] = None
 
     def decide(self, now: float, target: int, running: int) -> tuple[int, int]:
-        """(wanted, to retire): `target` is the scheduler's, `running` the workers that are there and not retired."""
+        """Returns how many workers to want, and how many to retire. `now`: monotonic seconds; `target`: of the
+        scheduler; `running`: workers that are connected and not retired."""
         target = min(max(target, self.minimum), self.maximum)
         if target >= max(running, self.wanted):
             self._lower_since = None

@@ -16,7 +16,8 @@ if __name__ == "__main__":
 
 
 def build() -> bytes:
-    """The zipapp's bytes: the same for the same sources, on any machine and Python (hence stored, not compressed)."""
+    """The zipapp's bytes. Equal sources give equal bytes on every machine and Python, so the files are not
+    compressed."""
     package = Path(__file__).parents[1]
     files = {"__main__.py": _MAIN.encode(), "daskjob/__init__.py": (package / "__init__.py").read_bytes()}
     for folder in ("runner", "wire", "results"):

@@ -1,34 +1,34 @@
-"""When the report is patched: soon when a stage changes, seldom while a long job runs.
+"""When the runner patches its report: soon after a change of stage, seldom during a long job.
 
-A job of three seconds takes three patches: Starting, Running, Finished. One of an hour takes one in 15 s.
+A job of three seconds takes three patches: Starting, Running, Finished. A job of an hour takes one every 15 s.
 """
 
 from __future__ import annotations
 
 from typing import Optional
 
-#: A stage waits this long for the next one, or for progress, to go with it.
+#: Seconds that a new stage waits for the next stage, or for progress, so that one patch has both.
 STAGE_DELAY = 1.0
 SHORTEST = 1.0
 LONGEST = 15.0
-#: Nothing new is said no more often than this; the answer may ask to cancel.
+#: Seconds between patches without news. The runner sends them because the answer may ask it to cancel.
 QUIET = 5.0
-#: Of the time that the job has run so far.
+#: The interval between patches, as a share of the time that the job has run so far.
 SHARE = 0.05
 
 
 def interval(elapsed: float) -> float:
-    """Seconds between two patches with progress, `elapsed` seconds after the start."""
+    """Seconds until the next patch with progress, `elapsed` seconds after the start."""
     return min(LONGEST, max(SHORTEST, SHARE * elapsed))
 
 
 def next_patch(
     started: float, last: Optional[float], stage_since: Optional[float], changed_since: Optional[float]
 ) -> float:
-    """When the next patch is due, all on one monotonic clock.
+    """When the next patch is due. All times are of one monotonic clock.
 
-    `last` is the last accepted patch (None: the first is due at once), `stage_since` and `changed_since` the oldest
-    change of stage and of anything else that was not sent (None: none).
+    `last`: when the API server accepted the last patch (None: the first is due at once). `stage_since`,
+    `changed_since`: when the oldest unsent change of the stage, and of anything else, happened (None: there is none).
     """
     if last is None:
         return started
@@ -41,5 +41,5 @@ def next_patch(
 
 
 def backoff(failures: int, longest: float) -> float:
-    """Seconds to wait after that many failed tries in a row (1 or more)."""
+    """Seconds to wait after so many failed tries in a row (1 or more)."""
     return float(min(longest, 0.1 * 2 ** min(failures - 1, 10)))

@@ -1,6 +1,6 @@
 """The two pipes between supervisor and child.
 
-Child to parent: one JSON object a line, a part of the report's status. Parent to child: single bytes.
+The child sends one JSON object per line, a part of the report's status. The supervisor sends single bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ACKNOWLEDGE = b"a"
 
 
 class Channel:
-    """The child's end. Only the process that made it speaks: a fork of user code that comes by ends there."""
+    """The child's end. Only the process that created it may send: a fork of it by user code that sends ends itself."""
 
     def __init__(self, read_fd: int, write_fd: int, on_cancel: Callable[[], None]) -> None:
         os.set_inheritable(read_fd, False)
@@ -32,7 +32,7 @@ class Channel:
         threading.Thread(target=self._listen, name="daskjob-control", daemon=True).start()
 
     def send(self, part: dict[str, Any]) -> None:
-        """Hands a part of the status to the parent."""
+        """Sends a part of the status to the supervisor."""
         if os.getpid() != self._pid:
             os._exit(0)
         data = json.dumps(part).encode() + b"\n"
@@ -50,5 +50,5 @@ class Channel:
             elif command == CANCEL:
                 self._on_cancel()
             elif not command:
-                # The supervisor is gone: nobody would stop or reap what runs here.
+                # The supervisor has died, and nothing else would stop this process group.
                 os.killpg(0, signal.SIGKILL)

@@ -1,4 +1,5 @@
-"""The child: connects, loads, runs and encodes; tells the parent each step, and ends when that has the result."""
+"""The child: connects to the scheduler, loads and runs user code, encodes the result, and sends it to the
+supervisor."""
 
 from __future__ import annotations
 
@@ -18,12 +19,12 @@ from daskjob.results.store import ResultStore
 from daskjob.runner.channel import Channel
 from daskjob.wire import jobfile
 
-#: Seconds to wait for the parent to read the result.
+#: Seconds that the child waits for the supervisor to acknowledge the outcome.
 HANDOVER = 30.0
 
 
 def run(read_fd: int, write_fd: int) -> int:
-    """Never returns normally: ends the process once the parent has the outcome."""
+    """Runs the job. It does not return: the process ends once the supervisor has the outcome."""
     child = _Child(read_fd, write_fd)
     child.run()
     return 1
@@ -72,9 +73,9 @@ class _Child:
         self.end(end)
 
     def end(self, end: dict[str, Any]) -> None:
-        """Hands the outcome over, once, whichever thread comes first, and ends the process."""
+        """Sends the outcome to the supervisor and ends the process. Only the first call, from any thread, does so."""
         if os.getpid() != self._pid:
-            # A fork that user code made and that came back from it.
+            # User code forked this process and returned in the fork as well.
             os._exit(0)
         self._ending.acquire()
         for stream in (sys.stdout, sys.stderr):
@@ -96,7 +97,7 @@ class _Child:
         from daskjob.runner import load
 
         end: dict[str, Any] = {"outcome": wire.FAILED, "failure": failure.describe(error, scheduler)}
-        # For the pod's log; whoever reads the report from a file is there to tell of it.
+        # For the pod's log. A local run prints the failure itself, from the report's file.
         if not os.environ.get("DASKJOB_REPORT", "").startswith("file:"):
             if not isinstance(error, (NotSerializable, TooLarge, load.ModuleMissing, load.EntrypointMissing)):
                 import traceback
@@ -110,12 +111,12 @@ class _Child:
         return end
 
     def _connect(self, job: jobfile.JobFile, scheduler: Any) -> Any:
-        """A client of user code, Dask's default from here on."""
+        """Opens the client for user code, which from now on is Dask's default client."""
         import dask
         import distributed
 
         make_client: Any = distributed.Client
-        # `Client()` in user code then means this scheduler.
+        # A bare `Client()` in user code connects to this scheduler.
         dask.config.set({"scheduler-address": job.scheduler})
         while scheduler.wait(scheduler.connected):
             try:
@@ -129,7 +130,7 @@ class _Child:
         self.end(_failed("SchedulerUnreachable", _unreachable(job, scheduler)))
 
     async def _open_client(self, job: jobfile.JobFile) -> Any:
-        """A client of the running loop, Dask's default instead of the other one."""
+        """Opens a client of the running event loop, which replaces the other one as Dask's default."""
         import asyncio
 
         import distributed

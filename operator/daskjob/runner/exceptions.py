@@ -1,4 +1,4 @@
-"""What went wrong, in the words of the report: reason, exception, traceback without our frames, the task that erred."""
+"""Describes a failure for the report: reason, exception, traceback without the runner's frames, and the erred task."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from daskjob.runner.load import EntrypointMissing, ModuleMissing
 from daskjob.runner.scheduler import Scheduler
 from daskjob.wire.jobfile import InvalidJob
 
-#: Frames of these packages tell a user nothing about their own code.
+#: The report's traceback leaves out frames of these packages, because they show nothing of the user's code.
 _LIBRARIES = ("dask", "distributed", "tornado", "asyncio", "concurrent", "importlib", "tblib", "<frozen", "<decorator")
 
 
 def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, Any]:
-    """The report's `failure` for anything that loading, running or encoding raised."""
+    """The report's `failure` for an exception from loading, running or encoding."""
     if isinstance(error, InvalidJob):
         return wire.failure("InvalidJob", str(error))
     if isinstance(error, ModuleMissing):
@@ -54,7 +54,7 @@ def _raised(error: BaseException, erred: list[tuple[str, str, str]]) -> dict[str
         return wire.failure("WorkersKilled", message, name_of(error), None, task or None)
     match = _match(error, erred)
     if type(error).__name__ in ("NoValidWorkerError", "NoWorkerError"):
-        # The scheduler's own words, if it is told not to wait for workers for ever.
+        # The scheduler raises it when its `no-workers-timeout` is set.
         return wire.failure("NoWorkers", _message(error), name_of(error), None, match[0] if match else None)
     if match is not None:
         key, text, remote = match
@@ -65,7 +65,7 @@ def _raised(error: BaseException, erred: list[tuple[str, str, str]]) -> dict[str
 
 
 def _match(error: BaseException, erred: list[tuple[str, str, str]]) -> Optional[tuple[str, str, str]]:
-    """The erred task whose exception this is, also if the exception could not be sent and its text came instead."""
+    """The erred task that raised this exception; also if the worker could not send it and sent its text instead."""
     forms = {_safe(repr, error), _safe(str, error)}
     for task in erred:
         if task[1] in forms:
@@ -73,13 +73,13 @@ def _match(error: BaseException, erred: list[tuple[str, str, str]]) -> Optional[
     if type(error) is Exception and len(error.args) == 1 and isinstance(error.args[0], (bytes, bytearray)):
         return erred[0] if erred else None
     if _from_worker(error):
-        # The text may differ from process to process: it may hold an address in memory.
+        # The texts may differ between processes, because they may contain an address in memory.
         return next((task for task in erred if task[1].startswith(f"{type(error).__name__}(")), None)
     return None
 
 
 def _words(error: BaseException, text: str, trace: str) -> tuple[str, str, Optional[str]]:
-    """(message, exception type, traceback) of a task's exception."""
+    """Message, exception type and traceback of a task's exception."""
     stood_in = type(error) is Exception and not text.startswith("Exception(")
     if not stood_in:
         return _message(error), name_of(error), _traceback(error)
@@ -94,10 +94,10 @@ def _from_worker(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = {id(error)}
+    visited: set[int] = {id(error)}
     following: Optional[BaseException] = error.__cause__ or error.__context__
-    while following is not None and id(following) not in seen:
-        seen.add(id(following))
+    while following is not None and id(following) not in visited:
+        visited.add(id(following))
         yield following
         following = following.__cause__ or following.__context__
 
@@ -132,7 +132,8 @@ def _safe(form: Any, error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> Optional[str]:
-    """As Python prints it, but only with frames of user code, or else of libraries; None if there are neither."""
+    """The traceback as Python prints it, but only with frames of user code, or, without any, the last frames of
+    libraries; None if there is no frame."""
     try:
         whole = traceback.TracebackException(type(error), error, error.__traceback__, limit=-200)
         _shorten(whole, set())
@@ -141,16 +142,16 @@ def _traceback(error: BaseException) -> Optional[str]:
         return f"(no traceback: {type(broken).__name__})"
 
 
-def _shorten(whole: traceback.TracebackException, seen: set[int]) -> None:
-    if id(whole) in seen:
+def _shorten(whole: traceback.TracebackException, visited: set[int]) -> None:
+    if id(whole) in visited:
         return
-    seen.add(id(whole))
+    visited.add(id(whole))
     frames = [frame for frame in whole.stack if not _is_ours(frame.filename)]
     user = [frame for frame in frames if not _is_library(frame.filename)]
     whole.stack = traceback.StackSummary.from_list(user or frames[-5:])
     for link in (whole.__cause__, whole.__context__):
         if link is not None:
-            _shorten(link, seen)
+            _shorten(link, visited)
 
 
 def _is_ours(file: str) -> bool:
@@ -165,7 +166,7 @@ def _is_library(file: str) -> bool:
 
 
 def _without_libraries(trace: str) -> str:
-    """The same for the text of a traceback: two lines a frame."""
+    """The text of a traceback without frames of libraries; a frame has two lines."""
     frames = re.split(r"(?m)^(?=  File \")", trace)
     user = [frame for frame in frames if not _is_library((re.findall(r'^  File "([^"]*)"', frame) or [""])[0])]
     return "".join(user or frames)

@@ -1,4 +1,4 @@
-"""From the entry point to its value: calling, awaiting, computing, gathering."""
+"""Turns the entry point into its value: calls it, awaits, computes and gathers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from daskjob.wire.jobfile import JobFile
 
 
 def execute(target: Any, job: JobFile, client: Client, open_client: Callable[[], Any]) -> Any:
-    """The value of the entry point: called if it is callable, awaited, computed and gathered on the cluster.
+    """The value of the entry point: this calls it if it is callable, and awaits, computes and gathers what it returns.
 
-    `client` is the connected client, already Dask's default. A coroutine function that asks for a client gets one of
-    its own loop instead, which `open_client` makes. Raises whatever user code or its tasks raise.
+    `client`: the connected client, already Dask's default. A coroutine function that has a parameter `client` gets one
+    of its own loop instead, from `open_client`. Raises whatever user code or its tasks raise.
     """
     if is_dask_collection(target) or not callable(target):
         if job.args or job.kwargs:
@@ -43,7 +43,7 @@ async def _await_and_settle(value: Any, job: JobFile, client: Client) -> Any:
 
 
 def _drive(work: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine that never waits, without an event loop: user code may bring its own."""
+    """Runs a coroutine that never waits, without an event loop, because user code may start one of its own."""
     try:
         work.send(None)
     except StopIteration as done:
@@ -55,7 +55,7 @@ def _is_coroutine_function(target: Any) -> bool:
     plain = inspect.unwrap(target) if not isinstance(target, type) else target
     while hasattr(plain, "func"):
         plain = plain.func
-    # Objects with a coroutine function as __call__, too.
+    # Also an object whose __call__ is a coroutine function.
     return any(map(inspect.iscoroutinefunction, (plain, vars(type(plain)).get("__call__"))))
 
 
@@ -75,7 +75,7 @@ def _call(target: Any, job: JobFile, client: Any) -> Any:
         place = next(index for index, each in enumerate(parameters) if each.name == "client")
         positional = parameters[place].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
         if positional and place <= len(args) and args:
-            # `graph.args` are the other parameters, wherever `client` stands among them.
+            # `graph.args` are the other positional parameters, before and after `client`.
             args.insert(place, client)
         else:
             kwargs["client"] = client
@@ -83,13 +83,13 @@ def _call(target: Any, job: JobFile, client: Any) -> Any:
 
 
 async def _settle(value: Any, job: JobFile, client: Any) -> Any:
-    """The value with everything in it computed and gathered; the named keys of it if the job names keys."""
+    """The value with all collections computed and all futures gathered; with `graph.keys`, the values of these keys."""
     if job.keys is not None:
         return await _resolved(client.gather(_submit_graph(value, job.keys, client)))
     collections: list[Any] = []
     _replace(value, is_dask_collection, collections.append)
     if collections:
-        # All at once: what they share is computed once.
+        # In one call, so that the cluster computes shared tasks once.
         futures = iter(await _resolved(client.compute(collections)))
         value = _replace(value, is_dask_collection, lambda _: next(futures))
     pending: list[Any] = []
@@ -122,7 +122,7 @@ def _key(name: Any) -> Any:
 
 
 def _is_awaitable(value: Any) -> bool:
-    """Dask's collections and futures can be awaited too, but only with an asynchronous client."""
+    """Whether to await the value. Dask's collections and futures are awaitable only with an asynchronous client."""
     return inspect.isawaitable(value) and not is_dask_collection(value) and not _is_future(value)
 
 
@@ -131,11 +131,11 @@ def _is_future(value: Any) -> bool:
 
 
 def _replace(value: Any, wanted: Callable[[Any], bool], replacement: Callable[[Any], Any], depth: int = 0) -> Any:
-    """The same nest of lists, tuples, sets and dicts with each wanted item replaced, in order."""
+    """A copy of nested lists, tuples, sets and dicts with every wanted item replaced, in order."""
     if wanted(value):
         return replacement(value)
     kind = type(value)
-    # Deeper nests are refused later, with their path.
+    # The codec refuses deeper nesting later, with its path.
     if depth > 100:
         return value
     if kind is list:

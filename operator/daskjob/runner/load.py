@@ -1,4 +1,4 @@
-"""Finding the entry point, and saying what was found instead."""
+"""Imports the entry point; the error names what exists instead."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from daskjob.wire.jobfile import InvalidJob
 
 
 class ModuleMissing(Exception):
-    """The module that the entry point names, or one that it imports, is not there."""
+    """The module that the entry point names, or a module that it imports, does not exist."""
 
 
 class EntrypointMissing(Exception):
-    """The module is there, and the attribute is not."""
+    """The module exists and has no such attribute."""
 
 
 def prepare_path(code_path: Optional[str]) -> str:
-    """Makes user code importable, before everything else: the job's code if it brings any, else the working folder."""
+    """Puts the folder of user code first on `sys.path`: the job's code if it has any, else the working folder."""
     folder = code_path or os.getcwd()
-    # The archive itself stays importable, last: its parts are loaded when they are first needed.
+    # The zipapp stays on the path, last, because the runner imports some of its modules later.
     own = sys.path.pop(0) if sys.path and sys.path[0] == sys.argv[0] else None
     sys.path.insert(0, folder)
     if own is not None:

@@ -1,4 +1,5 @@
-"""The child process and whatever it leaves behind. Imports little: it is what the supervisor begins with."""
+"""The child process and the processes that it leaves behind. Imports little, because the supervisor imports it
+first."""
 
 from __future__ import annotations
 
@@ -14,9 +15,10 @@ _OOM_EVENTS = "/sys/fs/cgroup/memory.events"
 
 
 class Child:
-    """This program again, as the child, in a process group of its own.
+    """A second process of this program, as the child, in a process group of its own.
 
-    Attributes: `control` and `messages`, the ends of the pipes to and from it; `started`, seconds since 1970.
+    Attributes: `control` and `messages`, the supervisor's ends of the pipes to and from it; `started`, seconds since
+    1970.
     """
 
     def __init__(self) -> None:
@@ -31,11 +33,11 @@ class Child:
         os.close(write_fd)
         os.set_blocking(self.messages, False)
         os.set_blocking(self.control, False)
-        #: Its wait status, once it is known.
+        #: Its wait status; None until it is reaped.
         self.status: Optional[int] = None
 
     def ended(self) -> bool:
-        """Whether it has ended; orphans that have ended are reaped by the way."""
+        """Whether it has ended. Reaps adopted orphans that have ended."""
         if self.status is not None:
             return True
         if not hasattr(os, "waitid"):
@@ -43,7 +45,7 @@ class Child:
             self.status = status if pid else None
             return bool(pid)
         while True:
-            # Not reaped before its group was killed: until then nobody else can get the group's id.
+            # `end` reaps it after it killed the group: until then no other process group can get the id.
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if found is None:
                 return False
@@ -52,12 +54,12 @@ class Child:
             os.waitpid(found.si_pid, os.WNOHANG)
 
     def signal(self, number: int) -> None:
-        """Sends a signal to its group."""
+        """Sends a signal to its process group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def end(self, patience: float = 3.0) -> Optional[int]:
-        """Kills its group and every adopted orphan; its wait status."""
+        """Kills its process group and every adopted orphan, for at most `patience` seconds. Returns its wait status."""
         self.signal(signal.SIGKILL)
         if self.status is None:
             self.status = os.waitpid(self.pid, 0)[1]
@@ -76,7 +78,7 @@ class Child:
 
 
 def adopt_orphans() -> None:
-    """Makes processes whose parents are gone children of this one, where Linux allows it: so that they can be ended."""
+    """Makes this process, on Linux, the parent of processes whose parents have ended, so that `end` can kill them."""
     try:
         import ctypes
 
@@ -94,7 +96,7 @@ def _children() -> list[int]:
             continue
         try:
             with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
-                # The name in parentheses may hold anything, spaces and parentheses too.
+                # The name in parentheses may contain anything, also spaces and parentheses.
                 parent = file.read().rpartition(")")[2].split()[1]
         except (OSError, IndexError):
             continue
@@ -104,7 +106,7 @@ def _children() -> list[int]:
 
 
 def oom_kills() -> int:
-    """How many processes of this container the kernel has killed for memory; 0 if it does not say."""
+    """How many processes of this container the kernel has killed for memory; 0 if the kernel does not show it."""
     try:
         with open(_OOM_EVENTS, encoding="ascii") as file:
             for line in file:

@@ -12,14 +12,15 @@ from daskjob import wire
 from daskjob.runner import cadence
 from daskjob.runner import sinks as reports
 
-#: Seconds between tries before the first patch was accepted: the report may not exist yet, nor the right to it.
+#: The longest pause, in seconds, between tries: before the first accepted patch (the report, or the token's right to
+#: it, may not exist yet), after it, and for the final patch.
 START_RETRY = 1.0
 RUN_RETRY = 15.0
 FINAL_RETRY = 8.0
-#: So often may the final patch be refused for reasons that rarely go away by themselves.
+#: The reporter gives up on the final patch after so many refusals that rarely pass by themselves.
 REFUSALS = 3
 
-#: What a report needs; the rest may be what the server rejected.
+#: The fields that a final report needs. If the server rejects the whole, the reporter sends these only.
 _ESSENTIAL = ("protocol", "seq", "heartbeatTime", "stage", "outcome", "result", "failure")
 
 
@@ -42,7 +43,8 @@ class Reporter:
         self.cancelled = False
         self.sealed = False
         self.delivered = False
-        #: When to give up on the final patch (monotonic); may be brought forward at any time, by a signal handler too.
+        #: When to give up on the final patch (monotonic seconds). A signal handler may set an earlier time at any
+        #: moment.
         self.deadline = float("inf")
         self._thread = threading.Thread(target=self._run, name="daskjob-report", daemon=True)
 
@@ -50,7 +52,7 @@ class Reporter:
         self._thread.start()
 
     def update(self, part: dict[str, Any]) -> None:
-        """Takes a part of the status; timings and workers are merged, everything else is replaced."""
+        """Adds a part to the status: merges `timings` and `workers`, and replaces all other fields."""
         now = time.monotonic()
         with self._changed:
             if part.get("stage", self._status.get("stage")) != self._status.get("stage"):
@@ -63,12 +65,12 @@ class Reporter:
             self._changed.notify()
 
     def status(self) -> dict[str, Any]:
-        """The status as it stands."""
+        """A copy of the current status."""
         with self._changed:
             return dict(self._status)
 
     def finish(self, part: dict[str, Any], budget: float) -> bool:
-        """Sends the last status, tries for `budget` seconds; whether it was accepted."""
+        """Sends the final status, trying for `budget` seconds. Returns whether the sink accepted it."""
         self.deadline = min(self.deadline, time.monotonic() + budget)
         self.update(part)
         with self._changed:
@@ -110,7 +112,8 @@ class Reporter:
 
     def _seal(self) -> None:
         with self._changed:
-            # The same bytes in every try: a patch that was accepted without our knowing is then no change.
+            # The same body in every try: if the server accepted one whose answer was lost, the next one changes
+            # nothing.
             body = self._next_body()
         failures = refusals = 0
         while not self.sealed:

@@ -1,7 +1,7 @@
-"""The runner's own line to the scheduler, apart from user code's clients and in a thread of its own.
+"""The runner's own connection to the scheduler, in a thread of its own and apart from user code's clients.
 
-It connects, waits for workers, counts tasks, asks for more or fewer workers, and notices when the scheduler is gone,
-whatever user code does with its client meanwhile.
+It waits for workers, counts tasks, asks for more or fewer workers, and detects a lost scheduler, whatever user code
+does with its client meanwhile.
 """
 
 from __future__ import annotations
@@ -27,31 +27,33 @@ from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
 
-# Hardly any of it has types.
+# These modules of distributed have hardly any types.
 core: Any = untyped_core
 security: Any = untyped_security
 pickle: Any = untyped_pickle
 
-#: Seconds that one connection attempt may take, one after the other; then the last again and again. A Service's address
-#: that is not routed yet swallows the first packets, so the first attempts are short.
+#: Seconds that the first, second, … connection attempt may take; the last value counts for all further ones. The first
+#: attempts are short, because a Service's address that is not routed yet loses packets.
 ATTEMPTS = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 PAUSE = 0.1
-#: Seconds between snapshots: while waiting for workers, then from the shortest on, so that they cost at most 5 %.
+#: Seconds between snapshots: while the runner waits for workers, and the least and the most afterwards, so that
+#: snapshots take at most 5 % of the time.
 WAITING = 0.1
 SHORTEST = 0.5
 LONGEST = 5.0
-#: Seconds that a question to the scheduler may take.
+#: Seconds that a request to the scheduler may take.
 CALL = 8.0
-#: Seconds without any way to connect after which the scheduler counts as lost.
+#: Seconds without a successful connection after which the scheduler counts as lost.
 LOST = 6.0
 
 
 class SchedulerLost(Exception):
-    """The scheduler cannot be reached any more, or another one answers in its place."""
+    """The scheduler no longer answers, or another one answers in its place."""
 
 
 class Scheduler:
-    """`publish` takes parts of the report's status; `lost` is called once, with a message, in the thread of this."""
+    """The connection. It calls `publish` with parts of the report's status, and `lost` once, with a message, from its
+    own thread."""
 
     def __init__(self, job: JobFile, publish: Callable[[dict[str, Any]], None], lost: Callable[[str], None]) -> None:
         self._job = job
@@ -80,7 +82,8 @@ class Scheduler:
         threading.Thread(target=self._loop.run_until_complete, args=(self._main(),), daemon=True).start()
 
     def wait(self, event: threading.Event) -> bool:
-        """Waits for `connected` or `enough_workers`, at most until the job's scheduler time-out."""
+        """Waits for `connected` or `enough_workers`, at most until the job's scheduler timeout. Returns whether it
+        came."""
         return event.wait(max(0.0, self._deadline - time.monotonic()))
 
     @property
@@ -88,18 +91,18 @@ class Scheduler:
         return len(self._usable())
 
     def refresh(self, patience: float = 1.0) -> dict[str, Any]:
-        """The latest progress and workers, asked for once more now; what is known if that takes too long."""
+        """Progress and workers from a new snapshot; from the last one if that takes longer than `patience` seconds."""
         if self._id:
             self._call(self._observe(), patience)
         return dict(self._last)
 
     def erred_tasks(self) -> list[tuple[str, str, str]]:
-        """(key, exception, traceback) as texts, of the tasks that erred last, newest first; [] if nobody answers."""
+        """Key, exception and traceback, as texts, of the tasks that erred last, newest first; [] without an answer."""
         text = self._call(self._ask(snapshot.erred), CALL)
         return [(key, error, trace) for key, error, trace in json.loads(text)] if text else []
 
     def alive(self) -> bool:
-        """Whether the scheduler that the job began with still answers; takes about 15 s to be sure that it does not."""
+        """Whether the scheduler that the runner first reached still answers. False takes about 15 s."""
         deadline = time.monotonic() + 2 * LOST
         while time.monotonic() < deadline:
             answer = self._call(self._probe(), CALL + 1)
@@ -109,7 +112,7 @@ class Scheduler:
         return False
 
     def _call(self, work: Any, patience: float) -> Any:
-        """The result of a coroutine in this thread's loop; None if it fails or takes too long."""
+        """Runs a coroutine in the connection's loop. Returns its result; None if it fails or takes too long."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(patience)
@@ -162,14 +165,14 @@ class Scheduler:
             except SchedulerLost:
                 raise
             except Exception as error:
-                # Without this thread nobody would notice a lost scheduler: it goes on whatever an answer looked like.
+                # This thread must go on after any odd answer: nothing else detects a lost scheduler.
                 print(f"daskjob: an odd answer of the scheduler: {error!r}", file=sys.stderr, flush=True)
             took = time.monotonic() - asked
             shortest = SHORTEST if self.enough_workers.is_set() else WAITING
             await asyncio.sleep(min(LONGEST, max(shortest, 20 * took)))
 
     async def _survive(self) -> None:
-        """Returns when the scheduler answers again; raises SchedulerLost if it does not, or is another one."""
+        """Waits until the scheduler answers again. Raises SchedulerLost if it does not, or if another one answers."""
         since = time.monotonic()
         while True:
             answer = await self._probe()
@@ -180,7 +183,7 @@ class Scheduler:
                     f"another scheduler answers at {self._job.scheduler}: the first one, and all that it knew, is gone"
                 )
             if await self._accepts():
-                # Something listens there: it is busy, not gone.
+                # The scheduler still accepts connections: it is busy, not gone.
                 since = time.monotonic()
             elif time.monotonic() - since > LOST:
                 where = self._job.scheduler
@@ -215,19 +218,19 @@ class Scheduler:
 
     async def _observe(self) -> None:
         try:
-            seen = json.loads(await self._ask(snapshot.counts))
+            answer = json.loads(await self._ask(snapshot.counts))
         except (OSError, asyncio.TimeoutError):
             raise
         except Exception as error:
             if not self._broken:
                 print(f"daskjob: no progress of tasks can be shown: {error}", file=sys.stderr, flush=True)
             self._broken = True
-            seen = await self._observe_workers()
-        if seen["id"] != self._id:
+            answer = await self._observe_workers()
+        if answer["id"] != self._id:
             raise SchedulerLost(f"another scheduler answers at {self._job.scheduler}: the first one is gone")
-        self._workers = seen["workers"]
+        self._workers = answer["workers"]
         usable = self._usable()
-        part: dict[str, Any] = {"progress": self._progress.take(seen["prefixes"])}
+        part: dict[str, Any] = {"progress": self._progress.take(answer["prefixes"])}
         part["workers"] = {"connected": len(usable), "threads": sum(threads for _, threads, _ in usable)}
         if self._scaler is not None:
             part["workers"].update({"wanted": self._scaler.wanted, "retired": list(self._retired)})
@@ -253,14 +256,15 @@ class Scheduler:
 
     async def _scale(self, scaler: Scaler) -> None:
         target = await asyncio.wait_for(self._rpc.adaptive_target(), CALL)
-        # Retired workers that are still there count for the scheduler, not for us.
+        # The scheduler's target includes retired workers that are still connected; the runner's does not.
         target = int(target) - (len(self._workers) - len(self._usable()))
         _, surplus = scaler.decide(time.monotonic(), target, len(self._usable()))
         if surplus and (self._retiring is None or self._retiring.done()):
             self._retiring = asyncio.ensure_future(self._retire(surplus))
 
     async def _retire(self, count: int) -> None:
-        """Moves what the least busy workers hold elsewhere and lets them take no more tasks; the operator ends them."""
+        """Retires the least busy workers: the scheduler moves their data to others and gives them no more tasks. The
+        operator deletes their Deployments."""
         try:
             names = await self._rpc.workers_to_close(n=count, attribute="name")
             mine = [str(name) for name in names if str(name) not in self._retired][:count]
@@ -273,7 +277,7 @@ class Scheduler:
 
 
 def _by_value(function: Callable[[Any], str]) -> Any:
-    """The same function as if it were defined in the program itself: such functions are pickled whole."""
+    """A copy of the function in module `__main__`: pickle sends the code of such functions, not a name to import."""
     copy = types.FunctionType(function.__code__, {"__builtins__": __builtins__}, function.__name__)
     copy.__module__ = "__main__"
     return copy

@@ -1,4 +1,4 @@
-"""Where reports go: a DaskJobReport's status in Kubernetes, or a file."""
+"""Sinks, to which the reporter sends a report: the status of a DaskJobReport, or a file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ SEALED = "sealed"
 
 
 class SinkError(Exception):
-    """A report that was not accepted.
+    """The sink did not accept a report.
 
-    Attributes: `kind`, one of RETRY (try again), MISSING (404), FORBIDDEN (401, 403), REJECTED (400, 413, 422),
-    SEALED (has an outcome already); `retry_after` in seconds, if the server asked for it.
+    Attributes: `kind`, one of RETRY (a later try may succeed), MISSING (404), FORBIDDEN (401, 403), REJECTED (400, 413,
+    422), SEALED (the report has an outcome already); `retry_after`, seconds that the server asks to wait, None: it does
+    not.
     """
 
     def __init__(self, kind: str, message: str, retry_after: Optional[float] = None) -> None:
@@ -36,11 +37,11 @@ class SinkError(Exception):
 
 class Sink(Protocol):
     def patch(self, status: dict[str, Any]) -> dict[str, Any]:
-        """Merges the status; gives the report's spec. Raises SinkError."""
+        """Merges `status` into the report's status. Returns the report's spec. Raises SinkError."""
 
 
 class FileSink:
-    """The status as JSON in a file that is replaced whole each time."""
+    """Writes the status as JSON into a file, which every patch replaces."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -57,14 +58,15 @@ class FileSink:
 
 
 class DiscardSink:
-    """Where runners may not report at all: the outcome is in the termination message alone."""
+    """Drops every report, for an installation whose runners get no token: only the termination message has the
+    outcome."""
 
     def patch(self, status: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
 class UnavailableSink:
-    """For a job that does not even say where its report is."""
+    """Refuses every report, for a job file from which the runner cannot read where its report is."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -74,9 +76,9 @@ class UnavailableSink:
 
 
 class KubernetesSink:
-    """Merge patches of a DaskJobReport's status over one kept connection, with the pod's projected token.
+    """Sends merge patches of a DaskJobReport's status over one open connection, with the pod's projected token.
 
-    The token is read for each request and the authority for each connection: the kubelet replaces both.
+    It reads the token for every request and the CA certificate for every connection, because the kubelet renews both.
     """
 
     def __init__(self, namespace: str, report: str) -> None:
@@ -95,7 +97,7 @@ class KubernetesSink:
             try:
                 code, retry_after, answer = self._request(body)
             except (http.client.RemoteDisconnected, ConnectionError):
-                # The server may close a kept connection at any moment; the patch may be sent twice.
+                # The server may close an open connection at any moment. A patch that arrives twice does no harm.
                 if not kept:
                     raise
                 code, retry_after, answer = self._request(body)
@@ -115,7 +117,7 @@ class KubernetesSink:
             host = os.environ.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
             port = int(os.environ.get("KUBERNETES_SERVICE_PORT", "443"))
             context = ssl.create_default_context(cafile=os.path.join(self._folder, "ca.crt"))
-            # Python 3.13 checks more than Kubernetes' own authorities fulfil.
+            # Kubernetes' own CA certificates do not pass the strict checks of Python 3.13.
             context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
             self._connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
         headers = {

@@ -1,6 +1,6 @@
-"""Functions that run inside the scheduler.
+"""Functions that the runner sends to the scheduler, which runs them.
 
-They are sent by value (the scheduler has none of our code), so each is whole in itself and gives JSON text back.
+The scheduler cannot import our code, so every function imports what it needs itself, and returns JSON text.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ def counts(dask_scheduler: Any) -> str:
     """`{id, workers: {address: [name, threads, usable]}, prefixes: {name: row}}`, a row being
     `[total, ever done, processing, pending, ever erred, erred now]`.
 
-    A prefix remembers how often its tasks entered each state, forgotten ones included, so nothing is lost when a
-    computation is forgotten. A task that was computed twice counts as done once more; the reader evens that out.
+    Dask counts for a prefix how often its tasks entered a state, forgotten tasks included, so the counts stay when Dask
+    forgets a computation. A task that Dask computes twice counts as done twice; `task_counts` corrects that.
     """
     import json
 

@@ -1,6 +1,6 @@
-"""The parent: starts the child, reports, cancels, and says how it ended whatever user code did.
+"""The supervisor: it reports, cancels the child, and reports the child's end whatever user code did.
 
-It must never do what user code could make fail: no import of `distributed`, no unpickling, no pipe that can fill up.
+It does nothing that user code could break: no import of `distributed`, no unpickling, no blocking write to a pipe.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from daskjob import wire
 from daskjob.runner import channel
 from daskjob.runner import process_group as processes
 
-#: Seconds that the first report may take before user code starts without it.
+#: Seconds that the supervisor waits for the first accepted report before it lets user code start.
 GATE = 15.0
-#: Seconds from cancelling to SIGTERM and to SIGKILL; less when the pod itself is being stopped.
+#: Seconds from a cancellation to SIGTERM and to SIGKILL; shorter while Kubernetes stops the pod.
 CANCEL_STEPS = (3.0, 6.0)
 STOP_STEPS = (1.0, 2.5)
-#: Seconds for the final report; less when the pod itself is being stopped.
+#: Seconds for the final report; shorter while Kubernetes stops the pod.
 FINAL_BUDGET = 120.0
 STOP_BUDGET = 5.0
-#: Seconds that the child has to end after its result was acknowledged.
+#: Seconds that the child may take to end after the supervisor acknowledged its outcome.
 LINGER = 5.0
 MAX_LINE = 4 * 1024 * 1024
 
-#: What a child may say; the rest of a report is the parent's.
+#: The fields of a report that the child may send; the supervisor writes the others.
 _END = ("outcome", "result", "failure")
 _NEWS = ("stage", "timings", "progress", "workers")
 
@@ -39,7 +39,8 @@ TERMINATION_LOG = "/dev/termination-log"
 
 
 def supervise(child: processes.Child) -> int:
-    """Sees the job to its end; the exit code: 0 succeeded, 1 failed, 3 finished but could not report it."""
+    """Runs the job to its end. Returns the exit code: 0 it succeeded, 1 it failed, 3 the outcome could not be
+    reported."""
     return _Supervisor(child).run()
 
 
@@ -98,14 +99,14 @@ class _Supervisor:
             os.write(self.wake_write, b"\0")
 
     def _patience(self) -> float:
-        """Milliseconds until something is due even if nothing happens."""
+        """Milliseconds until `_steer` must run again even if no event comes."""
         return 100.0 if self.cancel_since or self.ended_since or not self.gate_open else 2000.0
 
     def _steer(self) -> None:
         now = time.monotonic()
         if self.stopping and not self.cancel_reason:
             self._cancel("the runner was told to stop (SIGTERM) before the graph was finished")
-            # At once: the pod may be gone before anything else is known.
+            # At once: the kubelet may kill the pod before the child ends.
             if self.outcome is None:
                 _write_termination(_failed("Cancelled", self.cancel_reason))
         elif self.reporter.cancelled and not self.cancel_reason:
@@ -138,7 +139,7 @@ class _Supervisor:
             os.write(self.child.control, command)
 
     def _receive(self) -> bool:
-        """Reads what the child sent; whether there was something."""
+        """Reads what the child sent. Returns whether there was anything."""
         try:
             data = os.read(self.child.messages, 1 << 20)
         except OSError as error:
@@ -188,7 +189,7 @@ class _Supervisor:
 
 
 def describe_exit(status: Optional[int], killed_for_memory: bool) -> dict[str, Any]:
-    """The failure of a child that ended without saying how, from its wait status (None: unknown)."""
+    """The failure of a child that ended without an outcome, from its wait status (None: unknown)."""
     if status is not None and os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         try:
@@ -233,7 +234,7 @@ def _write_termination(end: dict[str, Any]) -> None:
     if path == TERMINATION_LOG and not os.path.exists(path):
         return
     try:
-        # In place: in a pod the file itself is mounted.
+        # Written in place, because the kubelet mounts the file itself.
         with open(path, "w", encoding="utf-8") as file:
             file.write(wire.termination_message(end["outcome"], end.get("result"), end.get("failure")))
     except OSError as error:

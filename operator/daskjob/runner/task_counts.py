@@ -8,16 +8,16 @@ from daskjob.wire.report import MAX_PREFIXES
 
 
 class Progress:
-    """Evens out what snapshots say: recomputed tasks count once, a restarted scheduler state starts no new count."""
+    """Corrects the counts of snapshots: a recomputed task counts once, and the counts go on after `Client.restart`."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Prefix] = {}
+        self._prefixes: dict[str, _Prefix] = {}
 
     def take(self, prefixes: dict[str, list[int]]) -> dict[str, Any]:
-        """The report's `progress` from a snapshot's `prefixes`: counts of all, and by prefix, the largest only."""
-        for name in {**self._seen, **prefixes}:
-            self._seen.setdefault(name, _Prefix()).take(prefixes.get(name, [0] * 6))
-        rows: list[dict[str, Any]] = [{"name": name, **prefix.counts()} for name, prefix in self._seen.items()]
+        """The report's `progress` from a snapshot's `prefixes`: sums over all, and counts of the largest prefixes."""
+        for name in {**self._prefixes, **prefixes}:
+            self._prefixes.setdefault(name, _Prefix()).take(prefixes.get(name, [0] * 6))
+        rows: list[dict[str, Any]] = [{"name": name, **prefix.counts()} for name, prefix in self._prefixes.items()]
         rows = [row for row in rows if row["total"]]
         largest = sorted(rows, key=lambda row: -row["total"])[:MAX_PREFIXES]
         shown = [row for row in rows if row in largest]
@@ -36,11 +36,12 @@ class _Prefix:
     def take(self, row: list[int]) -> None:
         total, done, processing, pending, erred, erred_now = row
         if total < self.raw[0]:
-            # `Client.restart` forgets the past; we do not. What was pending then will not be done any more.
+            # `Client.restart` reset Dask's counts: add the new ones to the old ones, without the tasks that were
+            # pending.
             self.base = [self.base[0] + self.raw[0], self.done, self.base[2] + self.raw[2]]
         self.raw = [total, done, erred]
         self.processing, self.pending = processing, pending
-        # Without what was computed again after a worker was lost.
+        # Dask counts a task again that it recomputes after the loss of a worker: more than this cannot be done.
         at_most = total - pending - processing - erred_now
         self.done = max(self.done, self.base[1] + max(0, min(done, at_most)))
 

@@ -1,4 +1,4 @@
-"""What the API server would say of a manifest, without one: the CRDs' own schemas and CEL rules, applied offline.
+"""Validates a manifest as the API server would, but offline: with the CRDs' own schemas and CEL rules.
 
 >>> [str(problem) for problem in validate({"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob"})]
 ['metadata.name: is missing: write a name such as square-sum', 'spec: is missing: spec says what to compute and where']

@@ -1,4 +1,4 @@
-"""Where the CRD files are, and what is in them."""
+"""Finds and reads the CRD files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 def find_crds() -> Traversable:
-    """The folder of the CRD files: package data of a wheel, or `crds/` of the checkout that is installed editable.
+    """The folder of the CRD files: package data of a wheel, or `crds/` of the checkout of an editable install.
 
-    Raises FileNotFoundError when there is neither, which means that the installation is damaged.
+    Raises FileNotFoundError if there is neither: then the installation is damaged.
     """
     packaged = files("daskjob.schema").joinpath("crds")
     checkout = Path(__file__).resolve().parents[3] / "crds"
@@ -24,7 +24,8 @@ def find_crds() -> Traversable:
 
 @cache
 def load_crds() -> dict[str, dict[str, Any]]:
-    """The CRDs by kind (`DaskJob`, `DaskCronJob`, …), each as its file has it. Parsed once: do not change them."""
+    """The CRDs by kind (`DaskJob`, `DaskCronJob`, …), as their files have them. All callers share them: do not change
+    them."""
     try:
         import yaml
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""One thing that is wrong with a manifest, and paths as Kubernetes writes them."""
+"""An error in a field of a manifest, and the paths of fields as Kubernetes writes them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _PLAIN = re.compile(r"[A-Za-z_$][-A-Za-z0-9_$]*")
 
 @dataclass(frozen=True, order=True)
 class FieldError:
-    """`path` is the field, as in `spec.cluster.env[0].name` or `spec.graph.source.files[pkg/mod.py]`, empty for the
-    whole manifest; `message` says what is wrong and what to write instead, and does not repeat the path."""
+    """`path`: the field, such as `spec.cluster.env[0].name` or `spec.graph.source.files[pkg/mod.py]`; empty: the whole
+    manifest. `message`: what is wrong and what to write instead, without the path."""
 
     path: str
     message: str
@@ -23,7 +23,7 @@ class FieldError:
 
 
 def join(path: str, step: str | int) -> str:
-    """`path` one step further: into a list by an index, into an object by a key."""
+    """`path` with one more step: an index of a list, or a key of an object."""
     if isinstance(step, int):
         return f"{path}[{step}]"
     if not _PLAIN.fullmatch(step):
@@ -32,7 +32,8 @@ def join(path: str, step: str | int) -> str:
 
 
 def written(steps: Iterable[str | int], schema: Mapping[str, Any]) -> str:
-    """The steps from the top of a manifest as one path; keys of a map (not fields) of the `schema` go in brackets."""
+    """The steps from the top of a manifest as one path. Keys of a map of the `schema`, unlike fields, go in
+    brackets."""
     path, inner = "", schema
     for step in steps:
         if isinstance(step, int):
@@ -45,7 +46,7 @@ def written(steps: Iterable[str | int], schema: Mapping[str, Any]) -> str:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value for a message, as JSON shows it, cut at `limit` characters."""
+    """A value for a message: as JSON, cut at `limit` characters."""
     import json
 
     text = json.dumps(value, ensure_ascii=False, default=str)

@@ -1,4 +1,4 @@
-"""What the structural schema's findings are called, in words that say what to write."""
+"""Messages for jsonschema's errors, which say what to write instead."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _EXPECTED = {
 
 
 def problems_of(kind: str, error: ValidationError) -> Iterator[FieldError]:
-    """One finding of jsonschema as problems: one for each missing or unknown field."""
+    """The field errors of one jsonschema error: one per missing or unknown field."""
     path = written(error.absolute_path, schema_of(kind))
     schema: Any = error.schema
     if error.validator == "required":
-        # jsonschema reports each missing field on its own, by name in its message only.
+        # jsonschema raises one error per missing field, and only its message has the field's name.
         name = next(each for each in schema["required"] if error.message.startswith(repr(each)))
         yield FieldError(join(path, name), _missing(schema["properties"][name]))
     elif error.validator == "additionalProperties":
@@ -38,7 +38,7 @@ def problems_of(kind: str, error: ValidationError) -> Iterator[FieldError]:
             yield FieldError(join(path, name), _unknown(kind, path, name, list(schema["properties"])))
     else:
         value: Any = error.instance
-        yield FieldError(path, _SAID[str(error.validator)](value, error.validator_value, error))
+        yield FieldError(path, _MESSAGES[str(error.validator)](value, error.validator_value, error))
 
 
 def _missing(schema: dict[str, Any]) -> str:
@@ -47,7 +47,7 @@ def _missing(schema: dict[str, Any]) -> str:
 
 
 def _unknown(kind: str, path: str, name: str, known: list[str]) -> str:
-    """Names the field that was meant: one of the same place, else one of that name elsewhere."""
+    """Suggests the field that the user may mean: a similar one of the same object, else one of that name elsewhere."""
     lower = {each.lower(): each for each in known}
     if close := get_close_matches(name.lower(), lower, n=1, cutoff=0.7):
         return f"unknown field: did you mean {lower[close[0]]}?"
@@ -125,7 +125,7 @@ def _many(what: str) -> Callable[[Any, int, ValidationError], str]:
     return lambda value, most, error: f"has {len(value)} {what}: give at most {most}"
 
 
-_SAID: dict[str, Callable[[Any, Any, ValidationError], str]] = {
+_MESSAGES: dict[str, Callable[[Any, Any, ValidationError], str]] = {
     "type": _type,
     "enum": _enum,
     "minimum": lambda value, least, error: f"must be at least {least}, not {value}",

@@ -1,4 +1,4 @@
-"""What JSON cannot hold but Python can, and YAML readily makes of unquoted text."""
+"""Values that JSON does not have, such as the dates and numbers that YAML reads from unquoted text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daskjob.schema.stored import INT64
 
 
 def not_json(value: object, path: str = "") -> Iterator[FieldError]:
-    """The parts of a manifest that are no JSON, or that Kubernetes would store as another value."""
+    """Errors for the values of a manifest that are not JSON, or that Kubernetes would store as another value."""
     match value:
         case None | bool() | str():
             return

@@ -1,4 +1,4 @@
-"""The fields of a kind as a list of paths, to hold Python types and other texts to the schema."""
+"""The fields of a kind as paths, by which tests compare Python types and documents with the schema."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from daskjob.schema.crds import schema_of
 
 
 def property_paths(kind: str) -> dict[str, dict[str, Any]]:
-    """Every field that the schema of `kind` names, with its schema: `spec.graph.args` and so on.
+    """Every field that the schema of `kind` names (such as `spec.graph.args`), with its schema.
 
-    A step into the items of a list is `[]` (`status.attempts[].number`), into the values of a map `{}`
-    (`spec.graph.source.files{}`). What an open part (x-kubernetes-preserve-unknown-fields) may hold is not listed, nor
-    are apiVersion, kind and metadata.
+    `[]` stands for the items of a list (`status.attempts[].number`), `{}` for the values of a map
+    (`spec.graph.source.files{}`). Left out are apiVersion, kind, metadata, and the contents of open fields
+    (x-kubernetes-preserve-unknown-fields).
     """
     properties = schema_of(kind)["properties"]
     top = {name: each for name, each in properties.items() if name not in ("apiVersion", "kind", "metadata")}

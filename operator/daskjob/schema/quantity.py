@@ -11,12 +11,12 @@ _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 
 def is_quantity(text: str) -> bool:
-    """Whether the API server takes it for a quantity."""
+    """Whether the API server accepts the text as a quantity."""
     return _QUANTITY.fullmatch(text) is not None
 
 
 def amount(quantity: str) -> Decimal:
-    """The number that a quantity stands for, exactly. Raises ValueError for what is none."""
+    """The exact number that a quantity stands for. Raises ValueError if the text is no quantity."""
     found = _QUANTITY.fullmatch(quantity)
     if found is None:
         raise ValueError(f"{quantity} is not a quantity")

@@ -1,6 +1,6 @@
 """The CEL half of a CRD's schema: x-kubernetes-validations, evaluated with cel-python.
 
-Rules about a change (`oldSelf`) say nothing about a manifest alone and are left to the API server.
+Rules about a change (`oldSelf`) need the stored object, so only the API server evaluates them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class CannotEvaluate(Exception):
-    """A rule that could not be evaluated, as when a field it uses has a wrong type."""
+    """A rule cannot be evaluated, for instance because a field that it uses has a wrong type."""
 
 
 def broken_rules(value: Any, schema: dict[str, Any], path: str = "", *, lenient: bool = False) -> Iterator[FieldError]:
-    """A problem for each CEL rule of the structural `schema` that `value`, with its defaults, breaks.
+    """An error for every CEL rule of the structural `schema` that `value`, with its defaults, breaks.
 
-    A rule that cannot be evaluated is a problem too, as it is for the API server, unless `lenient`: then the value is
-    known to have other problems, of which that is the consequence.
+    A rule that cannot be evaluated is an error too, as for the API server. With `lenient` it is not: then the value has
+    other errors, which are the cause.
     """
     for rule in schema.get("x-kubernetes-validations", []):
         if re.search(r"\boldSelf\b", rule["rule"]):
@@ -80,12 +80,12 @@ def _environment() -> Any:
     try:
         return Environment()
     finally:
-        # It raises the limit for the whole process; rules this small need no more than there was.
+        # Creating the environment raises the recursion limit of the process; rules this small do not need that.
         sys.setrecursionlimit(limit)
 
 
 def _as_cel(value: Any, schema: dict[str, Any]) -> Value:
-    """`value` as CEL sees it: what lies in an open part is hidden, as on the server."""
+    """`value` as a CEL value, without the contents of open fields, which the server hides from rules as well."""
     from celpy import celtypes
 
     match value:
@@ -114,7 +114,7 @@ def _as_cel(value: Any, schema: dict[str, Any]) -> Value:
 
 
 def _functions() -> dict[str, Any]:
-    """Of Kubernetes' own CEL functions, those that the rules use."""
+    """Those of Kubernetes' own CEL functions that the rules use."""
     from celpy import celtypes
 
     return {
@@ -127,9 +127,9 @@ def _functions() -> dict[str, Any]:
 
 
 def _matches(text: str, pattern: str) -> Any:
-    """CEL's own function, whose library would print what it has against a pattern, too.
+    """CEL's `matches`, without the library's log lines about a bad pattern.
 
-    Raises CannotEvaluate, past all operators of the rule, for a pattern that RE2 does not understand.
+    Raises CannotEvaluate, which no operator of the rule catches, for a pattern that RE2 does not support.
     """
     import re2
     from celpy import celtypes

@@ -1,4 +1,4 @@
-"""How the API server stores a manifest before it judges it: nulls dropped, defaults filled in, numbers made its own."""
+"""How the API server changes a manifest before it validates it: drops nulls, fills in defaults, converts numbers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ INT64 = range(-(2**63), 2**63)
 
 
 def as_stored(value: Any, schema: dict[str, Any]) -> Any:
-    """A copy of `value` with what the server makes of it under the structural `schema`.
+    """A copy of `value` as the server stores it under the structural `schema`.
 
-    A null where the schema allows none is dropped from an object (so it counts as not given), absent fields with a
-    default get it, and under open parts a float with a whole value becomes an integer, as JSON in Go has it.
-    Values of a wrong type are left for the validation to find.
+    It drops a null that the schema does not allow from an object (so the field counts as not given), gives absent
+    fields their default, and in open fields turns a float with a whole value into an integer, as Go's JSON does. It
+    keeps values of a wrong type, which the validation finds.
     """
     if schema.get(OPEN) and "properties" not in schema:
         return whole_numbers(value)
@@ -43,7 +43,7 @@ def _object_as_stored(value: dict[str, Any], schema: dict[str, Any]) -> dict[str
 
 
 def whole_numbers(value: Any) -> Any:
-    """A deep copy in which 1.0 is 1; floats beyond 64 bits, and with a fraction, stay."""
+    """A deep copy in which 1.0 is 1. Floats with a fraction, and those beyond 64 bits, stay."""
     if isinstance(value, dict):
         return {name: whole_numbers(each) for name, each in value.items()}
     if isinstance(value, list):

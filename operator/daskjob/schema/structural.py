@@ -35,7 +35,7 @@ _TEXT = {"type": "string"}
 _NUMBER = {"type": "integer"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _OBJECTS = {"type": "array", "items": {"type": "object", OPEN: True}}
-# What the API server reads of an object's metadata, as a structural schema; a CRD may only restrict the name.
+# The metadata fields that the API server accepts, as a structural schema; a CRD may only restrict the name.
 _METADATA: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink"), _TEXT),
     **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), _TEXT),
@@ -47,7 +47,7 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 def structural_problems(kind: str, manifest: dict[str, Any]) -> Iterator[FieldError]:
-    """What the types, limits and field names of the schema of `kind` have against a manifest with defaults."""
+    """The errors of a manifest (with defaults) by the types, limits and field names of the schema of `kind`."""
     for error in _validator(kind).iter_errors(manifest):
         yield from problems_of(kind, error)
 
@@ -64,8 +64,8 @@ def _validator(kind: str) -> Validator:
     checker = FormatChecker(formats=())
     checker.checks("date-time", raises=ValueError)(_is_time)
     keywords = {"x-kubernetes-list-map-keys": _unique, "pattern": _matches}
-    made: type[Validator] = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
-    return made(schema, format_checker=checker)
+    validator: type[Validator] = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
+    return validator(schema, format_checker=checker)
 
 
 def json_schema(structural: dict[str, Any]) -> dict[str, Any]:
@@ -94,14 +94,15 @@ def json_schema(structural: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_time(value: object) -> bool:
-    """RFC 3339 with an offset. Raises ValueError when it cannot be read."""
+    """Whether the text is an RFC 3339 time with an offset. Raises ValueError if it is no time at all."""
     from datetime import datetime
 
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
 def _matches(validator: Validator, pattern: str, value: object, schema: dict[str, Any]) -> Iterator[ValidationError]:
-    """As the server's RE2: `$` is the end of the text, not also before a last line break."""
+    """Checks a pattern as the server's RE2 does: `$` matches only at the end of the text, not before a last line
+    break."""
     import re
 
     from jsonschema import ValidationError
@@ -111,14 +112,14 @@ def _matches(validator: Validator, pattern: str, value: object, schema: dict[str
 
 
 def _unique(validator: Validator, keys: list[str], value: object, schema: dict[str, Any]) -> Iterator[ValidationError]:
-    """A list that is a map by `keys` may hold each key once."""
+    """Checks that the items of a list of type map (by `keys`) have different keys."""
     from jsonschema import ValidationError
 
-    seen: dict[tuple[Any, ...], int] = {}
+    positions: dict[tuple[Any, ...], int] = {}
     for index, item in enumerate(value if isinstance(value, list) else []):
         if not isinstance(item, dict) or not all(isinstance(item.get(key), str | int) for key in keys):
             continue
-        first = seen.setdefault(tuple(item[key] for key in keys), index)
+        first = positions.setdefault(tuple(item[key] for key in keys), index)
         if first != index:
             yield ValidationError(
                 f"item {first}",

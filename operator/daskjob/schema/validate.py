@@ -1,4 +1,4 @@
-"""A manifest held to its CRD: `validate` and `apply_defaults`."""
+"""Validates a manifest by its CRD (`validate`), and fills in its defaults (`apply_defaults`)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from daskjob.schema.field_error import FieldError, shown
 from daskjob.schema.plain import not_json
 from daskjob.schema.stored import as_stored
 
-# The server appends five characters, after cutting what would pass 63.
+# The server cuts generateName so that the name with five more characters has at most 63.
 _GENERATED, _KEPT = "abcde", 58
 
 
 def validate(manifest: Any) -> list[FieldError]:
-    """What the API server would refuse of a manifest of ours, ordered by field; empty when it is valid.
+    """The errors for which the API server would refuse a manifest of a DaskJob or DaskCronJob, ordered by field; empty
+    if it is valid.
 
-    Checked are the schema (unknown fields too) and the CEL rules, but no rule about a change of an existing object.
-    Integers beyond 64 bits are refused here, where the server would round them.
+    It checks the schema (also for unknown fields) and the CEL rules, but no rule about a change of an existing object.
+    It refuses integers beyond 64 bits, which the server would round.
     """
     if not isinstance(manifest, dict):
         return [
@@ -42,10 +43,9 @@ def validate(manifest: Any) -> list[FieldError]:
 
 
 def apply_defaults(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a manifest of ours as the API server would store it.
-
-    Defaults are filled in, nulls that mean "not given" are dropped, whole floats are integers. The manifest need not be
-    valid. Raises ValueError when its kind is another.
+    """A copy of the manifest of a DaskJob or DaskCronJob as the API server would store it: with defaults, without nulls
+    that mean "not given", and with integers for whole floats. The manifest need not be valid. Raises ValueError for
+    another kind.
     """
     if not isinstance(manifest, dict) or _wrong_kind(manifest):
         raise ValueError(f"not a manifest of {_kinds()}: {shown(manifest)}")
