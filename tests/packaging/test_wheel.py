@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import venv
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+NOW = "2026-03-01T12:00:00Z"
 JOB = ROOT / "jobs" / "01-square-sum" / "job.yaml"
 
 
@@ -99,6 +101,16 @@ def test_the_command_line_validates(cli: Environment) -> None:
     done = cli.command("validate", str(JOB))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("valid\n")
+
+
+def test_the_command_line_explains(cli: Environment, tmp_path: Path) -> None:
+    spec = {"graph": {"entrypoint": "m:f"}, "cluster": {"image": "i"}, "cancel": True}
+    job = {"namespace": "team", "name": "sum", "uid": "u", "generation": 1, "created": NOW, "deleting": False}
+    file = tmp_path / "observation.json"
+    file.write_text(json.dumps({"now": NOW, "job": {**job, "spec": spec}}))
+    done = cli.command("explain", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  cancelled_while_waiting: " in done.stdout
 
 
 def test_without_dask_no_job_is_run(cli: Environment) -> None:
