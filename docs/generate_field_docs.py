@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from daskjob.api.codec import fields_of
 from daskjob.api.cron_job import DaskCronJobSpec, DaskCronJobStatus
+from daskjob.api.resource_json import fields_of
 from daskjob.api.runner_report import RunnerReport
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import DaskJobStatus

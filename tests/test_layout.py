@@ -16,6 +16,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 PURE = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ("api", "lifecycle", "manifests")]
 
+#: The parts that every kind of root object has: one file for each kind, in its folder.
+PARTS_OF_A_KIND = {"kind", "decide", "observation", "reading"}
+KINDS = {"job", "cron"}
+#: Identifiers that do not tell what a value is: a report, a message, a time, an object?
+VAGUE_IDENTIFIERS = {"said", "told", "made", "seen", "heard"}
+
 #: Calls whose answer is another one each time.
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "time_ns", "monotonic_ns", "perf_counter", "uuid4", "urandom"}
 MODULES_OF_CHANCE = {"time", "random", "uuid", "socket", "subprocess", "threading", "os"}
@@ -49,6 +55,46 @@ def test_the_pure_layers_read_no_clock_and_no_dice(path: Path) -> None:
 def test_no_module_is_named_for_nothing() -> None:
     vague = {"utils", "util", "helpers", "helper", "misc", "common", "base"}
     assert [path for path in [*MODULES, *TESTS] if path.stem in vague] == []
+
+
+def test_no_two_modules_have_the_same_name() -> None:
+    """Whoever reads `schema/rules` beside `lifecycle/rules` has to ask which of the two a sentence means."""
+    places: dict[str, list[Path]] = {}
+    for path in MODULES:
+        of_a_kind = path.stem in PARTS_OF_A_KIND and path.parent.name in KINDS
+        if path.stem not in ("__init__", "__main__") and not of_a_kind:
+            places.setdefault(path.stem, []).append(path.relative_to(PACKAGE))
+    assert {stem: paths for stem, paths in places.items() if len(paths) > 1} == {}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_identifiers_say_what_they_are(path: Path) -> None:
+    found = [
+        f"line {getattr(node, 'lineno', '?')}: {name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _identifiers(node)
+        if name.strip("_").lower() in VAGUE_IDENTIFIERS
+    ]
+    assert found == []
+
+
+def _identifiers(node: ast.AST) -> list[str]:
+    """The names that a node defines or uses: variables, parameters, attributes, functions, classes, imports."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.arg(arg=name):
+            return [name]
+        case ast.keyword(arg=str(name)) | ast.alias(asname=str(name)) | ast.alias(name=name):
+            return [name]
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            return [name]
+        case ast.MatchMapping(rest=str(name)):
+            return [name]
+        case ast.MatchClass(kwd_attrs=names) | ast.Global(names=names) | ast.Nonlocal(names=names):
+            return list(names)
+        case _:
+            return []
 
 
 def test_layers() -> None:

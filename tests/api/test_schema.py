@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from daskjob.api.codec import fields_of
+from daskjob.api.resource_json import fields_of
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import DaskJobStatus
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from daskjob.schema import apply_defaults, find_crds, load_crds, property_paths
-from daskjob.schema.rules import _program, broken_rules
+from daskjob.schema.cel_rules import _program, broken_rules
 
 from .cases import a_job
 

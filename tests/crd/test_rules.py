@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kubernetes.utils.quantity import parse_quantity
 
 from daskjob.schema import FieldError
-from daskjob.schema.rules import amount, broken_rules
+from daskjob.schema.cel_rules import amount, broken_rules
 
 SUFFIXES = ["", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
 
@@ -63,7 +63,7 @@ def test_rules_about_a_change_are_left_to_the_server() -> None:
 def test_the_recursion_limit_of_the_process_stays() -> None:
     code = (
         "import sys; sys.setrecursionlimit(1234)\n"
-        "from daskjob.schema.rules import broken_rules\n"
+        "from daskjob.schema.cel_rules import broken_rules\n"
         "list(broken_rules(1, {'x-kubernetes-validations': [{'rule': 'self > 0', 'message': ''}]}))\n"
         "print('celpy' in sys.modules, sys.getrecursionlimit())"
     )

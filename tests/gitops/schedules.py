@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from daskjob.api.codec import from_dict, to_dict
 from daskjob.api.cron_job import DaskCronJobSpec, DaskCronJobStatus
+from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.cron.decide import decide_cron
 from daskjob.lifecycle.cron.observation import CronJob, CronObservation

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from daskjob.api.codec import to_dict
 from daskjob.api.constants import ConditionType, Reason
+from daskjob.api.resource_json import to_dict
 from daskjob.lifecycle.job.observation import QueuePlace
 
 from ..lifecycle.builders import Scene, a_job, running, waiting

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from daskjob.api.codec import from_dict, to_dict
 from daskjob.api.constants import ConditionType, Outcome, Phase
+from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.api.runner_report import RunnerReport
 from daskjob.api.spec import parse_spec
 from daskjob.api.status import Attempt, Condition, DaskJobStatus, Retries

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from daskjob.api import constants as c
-from daskjob.api.codec import from_dict, to_dict
 from daskjob.api.constants import ConditionType, Outcome
+from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.api.spec import DaskJobSpec, parse_spec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.times import from_text

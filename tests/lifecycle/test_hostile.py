@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daskjob import wire
-from daskjob.api.codec import from_dict, to_dict
 from daskjob.api.constants import FailureClass, Reason
+from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.api.status import DaskJobStatus
 from daskjob.controller.events import event_body
 from daskjob.kube.resources import DASK_JOBS

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from daskjob.api import constants as c
-from daskjob.api.codec import from_dict
+from daskjob.api.resource_json import from_dict
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.kube.client import Body

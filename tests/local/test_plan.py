@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daskjob.api.codec import camel
+from daskjob.api.resource_json import camel
 from daskjob.api.spec import ConfigMapSource, Graph, Source
 from daskjob.local.plan import (
     UNUSED,

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from daskjob.api import constants as c
-from daskjob.api.codec import to_dict
 from daskjob.api.constants import ConditionType
+from daskjob.api.resource_json import to_dict
 from daskjob.api.runner_report import read_report
 from daskjob.api.status import DaskJobStatus
 from daskjob.lifecycle.job.decide import decide

@@ -7,8 +7,8 @@ from typing import Any
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.record import attempt_name
-from daskjob.manifests.cluster import dask_cluster
 from daskjob.manifests.context import AttemptContext, Defaults
+from daskjob.manifests.dask_cluster import dask_cluster
 from daskjob.manifests.runner import runner_pod
 
 from ..lifecycle.builders import a_job

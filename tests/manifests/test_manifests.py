@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.api import constants as c
-from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
 from daskjob.manifests.context import Defaults
-from daskjob.manifests.pods import CODE_PATH, JOB_KEY, TLS_PATH
+from daskjob.manifests.dask_cluster import code_config_map, dask_cluster, scheduler_service
+from daskjob.manifests.pod_spec import CODE_PATH, JOB_KEY, TLS_PATH
 from daskjob.manifests.runner import (
     JOB_PATH,
     RUNNER_PATH,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from daskjob.manifests.cluster import dask_cluster
+from daskjob.manifests.dask_cluster import dask_cluster
 from daskjob.manifests.runner import job_file, runner_pod
 
 from .builders import container, context, job, pod_specs

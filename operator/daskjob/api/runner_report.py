@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from daskjob import wire
-from daskjob.api.codec import from_dict
 from daskjob.api.constants import Outcome
+from daskjob.api.resource_json import from_dict
 from daskjob.api.status import Failure, Progress, Result
 from daskjob.wire import Stage
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daskjob.api.codec import from_dict
 from daskjob.api.constants import MANAGED_BY, RetryAction, RunPolicy
+from daskjob.api.resource_json import from_dict
 
 #: The key of the worker group that `cluster.workers` describes.
 DEFAULT_GROUP = "default"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Generic
 
-from daskjob.api.codec import to_dict
+from daskjob.api.resource_json import to_dict
 from daskjob.controller import metrics
 from daskjob.controller.cache import Key
 from daskjob.controller.error_policy import after_error

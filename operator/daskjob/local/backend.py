@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from daskjob.api.codec import to_dict
 from daskjob.api.constants import ConditionType
+from daskjob.api.resource_json import to_dict
 from daskjob.api.status import DaskJobStatus
 from daskjob.lifecycle.job import conclusion
 from daskjob.lifecycle.job.actions import Action, Cancel, CreateCluster, CreateRunner, Delete

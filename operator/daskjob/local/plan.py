@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from daskjob.api.codec import camel
 from daskjob.api.constants import MANAGED_BY, Reason
+from daskjob.api.resource_json import camel
 from daskjob.api.spec import Cleanup, Cluster, DaskJobSpec, Graph, parse_spec
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from daskjob.manifests.cluster import code_config_map, dask_cluster, scheduler_service
 from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.dask_cluster import code_config_map, dask_cluster, scheduler_service
 from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
 from daskjob.manifests.tls import tls_secret
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daskjob.manifests.pods import CODE_PATH
+from daskjob.manifests.pod_spec import CODE_PATH
 
 #: Starts a module as `python -m` does, with the job's code first on the path; the image's own PYTHONPATH and working
 #: directory stay as they are. A worker's first argument is the scheduler's address.

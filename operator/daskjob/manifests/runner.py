@@ -8,7 +8,7 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.pods import ATTEMPT_VARIABLE, CODE_PATH, JOB_KEY, PodPlan, pod_spec, template_metadata
+from daskjob.manifests.pod_spec import ATTEMPT_VARIABLE, CODE_PATH, JOB_KEY, PodPlan, pod_spec, template_metadata
 from daskjob.wire import jobfile
 
 RUNNER_PATH = "/opt/daskjob/runner"

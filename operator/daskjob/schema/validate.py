@@ -28,7 +28,7 @@ def validate(manifest: Any) -> list[FieldError]:
         return problems
     if problems := sorted(set(not_json(manifest))):
         return problems
-    from daskjob.schema.rules import broken_rules
+    from daskjob.schema.cel_rules import broken_rules
     from daskjob.schema.structural import structural_problems
 
     stored = apply_defaults(manifest)

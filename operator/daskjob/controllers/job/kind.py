@@ -16,7 +16,7 @@ from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.controller.cache import Key
 from daskjob.controller.kind import Kind, Look, PassState
 from daskjob.controllers.job import job_metrics
-from daskjob.controllers.job.execute import CreatedObjects, Executor
+from daskjob.controllers.job.executor import CreatedObjects, Executor
 from daskjob.controllers.job.job_gauges import JobCollector
 from daskjob.controllers.job.report_policy import INTERVAL, SOON, policy_in_force
 from daskjob.controllers.job.slots import Slots

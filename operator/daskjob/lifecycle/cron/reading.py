@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.api.codec import from_dict
 from daskjob.api.constants import ConditionType
 from daskjob.api.cron_job import DaskCronJobSpec, DaskCronJobStatus
+from daskjob.api.resource_json import from_dict
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.lifecycle.cron.observation import Child, CronJob

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.api.codec import from_dict
+from daskjob.api.resource_json import from_dict
 from daskjob.api.runner_report import read_report
 from daskjob.api.spec import DEFAULT_GROUP, digest, parse_spec
 from daskjob.api.status import DaskJobStatus

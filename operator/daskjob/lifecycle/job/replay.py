@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from daskjob import wire
-from daskjob.api.codec import from_dict, to_dict
+from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.api.spec import DaskJobSpec, Source
 from daskjob.api.status import DaskJobStatus, Failure, Result
 from daskjob.lifecycle.job.observation import Observation

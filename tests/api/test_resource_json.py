@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daskjob.api.codec import camel, fields_of, from_dict, to_dict
 from daskjob.api.constants import ConditionType, FailureClass, Phase
+from daskjob.api.resource_json import camel, fields_of, from_dict, to_dict
 from daskjob.api.spec import DaskJobSpec, parse_spec
 from daskjob.api.status import Condition, DaskJobStatus, Failure, Progress, Result
 

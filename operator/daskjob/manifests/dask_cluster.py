@@ -9,7 +9,7 @@ from daskjob.api import constants as c
 from daskjob.api.spec import DEFAULT_GROUP, Workers
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
-from daskjob.manifests.pods import JOB_KEY, PodPlan, pod_spec, template_metadata
+from daskjob.manifests.pod_spec import JOB_KEY, PodPlan, pod_spec, template_metadata
 
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
 GRACE_SECONDS = 1
