@@ -55,8 +55,8 @@ class Graph:
     #: keys are the keys to compute of a raw graph (a dict). Each is a string, a number, or a list that stands for a
     #: tuple: ["x", 0] is ("x", 0). Needed for a raw graph, not allowed for anything else (the runner says so).
     keys: tuple[Any, ...] = ()
-    #: source brings the code. Absent, the code is in the image; given, it has exactly one of inline, files and
-    #: configMap.
+    #: source is where the code comes from: exactly one of inline, files and configMap. Absent: the code is in the
+    #: image.
     source: Source | None = None
 
     @property
@@ -139,9 +139,9 @@ class Cluster:
 class Backoff:
     """The pause before the next attempt, in seconds: doubled each time, with jitter, up to the maximum."""
 
-    #: initialSeconds is the pause after the first failure. Default 10.
+    #: initialSeconds is the pause, in seconds, after the first failure. Default 10.
     initial_seconds: int = 10
-    #: maximumSeconds is the longest pause. Default 300.
+    #: maximumSeconds is the longest pause, in seconds. Default 300.
     maximum_seconds: int = 300
 
 
@@ -188,10 +188,10 @@ class FailurePolicy:
 class Cleanup:
     """How long the cluster is kept after the end, in seconds, by outcome."""
 
-    #: afterSuccessSeconds is how long it is kept after a success. Default 0.
+    #: afterSuccessSeconds is how long, in seconds, it is kept after a success. Default 0.
     after_success_seconds: int = 0
-    #: afterFailureSeconds is how long it is kept after the job has failed for good, but for a job that was cancelled.
-    #: Default 0.
+    #: afterFailureSeconds is how long, in seconds, it is kept after the job has failed for good; a cancelled job's is
+    #: removed at once. Default 0.
     after_failure_seconds: int = 0
 
 
@@ -216,8 +216,8 @@ class DaskJobSpec:
     #: attemptDeadlineSeconds is how long, in seconds, one attempt may take; then it fails with AttemptDeadlineExceeded,
     #: an Application failure (see backoffLimit). Default none.
     attempt_deadline_seconds: int | None = None
-    #: startupDeadlineSeconds is how long, in seconds, it may take an attempt until the runner runs and minWorkers are
-    #: there; then it fails with what stood in the way, or StartupDeadlineExceeded. Default 600.
+    #: startupDeadlineSeconds is how long, in seconds, an attempt may take until its runner runs and minWorkers are
+    #: connected; then it fails with the reason of what stood in the way, or StartupDeadlineExceeded. Default 600.
     startup_deadline_seconds: int = 600
     #: stallTimeoutSeconds is how long, in seconds, a running graph may go without any change in the counts of its
     #: tasks; then the attempt fails with Stalled, an Application failure (see backoffLimit). Give more than the longest
@@ -246,7 +246,7 @@ class DaskJobSpec:
     #: cancel: true cancels the graph, records the outcome (reason Cancelled) and removes the cluster. The job does not
     #: run again while it is true. Default false.
     cancel: bool = False
-    #: cleanup says how long the cluster is kept after the end, for a look at it.
+    #: cleanup is how long the operator keeps the cluster after the end, so that people can look at it.
     cleanup: Cleanup = field(default_factory=Cleanup)
     #: runPolicy: Once refuses to change the run; OnChange takes an edited graph, cluster, runner or priorityClassName
     #: as a new run: what runs is stopped, and the old result moves to status.history. Default Once.
