@@ -31,6 +31,8 @@ TIERS = {
     "jobs": "local",
     "e2e": "cluster",
 }
+#: The fixture of tests/runner that has the runner's program: its tests start runners, so their tier is `local`.
+RUNNER = "program"
 MARKERS = {
     "pure": "needs nothing but Python",
     "apiserver": "needs the programs of the test cluster, no pods",
@@ -52,13 +54,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = list(TIERS)
 
-    def tier(item: pytest.Item) -> str:
+    def folder_of(item: pytest.Item) -> str:
         parts = item.path.relative_to(HERE).parts if item.path.is_relative_to(HERE) else ("",)
-        return parts[0]
+        return "local" if RUNNER in getattr(item, "fixturenames", ()) else parts[0]
 
     for item in items:
-        item.add_marker(TIERS.get(tier(item), "pure"))
-    items.sort(key=lambda item: order.index(tier(item)) if tier(item) in TIERS else -1)
+        item.add_marker(TIERS.get(folder_of(item), "pure"))
+    items.sort(key=lambda item: order.index(folder_of(item)) if folder_of(item) in TIERS else -1)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
