@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from ..apiserver.server import Server
-from .plane import control_plane
+from .control_plane import running_control_plane
 
 
 @pytest.fixture(scope="session")
-def plane() -> Iterator[Server]:
-    with control_plane() as server:
+def control_plane() -> Iterator[Server]:
+    with running_control_plane() as server:
         yield server

@@ -17,41 +17,41 @@ from dask_kubernetes.operator.controller.controller import (
 )
 
 from .api import Body
-from .place import Place, attempt_of
+from .namespace_view import NamespaceView, attempt_of
 
 #: kopf's pause after an error of a handler (the real one's is 5 s).
 RETRY = 0.5
 
 
-async def make_cluster(place: Place, cluster: Body) -> None:
+async def make_cluster(view: NamespaceView, cluster: Body) -> None:
     """Deployment and Service of the scheduler, then the worker group."""
     metadata, spec = cluster["metadata"], cluster["spec"]
     name, namespace = metadata["name"], metadata["namespace"]
-    await place.pause(f"cluster {attempt_of(cluster)}")
+    await view.pause(f"cluster {attempt_of(cluster)}")
     scheduler, worker = spec["scheduler"], spec["worker"]
     labels, annotations = _described(cluster, scheduler)
     deployment = build_scheduler_deployment_spec(name, scheduler["spec"], annotations, labels)
-    await _make(place, deployment, cluster)
+    await _make(view, deployment, cluster)
     service = build_scheduler_service_spec(name, scheduler["service"], annotations, labels)
-    await _make(place, service, cluster)
-    await place.pause(f"group {attempt_of(cluster)}")
+    await _make(view, service, cluster)
+    await view.pause(f"group {attempt_of(cluster)}")
     labels, annotations = _described(cluster, worker)
     group = build_default_worker_group_spec(name, worker, annotations, labels)
     group["metadata"]["namespace"] = namespace
-    await place.api.create(group)
+    await view.api.create(group)
 
 
-async def make_workers(place: Place, group: Body) -> None:
+async def make_workers(view: NamespaceView, group: Body) -> None:
     """The group gets its owner, and then a Deployment for each worker."""
     name, namespace = group["metadata"]["name"], group["metadata"]["namespace"]
     cluster_name = group["spec"]["cluster"]
-    await place.pause(f"adopt {attempt_of(group)}")
-    while (cluster := await place.api.get("DaskCluster", namespace, cluster_name)) is None:
-        if await place.api.get("DaskWorkerGroup", namespace, name) is None:
+    await view.pause(f"adopt {attempt_of(group)}")
+    while (cluster := await view.api.get("DaskCluster", namespace, cluster_name)) is None:
+        if await view.api.get("DaskWorkerGroup", namespace, name) is None:
             return
         await asyncio.sleep(RETRY)
     owner = _reference({**cluster, "kind": "DaskCluster"})
-    if await place.api.merge(group, {"metadata": {"ownerReferences": [owner]}}) is None:
+    if await view.api.merge(group, {"metadata": {"ownerReferences": [owner]}}) is None:
         return
     worker = group["spec"]["worker"]
     labels, annotations = _described(group, worker)
@@ -65,7 +65,7 @@ async def make_workers(place: Place, group: Body) -> None:
             annotations=annotations,
             labels=labels,
         )
-        await _make(place, deployment, group)
+        await _make(view, deployment, group)
 
 
 def _described(body: Body, component: Body) -> tuple[dict[str, str], dict[str, str]]:
@@ -77,9 +77,9 @@ def _described(body: Body, component: Body) -> tuple[dict[str, str], dict[str, s
     )
 
 
-async def _make(place: Place, body: Body, owner: Body) -> None:
-    metadata = {**body["metadata"], "namespace": place.namespace, "ownerReferences": [_reference(owner)]}
-    await place.api.create({**body, "metadata": metadata})
+async def _make(view: NamespaceView, body: Body, owner: Body) -> None:
+    metadata = {**body["metadata"], "namespace": view.namespace, "ownerReferences": [_reference(owner)]}
+    await view.api.create({**body, "metadata": metadata})
 
 
 def _reference(owner: Body) -> dict[str, Any]:

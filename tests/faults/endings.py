@@ -8,7 +8,7 @@ from typing import Any
 
 from ..support.jobs import condition
 from .api import Body
-from .place import Place, is_finished
+from .namespace_view import NamespaceView, is_finished
 
 SOURCE = "import dask\ngraph = dask.delayed(sum)(range(10))\n"
 
@@ -28,7 +28,7 @@ class Ending:
     reason: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict)
     #: What its user does meanwhile.
-    user: Callable[[Place, str], Awaitable[None]] | None = None
+    user: Callable[[NamespaceView, str], Awaitable[None]] | None = None
     #: Attempts that may have no runner: their job was stopped before, or cannot have one.
     bare: tuple[int, ...] = ()
     #: Seconds that its cluster is kept after the end.
@@ -57,49 +57,49 @@ def manifest(ending: Ending, namespace: str, name: str, workers: int) -> Body:
     }
 
 
-async def _suspends_and_resumes(place: Place, name: str) -> None:
-    await place.until(lambda: place.phase(name) == "Running")
-    await _edit(place, name, suspend=True)
-    await place.until(lambda: place.phase(name) == "Suspended")
-    await place.pause("resume", 1.0)
-    await _edit(place, name, suspend=False)
+async def _suspends_and_resumes(view: NamespaceView, name: str) -> None:
+    await view.until(lambda: view.phase(name) == "Running")
+    await _edit(view, name, suspend=True)
+    await view.until(lambda: view.phase(name) == "Suspended")
+    await view.pause("resume", 1.0)
+    await _edit(view, name, suspend=False)
 
 
-async def _resumes(place: Place, name: str) -> None:
-    await place.until(lambda: place.phase(name) == "Suspended")
-    await _edit(place, name, suspend=False)
+async def _resumes(view: NamespaceView, name: str) -> None:
+    await view.until(lambda: view.phase(name) == "Suspended")
+    await _edit(view, name, suspend=False)
 
 
-async def _cancels(place: Place, name: str) -> None:
-    await place.until(lambda: place.phase(name) == "Running")
-    await _edit(place, name, cancel=True)
+async def _cancels(view: NamespaceView, name: str) -> None:
+    await view.until(lambda: view.phase(name) == "Running")
+    await _edit(view, name, cancel=True)
 
 
-async def _cancels_early(place: Place, name: str) -> None:
-    await place.until(lambda: place.phase(name) in ("Pending", "Starting"))
-    await _edit(place, name, cancel=True)
+async def _cancels_early(view: NamespaceView, name: str) -> None:
+    await view.until(lambda: view.phase(name) in ("Pending", "Starting"))
+    await _edit(view, name, cancel=True)
 
 
-async def _runs_anew(place: Place, name: str) -> None:
-    await place.until(lambda: is_clean(place.job(name)))
+async def _runs_anew(view: NamespaceView, name: str) -> None:
+    await view.until(lambda: is_clean(view.job(name)))
     annotations = {"annotations": {"daskjob.io/rerun": "again"}}
-    assert await place.api.merge(place.job(name), {"metadata": annotations}) is not None
-    await place.until(lambda: place.job(name)["status"].get("run") == 2)
+    assert await view.api.merge(view.job(name), {"metadata": annotations}) is not None
+    await view.until(lambda: view.job(name)["status"].get("run") == 2)
 
 
-async def _edits(place: Place, name: str) -> None:
-    await place.until(lambda: place.phase(name) == "Running")
-    await _edit(place, name, graph={"args": [1]})
-    await place.until(lambda: place.job(name)["status"].get("run") == 2)
+async def _edits(view: NamespaceView, name: str) -> None:
+    await view.until(lambda: view.phase(name) == "Running")
+    await _edit(view, name, graph={"args": [1]})
+    await view.until(lambda: view.job(name)["status"].get("run") == 2)
 
 
-async def _deletes(place: Place, name: str) -> None:
-    await place.until(lambda: place.phase(name) == "Running")
-    await place.api.delete(place.job(name))
+async def _deletes(view: NamespaceView, name: str) -> None:
+    await view.until(lambda: view.phase(name) == "Running")
+    await view.api.delete(view.job(name))
 
 
-async def _edit(place: Place, name: str, **spec: Any) -> None:
-    assert await place.api.merge(place.job(name), {"spec": spec}) is not None
+async def _edit(view: NamespaceView, name: str, **spec: Any) -> None:
+    assert await view.api.merge(view.job(name), {"spec": spec}) is not None
 
 
 #: Pauses between attempts that a test can wait for.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from .asked import Asked
+from .api_call import ApiCall
 
 
 class Fault(Enum):
@@ -63,26 +63,26 @@ WEIGHTS: Mapping[str, Mapping[Fault, int]] = {
 
 
 class Plan(Protocol):
-    def fate(self, asked: Asked) -> Fault:
+    def fate(self, call: ApiCall) -> Fault:
         """What befalls a request."""
 
-    def life(self, asked: Asked) -> float:
+    def life(self, call: ApiCall) -> float:
         """How long a watch may last, in seconds; then it is cut inside its next event."""
 
 
 class Peace:
     """Nothing happens."""
 
-    def fate(self, asked: Asked) -> Fault:
+    def fate(self, call: ApiCall) -> Fault:
         return Fault.NONE
 
-    def life(self, asked: Asked) -> float:
+    def life(self, call: ApiCall) -> float:
         return math.inf
 
 
 class Chaos:
     """A fault befalls that share of all requests, of every verb and resource, and every watch is cut sooner or later,
-    after `LIFE` seconds in the mean. `met` counts the faults, `asked` the requests."""
+    after `LIFE` seconds in the mean. `met` counts the faults, `calls` the requests."""
 
     #: Shorter than the five minutes after which a watch ends anyway.
     LIFE = 30.0
@@ -90,20 +90,20 @@ class Chaos:
     def __init__(self, seed: str, share: float = 0.1) -> None:
         self.chance = random.Random(seed)
         self.share = share
-        self.asked: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self.met: Counter[tuple[str, Fault]] = Counter()
 
-    def fate(self, asked: Asked) -> Fault:
-        self.asked[asked.verb] += 1
+    def fate(self, call: ApiCall) -> Fault:
+        self.calls[call.verb] += 1
         if self.chance.random() >= self.share:
             return Fault.NONE
-        weights = WEIGHTS[asked.verb]
+        weights = WEIGHTS[call.verb]
         (fault,) = self.chance.choices(list(weights), list(weights.values()))
-        self.met[asked.verb, fault] += 1
+        self.met[call.verb, fault] += 1
         return fault
 
-    def life(self, asked: Asked) -> float:
-        self.met[asked.verb, Fault.CUT_WATCH] += 1
+    def life(self, call: ApiCall) -> float:
+        self.met[call.verb, Fault.CUT_WATCH] += 1
         return self.chance.expovariate(1 / self.LIFE)
 
 
@@ -114,11 +114,11 @@ class Once(Peace):
     fault: Fault
     write: str
     occurrence: int
-    sign: Callable[[Asked], str]
-    seen: int = 0
+    sign: Callable[[ApiCall], str]
+    count: int = 0
 
-    def fate(self, asked: Asked) -> Fault:
-        if not asked.writes or self.sign(asked) != self.write:
+    def fate(self, call: ApiCall) -> Fault:
+        if not call.writes or self.sign(call) != self.write:
             return Fault.NONE
-        self.seen += 1
-        return self.fault if self.seen == self.occurrence else Fault.NONE
+        self.count += 1
+        return self.fault if self.count == self.occurrence else Fault.NONE

@@ -1,4 +1,5 @@
-"""The verdict over a job, from the history that the API server's watches told and from what is left of it."""
+"""The verdict over a job, from the history of the API server's watch events and from the objects that are left of
+it."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from daskjob.api.times import from_text
 
 from .api import Api, Body
 from .endings import Ending
-from .place import Place, Seen, component_of, is_ended, is_finished, labels_of
+from .namespace_view import NamespaceView, WatchEvent, component_of, is_ended, is_finished, labels_of
 
 LEFT = ("Pod", "DaskCluster", "DaskWorkerGroup", "Deployment", "ReplicaSet", "Service", "Secret", "ConfigMap")
 #: What an attempt has once, and the operator makes.
@@ -24,21 +25,21 @@ COLLECTED, LOOK = 30.0, 0.2
 class Object:
     """One object's life, in versions."""
 
-    def __init__(self, first: Seen) -> None:
+    def __init__(self, first: WatchEvent) -> None:
         self.kind, self.name, self.uid, self.body = first.kind, first.name, first.uid, first.body
         self.made = first.version
         self.told_to_go = self.gone = self.ended = FOREVER
         self.went = 0.0
 
-    def see(self, seen: Seen) -> None:
-        if "deletionTimestamp" in seen.body["metadata"] or seen.event == "DELETED":
-            self.told_to_go = min(self.told_to_go, seen.version)
-            self.went = self.went or seen.time
-        if seen.event == "DELETED":
-            self.gone = min(self.gone, seen.version)
-        if seen.kind == "Pod" and is_ended(seen.body):
-            self.ended = min(self.ended, seen.version)
-        self.body = seen.body
+    def see(self, change: WatchEvent) -> None:
+        if "deletionTimestamp" in change.body["metadata"] or change.event == "DELETED":
+            self.told_to_go = min(self.told_to_go, change.version)
+            self.went = self.went or change.time
+        if change.event == "DELETED":
+            self.gone = min(self.gone, change.version)
+        if change.kind == "Pod" and is_ended(change.body):
+            self.ended = min(self.ended, change.version)
+        self.body = change.body
 
     @property
     def over(self) -> int:
@@ -59,7 +60,7 @@ class Object:
 class Record:
     """What the status of a job said, and when it said so first."""
 
-    def __init__(self, history: Iterable[Seen], name: str) -> None:
+    def __init__(self, history: Iterable[WatchEvent], name: str) -> None:
         self.accepted: dict[int, int] = {}
         self.outcomes: dict[int, tuple[int, Mapping[str, Any]]] = {}
         self.problems: list[str] = []
@@ -67,47 +68,47 @@ class Record:
         #: The version at which the job itself was deleted.
         self.deleted = FOREVER
         self.uid = ""
-        for seen in history:
-            if seen.kind == "DaskJob" and seen.name == name:
-                self._see(seen)
+        for change in history:
+            if change.kind == "DaskJob" and change.name == name:
+                self._see(change)
 
-    def _see(self, seen: Seen) -> None:
-        self.uid, self.last = seen.uid, seen.body
-        if seen.event == "DELETED":
-            self.deleted = seen.version
-        if seen.body["metadata"].get("finalizers"):
-            self.problems.append(f"the job has finalizers: {seen.body['metadata']['finalizers']}")
-        status = seen.body.get("status") or {}
+    def _see(self, change: WatchEvent) -> None:
+        self.uid, self.last = change.uid, change.body
+        if change.event == "DELETED":
+            self.deleted = change.version
+        if change.body["metadata"].get("finalizers"):
+            self.problems.append(f"the job has finalizers: {change.body['metadata']['finalizers']}")
+        status = change.body.get("status") or {}
         for attempt in status.get("attempts") or ():
             number = attempt["number"]
-            self.accepted.setdefault(number, seen.version)
+            self.accepted.setdefault(number, change.version)
             if not attempt.get("outcome"):
                 if number in self.outcomes:
                     self.problems.append(f"attempt {number} lost its outcome")
                 continue
-            told = {key: attempt.get(key) for key in ("outcome", "reason", "completionTime", "class")}
-            _, before = self.outcomes.setdefault(number, (seen.version, told))
-            if before != told:
-                self.problems.append(f"the outcome of attempt {number} changed from {before} to {told}")
+            outcome = {key: attempt.get(key) for key in ("outcome", "reason", "completionTime", "class")}
+            _, before = self.outcomes.setdefault(number, (change.version, outcome))
+            if before != outcome:
+                self.problems.append(f"the outcome of attempt {number} changed from {before} to {outcome}")
 
 
-def judge(place: Place, name: str, ending: Ending) -> list[str]:
+def judge(view: NamespaceView, name: str, ending: Ending) -> list[str]:
     """What was wrong with the job's run; empty if nothing was."""
-    record = Record(place.history, name)
+    record = Record(view.history, name)
     objects: dict[str, Object] = {}
-    for seen in place.history:
-        if labels_of(seen.body).get(c.JOB_LABEL) == name:
-            objects.setdefault(seen.uid, Object(seen)).see(seen)
+    for change in view.history:
+        if labels_of(change.body).get(c.JOB_LABEL) == name:
+            objects.setdefault(change.uid, Object(change)).see(change)
     lives = list(objects.values())
     return [
         *record.problems,
         *_wrong_end(record, ending),
         *_wrong_numbers(record, lives, ending),
         *_too_early(record, lives),
-        *_destroyed_unrecorded(place, record, lives),
+        *_destroyed_unrecorded(view, record, lives),
         *_not_kept(record, lives, ending),
-        *_overlapping(place, lives),
-        *_computed_twice(place, lives),
+        *_overlapping(view, lives),
+        *_computed_twice(view, lives),
         *(f"{each} has finalizers" for each in lives if each.body["metadata"].get("finalizers")),
     ]
 
@@ -166,13 +167,13 @@ def _too_early(record: Record, lives: list[Object]) -> list[str]:
     return problems
 
 
-def _destroyed_unrecorded(place: Place, record: Record, lives: list[Object]) -> list[str]:
+def _destroyed_unrecorded(view: NamespaceView, record: Record, lives: list[Object]) -> list[str]:
     """Nothing of an attempt is deleted before its outcome is recorded; but for what the world broke."""
-    broken = {each.attempt for each in lives if each.uid in place.broken and each.kind == "DaskCluster"}
+    broken = {each.attempt for each in lives if each.uid in view.broken and each.kind == "DaskCluster"}
     problems = []
     for each in lives:
         recorded = min(record.outcomes.get(each.attempt, (FOREVER, {}))[0], record.deleted)
-        if each.told_to_go < recorded and each.uid not in place.broken and each.attempt not in broken:
+        if each.told_to_go < recorded and each.uid not in view.broken and each.attempt not in broken:
             problems.append(f"{each} was deleted before the outcome of its attempt was recorded")
     return problems
 
@@ -189,40 +190,40 @@ def _not_kept(record: Record, lives: list[Object], ending: Ending) -> list[str]:
     ]
 
 
-def _overlapping(place: Place, lives: list[Object]) -> list[str]:
+def _overlapping(view: NamespaceView, lives: list[Object]) -> list[str]:
     """No pod or cluster of an attempt is made while one of an earlier attempt is there."""
     problems = []
     watched = [each for each in lives if each.kind in ("Pod", "DaskCluster")]
     for later in watched:
         for earlier in watched:
-            if earlier.attempt < later.attempt and later.made < earlier.over and earlier.uid not in place.lost:
+            if earlier.attempt < later.attempt and later.made < earlier.over and earlier.uid not in view.lost:
                 problems.append(f"{later} was made while {earlier} was there")
     return problems
 
 
-def _computed_twice(place: Place, lives: list[Object]) -> list[str]:
+def _computed_twice(view: NamespaceView, lives: list[Object]) -> list[str]:
     """Each attempt's graph was computed once at most."""
     uids = {each.uid for each in lives}
-    computed = [uid for uid in place.computed if uid in uids]
+    computed = [uid for uid in view.computed if uid in uids]
     return [f"runner {uid} computed its graph twice" for uid in set(computed) if computed.count(uid) > 1]
 
 
-async def stale_objects(api: Api, place: Place, name: str, ending: Ending) -> list[str]:
+async def stale_objects(api: Api, view: NamespaceView, name: str, ending: Ending) -> list[str]:
     """What is there and should not be; the garbage collector has a while for its part."""
     found: list[str] = []
     for _ in range(round(COLLECTED / LOOK)):
-        if not (found := await _left(api, place, name, ending)):
+        if not (found := await _left(api, view, name, ending)):
             break
         await asyncio.sleep(LOOK)
     return found
 
 
-async def _left(api: Api, place: Place, name: str, ending: Ending) -> list[str]:
+async def _left(api: Api, view: NamespaceView, name: str, ending: Ending) -> list[str]:
     left = []
     for kind in (*LEFT, "DaskJobReport"):
-        for body in await api.list(kind, place.namespace):
+        for body in await api.list(kind, view.namespace):
             labels = labels_of(body)
-            if labels.get(c.JOB_LABEL) != name or body["metadata"]["uid"] in place.lost:
+            if labels.get(c.JOB_LABEL) != name or body["metadata"]["uid"] in view.lost:
                 continue
             if not ending.vanishes and kind == "DaskJobReport":
                 continue

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from . import pods, runner
 from .api import Body, path
-from .place import Place, attempt_of, component_of
+from .namespace_view import NamespaceView, attempt_of, component_of
 
 #: How long a pod takes to stop at most, in seconds.
 STOPPING = 0.4
 
 
-async def run(place: Place, pod: Body) -> None:
+async def run(view: NamespaceView, pod: Body) -> None:
     """The life of a pod; cancelled when it is gone."""
     name, namespace, uid = (pod["metadata"][key] for key in ("name", "namespace", "uid"))
     role = f"{component_of(pod)} {attempt_of(pod)}"
-    script = runner.script_of(place, pod)
-    place.spawn(uid, _stop(place, pod, role))
-    await place.pause(f"schedule {role}")
+    script = runner.script_of(view, pod)
+    view.spawn(uid, _stop(view, pod, role))
+    await view.pause(f"schedule {role}")
     if script == "unschedulable":
-        await pods.cannot_be_scheduled(place, pod)
+        await pods.cannot_be_scheduled(view, pod)
         return
     binding = {
         "apiVersion": "v1",
@@ -26,39 +26,39 @@ async def run(place: Place, pod: Body) -> None:
         "metadata": {"name": name, "namespace": namespace, "uid": uid},
         "target": {"apiVersion": "v1", "kind": "Node", "name": "node1"},
     }
-    await place.api.request("POST", path("Pod", namespace, name, "binding"), binding)
-    await place.until(lambda: _mounted(place, pod))
-    await place.pause(f"start {role}")
+    await view.api.request("POST", path("Pod", namespace, name, "binding"), binding)
+    await view.until(lambda: _mounted(view, pod))
+    await view.pause(f"start {role}")
     if script == "no-image":
-        await pods.cannot_be_pulled(place, pod)
+        await pods.cannot_be_pulled(view, pod)
         return
-    if await pods.say(place, pod, "Running", {"running": {"startedAt": pods.now()}}, ready=True) is None:
+    if await pods.say(view, pod, "Running", {"running": {"startedAt": pods.now()}}, ready=True) is None:
         return
     if component_of(pod) == "runner":
-        await runner.Runner(place, pod).run(script)
+        await runner.Runner(view, pod).run(script)
 
 
-async def _stop(place: Place, pod: Body, role: str) -> None:
+async def _stop(view: NamespaceView, pod: Body, role: str) -> None:
     """Removes a pod that is to be deleted, when it has stopped."""
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
 
     def told() -> bool:
-        body = place.find("Pod", name)
+        body = view.find("Pod", name)
         return body is not None and body["metadata"]["uid"] == uid and "deletionTimestamp" in body["metadata"]
 
-    await place.until(told)
-    await place.pause(f"stop {role}", STOPPING)
-    if uid not in place.lost:
-        await place.api.delete(pod, gracePeriodSeconds=0)
+    await view.until(told)
+    await view.pause(f"stop {role}", STOPPING)
+    if uid not in view.lost:
+        await view.api.delete(pod, gracePeriodSeconds=0)
 
 
-def _mounted(place: Place, pod: Body) -> bool:
+def _mounted(view: NamespaceView, pod: Body) -> bool:
     """Whether all is there that the pod mounts."""
     for volume in pod["spec"].get("volumes", ()):
         config_map = volume.get("configMap", {}).get("name")
         secret = volume.get("secret", {}).get("secretName")
-        if config_map and place.find("ConfigMap", config_map) is None:
+        if config_map and view.find("ConfigMap", config_map) is None:
             return False
-        if secret and place.find("Secret", secret) is None:
+        if secret and view.find("Secret", secret) is None:
             return False
     return True

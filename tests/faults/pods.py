@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .api import Body
-from .place import Place
+from .namespace_view import NamespaceView
 
 
 def now() -> str:
@@ -14,7 +14,7 @@ def now() -> str:
 
 
 async def say(
-    place: Place, pod: Body, phase: str, state: dict[str, Any], ready: bool = False, **more: Any
+    view: NamespaceView, pod: Body, phase: str, state: dict[str, Any], ready: bool = False, **more: Any
 ) -> Body | None:
     """The pod's status with its one container in that state; None if the pod is gone."""
     container = {
@@ -32,49 +32,49 @@ async def say(
         *more.pop("conditions", ()),
     ]
     status = {"phase": phase, "conditions": conditions, "containerStatuses": [container], **more}
-    return await place.api.merge(pod, {"status": status}, "status")
+    return await view.api.merge(pod, {"status": status}, "status")
 
 
-async def restart(place: Place, pod: Body, exit_code: int, reason: str) -> None:
+async def restart(view: NamespaceView, pod: Body, exit_code: int, reason: str) -> None:
     """Its container ends and is started again."""
-    place.broken.add(pod["metadata"]["uid"])
+    view.broken.add(pod["metadata"]["uid"])
     again = {"restartCount": 1, "lastState": {"terminated": _ended(exit_code, reason)}}
-    await say(place, pod, "Running", {"running": {"startedAt": now()}}, ready=True, container=again)
+    await say(view, pod, "Running", {"running": {"startedAt": now()}}, ready=True, container=again)
 
 
-async def end(place: Place, pod: Body, exit_code: int, reason: str, message: str = "") -> None:
+async def end(view: NamespaceView, pod: Body, exit_code: int, reason: str, message: str = "") -> None:
     """Its container ends for good."""
     terminated = {**_ended(exit_code, reason), "message": message}
-    await say(place, pod, "Succeeded" if exit_code == 0 else "Failed", {"terminated": terminated})
+    await say(view, pod, "Succeeded" if exit_code == 0 else "Failed", {"terminated": terminated})
 
 
-async def preempt(place: Place, pod: Body) -> None:
+async def preempt(view: NamespaceView, pod: Body) -> None:
     """It is ended for another's sake."""
-    place.broken.add(pod["metadata"]["uid"])
+    view.broken.add(pod["metadata"]["uid"])
     disrupted = [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]
     words = {"reason": "Preempted", "message": "preempted by a pod of higher priority"}
-    await say(place, pod, "Failed", {"terminated": _ended(137, "Error")}, conditions=disrupted, **words)
+    await say(view, pod, "Failed", {"terminated": _ended(137, "Error")}, conditions=disrupted, **words)
 
 
-async def kill(place: Place, pod: Body) -> None:
+async def kill(view: NamespaceView, pod: Body) -> None:
     """Somebody deletes it."""
-    place.broken.add(pod["metadata"]["uid"])
-    await place.api.delete(pod, gracePeriodSeconds=1)
+    view.broken.add(pod["metadata"]["uid"])
+    await view.api.delete(pod, gracePeriodSeconds=1)
 
 
-async def cannot_be_scheduled(place: Place, pod: Body) -> None:
+async def cannot_be_scheduled(view: NamespaceView, pod: Body) -> None:
     words = {
         "type": "PodScheduled",
         "status": "False",
         "reason": "Unschedulable",
         "message": "0/1 nodes are available: 1 Insufficient cpu.",
     }
-    await place.api.merge(pod, {"status": {"phase": "Pending", "conditions": [words]}}, "status")
+    await view.api.merge(pod, {"status": {"phase": "Pending", "conditions": [words]}}, "status")
 
 
-async def cannot_be_pulled(place: Place, pod: Body) -> None:
+async def cannot_be_pulled(view: NamespaceView, pod: Body) -> None:
     waiting = {"reason": "InvalidImageName", "message": "couldn't parse image name"}
-    await say(place, pod, "Pending", {"waiting": waiting})
+    await say(view, pod, "Pending", {"waiting": waiting})
 
 
 def _ended(exit_code: int, reason: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import ClientTimeout, web
 
 from .api import Api
-from .asked import Asked, read
+from .api_call import ApiCall, read
 from .faults import Fault, Plan
 
 #: Seconds.
@@ -39,7 +39,7 @@ PASSED_ON = ("Accept", "Content-Type", "User-Agent")
 class Write:
     """A write that reached the API server, and what it answered."""
 
-    asked: Asked
+    call: ApiCall
     status: int
     version: int = 0
 
@@ -53,7 +53,7 @@ class Proxy:
         self.kill = kill
         self.writes: list[Write] = []
         #: Faults that befell requests, in order.
-        self.met: list[tuple[Asked, Fault]] = []
+        self.met: list[tuple[ApiCall, Fault]] = []
         #: Streams that are open, by resource.
         self.watches: dict[str, int] = {}
         self._open: set[asyncio.Task[None]] = set()
@@ -95,10 +95,10 @@ class Proxy:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
-        asked = read(request.method, request.path, request.query, content)
-        fault = self.plan.fate(asked)
+        call = read(request.method, request.path, request.query, content)
+        fault = self.plan.fate(call)
         if fault is not Fault.NONE:
-            self.met.append((asked, fault))
+            self.met.append((call, fault))
         if fault in REFUSALS:
             return _refusal(*REFUSALS[fault])
         if fault is Fault.KILL_BEFORE:
@@ -106,10 +106,10 @@ class Proxy:
             return _cut(request)
         if fault is Fault.LATE:
             await asyncio.sleep(LATENCY)
-        if asked.verb == "watch":
-            return await self._stream(request, asked, fault)
+        if call.verb == "watch":
+            return await self._stream(request, call, fault)
         # What is on its way to the API server arrives there, whatever becomes of who sent it.
-        answer = await asyncio.shield(self._pass_on(request, asked, content))
+        answer = await asyncio.shield(self._pass_on(request, call, content))
         if fault is Fault.KILL_AFTER:
             await self.kill()
             return _cut(request)
@@ -119,19 +119,19 @@ class Proxy:
             return _cut(request)
         return answer
 
-    async def _pass_on(self, request: web.Request, asked: Asked, content: bytes) -> web.Response:
+    async def _pass_on(self, request: web.Request, call: ApiCall, content: bytes) -> web.Response:
         headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
         session = self.api.session
         async with session.request(request.method, request.path_qs, data=content or None, headers=headers) as answer:
             body = await answer.read()
-        if asked.writes:
-            self.writes.append(Write(asked, answer.status, _version(body)))
+        if call.writes:
+            self.writes.append(Write(call, answer.status, _version(body)))
         return web.Response(body=body, status=answer.status, headers={"Content-Type": answer.content_type})
 
-    async def _stream(self, request: web.Request, asked: Asked, fault: Fault) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, call: ApiCall, fault: Fault) -> web.StreamResponse:
         headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
         unlimited = ClientTimeout(total=None)
-        self.watches[asked.resource] = self.watches.get(asked.resource, 0) + 1
+        self.watches[call.resource] = self.watches.get(call.resource, 0) + 1
         try:
             async with self.api.session.get(request.path_qs, headers=headers, timeout=unlimited) as answer:
                 response = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
@@ -141,7 +141,7 @@ class Proxy:
                     await response.write(_event_of_expiry())
                     return response
                 clock = asyncio.get_running_loop().time
-                over = clock() + (0.0 if fault is Fault.CUT_WATCH else self.plan.life(asked))
+                over = clock() + (0.0 if fault is Fault.CUT_WATCH else self.plan.life(call))
                 async with asyncio.timeout_at(min(over + QUIET, clock() + LONGEST)):
                     async for chunk in answer.content.iter_any():
                         if clock() >= over:
@@ -155,7 +155,7 @@ class Proxy:
             # Whom it was for has gone; or nothing has come that could be cut in two.
             return _cut(request)
         finally:
-            self.watches[asked.resource] -= 1
+            self.watches[call.resource] -= 1
 
 
 def _refusal(status: int, reason: str, message: str) -> web.Response:

@@ -16,7 +16,7 @@ from daskjob.api import constants as c
 
 from . import pods
 from .api import Body
-from .place import Place, attempt_of, is_finished, is_ready, labels_of
+from .namespace_view import NamespaceView, attempt_of, is_finished, is_ready, labels_of
 
 TASKS = 10
 #: How often a runner that only waits speaks, in seconds (the real one: 5).
@@ -31,16 +31,16 @@ class Gone(Exception):
     """There is nothing left to report to."""
 
 
-def script_of(place: Place, pod: Body) -> str:
+def script_of(view: NamespaceView, pod: Body) -> str:
     """What is to happen to the pod's attempt."""
-    scripts = place.scripts.get(labels_of(pod).get(c.JOB_LABEL, ""), ("ok",))
+    scripts = view.scripts.get(labels_of(pod).get(c.JOB_LABEL, ""), ("ok",))
     # Numbers start at 1; a job's last script is that of all attempts that follow.
     return scripts[min(attempt_of(pod), len(scripts)) - 1]
 
 
 class Runner:
-    def __init__(self, place: Place, pod: Body) -> None:
-        self.place, self.pod = place, pod
+    def __init__(self, view: NamespaceView, pod: Body) -> None:
+        self.view, self.pod = view, pod
         self.uid = pod["metadata"]["uid"]
         self.attempt = attempt_of(pod)
         self.name = pod["metadata"]["name"].removesuffix("-runner")
@@ -65,32 +65,32 @@ class Runner:
     async def compute(self, speaks: bool = True) -> None:
         """Until the graph is half done."""
         await self.attend(lambda: self.component("scheduler") and self.component("worker"), speaks)
-        await self.place.pause(f"connect {self.attempt}")
-        await self.place.gate(lambda: self.place.is_at(self.job, self.attempt, "Starting"))
-        self.place.computed.append(self.uid)
+        await self.view.pause(f"connect {self.attempt}")
+        await self.view.gate(lambda: self.view.is_at(self.job, self.attempt, "Starting"))
+        self.view.computed.append(self.uid)
         if not speaks:
-            await self.place.pause(f"compute {self.attempt}")
+            await self.view.pause(f"compute {self.attempt}")
             return
         timings = dict.fromkeys(("connected", "firstWorker", "graphStarted"), now())
         await self.say(stage="Running", timings=timings, progress={"total": TASKS, "done": 0}, workers=WORKERS)
-        await self.place.pause(f"compute {self.attempt}", 0.5)
+        await self.view.pause(f"compute {self.attempt}", 0.5)
         await self.say(stage="Running", progress={"total": TASKS, "done": TASKS // 2}, workers=WORKERS)
-        await self.place.gate(lambda: self.place.is_at(self.job, self.attempt, "Running"))
+        await self.view.gate(lambda: self.view.is_at(self.job, self.attempt, "Running"))
 
     def component(self, name: str) -> list[Body]:
         """Its cluster's pods of that kind that are ready."""
-        return [pod for pod in self.place.all("Pod", cluster=self.name, dask_component=name) if is_ready(pod)]
+        return [pod for pod in self.view.all("Pod", cluster=self.name, dask_component=name) if is_ready(pod)]
 
     # What it says.
 
     async def say(self, **parts: Any) -> None:
         """Patches its report. Raises Cancelled if the answer asks for it, Gone if there is no report."""
-        report = await self.place.until(lambda: self.place.find("DaskJobReport", self.name))
+        report = await self.view.until(lambda: self.view.find("DaskJobReport", self.name))
         if report["spec"].get("runnerPodUID") != self.uid:
             raise Gone
         self.sequence += 1
         status = {"protocol": wire.PROTOCOL, "seq": self.sequence, "heartbeatTime": now(), **parts}
-        answer = await self.place.api.merge(report, {"status": status}, "status")
+        answer = await self.view.api.merge(report, {"status": status}, "status")
         if answer is None:
             raise Gone
         if answer["spec"].get("cancel") and "outcome" not in parts:
@@ -100,7 +100,7 @@ class Runner:
         """Waits for something, and speaks now and then."""
         while not found():
             try:
-                await asyncio.wait_for(self.place.until(found), QUIET)
+                await asyncio.wait_for(self.view.until(found), QUIET)
             except TimeoutError:
                 if speaks:
                     await self.say()
@@ -113,11 +113,11 @@ class Runner:
                 await self.say(stage="Finished", timings={"graphFinished": now()}, **ending)
             except Gone:
                 reports = False
-        await self.place.pause(f"exit {self.attempt}")
+        await self.view.pause(f"exit {self.attempt}")
         message = wire.termination_message(ending["outcome"], ending.get("result"), ending.get("failure"))
         succeeded = ending["outcome"] == "Succeeded"
         code = (0 if succeeded else 1) if reports else 3
-        await pods.end(self.place, self.pod, code, "Completed" if code == 0 else "Error", message)
+        await pods.end(self.view, self.pod, code, "Completed" if code == 0 else "Error", message)
 
 
 def now() -> str:
@@ -148,35 +148,35 @@ async def _hangs(runner: Runner) -> None:
 
 
 async def _is_preempted(runner: Runner) -> None:
-    await pods.preempt(runner.place, runner.pod)
+    await pods.preempt(runner.view, runner.pod)
 
 
 async def _is_deleted(runner: Runner) -> None:
-    await pods.kill(runner.place, runner.pod)
+    await pods.kill(runner.view, runner.pod)
     await runner.attend(lambda: False)
 
 
 async def _loses_node(runner: Runner) -> None:
     """Its node answers no more: told to go, the pod stays until, after the end of all, the node is there again."""
-    runner.place.lost.add(runner.uid)
-    await pods.kill(runner.place, runner.pod)
-    await runner.place.until(lambda: is_finished(runner.place.job(runner.job)))
-    await runner.place.api.delete(runner.pod, gracePeriodSeconds=0)
+    runner.view.lost.add(runner.uid)
+    await pods.kill(runner.view, runner.pod)
+    await runner.view.until(lambda: is_finished(runner.view.job(runner.job)))
+    await runner.view.api.delete(runner.pod, gracePeriodSeconds=0)
 
 
 async def _exceeds_memory(runner: Runner) -> None:
-    await pods.end(runner.place, runner.pod, 137, "OOMKilled")
+    await pods.end(runner.view, runner.pod, 137, "OOMKilled")
 
 
 async def _exits(runner: Runner) -> None:
-    await pods.end(runner.place, runner.pod, 0, "Completed")
+    await pods.end(runner.view, runner.pod, 0, "Completed")
 
 
 async def _loses_scheduler(runner: Runner) -> None:
     """Its container ends; the runner notices a little later."""
     for pod in runner.component("scheduler"):
-        await pods.restart(runner.place, pod, 139, "Error")
-    await runner.place.pause(f"notice {runner.attempt}", 1.0)
+        await pods.restart(runner.view, pod, 139, "Error")
+    await runner.view.pause(f"notice {runner.attempt}", 1.0)
     await runner.end(failed("SchedulerLost", "the connection to the scheduler was lost"))
 
 
@@ -185,23 +185,23 @@ async def _loses_scheduler_pod(runner: Runner) -> None:
     # Pods' times are whole seconds, and no real one is there again within the one in which the first began.
     await asyncio.sleep(1.1)
     for pod in runner.component("scheduler"):
-        await pods.kill(runner.place, pod)
-    await runner.place.pause(f"notice {runner.attempt}", 1.0)
+        await pods.kill(runner.view, pod)
+    await runner.view.pause(f"notice {runner.attempt}", 1.0)
     await runner.end(failed("SchedulerLost", "the connection to the scheduler was lost"))
 
 
 async def _loses_cluster(runner: Runner) -> None:
     """Somebody deletes the DaskCluster."""
-    cluster = runner.place.find("DaskCluster", runner.name)
+    cluster = runner.view.find("DaskCluster", runner.name)
     if cluster is not None:
-        runner.place.broken.add(cluster["metadata"]["uid"])
-        await runner.place.api.delete(cluster)
+        runner.view.broken.add(cluster["metadata"]["uid"])
+        await runner.view.api.delete(cluster)
     await runner.attend(lambda: False)
 
 
 async def _worker_exceeds_memory(runner: Runner) -> None:
     for pod in runner.component("worker")[:1]:
-        await pods.restart(runner.place, pod, 137, "OOMKilled")
+        await pods.restart(runner.view, pod, 137, "OOMKilled")
     await runner.end(failed("WorkersKilled", "a task was on 4 workers that died"))
 
 

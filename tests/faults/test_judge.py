@@ -11,7 +11,7 @@ from daskjob.api import constants as c
 from .api import Body
 from .endings import ENDINGS, Ending
 from .judge import judge
-from .place import Place, Seen
+from .namespace_view import NamespaceView, WatchEvent
 
 JOB, UID = "sum", "job-uid"
 END = {"type": "Complete", "status": "True"}
@@ -22,7 +22,7 @@ class History:
 
     def __init__(self) -> None:
         nobody: Any = None
-        self.place = Place(nobody, "team")
+        self.view = NamespaceView(nobody, "team")
         self.version = 0
         self.attempts: list[Body] = []
         self.ending = Ending("second-try", ("raises", "ok"), ("Failed", "Succeeded"))
@@ -32,7 +32,7 @@ class History:
         uid = uid or f"{kind}/{name}"
         metadata = {"name": name, "uid": uid, **body.pop("metadata", {})}
         full = {"kind": kind, "metadata": metadata, **body}
-        self.place.history.append(Seen(self.version, float(self.version), event, kind, name, uid, full))
+        self.view.history.append(WatchEvent(self.version, float(self.version), event, kind, name, uid, full))
 
     def job(self, *conditions: Body, phase: str = "Running", **status: Any) -> None:
         attempts = [dict(each) for each in self.attempts]
@@ -67,7 +67,7 @@ class History:
         self.attempts[-1]["outcome"] = outcome
 
     def verdict(self) -> list[str]:
-        return judge(self.place, JOB, self.ending)
+        return judge(self.view, JOB, self.ending)
 
 
 def first_half(history: History) -> None:
@@ -159,7 +159,7 @@ def test_attempts_beside_a_lost_node(history: History) -> None:
     history.made("Pod", 1, "runner", event="MODIFIED", metadata={"deletionTimestamp": "now"})
     history.gone("DaskCluster", 1)
     history.gone("Pod", 1, "scheduler")
-    history.place.lost.add("Pod/sum-1-runner")
+    history.view.lost.add("Pod/sum-1-runner")
     second_half(history)
     assert history.verdict() == []
 
@@ -177,7 +177,7 @@ def test_what_the_world_breaks_is_not_the_operators_doing(history: History) -> N
     first_half(history)
     history.begin(2)
     history.gone("Pod", 2, "scheduler")
-    history.place.broken.add("Pod/sum-2-scheduler")
+    history.view.broken.add("Pod/sum-2-scheduler")
     history.close("Succeeded")
     history.job(END, phase="Succeeded", result={"value": "45"})
     assert history.verdict() == []
@@ -200,7 +200,7 @@ def test_an_outcome_that_is_taken_back(history: History) -> None:
 def test_a_graph_computed_twice(history: History) -> None:
     first_half(history)
     second_half(history)
-    history.place.computed += ["Pod/sum-2-runner"] * 2
+    history.view.computed += ["Pod/sum-2-runner"] * 2
     assert history.verdict() == ["runner Pod/sum-2-runner computed its graph twice"]
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .namespace_view import eventually
 from .operators import Operator
-from .place import eventually
 
 
 class Sleepers:

@@ -13,9 +13,9 @@ import pytest
 from ..apiserver.server import Server
 from . import proxy as module
 from .api import Api
-from .asked import Asked, read
+from .api_call import ApiCall, read
 from .faults import Chaos, Fault
-from .place import eventually
+from .namespace_view import eventually
 from .proxy import Proxy
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -27,10 +27,10 @@ class Doomed:
     def __init__(self, fault: Fault, life: float = math.inf) -> None:
         self.fault, self.seconds = fault, life
 
-    def fate(self, asked: Asked) -> Fault:
+    def fate(self, call: ApiCall) -> Fault:
         return self.fault
 
-    def life(self, asked: Asked) -> float:
+    def life(self, call: ApiCall) -> float:
         return self.seconds
 
 
@@ -55,8 +55,8 @@ Connect = Callable[[Fault], Client]
 
 
 @pytest.fixture
-async def client(plane: Server) -> AsyncIterator[Client]:
-    async with Api(plane) as api, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+async def client(control_plane: Server) -> AsyncIterator[Client]:
+    async with Api(control_plane) as api, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
 
         async def kill() -> None:
             made.kills += 1
@@ -73,7 +73,7 @@ def doom(client: Client, fault: Fault, life: float = math.inf) -> None:
 async def test_no_fault(client: Client) -> None:
     assert await client.create("peace") == 201
     (write,) = client.proxy.writes
-    assert (str(write.asked), write.status) == ("create configmaps peace", 201)
+    assert (str(write.call), write.status) == ("create configmaps peace", 201)
     assert write.version == int(client.body["metadata"]["resourceVersion"])
 
 
@@ -153,15 +153,15 @@ async def test_a_watch_lasts(client: Client) -> None:
 
 
 REQUESTS = {
-    ("GET", "/api/v1/namespaces/a/pods", ""): Asked("list", "pods", namespace="a"),
-    ("GET", "/api/v1/pods", "true"): Asked("watch", "pods"),
-    ("GET", "/apis/apps/v1/namespaces/a/deployments/d", ""): Asked("get", "deployments", "", "a", "d"),
-    ("GET", "/api/v1/namespaces/a", ""): Asked("get", "namespaces", "", "", "a"),
-    ("PATCH", "/apis/daskjob.io/v1alpha1/namespaces/a/daskjobs/j/status", ""): Asked(
+    ("GET", "/api/v1/namespaces/a/pods", ""): ApiCall("list", "pods", namespace="a"),
+    ("GET", "/api/v1/pods", "true"): ApiCall("watch", "pods"),
+    ("GET", "/apis/apps/v1/namespaces/a/deployments/d", ""): ApiCall("get", "deployments", "", "a", "d"),
+    ("GET", "/api/v1/namespaces/a", ""): ApiCall("get", "namespaces", "", "", "a"),
+    ("PATCH", "/apis/daskjob.io/v1alpha1/namespaces/a/daskjobs/j/status", ""): ApiCall(
         "patch", "daskjobs", "status", "a", "j"
     ),
-    ("DELETE", "/api/v1/namespaces/a/pods/p", ""): Asked("delete", "pods", "", "a", "p"),
-    ("GET", "/version", ""): Asked("get", "", name="/version"),
+    ("DELETE", "/api/v1/namespaces/a/pods/p", ""): ApiCall("delete", "pods", "", "a", "p"),
+    ("GET", "/version", ""): ApiCall("get", "", name="/version"),
 }
 
 
@@ -174,10 +174,10 @@ def test_requests_are_read(request_line: tuple[str, str, str]) -> None:
 def test_chaos_befalls_one_in_ten_of_everything() -> None:
     chaos = Chaos("seed")
     for verb in ("get", "list", "watch", "create", "patch", "delete"):
-        fates = {chaos.fate(Asked(verb, "pods")) for _ in range(2000)}
+        fates = {chaos.fate(ApiCall(verb, "pods")) for _ in range(2000)}
         assert Fault.NONE in fates
         assert len(fates) >= 6
-    assert 0.08 < sum(chaos.met.values()) / sum(chaos.asked.values()) < 0.12
-    assert [Chaos("a").fate(Asked("get", "pods")) for _ in range(9)] == [
-        Chaos("a").fate(Asked("get", "pods")) for _ in range(9)
+    assert 0.08 < sum(chaos.met.values()) / sum(chaos.calls.values()) < 0.12
+    assert [Chaos("a").fate(ApiCall("get", "pods")) for _ in range(9)] == [
+        Chaos("a").fate(ApiCall("get", "pods")) for _ in range(9)
     ]

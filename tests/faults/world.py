@@ -1,7 +1,7 @@
 """The cluster around the operator: watches all of it, keeps its history, and sets everybody to work.
 
-Real: API server, garbage collector, Deployments, ReplicaSets (see `plane`). Played, each in its module: the scheduler
-and kubelet of pods, dask-kubernetes' controller, and the runners.
+Real: API server, garbage collector, Deployments, ReplicaSets (see `control_plane`). Played, each in its module: the
+scheduler and kubelet of pods, dask-kubernetes' controller, and the runners.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from ..apiserver.server import Server
 from . import dask, kubelet
 from .api import Api, Body
-from .place import Place
+from .namespace_view import NamespaceView
 
 WATCHED = (
     "DaskJob",
@@ -32,41 +32,41 @@ WATCHED = (
 class World:
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.places: dict[str, Place] = {}
+        self.views: dict[str, NamespaceView] = {}
 
-    async def settle(self, title: str, seed: str = "0", **more: object) -> Place:
+    async def settle(self, title: str, seed: str = "0", **more: object) -> NamespaceView:
         """A new namespace, with the service account that every namespace has."""
         name = f"{title}-{uuid.uuid4().hex[:6]}"
-        place = self.places[name] = Place(self.api, name, seed, **more)  # type: ignore[arg-type]
+        view = self.views[name] = NamespaceView(self.api, name, seed, **more)  # type: ignore[arg-type]
         await self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}}
         await self.api.create(account)
-        return place
+        return view
 
-    def leave(self, place: Place) -> None:
+    def leave(self, view: NamespaceView) -> None:
         """Nobody acts there any more, and nothing is kept of it."""
-        place.close()
-        self.places.pop(place.namespace, None)
+        view.close()
+        self.views.pop(view.namespace, None)
 
     async def follow(self, kind: str) -> None:
         """Until cancelled."""
         async for event, body in self.api.watch(kind):
-            place = self.places.get(body["metadata"].get("namespace", ""))
-            if place is not None:
-                place.take(event, body)
-                self.act(place, event, body)
+            view = self.views.get(body["metadata"].get("namespace", ""))
+            if view is not None:
+                view.take(event, body)
+                self.act(view, event, body)
 
-    def act(self, place: Place, event: str, body: Body) -> None:
+    def act(self, view: NamespaceView, event: str, body: Body) -> None:
         kind, uid = body["kind"], body["metadata"]["uid"]
         if kind == "Pod":
             if event == "DELETED":
-                place.dismiss(uid)
+                view.dismiss(uid)
             elif event == "ADDED":
-                place.spawn(uid, kubelet.run(place, body))
+                view.spawn(uid, kubelet.run(view, body))
         elif kind == "DaskCluster" and event == "ADDED":
-            place.spawn(uid, dask.make_cluster(place, body))
+            view.spawn(uid, dask.make_cluster(view, body))
         elif kind == "DaskWorkerGroup" and event == "ADDED":
-            place.spawn(uid, dask.make_workers(place, body))
+            view.spawn(uid, dask.make_workers(view, body))
 
 
 @asynccontextmanager
@@ -81,5 +81,5 @@ async def running_world(server: Server) -> AsyncIterator[World]:
                 for watch in watches:
                     watch.cancel()
         finally:
-            for place in list(world.places.values()):
-                world.leave(place)
+            for view in list(world.views.values()):
+                world.leave(view)

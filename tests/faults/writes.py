@@ -1,4 +1,4 @@
-"""A name for each write of an operator, the same in every run of the same story."""
+"""A name for each write of an operator, the same in every run of the same scenario."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .asked import Asked
+from .api_call import ApiCall
 from .proxy import Write
 
-#: Renewed for ever: only the first of each is a step of a story.
+#: Renewed for ever: only the first of each is a step of a scenario.
 RENEWED = ("create leases", "patch leases")
 
 _UID = re.compile(r"-[0-9a-f]{5}-(?=\d+(-|$))")
@@ -19,14 +19,14 @@ _REASON = re.compile(r" \(\w+\)")
 _HASH = re.compile(r"[-.][0-9a-f]{8,}$")
 
 
-def sign(asked: Asked) -> str:
+def sign(call: ApiCall) -> str:
     """`create pods sum-1-runner`, `patch daskjobs/status sum: 1 Running`, `create events sum (Started)`."""
-    name = _HASH.sub("", _UID.sub("-", asked.name))
-    what = f"{asked.verb} {asked.resource}{'/' + asked.subresource if asked.subresource else ''} {name}".strip()
-    if asked.resource == "events":
-        return f"{what} ({asked.body.get('reason')})"
-    if asked.resource == "daskjobs" and asked.subresource == "status":
-        return f"{what}: {_state(asked.body.get('status') or {})}"
+    name = _HASH.sub("", _UID.sub("-", call.name))
+    what = f"{call.verb} {call.resource}{'/' + call.subresource if call.subresource else ''} {name}".strip()
+    if call.resource == "events":
+        return f"{what} ({call.body.get('reason')})"
+    if call.resource == "daskjobs" and call.subresource == "status":
+        return f"{what}: {_state(call.body.get('status') or {})}"
     return what
 
 
@@ -44,7 +44,7 @@ def _state(status: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Step:
-    """A write of a story. `after`: what the last status before it said."""
+    """A write of a scenario. `after`: what the last status before it has."""
 
     write: str
     occurrence: int
@@ -62,10 +62,10 @@ def steps(writes: Iterable[Write]) -> list[Step]:
     counts: Counter[str] = Counter()
     found, status = [], ""
     for each in writes:
-        name = sign(each.asked)
+        name = sign(each.call)
         counts[name] += 1
         if counts[name] == 1 or not name.startswith(RENEWED):
             found.append(Step(name, counts[name], status))
-        if each.asked.resource == "daskjobs":
+        if each.call.resource == "daskjobs":
             status = name
     return found

@@ -16,8 +16,8 @@ from daskjob.kube.client import Body
 from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.job.queueing import RunLimits
 
-from .places import check_places
-from .promises import Change, check
+from .queue_invariants import check_places
+from .status_invariants import Change, check
 from .world import World, is_ended, labels_of, status_of
 
 #: After so long a pod that is to be gone cannot do harm: its node does not answer.

@@ -45,7 +45,7 @@ class Operator:
         """A new process lists everything before it does anything."""
         self.client.crashed = False
         self.client.plan.clear()
-        #: Jobs that are being looked at; and those that were told that there is room for them now.
+        #: Jobs with a pass under way; jobs that the slots woke because there is room for them now.
         self.active: list[Key] = []
         self.woken: set[Key] = set()
         client: Any = self.client

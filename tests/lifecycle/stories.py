@@ -39,7 +39,7 @@ def started(run: Machine) -> Machine:
     """Until the graph runs."""
     run.go_on(which=0, seconds=0)
     run.say(stage="Running", wanted=1, whose=None)
-    run.tell("sum")
+    run.wake_operator("sum")
     return run
 
 

@@ -167,9 +167,9 @@ class Machine(Users):
         which=st.sampled_from(["runner", "scheduler", "worker"]),
         index=indexes,
         how=st.sampled_from(["oom", "crash", "evict", "drain"]),
-        heard=st.booleans(),
+        delivered=st.booleans(),
     )
-    def harm_a_pod(self, which: str, index: int, how: str, heard: bool) -> None:
+    def harm_a_pod(self, which: str, index: int, how: str, delivered: bool) -> None:
         running = [each for each in self.world.pods() if is_running(each)]
         pods = [each for each in running if component_of(each) == which] or running
         pod = pods[index % len(pods)]
@@ -179,7 +179,7 @@ class Machine(Users):
             self.world.end(pod, 1, "Error")
         else:
             self.world.evict(pod, disrupted=how == "drain")
-        self.tell(labels_of(pod)[c.JOB_LABEL], heard)
+        self.wake_operator(labels_of(pod)[c.JOB_LABEL], delivered)
 
     @precondition(lambda self: any(map(is_running, self.world.pods())))
     @rule(chosen=st.sets(indexes, min_size=1, max_size=3), noticed=st.booleans())

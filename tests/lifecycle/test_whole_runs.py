@@ -9,7 +9,7 @@ import pytest
 
 from daskjob.api.constants import ConditionType, Outcome, Phase
 
-from .promises import reason_of
+from .status_invariants import reason_of
 from .stories import HANGING, PLAIN, RETRIED, a_run, outcomes, started, status_of
 from .test_machine import Machine
 
@@ -150,7 +150,7 @@ def test_a_standstill_is_seen_in_time_whatever_the_clocks_in_pods(skew: int) -> 
 def test_what_asks_for_another_run_while_the_first_one_goes_on_is_not_forgotten() -> None:
     with a_run(PLAIN) as run:
         started(run)
-        run.rerun(name="sum", text="again", heard=True)
+        run.rerun(name="sum", text="again", delivered=True)
         run.come_to_rest()
         status = status_of(run)
         assert (status.run, status.rerun, outcomes(run)) == (2, "again", ["Succeeded", "Succeeded"])
@@ -161,7 +161,7 @@ def test_a_refused_write_changes_nothing_of_what_was_recorded() -> None:
     with a_run({**PLAIN, "backoffLimit": 1}) as run:
         for _ in range(2):
             started(run).fail(reason="TaskFailed", message="x" * 1024, whose=None)
-            run.tell("sum")
+            run.wake_operator("sum")
             for _ in range(6):
                 run.settle()
                 run.run_runners()
@@ -174,9 +174,9 @@ def test_a_refused_write_changes_nothing_of_what_was_recorded() -> None:
 def test_resumed_is_told_at_once_though_the_next_attempt_has_to_wait() -> None:
     with a_run(PLAIN) as run:
         started(run).lose_a_node(chosen={0}, noticed=True)
-        run.suspend(name="sum", suspend=True, heard=True)
+        run.suspend(name="sum", suspend=True, delivered=True)
         assert status_of(run).phase is Phase.SUSPENDED
-        run.suspend(name="sum", suspend=False, heard=True)
+        run.suspend(name="sum", suspend=False, delivered=True)
         assert not status_of(run).is_true(ConditionType.SUSPENDED)
         assert status_of(run).is_true(ConditionType.RECONCILING)
         assert status_of(run).attempt == 1, "a pod of it may still be alive"
@@ -188,20 +188,20 @@ def test_resumed_is_told_at_once_though_the_next_attempt_has_to_wait() -> None:
 def test_an_attempt_that_has_ended_is_not_suspended_while_its_reason_is_sought() -> None:
     with a_run(PLAIN) as run:
         started(run).fail(reason="SchedulerLost", message="no scheduler", whose=None)
-        run.suspend(name="sum", suspend=True, heard=True)
+        run.suspend(name="sum", suspend=True, delivered=True)
         run.come_to_rest()
         assert outcomes(run) == ["Failed"]
 
 
 def test_a_group_that_is_made_after_its_attempt_was_over_goes() -> None:
     with a_run(PLAIN) as run:
-        run.tell("sum")
+        run.wake_operator("sum")
         run.world.make_clusters()
         assert run.world.begun, "dask-kubernetes has read the cluster"
         begun, run.world.begun = run.world.begun, []
-        run.suspend(name="sum", suspend=True, heard=True)
+        run.suspend(name="sum", suspend=True, delivered=True)
         run.go_on(which=0, seconds=0)
-        run.suspend(name="sum", suspend=False, heard=True)
+        run.suspend(name="sum", suspend=False, delivered=True)
         assert status_of(run).attempt == 2
         run.world.begun = begun
         run.come_to_rest()
@@ -210,10 +210,10 @@ def test_a_group_that_is_made_after_its_attempt_was_over_goes() -> None:
 
 def test_nothing_that_runs_or_could_is_left_of_a_deleted_job_that_a_finalizer_holds() -> None:
     with a_run(PLAIN) as run:
-        run.tell("sum")
+        run.wake_operator("sum")
         run.world.make_clusters()
         assert run.world.begun, "dask-kubernetes has read the cluster"
-        run.delete_job(name="sum", whim=3, held=True, heard=True)
+        run.delete_job(name="sum", whim=3, held=True, delivered=True)
         run.come_to_rest()
         assert list(run.remains()) == []
 
@@ -223,7 +223,7 @@ def test_an_operator_whose_word_of_the_job_is_old_deletes_nothing_of_a_later_att
         started(run).finish(succeed=True, whose=None)
         run.come_to_rest()
         run.operator(1).deliver_all()
-        run.rerun(name="sum", text="again", heard=True)
+        run.rerun(name="sum", text="again", delivered=True)
         run.go_on(which=0, seconds=0)
         assert status_of(run).attempt == 2
         # Its clusters, but not the job itself.
@@ -235,7 +235,7 @@ def test_an_operator_whose_word_of_the_job_is_old_deletes_nothing_of_a_later_att
 def test_an_operator_that_has_heard_of_no_objects_starts_nothing_beside_them() -> None:
     with a_run({**PLAIN, "backoffLimit": 1, "backoff": {"initialSeconds": 0}}, one_leader=False) as run:
         started(run).finish(succeed=False, whose=None)
-        run.tell("sum")
+        run.wake_operator("sum")
         run.wait(seconds=1)
         run.hear_some(which=1, kinds={"DaskJob"})
         assert status_of(run).attempt == 1, "its workers are still there"
@@ -248,7 +248,7 @@ def test_an_edit_between_two_attempts_is_a_new_run_and_costs_no_attempt() -> Non
         started(run).finish(succeed=False, whose=None)
         run.go_on(which=0, seconds=0)
         assert status_of(run).phase is Phase.RETRYING
-        run.edit_run(index=0, graph={"entrypoint": "m:f", "args": [1]}, invalid=False, heard=True)
+        run.edit_run(index=0, graph={"entrypoint": "m:f", "args": [1]}, invalid=False, delivered=True)
         run.come_to_rest()
         status = status_of(run)
         assert (status.run, outcomes(run), status.retries) == (2, ["Failed", "Succeeded"], None)
@@ -259,7 +259,7 @@ def test_a_run_that_is_asked_for_of_a_suspended_job_waits_suspended() -> None:
     with a_run(PLAIN) as run:
         started(run).finish(succeed=True, whose=None)
         run.come_to_rest()
-        run.suspend(name="sum", suspend=True, heard=True)
-        run.rerun(name="sum", text="again", heard=True)
+        run.suspend(name="sum", suspend=True, delivered=True)
+        run.rerun(name="sum", text="again", delivered=True)
         run.come_to_rest()
         assert (status_of(run).run, status_of(run).phase) == (2, Phase.SUSPENDED)

@@ -12,7 +12,7 @@ from daskjob.api.times import from_text
 from daskjob.kube.client import Body
 from daskjob.lifecycle.job.queueing import RunLimits
 
-from .promises import reason_of
+from .status_invariants import reason_of
 from .stories import HANGING, PLAIN, RETRIED, a_run, outcomes, started, status_of
 from .test_machine import Machine
 from .world import component_of, is_ended
@@ -36,7 +36,7 @@ def test_jobs_wait_for_each_other_by_priority_and_age() -> None:
     with a_run(PLAIN, limits=RunLimits(total=1)) as run:
         run.wait(seconds=1)
         for name, priority in (("mean", 0), ("max", 5)):
-            run.apply(name=name, spec={**PLAIN, "priority": priority}, heard=False)
+            run.apply(name=name, spec={**PLAIN, "priority": priority}, delivered=False)
         told, began = phases(run), run.world.now
         run.go_on(which=0, seconds=0)
         assert [status_of(run, each).queue_position for each in ("max", "sum", "mean")] == [None, 1, 2]
@@ -47,8 +47,8 @@ def test_jobs_wait_for_each_other_by_priority_and_age() -> None:
 
 def test_a_job_whose_start_is_being_written_counts_as_running() -> None:
     with a_run(PLAIN, limits=RunLimits(total=1)) as run:
-        run.apply(name="max", spec={**PLAIN, "priority": 5, "suspend": True}, heard=True)
-        run.suspend(name="max", suspend=False, heard=False)
+        run.apply(name="max", spec={**PLAIN, "priority": 5, "suspend": True}, delivered=True)
+        run.suspend(name="max", suspend=False, delivered=False)
         run.look_once(which=0, name="sum", after=0, fate="aside")
         assert (status_of(run, "max").attempt, status_of(run).attempt) == (None, 1)
 
@@ -57,7 +57,7 @@ def test_a_namespace_that_is_full_holds_nobody_else_back() -> None:
     with a_run(HANGING, limits=RunLimits(total=2, per_namespace=1)) as run:
         run.wait(seconds=1)
         for name in ("mean", "max"):
-            run.apply(name=name, spec=PLAIN, heard=False)
+            run.apply(name=name, spec=PLAIN, delivered=False)
         began = run.world.now
         run.come_to_rest()
         assert run.ended_after(began, "max") <= 10
@@ -70,7 +70,7 @@ def test_a_cluster_is_kept_for_its_time_and_no_longer(succeed: bool, seconds: in
     cleanup = {"afterSuccessSeconds": 40, "afterFailureSeconds": 70}
     with a_run({**PLAIN, "cleanup": cleanup}) as run:
         started(run).finish(succeed=succeed, whose=None)
-        run.tell("sum")
+        run.wake_operator("sum")
         assert status_of(run).finished
         ended = run.world.now
         run.go_on(which=0, seconds=0)
@@ -97,18 +97,18 @@ def test_a_job_that_is_asked_for_once_more_at_its_last_moment_stays() -> None:
         run.wait(seconds=130)
         run.look_once(which=0, name="sum", after=0, fate="user")
         assert status_of(run).finished
-        run.tell("sum")
+        run.wake_operator("sum")
         assert status_of(run).run == 2
 
 
 def test_a_suspended_job_has_no_pods_and_the_time_does_not_count() -> None:
     with a_run({**HANGING, "backoffLimit": 1}) as run:
         started(run).wait(seconds=70)
-        run.suspend(name="sum", suspend=True, heard=True)
+        run.suspend(name="sum", suspend=True, delivered=True)
         run.come_to_rest()
         assert [each for each in run.world.pods() if not is_ended(each)] == []
         run.wait(seconds=700)
-        run.suspend(name="sum", suspend=False, heard=True)
+        run.suspend(name="sum", suspend=False, delivered=True)
         began = run.world.now
         run.come_to_rest()
         assert 90 <= run.ended_after(began) <= 91
@@ -119,20 +119,20 @@ def test_a_suspended_job_has_no_pods_and_the_time_does_not_count() -> None:
 def test_a_cancelled_job_ends_and_runs_no_more(polite: bool, seconds: int) -> None:
     with a_run({**HANGING, "backoffLimit": 3, "infrastructureRetries": 3}) as run:
         started(run).act(who="all", polite=polite)
-        run.edit_terms(name="sum", change=("cancel", True), heard=True)
+        run.edit_terms(name="sum", change=("cancel", True), delivered=True)
         began = run.world.now
         run.come_to_rest()
         assert outcomes(run) == ["Failed"]
         assert run.ended_after(began) <= seconds
         assert (reason_of(status_of(run)) == "Cancelled") == polite
-        run.rerun(name="sum", text="again", heard=True)
+        run.rerun(name="sum", text="again", delivered=True)
         run.come_to_rest()
         assert status_of(run).run == 1
 
 
 def test_a_runner_that_does_not_hear_is_cancelled_all_the_same() -> None:
     with a_run(HANGING) as run:
-        started(run).edit_terms(name="sum", change=("cancel", True), heard=True)
+        started(run).edit_terms(name="sum", change=("cancel", True), delivered=True)
         run.go_on(which=0, seconds=29)
         assert not status_of(run).finished
         run.go_on(which=0, seconds=1)
@@ -145,7 +145,7 @@ def test_retries_are_counted_by_class_and_end() -> None:
         for what in ("TaskFailed", "drain", "TaskFailed"):
             started(run)
             if what == "drain":
-                run.harm_a_pod(which="runner", index=0, how="drain", heard=True)
+                run.harm_a_pod(which="runner", index=0, how="drain", delivered=True)
             else:
                 run.fail(reason=what, message="boom", whose=None)
             run.go_on(which=0, seconds=1)
@@ -153,7 +153,7 @@ def test_retries_are_counted_by_class_and_end() -> None:
             run.go_on(which=0, seconds=1)
             run.go_on(which=0, seconds=1)
         assert status_of(run).retries == Retries(application=2, infrastructure=1)
-        started(run).harm_a_pod(which="runner", index=0, how="drain", heard=True)
+        started(run).harm_a_pod(which="runner", index=0, how="drain", delivered=True)
         run.come_to_rest()
         failure = status_of(run).failure
         assert failure is not None
@@ -166,7 +166,7 @@ def test_the_past_is_kept_within_bounds() -> None:
     with a_run(PLAIN) as run:
         for number in range(12):
             run.come_to_rest()
-            run.rerun(name="sum", text=str(number), heard=True)
+            run.rerun(name="sum", text=str(number), delivered=True)
         run.come_to_rest()
         status = status_of(run)
         assert status.run == 13
@@ -177,7 +177,7 @@ def test_the_past_is_kept_within_bounds() -> None:
 
 def test_what_another_controller_looks_after_is_left_alone() -> None:
     with a_run({**PLAIN, "managedBy": "example.com/other"}, limits=RunLimits(total=1)) as run:
-        run.apply(name="mean", spec=PLAIN, heard=True)
+        run.apply(name="mean", spec=PLAIN, delivered=True)
         run.come_to_rest()
         assert status_of(run, "mean").is_true(ConditionType.COMPLETE)
         assert status_of(run) == DaskJobStatus(observed_generation=-1)
@@ -186,11 +186,11 @@ def test_what_another_controller_looks_after_is_left_alone() -> None:
 def test_an_operator_that_dies_at_any_request_of_a_job_of_many_turns() -> None:
     """Suspended, resumed, edited, failed, run anew; a new process after every single request."""
     turns: list[Callable[[Machine], None]] = [
-        lambda run: run.suspend(name="sum", suspend=True, heard=False),
-        lambda run: run.suspend(name="sum", suspend=False, heard=False),
-        lambda run: run.edit_run(index=0, graph={"entrypoint": "m:f", "args": [1]}, invalid=False, heard=False),
+        lambda run: run.suspend(name="sum", suspend=True, delivered=False),
+        lambda run: run.suspend(name="sum", suspend=False, delivered=False),
+        lambda run: run.edit_run(index=0, graph={"entrypoint": "m:f", "args": [1]}, invalid=False, delivered=False),
         lambda run: run.finish(succeed=False, whose=None),
-        lambda run: run.rerun(name="sum", text="again", heard=False),
+        lambda run: run.rerun(name="sum", text="again", delivered=False),
     ]
     with a_run({**RETRIED, "backoffLimit": 1, "runPolicy": "OnChange", "backoff": {"initialSeconds": 0}}) as run:
         for turn in turns:

@@ -1,4 +1,4 @@
-"""The users' part of the state machine. `heard`: whether an operator hears of it and looks at once."""
+"""What users do in the state machine. `delivered`: whether an operator gets the change at once and runs a pass."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from .stage import Stage
+from .model_cluster import ModelCluster
 from .strategies import CODE, edits, fit, indexes, names, specs
 
 whims = st.integers(0, 3)
-heard = st.booleans()
+delivered = st.booleans()
 
 
 def is_editable(job: Any) -> bool:
     return bool(job["spec"].get("runPolicy") == "OnChange")
 
 
-class Users(Stage):
+class Users(ModelCluster):
     @precondition(lambda self: len(self.jobs()) < 3)
-    @rule(name=names, spec=specs(), heard=heard)
-    def apply(self, name: str, spec: dict[str, Any], heard: bool) -> None:
+    @rule(name=names, spec=specs(), delivered=delivered)
+    def apply(self, name: str, spec: dict[str, Any], delivered: bool) -> None:
         if self.server.find("DaskJob", name) is None:
             self.apply_job(name, spec)
-            self.tell(name, heard)
+            self.wake_operator(name, delivered)
 
     @precondition(lambda self: self.jobs())
-    @rule(name=names, whim=whims, held=st.booleans(), heard=heard)
-    def delete_job(self, name: str, whim: int, held: bool, heard: bool) -> None:
+    @rule(name=names, whim=whims, held=st.booleans(), delivered=delivered)
+    def delete_job(self, name: str, whim: int, held: bool, delivered: bool) -> None:
         """`held`: somebody's finalizer does not let it go yet."""
         job = self.server.objects["DaskJob", self.one(name)]
         if whim == 3 and held:
@@ -36,7 +36,7 @@ class Users(Stage):
             self.server.update("DaskJob", self.one(name), metadata=metadata)
         elif whim == 3:
             self.server.remove("DaskJob", self.one(name))
-        self.tell(name, heard)
+        self.wake_operator(name, delivered)
 
     @precondition(lambda self: self.server.find("ConfigMap", "code") is None)
     @rule()
@@ -50,31 +50,33 @@ class Users(Stage):
             self.server.delete(kind, bodies[index % len(bodies)]["metadata"]["name"], self.world.text())
 
     @precondition(lambda self: self.jobs())
-    @rule(name=names, suspend=st.booleans(), heard=heard)
-    def suspend(self, name: str, suspend: bool, heard: bool) -> None:
+    @rule(name=names, suspend=st.booleans(), delivered=delivered)
+    def suspend(self, name: str, suspend: bool, delivered: bool) -> None:
         self.edit(self.one(name), suspend=suspend)
-        self.tell(name, heard)
+        self.wake_operator(name, delivered)
 
     @precondition(lambda self: self.jobs())
-    @rule(name=names, change=edits, heard=heard)
-    def edit_terms(self, name: str, change: tuple[str, Any], heard: bool) -> None:
+    @rule(name=names, change=edits, delivered=delivered)
+    def edit_terms(self, name: str, change: tuple[str, Any], delivered: bool) -> None:
         """What applies from then on."""
         field, value = change
         spec = self.server.objects["DaskJob", self.one(name)]["spec"]
         self.edit(self.one(name), **fit({**spec, field: value}), **({field: None} if value is None else {}))
-        self.tell(name, heard)
+        self.wake_operator(name, delivered)
 
     @precondition(lambda self: any(map(is_editable, self.jobs())))
-    @rule(index=indexes, graph=st.sampled_from(CODE), invalid=st.sampled_from([False] * 7 + [True]), heard=heard)
-    def edit_run(self, index: int, graph: dict[str, Any], invalid: bool, heard: bool) -> None:
+    @rule(
+        index=indexes, graph=st.sampled_from(CODE), invalid=st.sampled_from([False] * 7 + [True]), delivered=delivered
+    )
+    def edit_run(self, index: int, graph: dict[str, Any], invalid: bool, delivered: bool) -> None:
         """What is another run."""
         jobs = [each for each in self.jobs() if is_editable(each)]
         name = jobs[index % len(jobs)]["metadata"]["name"]
         self.edit(name, graph=graph, runner={"template": {"spec": {"hostNetwork": True}}} if invalid else {})
-        self.tell(name, heard)
+        self.wake_operator(name, delivered)
 
     @precondition(lambda self: self.jobs())
-    @rule(name=names, text=st.sampled_from(["", "a", "b"]), heard=heard)
-    def rerun(self, name: str, text: str, heard: bool) -> None:
+    @rule(name=names, text=st.sampled_from(["", "a", "b"]), delivered=delivered)
+    def rerun(self, name: str, text: str, delivered: bool) -> None:
         self.world.ask_to_rerun(self.one(name), text)
-        self.tell(name, heard)
+        self.wake_operator(name, delivered)

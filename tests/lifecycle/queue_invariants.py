@@ -1,4 +1,4 @@
-"""What must hold of limits and queues at every write, given one operator."""
+"""What must be true of limits and queues at every status write, while one operator runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from daskjob.controller.cache import Cache
 from daskjob.kube.client import Body
 from daskjob.lifecycle.job.queueing import RunLimits
 
-from .promises import Change
+from .status_invariants import Change
 from .world import status_of
 
 

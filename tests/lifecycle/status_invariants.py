@@ -1,4 +1,4 @@
-"""What must hold of every status that an operator writes, given the one that it takes the place of."""
+"""What must be true of every status that an operator writes, compared with the status that it replaces."""
 
 from __future__ import annotations
 

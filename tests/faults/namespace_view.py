@@ -1,4 +1,4 @@
-"""One namespace as its watches tell it: what is there, what has been, and what its people are waiting for."""
+"""One namespace by its watch events: its objects, its history, and what the played controllers wait for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Seen:
+class WatchEvent:
     """One event of a watch. `version` is etcd's revision: it orders events of all kinds. `time` is when it came, in
     seconds since 1970: later than it happened."""
 
@@ -32,7 +32,7 @@ class Seen:
 
 
 @dataclass
-class Place:
+class NamespaceView:
     """A namespace, with the seed of its delays and the script of each attempt of each of its jobs."""
 
     api: Api
@@ -45,12 +45,12 @@ class Place:
     #: Longest pause of anybody before a step, in seconds.
     slowness: float = 0.2
     objects: dict[tuple[str, str], Body] = field(default_factory=dict)
-    history: list[Seen] = field(default_factory=list)
+    history: list[WatchEvent] = field(default_factory=list)
     #: Graphs computed, by runner's pod UID.
     computed: list[str] = field(default_factory=list)
     #: What the tests' people themselves deleted or broke, by UID.
     broken: set[str] = field(default_factory=set)
-    #: Pods on a node that does not answer any more, by UID: they are told to stop, and stay.
+    #: Pods on a node that does not answer any more, by UID: Kubernetes deletes them, and they stay.
     lost: set[str] = field(default_factory=set)
     errors: list[BaseException] = field(default_factory=list)
 
@@ -64,13 +64,13 @@ class Place:
         """One event of a watch."""
         kind, metadata = body["kind"], body["metadata"]
         version = int(metadata["resourceVersion"])
-        seen = Seen(version, time.time(), event, kind, metadata["name"], metadata["uid"], body)
+        seen = WatchEvent(version, time.time(), event, kind, metadata["name"], metadata["uid"], body)
         self.history.append(seen)
         if event == "DELETED":
             self.objects.pop((kind, seen.name), None)
         else:
             self.objects[kind, seen.name] = body
-        self.tell()
+        self.notify()
 
     def find(self, kind: str, name: str) -> Body | None:
         return self.objects.get((kind, name))
@@ -97,7 +97,7 @@ class Place:
 
     # What is waited for.
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 
@@ -134,7 +134,7 @@ class Place:
             error = None if ended.cancelled() else ended.exception()
             if error is not None:
                 self.errors.append(error)
-                self.tell()
+                self.notify()
 
         task.add_done_callback(done)
 

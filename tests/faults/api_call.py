@@ -11,7 +11,7 @@ VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ApiCall:
     """One request. `verb` as in RBAC: get, list, watch; create, update, patch, delete."""
 
     verb: str
@@ -30,7 +30,7 @@ class Asked:
         return f"{self.verb} {what} {self.name}".strip()
 
 
-def read(method: str, path: str, query: Mapping[str, str], content: bytes) -> Asked:
+def read(method: str, path: str, query: Mapping[str, str], content: bytes) -> ApiCall:
     """`path` without its query. What is no resource (such as /version) has its whole path for a name."""
     parts = [each for each in path.split("/") if each]
     root = 2 if parts[:1] == ["api"] else 3
@@ -39,7 +39,7 @@ def read(method: str, path: str, query: Mapping[str, str], content: bytes) -> As
     if len(rest) > 2 and rest[0] == "namespaces":
         namespace, rest = rest[1], rest[2:]
     if parts[:1] not in (["api"], ["apis"]) or not rest:
-        return Asked("get", "", name=path)
+        return ApiCall("get", "", name=path)
     resource, name, subresource = (*rest, "", "")[:3]
     body = json.loads(content) if content else {}
     if method == "GET":
@@ -48,4 +48,4 @@ def read(method: str, path: str, query: Mapping[str, str], content: bytes) -> As
     else:
         verb = VERBS[method]
         name = name or body.get("metadata", {}).get("name", "")
-    return Asked(verb, resource, subresource, namespace, name, body)
+    return ApiCall(verb, resource, subresource, namespace, name, body)

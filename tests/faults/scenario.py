@@ -12,8 +12,8 @@ from pathlib import Path
 from .endings import Ending, is_clean, manifest
 from .faults import Fault, Once, Peace, Plan
 from .judge import judge, stale_objects
+from .namespace_view import NamespaceView, eventually
 from .operators import Operator, Start
-from .place import Place, eventually
 from .proxy import Proxy, Write
 from .world import World
 from .writes import sign
@@ -47,7 +47,7 @@ class Twin:
 
 
 @dataclass
-class Story:
+class Scenario:
     """What happened."""
 
     twin: Twin
@@ -62,58 +62,58 @@ class Story:
         return "\n  ".join([f"{self.twin}: {self.seconds:.1f} s", *self.problems, *self.log.splitlines()[-40:]])
 
 
-async def tell(world: World, start: Start, folder: Path, twin: Twin) -> Story:
-    """Plays the twin's story in a namespace of its own, with an operator of its own."""
+async def run_scenario(world: World, start: Start, folder: Path, twin: Twin) -> Scenario:
+    """Runs the twin's scenario in a namespace of its own, with an operator of its own."""
     began = time.monotonic()
     seed = f"{twin.ending.name}/{twin.seed}"
     chance = random.Random(f"{seed}/{twin.fault.value}/{twin.write}/{twin.occurrence}")
-    place = await world.settle(f"t-{twin.ending.name}"[:50].strip("-"), seed, free=False)
-    place.scripts[JOB] = twin.ending.scripts
-    operator = Operator(start, folder, [place.namespace], place.namespace)
+    view = await world.settle(f"t-{twin.ending.name}"[:50].strip("-"), seed, free=False)
+    view.scripts[JOB] = twin.ending.scripts
+    operator = Operator(start, folder, [view.namespace], view.namespace)
     operator.pause = chance.choice((0.0, chance.uniform(0, ABSENCE)))
 
     async def kill() -> None:
         # From here on nobody waits for the operator.
-        place.free = True
-        place.tell()
+        view.free = True
+        view.notify()
         await operator.kill()
 
     plan: Plan = Peace() if twin.fault is Fault.NONE else Once(twin.fault, twin.write, twin.occurrence, sign)
-    story = Story(twin)
+    scenario = Scenario(twin)
     async with Proxy(world.api, plan, kill) as proxy:
         operator.configure(proxy)
         running = asyncio.create_task(operator.run())
         try:
-            await _play(world, place, twin, chance.randint(1, 2))
-            await _finish(operator, proxy, place)
+            await _play(world, view, twin, chance.randint(1, 2))
+            await _finish(operator, proxy, view)
         except TimeoutError:
-            story.problems.append(f"no end after {PATIENCE:.0f} s")
+            scenario.problems.append(f"no end after {PATIENCE:.0f} s")
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-    await _conclude(world, place, operator, story)
+    await _conclude(world, view, operator, scenario)
     # Those of a run that is met by a fault are not looked at, and there are many.
-    story.writes, story.met = [] if proxy.met else proxy.writes, bool(proxy.met)
-    story.seconds = time.monotonic() - began
-    if story.problems and operator.log.exists():
-        story.log = operator.log.read_text()
-    world.leave(place)
-    return story
+    scenario.writes, scenario.met = [] if proxy.met else proxy.writes, bool(proxy.met)
+    scenario.seconds = time.monotonic() - began
+    if scenario.problems and operator.log.exists():
+        scenario.log = operator.log.read_text()
+    world.leave(view)
+    return scenario
 
 
-async def _play(world: World, place: Place, twin: Twin, workers: int) -> None:
+async def _play(world: World, view: NamespaceView, twin: Twin, workers: int) -> None:
     """Until the job has ended and is cleaned up, or is gone."""
     ending = twin.ending
-    job = await world.api.create(manifest(ending, place.namespace, JOB, workers))
+    job = await world.api.create(manifest(ending, view.namespace, JOB, workers))
     assert job is not None
     async with asyncio.timeout(PATIENCE):
-        await place.until(lambda: place.job(JOB))
+        await view.until(lambda: view.job(JOB))
         if ending.user is not None:
-            await ending.user(place, JOB)
-        await _until(place, lambda: not place.job(JOB) if ending.vanishes else is_clean(place.job(JOB)))
+            await ending.user(view, JOB)
+        await _until(view, lambda: not view.job(JOB) if ending.vanishes else is_clean(view.job(JOB)))
 
 
-async def _finish(operator: Operator, proxy: Proxy, place: Place) -> None:
+async def _finish(operator: Operator, proxy: Proxy, view: NamespaceView) -> None:
     """An operator that was killed last of all has to find that there is nothing to do."""
 
     def watches() -> bool:
@@ -123,16 +123,16 @@ async def _finish(operator: Operator, proxy: Proxy, place: Place) -> None:
     await asyncio.sleep(LAST_LOOK)
 
 
-async def _until(place: Place, found: Callable[[], object]) -> None:
+async def _until(view: NamespaceView, found: Callable[[], object]) -> None:
     """Or until somebody of the world has failed."""
-    await place.until(lambda: found() or place.errors)
+    await view.until(lambda: found() or view.errors)
 
 
-async def _conclude(world: World, place: Place, operator: Operator, story: Story) -> None:
-    ending = story.twin.ending
-    if left := await stale_objects(world.api, place, JOB, ending):
-        story.problems.append(f"left behind: {', '.join(left)}")
-    story.problems += judge(place, JOB, ending)
-    story.problems += [f"the world: {error!r}" for error in place.errors]
+async def _conclude(world: World, view: NamespaceView, operator: Operator, scenario: Scenario) -> None:
+    ending = scenario.twin.ending
+    if left := await stale_objects(world.api, view, JOB, ending):
+        scenario.problems.append(f"left behind: {', '.join(left)}")
+    scenario.problems += judge(view, JOB, ending)
+    scenario.problems += [f"the world: {error!r}" for error in view.errors]
     if operator.own_ends:
-        story.problems.append(f"the operator ended by itself {operator.own_ends} times")
+        scenario.problems.append(f"the operator ended by itself {operator.own_ends} times")

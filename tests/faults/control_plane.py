@@ -22,7 +22,7 @@ READY_SECONDS = 60
 
 
 @contextmanager
-def control_plane() -> Iterator[Server]:
+def running_control_plane() -> Iterator[Server]:
     """All of it, ready. Raises RuntimeError when a program is missing or does not get ready."""
     # Go collects its garbage less often then, and a busy machine has time for the tests.
     with mock.patch.dict(os.environ, GOGC="200"), with_definitions(DASK_CRDS) as server, _controllers(server):

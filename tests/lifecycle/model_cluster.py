@@ -1,4 +1,4 @@
-"""What the state machine plays on: the model's cluster, two operators, a judge; and the end of all faults."""
+"""The base of the state machine: cluster on the model API server, two operators, a judge, and the end of faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from daskjob.lifecycle.job.queueing import RunLimits
 
 from .judge import Judge, attempt_of
 from .operators import Operator
-from .places import wanted
+from .queue_invariants import wanted
 from .world import JOBS, World, a_job, component_of, is_ended, is_running, labels_of, status_of
 
 #: With one of these in its spec, a job's graph never ends by itself.
@@ -33,7 +33,7 @@ REPORTS_WITHIN = timedelta(seconds=15)
 LOOKS = 60
 
 
-class Stage(RuleBasedStateMachine):
+class ModelCluster(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.Runner()
@@ -65,9 +65,9 @@ class Stage(RuleBasedStateMachine):
         found = self.server.find("DaskJob", name) or self.jobs()[0]
         return str(found["metadata"]["name"])
 
-    def tell(self, name: str, heard: bool = True) -> None:
-        """An operator hears of all that there is to be heard, and looks at a job."""
-        if heard:
+    def wake_operator(self, name: str, delivered: bool = True) -> None:
+        """The watches deliver all changes to an operator, and it runs a pass over the job."""
+        if delivered:
             self.operator(0).deliver_all()
             self.operator(0).look((JOBS[name], name))
 
