@@ -185,3 +185,16 @@ def test_an_end_is_told_once() -> None:
     first = scene.decide()
     assert replace(scene, status=first.status).decide().status == first.status
     assert first.events == ()
+
+
+def test_a_job_of_which_another_run_is_asked_for_is_not_deleted() -> None:
+    """Nothing is left, and its time is up in the very pass that records its end."""
+    lost = ended("runner", 1)
+    scene = a_job().with_spec(ttlSecondsAfterFinished=0).accepted().runner(lost).live()
+    scene = scene.with_status(spec_digest="one", rerun=None)
+    assert DeleteJob() in scene.decide().actions
+    asked = scene.that_is(rerun="again").decide()
+    assert asked.status.finished
+    assert (asked.actions, asked.requeue_after) == ((), timedelta(0))
+    again = replace(scene.that_is(rerun="again"), status=asked.status).decide()
+    assert (again.status.run, again.status.rerun) == (2, "again")

@@ -13,6 +13,7 @@ from daskjob.lifecycle.job import teardown
 from daskjob.lifecycle.job.actions import DeleteJob
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import Observation
+from daskjob.lifecycle.job.runs import wants_run
 
 #: While the cleanup runs: how soon the next pass runs if no watch event brings it earlier.
 CLEANUP_CHECK = timedelta(seconds=10)
@@ -48,6 +49,9 @@ def tend(observation: Observation) -> Decision:
             to_seconds_text(now),
             job.generation,
         )
+    if wants_run(job):
+        # The run has just ended, and another one is asked for: the next pass begins it.
+        return Decision(status, actions, requeue_after=timedelta(0))
     ended, ttl = from_text(status.completion_time), job.spec.ttl_seconds_after_finished
     if ttl is None or ended is None:
         return Decision(status, actions)
