@@ -121,7 +121,7 @@ def test_the_operator_logs_all_that_decides(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.DEBUG, "daskjob.controllers.job.kind")
     with a_run(HANGING, limits=RunLimits(total=1)) as run:
         run.wait(seconds=1)
-        run.apply(name="mean", spec=HANGING, heard=False)
+        run.apply(name="mean", spec=HANGING, delivered=False)
         run.go_on(which=0, seconds=0)
         assert status_of(run, "mean").queue_position == 1
         logged = [each.getMessage() for each in caplog.records if "team/mean: observation" in each.getMessage()]
