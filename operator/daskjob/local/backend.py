@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -126,7 +127,10 @@ class _Run:
             return
         if self._status.open is not None:
             cluster.restart_workers()
-        self._cancel.wait(POLL)
+        if self._cancel.is_set():
+            time.sleep(POLL)
+        else:
+            self._cancel.wait(POLL)
 
     def _observe(self, state: RunState, moment: datetime) -> Observation:
         job = replace(self._plan.job, status=self._status)
