@@ -20,7 +20,7 @@ from daskjob.api.status import DaskJobStatus
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.reading import observe as observe_cluster
-from daskjob.local.observation import ProcessState, RunState, observe, observe_runner_alone, will_not_start
+from daskjob.local.observation import ProcessState, RunState, observe, will_not_start
 from daskjob.local.plan import Plan, make_plan, read_manifest
 from daskjob.schema import apply_defaults
 
@@ -210,8 +210,8 @@ def status_after(story: Story) -> DaskJobStatus:
     if not decision.status.finished:
         return decision.status
     job = replace(job, status=decision.status)
-    ended = replace(state_of(story), runner=ProcessState("runner", "runner", NOW, 0))
-    return decide(observe_runner_alone(job, ended, NOW + timedelta(seconds=story.seconds + 1))).status
+    ended = replace(state_of(story), scheduler=None, workers=(), runner=ProcessState("runner", "runner", NOW, 0))
+    return decide(observe(job, ended, NOW + timedelta(seconds=story.seconds + 1))).status
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)

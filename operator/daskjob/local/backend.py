@@ -24,7 +24,7 @@ from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.readiness import with_readiness
 from daskjob.lifecycle.job.record import attempt_name
 from daskjob.local.cluster import LocalCluster, free_port
-from daskjob.local.observation import RunState, observe, observe_runner_alone, will_not_start
+from daskjob.local.observation import RunState, observe, will_not_start
 from daskjob.local.plan import Plan, PlanError, make_plan, read_manifest
 from daskjob.local.processes import Processes
 from daskjob.sources import FindConfigMap
@@ -138,8 +138,6 @@ class _Run:
             job = replace(job, spec=replace(job.spec, cancel=True))
         if will_not_start(state):
             job = replace(job, spec=replace(job.spec, startup_deadline_seconds=0))
-        if state.scheduler is None:
-            return observe_runner_alone(job, state, moment)
         return observe(job, state, moment)
 
     def _execute(self, action: Action, cluster: LocalCluster) -> None:

@@ -48,31 +48,23 @@ class RunState:
 
 
 def observe(job: Job, state: RunState, now: datetime) -> Observation:
-    """The observation of a run on this machine. It is live and settled: processes are seen as they are."""
+    """The observation of a run on this machine. It is live and settled: processes are seen as they are. Once scheduler
+    and workers are stopped, only the runner is left of the attempt."""
     current = job.status.current
-    if current is None or state.scheduler is None or state.runner is None:
+    if current is None or state.runner is None:
         return Observation(now, job, live=True, settled=True)
-    group = WorkerGroup(f"{current.name}-{DEFAULT_GROUP}", "group", len(state.workers))
     runner = _pod(state.runner, current, started=True)
+    if state.scheduler is None:
+        return Observation(now, job, AttemptObservation(runner=runner), live=True, settled=True)
     attempt = AttemptObservation(
         cluster=Owned("DaskCluster", current.name, "cluster", current.number),
-        groups={DEFAULT_GROUP: group},
+        groups={DEFAULT_GROUP: WorkerGroup(f"{current.name}-{DEFAULT_GROUP}", "group", len(state.workers))},
         schedulers=(_pod(state.scheduler, current, started=_reached(state)),),
         workers=tuple(_pod(each, current, started=_has_worker(state)) for each in state.workers),
         runner=runner,
         report=Report(current.name, "report", runner.uid, cancel=state.cancelled, content=state.report),
     )
     return Observation(now, job, attempt, live=True, settled=True, last_report_at=state.report_at)
-
-
-def observe_runner_alone(job: Job, state: RunState, now: datetime) -> Observation:
-    """The observation once scheduler and workers were stopped."""
-    current = job.status.current
-    if current is None or state.runner is None:
-        return Observation(now, job, live=True, settled=True)
-    return Observation(
-        now, job, AttemptObservation(runner=_pod(state.runner, current, started=True)), live=True, settled=True
-    )
 
 
 def will_not_start(state: RunState) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,8 +17,6 @@ from daskjob.lifecycle.cron.observation import CreateJob, CronAction, CronJob, C
 from daskjob.lifecycle.cron.reading import controlled_by, controller_of, read_child, read_cron
 from daskjob.lifecycle.event import Event
 from daskjob.manifests.scheduled_job import dask_job
-
-logger = logging.getLogger(__name__)
 
 
 def cron_of(body: Body) -> Key | None:

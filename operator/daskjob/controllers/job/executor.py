@@ -62,7 +62,6 @@ class Executor:
         self._objects = objects
         self._program = program
         self.defaults = defaults
-
         self._built: OrderedDict[str, AttemptObjects] = OrderedDict()
 
     def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
@@ -119,7 +118,7 @@ class Executor:
         return await self._objects.create_or_find(resource, body, lambda found: belongs(found, job.uid))
 
     async def _create_beside(self, resource: Resource, body: Manifest, cluster: str, created: CreatedObjects) -> None:
-        # The object's name has a digest of its content: an object of that name will do, whoever created it.
+        # The operator may not read Secrets, and need not read the rest: an object of that name counts as created.
         await self._objects.create_unread(resource, body)
         created.beside.add((cluster, resource.kind, body["metadata"]["name"]))
 

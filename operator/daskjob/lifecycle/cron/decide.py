@@ -62,7 +62,7 @@ def template_blocker(error: ApiError | SpecError) -> Blocker | None:
     """The blocker to show the user when the API server refuses a job of the template; None if a later try may succeed
     unchanged."""
     blocker = blocker_of(error)
-    if blocker is None or blocker.reason != Reason.POD_REJECTED or not blocker.permanent:
+    if blocker is None or blocker.reason is Reason.NAME_CONFLICT:
         return blocker
     if isinstance(error, ApiError) and error.kind is ErrorKind.INVALID:
         return Blocker(Reason.INVALID_SPEC, f"spec.jobTemplate: {error.message}", permanent=True)
