@@ -11,7 +11,7 @@ from daskjob.api import constants as c
 from daskjob.controller.controller import Controller
 from daskjob.controller.resync import is_served, resync
 from daskjob.controllers.cron.kind import CronKind, cron_of
-from daskjob.errors import ApiError, ErrorKind, NameConflictError
+from daskjob.errors import ApiError, ErrorKind, NameConflictError, SpecError
 from daskjob.kube.client import Body
 from daskjob.kube.refusal import classify
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
@@ -186,6 +186,17 @@ async def test_a_template_that_is_refused_for_good_stalls(setting: Setting) -> N
     with pytest.raises(ApiError):
         await setting.look()
     assert setting.condition("Stalled")["message"].endswith("InvalidSpec: spec.jobTemplate: spec.graph: Invalid value")
+
+
+async def test_a_template_beyond_the_limits_of_a_job_stalls_and_nothing_is_sent() -> None:
+    graph = {"entrypoint": "m:f", "args": ["x" * 300_000]}
+    setting = Setting(jobTemplate={"spec": {"graph": graph}})
+    assert await setting.look() == 0.0
+    with pytest.raises(SpecError):
+        await setting.look()
+    assert ("create", "DaskJob") not in setting.client.requests
+    message = setting.condition("Stalled")["message"]
+    assert "InvalidSpec: spec.jobTemplate.spec.graph: takes 300013 bytes as JSON (args), of at most 262144" in message
 
 
 async def test_a_refusal_is_over_when_nothing_is_asked_for_any_more(setting: Setting) -> None:

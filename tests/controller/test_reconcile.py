@@ -25,6 +25,10 @@ from .refusing import RefusingClient
 KEY = (NAMESPACE, "sum")
 
 
+def deep(levels: int) -> Any:
+    return [deep(levels - 1)] if levels > 1 else []
+
+
 class Setting:
     def __init__(self, spec: dict[str, Any] | None = None, defaults: Defaults | None = None) -> None:
         self.server = Server()
@@ -64,6 +68,17 @@ async def test_one_pass_makes_all_of_an_attempt_in_order(setting: Setting) -> No
     assert made[:2] == ["DaskJob", "DaskCluster"], "the attempt is recorded before anything is made for it"
     assert sorted(made[2:-2]) == ["ConfigMap", "ConfigMap", "Secret", "Service"]
     assert made[-2:] == ["Pod", "DaskJobReport"], "the report comes last: where it is, all else was made"
+
+
+@pytest.mark.parametrize(("value", "words"), [("x" * 300_000, "takes 300013 bytes"), (deep(65), "more than 64 lists")])
+async def test_arguments_beyond_the_limits_end_the_job_before_anything_is_made(value: Any, words: str) -> None:
+    setting = Setting({"graph": {"entrypoint": "m:f", "args": [value]}})
+    await setting.look()
+    failure = setting.status()["failure"]
+    assert failure["reason"] == "InvalidSpec"
+    assert failure["message"].startswith("spec.graph")
+    assert words in failure["message"]
+    assert {kind for verb, kind in setting.client.requests if verb == "create"} <= {"Event"}
 
 
 async def test_a_second_pass_makes_nothing(setting: Setting) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,60 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", r"no DaskJob in it; a DaskJob begins with apiVersion"),
         (CONFIG_MAP % "x", r"no DaskJob in it"),
         ("a: \x01\n", r"not YAML"),
+        ("kind: DaskJob\na: !!bool maybe\n", r"job.yaml: has a value that cannot be read: 'maybe'"),
+        (f"kind: DaskJob\na: {'9' * 5000}\n", r"a value that cannot be read: .*5000 digits$"),
+        ("kind: DaskJob\na: *b\n", r"job.yaml:2:4: not YAML: found undefined alias"),
     ],
 )
 def test_unreadable(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(text)
     with pytest.raises(InputError, match=message):
         load_jobs([str(tmp_path / "job.yaml")])
+
+
+def bomb(lists: int) -> str:
+    """Lists of ten aliases of the list before: ten to the power of `lists` values."""
+    first, *others = "abcdefghijkl"[:lists]
+    lines = [
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]"
+        for before, name in zip("abcdefghijkl", others, strict=False)
+    ]
+    return "\n".join(["kind: DaskJob", f"{first}: &{first} [{', '.join('x' * 10)}]", *lines, ""])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (bomb(12), r"job.yaml:6: aliases repeat more than 100000 values"),
+        ("kind: DaskJob\na: &a [x]\nb:\n- *a\n" + "- *a\n" * 60_000, r"aliases repeat more than"),
+        ("kind: DaskJob\na: &a {b: [*a]}\n", r"job.yaml:2: \*a contains itself"),
+        (f"kind: DaskJob\na: {'[' * 103}{']' * 103}\n", r"job.yaml:2: lies more than 102 levels deep"),
+        (f"kind: DaskJob\na: {'[' * 9990}{']' * 9990}\n", r"not YAML: exceeded maximum nesting depth|levels deep"),
+        ("\n".join(" " * level + "a:" for level in range(500)), r"job.yaml:103: lies more than 102 levels deep"),
+        (
+            f"kind: DaskJob\na: &a {'[' * 60}{']' * 60}\nb: {'[' * 60}*a{']' * 60}\n",
+            r"job.yaml:3: lies more than 102 levels deep",
+        ),
+        (
+            '{"kind": "DaskJob", "a": ' + "[" * 9990 + "]" * 9990 + "}",
+            r"not YAML: exceeded maximum nesting|levels deep",
+        ),
+    ],
+    ids=["aliases of aliases", "aliases", "itself", "deep", "very deep", "deep block", "deep by an alias", "JSON"],
+)
+def test_bounds(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(text)
+    began = time.process_time()
+    with pytest.raises(InputError, match=message):
+        load_jobs([str(tmp_path / "job.yaml")])
+    assert time.process_time() - began < 2
+
+
+def test_aliases_within_bounds(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(bomb(4) + "---\nkind: DaskJob\na: &a {x: 1}\nb: {<<: *a}\n")
+    first, second = load_jobs([str(tmp_path / "job.yaml")])[0]
+    assert len(first.content["d"][9][9]) == 10
+    assert second.content["b"] == {"x": 1}
 
 
 def test_missing(tmp_path: Path) -> None:

@@ -162,6 +162,12 @@ def test_a_job_that_is_cancelled_already() -> None:
     assert caught.value.reason == "Cancelled"
 
 
+def test_arguments_beyond_the_limits() -> None:
+    with pytest.raises(PlanError, match="at most 262144: put data where the graph can read it") as caught:
+        plan_of(graph={"entrypoint": "pkg.mod:graph", "args": ["x" * 300_000]})
+    assert caught.value.reason == "InvalidSpec"
+
+
 def test_a_nanny_only_where_it_has_a_limit_to_watch() -> None:
     paths = Path("scheduler.json"), Path("scratch")
     free = worker_command(plan_of(), "worker-0", *paths)

@@ -11,6 +11,7 @@ from typing import Any
 
 from daskjob.api.constants import MANAGED_BY, RetryAction, RunPolicy
 from daskjob.api.resource_json import from_dict
+from daskjob.schema.json_walk import is_container, walk
 
 #: The key of the worker group that `cluster.workers` describes.
 DEFAULT_GROUP = "default"
@@ -270,8 +271,14 @@ def digest(spec: DaskJobSpec) -> str:
     What has its default counts as not given: a field that a later version adds changes no fingerprint.
     """
     run = {"graph": spec.graph, "cluster": spec.cluster, "runner": spec.runner, "class": spec.priority_class_name}
-    text = json.dumps({name: _given(value) for name, value in run.items()}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    given = {name: _given(value) for name, value in run.items()}
+    try:
+        text = json.dumps(given, sort_keys=True, default=str)
+    except RecursionError:
+        # Such a job never runs (`schema.limits`), but the operator must notice an edit of it.
+        items = ((len(steps), steps[-1:], each) for steps, each in walk(given))
+        text = "\n".join(f"{deep} {step} {type(each) if is_container(each) else each}" for deep, step, each in items)
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
 def _given(value: Any) -> Any:

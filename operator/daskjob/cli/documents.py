@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from daskjob.cli.yaml_bounds import BoundsError, check_bounds
+
 API_VERSION = "daskjob.io/v1alpha1"
 #: What can be run and checked.
 KINDS = ("DaskJob", "DaskCronJob")
@@ -135,11 +137,17 @@ def _read_file(file: Path, *, strict: bool) -> Iterator[Document]:
 
 def _parse(text: str, file: str, folder: Path, *, strict: bool) -> Iterator[Document]:
     try:
+        check_bounds(text, _Loader)
         contents = list(yaml.load_all(text, Loader=_Loader))
+    except BoundsError as error:
+        raise InputError(f"{file}:{error.line}: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark is not None else file
         raise InputError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML's own, for a value that its tag does not fit (!!bool maybe) and for numbers of thousands of digits.
+        raise InputError(f"{file}: has a value that cannot be read: {str(error).partition(';')[0]}") from None
     number = 0
     for content in contents:
         if content is None:

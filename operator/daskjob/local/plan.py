@@ -15,6 +15,7 @@ from daskjob.api.resource_json import camel
 from daskjob.api.spec import Cleanup, Cluster, DaskJobSpec, Graph, parse_spec
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
+from daskjob.schema.limits import problem_in
 from daskjob.schema.quantity import amount
 from daskjob.sources import FindConfigMap, SourceError, source_of
 from daskjob.wire.jobfile import JobFile
@@ -74,10 +75,12 @@ def read_manifest(manifest: Mapping[str, Any], uid: str, now: datetime) -> Job:
 
 
 def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfigMap) -> Plan:
-    """The plan of a valid manifest. Raises PlanError for what only shows here: no such ConfigMap; and for a job that
-    is cancelled already."""
+    """The plan of a valid manifest. Raises PlanError for what only shows here: no such ConfigMap, arguments
+    beyond the limits; and for a job that is cancelled already."""
     if job.spec.cancel:
         raise PlanError(Reason.CANCELLED, "spec.cancel is true: take it out to run the job")
+    if problem := problem_in(manifest["spec"]):
+        raise PlanError(Reason.INVALID_SPEC, problem)
     cluster, notes = job.spec.cluster, control_notes(manifest["spec"])
     workers = cluster.workers
     if workers.adaptive is not None:

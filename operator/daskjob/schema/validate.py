@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from daskjob.schema.crds import api_version, load_crds, schema_of
 from daskjob.schema.field_error import FieldError, shown
+from daskjob.schema.limits import problems_in, too_deep
 from daskjob.schema.plain import not_json
 from daskjob.schema.stored import as_stored
 
@@ -17,13 +19,17 @@ def validate(manifest: Any) -> list[FieldError]:
     """The errors for which the API server would refuse a manifest of a DaskJob or DaskCronJob, ordered by field; empty
     if it is valid.
 
-    It checks the schema (also for unknown fields) and the CEL rules, but no rule about a change of an existing object.
-    It refuses integers beyond 64 bits, which the server would round.
+    It checks the schema (also for unknown fields) and the CEL rules, but no rule about a change of an existing object;
+    and the limits that only the operator checks (`limits`). It refuses integers beyond 64 bits, which the server would
+    round.
     """
     if not isinstance(manifest, dict):
         return [
             FieldError("", f"a manifest is a mapping with apiVersion, kind, metadata and spec, not {shown(manifest)}")
         ]
+    # First, for the checks after it recurse.
+    if (deep := too_deep(manifest)) is not None:
+        return [deep]
     if problems := _wrong_kind(manifest):
         return problems
     if problems := sorted(set(not_json(manifest))):
@@ -32,7 +38,7 @@ def validate(manifest: Any) -> list[FieldError]:
     from daskjob.schema.structural import structural_problems
 
     stored = apply_defaults(manifest)
-    found = {*_unnamed(stored), *structural_problems(manifest["kind"], stored)}
+    found = {*_unnamed(stored), *structural_problems(manifest["kind"], stored), *_beyond_limits(stored)}
     named, generated = _with_name(stored)
     for problem in broken_rules(named, schema_of(manifest["kind"]), lenient=bool(found)):
         if problem.path != "metadata.name":
@@ -65,6 +71,14 @@ def _wrong_kind(manifest: dict[str, Any]) -> list[FieldError]:
 def _kinds() -> str:
     *others, last = sorted(load_crds())
     return f"{', '.join(others)} or {last}"
+
+
+def _beyond_limits(manifest: dict[str, Any]) -> Iterator[FieldError]:
+    spec, path = manifest.get("spec"), "spec"
+    if manifest["kind"] == "DaskCronJob":
+        template = spec.get("jobTemplate") if isinstance(spec, dict) else None
+        spec, path = template.get("spec") if isinstance(template, dict) else None, "spec.jobTemplate.spec"
+    return problems_in(spec, path)
 
 
 def _unnamed(manifest: dict[str, Any]) -> list[FieldError]:

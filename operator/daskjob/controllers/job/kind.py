@@ -39,6 +39,7 @@ from daskjob.lifecycle.job.replay import dump
 from daskjob.lifecycle.job.silence import explanation, silent_pods
 from daskjob.lifecycle.job.spec_check import missing_image, needs_check
 from daskjob.manifests.context import Defaults
+from daskjob.schema.limits import problem_in
 from daskjob.sources import Reference, source_of
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,9 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
 
     def read(self, body: Body) -> Job:
         job = read_job(body, self.clock())
-        return replace(job, spec_problem=self._spec_problem(job)) if needs_check(job) else job
+        if not needs_check(job):
+            return job
+        return replace(job, spec_problem=problem_in(body.get("spec")) or self._spec_problem(job))
 
     def _spec_problem(self, job: Job) -> str | None:
         """What is wrong with the spec, found by building the objects of its next attempt; None: nothing."""
