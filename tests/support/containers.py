@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .kube import Manifest
@@ -39,6 +40,18 @@ def resident(pid: int) -> int | None:
     """Bytes of memory that the process holds now; None if it has ended."""
     words = _field(PROC / str(pid) / "status", "VmRSS").split()
     return int(words[0]) * 1024 if words else None
+
+
+def peak(pid: int) -> int | None:
+    """Bytes of memory that the process held at most, since it began or `forget_peak`; None if it has ended."""
+    words = _field(PROC / str(pid) / "status", "VmHWM").split()
+    return int(words[0]) * 1024 if words else None
+
+
+def forget_peak(pid: int) -> None:
+    """The process's peak is what it holds now, until it takes more. Needs root; does nothing if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        (PROC / str(pid) / "clear_refs").write_text("5")
 
 
 def cpu_seconds(pid: int) -> float | None:

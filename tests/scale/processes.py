@@ -1,0 +1,88 @@
+"""What the processes of operator and Dask controller take: memory now and at its peak, CPU, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from ..support.containers import cpu_seconds, forget_peak, main_process, peak, resident
+from .connection import Body, Connection
+
+OPERATOR, DASK_CONTROLLER = "operator", "dask-controller"
+#: Seconds between two looks.
+INTERVAL = 0.5
+MIB = 2**20
+
+
+@dataclass
+class Usage:
+    """What one component took while it was watched. Memory in MiB, CPU in seconds.
+
+    `cpu` is summed over all processes of the component, `peak` is that of the greatest, and `restarts` counts the
+    containers that came in place of one that had ended.
+    """
+
+    memory: float = 0.0
+    peak: float = 0.0
+    cpu: float = 0.0
+    restarts: int = 0
+
+
+@dataclass
+class Processes:
+    """Watches the first process of each component until its task is cancelled. `selector` finds the pod of each."""
+
+    connection: Connection
+    namespace: str
+    selectors: dict[str, str]
+    usage: dict[str, Usage] = field(default_factory=dict)
+    #: All are found.
+    found: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def forget(self) -> None:
+        self.usage, self.found = {}, asyncio.Event()
+
+    async def watch(self) -> None:
+        await asyncio.gather(*(self._watch(name, selector) for name, selector in self.selectors.items()))
+
+    async def _watch(self, name: str, selector: str) -> None:
+        usage = Usage()
+        known: set[str] = set()
+        while True:
+            container, pid = await self._find(selector)
+            if pid is None:
+                await asyncio.sleep(INTERVAL)
+                continue
+            if container not in known:
+                usage.restarts += bool(known)
+                known.add(container)
+            self.usage[name] = usage
+            if self.usage.keys() == self.selectors.keys():
+                self.found.set()
+            forget_peak(pid)
+            before, spent = cpu_seconds(pid), usage.cpu
+            while (now := cpu_seconds(pid)) is not None and before is not None:
+                usage.cpu = spent + now - before
+                usage.memory = (resident(pid) or 0) / MIB
+                usage.peak = max(usage.peak, (peak(pid) or 0) / MIB)
+                await asyncio.sleep(INTERVAL)
+
+    async def _find(self, selector: str) -> tuple[str, int | None]:
+        """ID and first process of the container that runs now; None if none does."""
+        pods = await self.connection.items(f"/api/v1/namespaces/{self.namespace}/pods", labelSelector=selector)
+        for pod in pods:
+            container = _running(pod)
+            if container:
+                try:
+                    return container, main_process(pod)
+                except AssertionError:
+                    # It ended between the two looks.
+                    continue
+        return "", None
+
+
+def _running(pod: Body) -> str:
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        if "running" in status.get("state", {}):
+            return str(status["containerID"])
+    return ""
