@@ -70,6 +70,13 @@ JUDGED: dict[str, tuple[dict[str, Any], Retries, Failure, Retries | None, str]] 
         Retries(0, 0, 1000),
         "",
     ),
+    "ignored once too often": (
+        a_rule(onReasons=["A"]),
+        Retries(2, 3, 1000),
+        a_failure("A"),
+        None,
+        "spec.failurePolicy.rules[0] says Ignore, which ends after 1000 ignored failures of a run",
+    ),
     "ended by a rule": (
         {"backoffLimit": 9, **a_rule("Fail", onReasons=["SchedulerLost"])},
         Retries(),
@@ -199,18 +206,30 @@ def test_a_pattern_takes_no_longer_for_being_evil() -> None:
         ({}, 5, 160),
         ({}, 6, 300),
         ({}, 100_000, 300),
-        ({"initialSeconds": 0}, 3, 0),
         ({"initialSeconds": 5, "maximumSeconds": 5}, 3, 5),
         ({"initialSeconds": 1, "maximumSeconds": 86400}, 40, 86400),
     ],
 )
 def test_pauses_double_up_to_the_longest(backoff: dict[str, int], failures: int, full: float) -> None:
     spec = parse_spec({"backoff": backoff})
-    seconds = [pause(spec, f"uid-{number}", failures).total_seconds() for number in range(200)]
+    hour = timedelta(hours=1)
+    seconds = [pause(spec, f"uid-{number}", failures, hour).total_seconds() for number in range(200)]
     assert all(0.75 * full <= each <= full for each in seconds)
-    assert pause(spec, UID, failures) == pause(spec, UID, failures), "deciding again decides the same"
-    if full:
-        assert max(seconds) - min(seconds) > 0.2 * full, "jobs that fail together come back together"
+    assert pause(spec, UID, failures, hour) == pause(spec, UID, failures, hour), "deciding again decides the same"
+    assert max(seconds) - min(seconds) > 0.2 * full, "jobs that fail together come back together"
+
+
+@pytest.mark.parametrize("backoff", [{"initialSeconds": 0}, {"initialSeconds": 0, "maximumSeconds": 0}])
+def test_pauses_have_a_floor_that_rises_while_attempts_fail_quickly(backoff: dict[str, int]) -> None:
+    spec = parse_spec({"backoff": backoff})
+
+    def floors(took: timedelta) -> list[float]:
+        return [pause(spec, UID, failures, took).total_seconds() for failures in (1, 2, 3, 4, 5, 1000)]
+
+    assert floors(timedelta(seconds=3)) == [1, 2, 4, 8, 10, 10]
+    assert floors(timedelta(seconds=60)) == [1] * 6
+    longer = parse_spec({"backoff": {"initialSeconds": 8, "maximumSeconds": 8}})
+    assert 6 <= pause(longer, UID, 1, timedelta(0)).total_seconds() <= 8, "a longer pause stays as it is"
 
 
 # The decision.
@@ -357,11 +376,16 @@ def test_a_runner_that_goes_on_is_told_to_stop_then_made_to(seconds_ago: float, 
     assert [type(each) for each in scene.decide().actions] == expected
 
 
-def test_without_a_pause_the_next_attempt_starts_in_the_same_pass_once_all_is_gone() -> None:
-    scene = a_job().with_spec(infrastructureRetries=1, backoff={"initialSeconds": 0}).started().gone()
+def test_without_a_pause_of_its_own_a_job_waits_for_the_floor() -> None:
+    """As one that asks for no pause and ignores what always fails: it would make attempts as fast as the cluster can."""
+    spec = {"infrastructureRetries": 1, "backoff": {"initialSeconds": 0, "maximumSeconds": 0}}
+    scene = a_job().with_spec(**spec).started().gone()
     decision = scene.report().sees(cluster=None).live().decide()
-    assert [each.reason for each in decision.events] == ["Retrying", "Started"]
-    assert [(each.number, each.reason) for each in decision.status.attempts] == [(1, "RunnerLost"), (2, None)]
+    assert [each.reason for each in decision.events] == ["Retrying"]
+    assert decision.requeue_after == timedelta(seconds=1)
+    assert decision.status.next_attempt_time == to_seconds_text(NOW + timedelta(seconds=1))
+    after = a_job().with_spec(**spec).accepted().retrying(due_in=0).gone().live().decide()
+    assert [each.reason for each in after.events] == ["Started"]
 
 
 def test_ten_attempts_are_remembered_and_no_number_comes_again() -> None:

@@ -151,7 +151,8 @@ def test_retries_are_counted_by_class_and_end() -> None:
             run.go_on(which=0, seconds=1)
             run.run_runners()
             run.go_on(which=0, seconds=1)
-            run.go_on(which=0, seconds=1)
+            # The floor of the pauses: 1, 2, 4 s.
+            run.go_on(which=0, seconds=4)
         assert status_of(run).retries == Retries(application=2, infrastructure=1)
         started(run).harm_a_pod(which="runner", index=0, how="drain", delivered=True)
         run.come_to_rest()

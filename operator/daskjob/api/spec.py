@@ -161,7 +161,8 @@ class FailureRule:
     """Applies if all that is given matches the failure."""
 
     #: action: Fail ends the job; Retry makes another attempt, counted against backoffLimit whatever the class of the
-    #: failure; Ignore makes another attempt that is not counted (set activeDeadlineSeconds as a bound).
+    #: failure; Ignore makes another attempt that counts against neither backoffLimit nor infrastructureRetries, at most
+    #: 1000 times a run (set activeDeadlineSeconds for a narrower bound).
     action: RetryAction = RetryAction.FAIL
     #: onReasons matches a failure whose reason is one of these, e.g. WorkerOOMKilled. Default: any reason.
     on_reasons: tuple[str, ...] = ()
@@ -236,7 +237,8 @@ class DaskJobSpec:
     #: with its node, workers that never came) is followed by another attempt, on a fresh cluster. Default 3.
     infrastructure_retries: int = 3
     #: backoff is the pause before the next attempt: initialSeconds, doubled with each failure of the run up to
-    #: maximumSeconds, shortened by up to a quarter at random. status.nextAttemptTime has it.
+    #: maximumSeconds, shortened by up to a quarter at random. It is never less than 1 second; while attempts fail
+    #: within a minute, that floor doubles with each failure up to 10 seconds. status.nextAttemptTime has when it ends.
     backoff: Backoff = field(default_factory=Backoff)
     #: failurePolicy decides on failed attempts before backoffLimit and infrastructureRetries do, in the manner of a
     #: Kubernetes Job's podFailurePolicy. Default none.

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from daskjob.api.constants import EventReason, Reason
 from daskjob.api.status import Attempt, DaskJobStatus, Retries
+from daskjob.api.times import from_text
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job import finished, progress, record, retry
 from daskjob.lifecycle.job.attempt_end import AttemptEnd
@@ -27,7 +28,8 @@ def conclude(observation: Observation, end: AttemptEnd) -> Decision | Advance:
     verdict = retry.judge(job.spec, before, failure)
     if verdict.retries is None:
         return finish(observation, end, verdict.note)
-    pause = retry.pause(job.spec, job.uid, verdict.retries.total)
+    took = now - (from_text(attempt.start_time) or now)
+    pause = retry.pause(job.spec, job.uid, verdict.retries.total, took)
     last = replace(job, status=_last_status(observation, attempt))
     status = record.retry(last, attempt, failure, verdict.retries, pause, now)
     message = f"attempt {attempt.number} failed, another one follows: {failure.reason}: {failure.message or ''}"

@@ -34,6 +34,15 @@ MISTAKES = frozenset(
 )
 
 
+#: How many failures of a run rules with action Ignore may ignore: an ignored failure must not repeat for ever.
+MOST_IGNORED = 1000
+#: Seconds before another attempt, whatever `spec.backoff` says: the least, and what they grow to, doubled with each
+#: failure, while attempts are quick to fail. An attempt makes a dozen objects.
+FLOOR, HIGHEST_FLOOR = 1.0, 10.0
+#: An attempt that took this long was not quick to fail.
+QUICK = timedelta(minutes=1)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """`retries`: the counts including this failure, if another attempt follows; None if the job ends. `note`: added to
@@ -52,7 +61,9 @@ def judge(spec: DaskJobSpec, before: Retries, failure: Failure) -> Verdict:
         if matches(rule, failure):
             where = f"spec.failurePolicy.rules[{index}]"
             if rule.action is RetryAction.IGNORE:
-                return Verdict(replace(before, ignored=before.ignored + 1))
+                if before.ignored < MOST_IGNORED:
+                    return Verdict(replace(before, ignored=before.ignored + 1))
+                return Verdict(None, f"{where} says Ignore, which ends after {MOST_IGNORED} ignored failures of a run")
             if rule.action is RetryAction.FAIL:
                 return Verdict(None, f"{where} says Fail" if spec.backoff_limit or before.total else "")
             return _application(spec, before)
@@ -100,11 +111,12 @@ def _found(pattern: str, text: str) -> bool:
         return False
 
 
-def pause(spec: DaskJobSpec, uid: str, failures: int) -> timedelta:
-    """How long to wait after that many failures in this run (1 or more)."""
-    longest = float(spec.backoff.maximum_seconds)
-    seconds = min(longest, spec.backoff.initial_seconds * 2.0 ** min(failures - 1, 30))
+def pause(spec: DaskJobSpec, uid: str, failures: int, took: timedelta) -> timedelta:
+    """How long to wait after that many failures in this run (1 or more). `took`: how long the last attempt took."""
+    doubled = 2.0 ** min(failures - 1, 30)
+    seconds = min(float(spec.backoff.maximum_seconds), spec.backoff.initial_seconds * doubled)
     # Jobs that failed together start their next attempts apart. Drawn from the UID, so that every pass decides the
     # same.
     drawn = hashlib.sha256(f"{uid}:{failures}".encode()).digest()[0] / 255
-    return timedelta(seconds=seconds * (1.0 - 0.25 * drawn))
+    floor = min(HIGHEST_FLOOR, FLOOR * doubled) if took < QUICK else FLOOR
+    return timedelta(seconds=max(floor, seconds * (1.0 - 0.25 * drawn)))
