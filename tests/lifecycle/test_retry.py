@@ -377,7 +377,7 @@ def test_a_runner_that_goes_on_is_told_to_stop_then_made_to(seconds_ago: float, 
 
 
 def test_without_a_pause_of_its_own_a_job_waits_for_the_floor() -> None:
-    """As one that asks for no pause and ignores what always fails: it would make attempts as fast as the cluster can."""
+    """As one that asks for no pause and ignores what always fails: it would make attempts as fast as it can."""
     spec = {"infrastructureRetries": 1, "backoff": {"initialSeconds": 0, "maximumSeconds": 0}}
     scene = a_job().with_spec(**spec).started().gone()
     decision = scene.report().sees(cluster=None).live().decide()
