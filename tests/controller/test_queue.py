@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from daskjob.controller import work_queue as module
 from daskjob.controller.cache import Key
+from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.work_queue import BACKOFF_CAP, WorkQueue
 
 from .clock import run
@@ -141,6 +142,34 @@ async def test_an_event_does_not_wait_for_a_pause_to_end() -> None:
         queue.add(A)
         await asyncio.sleep(100)
     assert log.begun == [(1, A), (60, A)]
+
+
+@in_jumping_time
+async def test_ends_do_not_wait_for_beginnings_that_take_long() -> None:
+    queue, log = WorkQueue(urgency=lambda key: Urgency[key[1].split("-")[0]]), Log(10)
+    async with working(queue, log, workers=5):
+        for number in range(8):
+            queue.add(("team", f"BEGINS-{number}"))
+        await asyncio.sleep(1)
+        assert len(log.active) == 4
+        queue.add(("team", "ENDS-0"))
+        await asyncio.sleep(1)
+        assert ("team", "ENDS-0") in log.active
+        await asyncio.sleep(100)
+    assert len(log.begun) == 9
+
+
+@in_jumping_time
+async def test_a_key_is_as_urgent_as_when_it_was_last_added() -> None:
+    urgencies = {A: Urgency.BEGINS, B: Urgency.BEGINS}
+    queue, log = WorkQueue(urgency=urgencies.__getitem__), Log()
+    queue.add(A)
+    queue.add(B)
+    urgencies[B] = Urgency.ENDS
+    queue.add(B)
+    async with working(queue, log):
+        await asyncio.sleep(1)
+    assert log.keys == [B, A]
 
 
 def test_the_pauses_of_many_keys_differ(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,10 @@ class Cache:
         """The root object of that name."""
         return self._bodies.get((self._root, *key))
 
+    def find(self, kind: str, namespace: str, name: str) -> Body | None:
+        """The object of that kind and name."""
+        return self._bodies.get((kind, namespace, name))
+
     def owned(self, key: Key) -> Iterator[Body]:
         """All objects that belong to a root object of that name, also to an earlier one of the same name."""
         for identity in sorted(self._by_root.get(key, ())):

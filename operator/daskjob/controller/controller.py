@@ -26,7 +26,7 @@ class Controller(Generic[R, O, D, M]):
 
     def __init__(self, kind: Kind[R, O, D, M]) -> None:
         self.kind = kind
-        self.queue = WorkQueue(kind.name)
+        self.queue = WorkQueue(kind.name, kind.urgency)
         kind.wake = self.queue.add
         self._states: dict[Key, PassState[M]] = {}
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from prometheus_client.registry import Collector
 
 from daskjob.controller.cache import Cache, Key
+from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.objects import Objects
 from daskjob.errors import ApiError, SpecError
 from daskjob.kube.client import Body, KubeClient
@@ -117,6 +118,10 @@ class Kind(ABC, Generic[R, O, D, M]):
     @abstractmethod
     def owner_of(body: Body) -> Key | None:
         """The key of the root object that an object is, or belongs to; None: it belongs to none of this kind."""
+
+    def urgency(self, key: Key) -> Urgency:
+        """The class in which a key waits for its pass, by what the cache has. Cheap: it runs at every addition."""
+        return Urgency.GOES_ON
 
     @abstractmethod
     def new_memory(self) -> M:

@@ -1,4 +1,7 @@
-"""The work queue: keys of root objects that wait for a pass. One worker at a time runs a key's pass."""
+"""The work queue: keys of root objects that wait for a pass. One worker at a time runs a key's pass.
+
+`fair_queue` has the order in which waiting keys are taken.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,31 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from daskjob.controller import metrics
 from daskjob.controller.cache import Key
+from daskjob.controller.fair_queue import FairQueue, Urgency
 
 #: Seconds before the queue tries a failed key again: doubled with every failure, up to the cap, with jitter.
 BACKOFF, BACKOFF_CAP = 0.2, 60.0
+#: One worker of so many only takes keys of something that runs or has ended: passes that start something may all wait
+#: for the API server.
+WORKERS_PER_RESERVED = 5
+RESERVED_FOR = (Urgency.ENDS, Urgency.GOES_ON)
 
 
 class WorkQueue:
     """Keys that wait for a pass, as in Kubernetes' own controllers: a key that is added while it waits is there once; a
-    key that is added during its pass gets one more pass afterwards. `name`: the label of its metrics."""
+    key that is added during its pass gets one more pass afterwards. `name`: the label of its metrics; `urgency`: the
+    class of a key whenever it is added."""
 
-    def __init__(self, name: str = "daskjob") -> None:
+    def __init__(self, name: str = "daskjob", urgency: Callable[[Key], Urgency] = lambda _: Urgency.GOES_ON) -> None:
         self.name = name
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._urgency = urgency
+        self._ready = FairQueue()
+        #: Set when a key was added, for the workers that wait for one.
+        self._added = asyncio.Event()
         #: Loop time at which a waiting key was added.
         self._queued: dict[Key, float] = {}
         #: Loop time at which a key's pass began.
@@ -42,13 +54,16 @@ class WorkQueue:
         """Queues a key for a pass as soon as a worker is free."""
         if key in self._active:
             self._again.add(key)
-        elif key not in self._queued:
+            return
+        if key not in self._queued:
             now = _now()
             if not self._queued and not self._active:
                 self._moved = now
             self._queued[key] = now
-            self._ready.put_nowait(key)
             metrics.QUEUE_ADDS.labels(self.name).inc()
+        # A key that waits may have become more urgent.
+        self._ready.add(key, self._urgency(key))
+        self._added.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Queues a key once after that time; an earlier time that is already set stays."""
@@ -104,11 +119,20 @@ class WorkQueue:
         self.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick())
-            self._workers = [group.create_task(self._work(process)) for _ in range(workers)]
+            reserved = workers // WORKERS_PER_RESERVED
+            classes = [RESERVED_FOR if number < reserved else tuple(Urgency) for number in range(workers)]
+            self._workers = [group.create_task(self._work(process, each)) for each in classes]
 
-    async def _work(self, process: Callable[[Key], Awaitable[None]]) -> None:
+    async def _next(self, classes: Collection[Urgency]) -> Key:
+        """Waits for a key of one of these classes, and takes it."""
+        while not self._ready.waits(classes):
+            self._added.clear()
+            await self._added.wait()
+        return self._ready.take(classes)[0]
+
+    async def _work(self, process: Callable[[Key], Awaitable[None]], classes: Collection[Urgency]) -> None:
         while True:
-            key = await self._ready.get()
+            key = await self._next(classes)
             self._moved = self._active[key] = _now()
             metrics.QUEUE_WAIT.labels(self.name).observe(self._moved - self._queued.pop(key, self._moved))
             try:

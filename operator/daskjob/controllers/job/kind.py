@@ -14,12 +14,14 @@ from prometheus_client.registry import Collector
 from daskjob.api import constants as c
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.controller.cache import Key
+from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.kind import Kind, Look, PassState
 from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.executor import CreatedObjects, Executor
 from daskjob.controllers.job.job_gauges import JobCollector
 from daskjob.controllers.job.report_policy import INTERVAL, SOON, policy_in_force
 from daskjob.controllers.job.slots import Slots
+from daskjob.controllers.job.urgency import urgency_of
 from daskjob.controllers.job.watched import BY_KIND, BY_REFERENCE, WATCHED, job_of
 from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.client import Body, KubeClient
@@ -93,6 +95,9 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self._installed_defaults = defaults
         self._policy_name = policy_name
         self.slots = Slots(self.cache, limits or RunLimits(), clock, lambda key: self.wake(key))
+
+    def urgency(self, key: Key) -> Urgency:
+        return urgency_of(self.cache, key)
 
     def new_memory(self) -> JobMemory:
         return JobMemory()
