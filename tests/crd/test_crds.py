@@ -25,6 +25,9 @@ def test_a_wheel_has_them_as_package_data(tmp_path: Path) -> None:
     assert wheel["force-include"]["crds"] == "daskjob/schema/crds"
     package = tmp_path / "daskjob"
     shutil.copytree(ROOT / "operator/daskjob/schema", package / "schema", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "operator/daskjob/results", package / "results", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copy(ROOT / "operator/daskjob/__init__.py", package)
     asked = [sys.executable, "-c", "from daskjob.schema import *; print(find_crds()); print(len(load_crds()))"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from daskjob.api.spec import digest, parse_spec
 from daskjob.schema import validate
-from daskjob.schema.limits import ARGUMENTS, DEPTH, SPEC, TEMPLATE, problem_in, stored_size
+from daskjob.schema.limits import ARGUMENTS, DEPTH, JOB, TEMPLATE, no_room_in, problem_in, stored_size
 
 from .cases import a_job
 
@@ -63,7 +63,7 @@ REFUSED = {
         "spec.runner.template",
         "takes 65573 bytes",
     ),
-    "size of all": ({"graph": {"source": {"inline": "x" * SPEC}}}, "spec", "put code into the image or a ConfigMap"),
+    "size of all": ({"graph": {"source": {"inline": "x" * JOB}}}, "spec", "put code into the image or a ConfigMap"),
     "not a number": (with_args([float("nan")]), "spec.graph.args[0][0]", "nan is not JSON"),
     "infinite": ({"graph": {"kwargs": {"a": float("-inf")}}}, "spec.graph.kwargs.a", "-inf is not JSON"),
     "half a surrogate pair": (with_args("a\ud800"), "spec.graph.args[0]", "half of a surrogate pair"),
@@ -112,6 +112,16 @@ def test_size_is_that_of_json_without_blanks(value: Any) -> None:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     assert stored_size(value) == len(text.encode())
+
+
+def test_metadata_counts_where_the_status_needs_room() -> None:
+    half = "x" * (JOB // 2)
+    manifest = a_job(
+        {"graph": {"source": {"inline": half}}}, annotations={"kubectl.kubernetes.io/last-applied": "short"}
+    )
+    assert no_room_in(manifest) is None
+    manifest["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied"] = half
+    assert "kubectl apply --server-side keeps no copy of the spec" in (no_room_in(manifest) or "")
 
 
 @pytest.mark.parametrize("kind", ["DaskJob", "DaskCronJob"])

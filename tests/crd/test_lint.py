@@ -26,6 +26,7 @@ KEYWORDS = {
     *("format", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties"),
     *("maxProperties", "anyOf", "x-kubernetes-validations", "x-kubernetes-preserve-unknown-fields"),
     *("x-kubernetes-int-or-string", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+    "x-kubernetes-map-type",
 }
 OPEN = "x-kubernetes-preserve-unknown-fields"
 #: The status of what the operator has not seen.

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from daskjob import wire
+from daskjob.results.codec import RESULT_BYTES
 from daskjob.schema import load_crds
 from daskjob.wire import report
 
@@ -199,7 +200,7 @@ def test_the_types_of_a_result_are_as_many_as_the_definition_allows() -> None:
 
 def test_a_value_as_large_as_a_job_may_ask_for_is_taken() -> None:
     largest = LEAVES["result.value"]["maxLength"]
-    assert largest == report.RESULT_BYTES
+    assert largest == RESULT_BYTES
     text = json.dumps("x" * (largest - 2))
     assert at(wire.parse_report(replaced(good(STATUS), "result.value", text)), "result.value") == text
 

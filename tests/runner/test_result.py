@@ -233,6 +233,8 @@ def test_too_large():
     with pytest.raises(codec.TooLarge) as caught:
         codec.encode({"a": numpy.zeros((1000, 1000))})
     assert (caught.value.type, caught.value.size) == ("dict", 8_000_000)
+    with pytest.raises(codec.TooLarge, match="takes 600006 bytes where Kubernetes stores it, and 524288 are allowed"):
+        codec.encode("<" * 100_000)
     with pytest.raises(codec.TooLarge, match="types"):
         codec.encode([(1,), [1]] * 10_000)
 

@@ -20,11 +20,14 @@ from typing import Any, Dict, Optional
 from uuid import UUID
 
 from daskjob.results.arrays import decode_numpy, encode_numpy
+from daskjob.results.stored_size import text_size
 
 RESULT_BYTES = 256 * 1024
 MAX_DEPTH = 64
 #: The largest `types`, as JSON; a value that needs more is better returned as plain lists.
 TYPES_BYTES = 128 * 1024
+#: The most bytes that a text and its types may take where Kubernetes stores them: a job's status has no more room.
+STORED_BYTES = 512 * 1024
 #: From this many children on, `*` stands for all of them if their types are equal.
 COLLAPSE = 9
 #: Pairs, and surrogates without their other half.
@@ -58,8 +61,8 @@ def encode(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
     """The record `{type, value, types?, size, sha256}` of a value.
 
     Subclasses of plain types (named tuples, ordered dicts, int enums) count as what they derive from. Raises
-    NotSerializable for cycles, nesting deeper than 64 and other types, TooLarge for a text of more than `limit` bytes
-    or too many `types`.
+    NotSerializable for cycles, nesting deeper than 64 and other types, TooLarge for a text of more than `limit` bytes,
+    for too many `types`, and for what takes more than 512 KiB where Kubernetes stores it.
     """
     encoder = _Encoder(limit)
     top = _type_of(value)
@@ -77,6 +80,13 @@ def encode(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
         message = f"the types of this {top} take {len(types_text)} bytes (at most {TYPES_BYTES}): return plain lists"
         raise TooLarge(message, top, encoder.size)
     text = "".join(encoder.parts)
+    stored = stored_size(text, types)
+    if stored > STORED_BYTES:
+        message = (
+            f"the result, a {top}, takes {stored} bytes where Kubernetes stores it, and {STORED_BYTES} are allowed (of "
+            "<, > and & each takes six there): return something smaller, or write it to storage and return its address"
+        )
+        raise TooLarge(message, top, encoder.size)
     result = {"type": top, "value": text, "size": encoder.size, "sha256": sha256(text.encode())}
     if types:
         result["types"] = types
@@ -92,6 +102,11 @@ def decode(value: str, types: Mapping[str, str] | None = None) -> Any:
             node = node.setdefault(segment, {})
         node[None] = name
     return _restore(json.loads(value, parse_int=_parse_int), tree)
+
+
+def stored_size(text: str, types: Mapping[str, str]) -> int:
+    """The bytes that a record's `value` and `types` take where Kubernetes stores them."""
+    return text_size(text) + sum(text_size(pointer) + text_size(name) + 2 for pointer, name in types.items())
 
 
 def sha256(data: bytes) -> str:

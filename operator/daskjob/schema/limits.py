@@ -6,23 +6,20 @@ operator's time and memory from all jobs, or leaves no room for its own status.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from daskjob.results.stored_size import text_size
 from daskjob.schema.field_error import FieldError, join
 from daskjob.schema.json_walk import Step, is_container, walk
 
-#: The most bytes, as `stored_size` counts them, of args, kwargs and keys together; of one template; of the whole spec.
-#: etcd takes 1.5 MiB an object, and the status needs a part of that.
-ARGUMENTS, TEMPLATE, SPEC = 256 * 1024, 64 * 1024, 768 * 1024
+#: The most bytes, as `stored_size` counts them, of args, kwargs and keys together; of one template; and of a whole job
+#: without its status. etcd takes 1.5 MiB an object, and the largest status needs the rest (test_capacity).
+ARGUMENTS, TEMPLATE, JOB = 256 * 1024, 64 * 1024, 640 * 1024
 #: How many lists and objects may lie in one another: in one argument or template, and in a manifest as a whole.
 DEPTH, MANIFEST_DEPTH = 64, 100
 TEMPLATES = (("cluster", "scheduler"), ("cluster", "workers"), ("runner",))
-#: What the API server's encoder writes as an escape of six bytes (`\u003c`) and Python's does not.
-_SIX_BYTES = re.compile("[<>&\u2028\u2029]")
 _ELSEWHERE = (
     "put data where the graph can read it (an object store, a volume or a ConfigMap that a template mounts, a file in "
     "the image) and pass its name"
@@ -53,8 +50,21 @@ def problems_in(spec: Any, path: str = "spec") -> Iterator[FieldError]:
         yield from (each for each in parts if each is not None)
         return
     code = f"put code into the image or a ConfigMap; {_ELSEWHERE}"
-    if (whole := _problem(spec, path, SPEC, MANIFEST_DEPTH, "no field is so deep", code)) is not None:
+    if (whole := _problem(spec, path, JOB, MANIFEST_DEPTH, "no field is so deep", code)) is not None:
         yield whole
+
+
+def no_room_in(manifest: Mapping[str, Any]) -> str | None:
+    """The problem of a job whose spec and metadata, managed fields included, leave no room for its status; None: they
+    do. The spec is one in which `problem_in` finds nothing."""
+    metadata = manifest.get("metadata")
+    size = stored_size(manifest.get("spec")) + stored_size(metadata)
+    if size <= JOB:
+        return None
+    return (
+        f"metadata and spec take {size} bytes as JSON, of at most {JOB}, which leaves no room for the status: shorten "
+        "annotations, labels or the spec; kubectl apply --server-side keeps no copy of the spec in an annotation"
+    )
 
 
 def too_deep(manifest: Any) -> FieldError | None:
@@ -99,20 +109,15 @@ def _own_size(steps: Sequence[Step], value: Any) -> int:
     """The bytes of a value without what is in it, with its key, and the comma or bracket after it."""
     size = 1 if steps else 0
     if steps and isinstance(steps[-1], str):
-        size += _text_size(steps[-1]) + 1
+        size += text_size(steps[-1]) + 1
     if is_container(value):
         return size + (1 if value else 2)
     if isinstance(value, str):
-        return size + _text_size(value)
+        return size + text_size(value)
     if isinstance(value, int) and value.bit_length() > 64:
         # Python writes no number of many thousand digits.
         return size + value.bit_length() * 3 // 10
     return size + len(str(value))
-
-
-def _text_size(text: str) -> int:
-    encoded = json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return len(encoded) + sum(6 - len(each.encode()) for each in _SIX_BYTES.findall(text))
 
 
 def _has_surrogate(text: str) -> bool:

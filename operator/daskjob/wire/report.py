@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
-from daskjob.results.codec import RESULT_BYTES, TYPES_BYTES, sha256
+from daskjob.results.codec import STORED_BYTES, TYPES_BYTES, sha256, stored_size
 
 #: Version of the job file and the report: the runner refuses a job file of another one.
 PROTOCOL = 1
@@ -65,8 +65,6 @@ MAX_TYPES = 10_000
 #: Larger numbers are clamped to it: up to here every reader of JSON has whole numbers.
 MAX_COUNT = 2**53
 MAX_WORKERS = 1_000_000
-#: A larger `value` is dropped; the runner's own limit comes with the job.
-VALUE_BYTES = 4 * RESULT_BYTES
 
 Shape = Dict[str, Any]
 
@@ -277,7 +275,7 @@ def _types(value: object) -> Optional[dict[str, str]]:
 
 def _value(value: object) -> Optional[str]:
     """JSON text unchanged, because a cut or cleaned one would be another value; None for anything else."""
-    if not isinstance(value, str) or len(value) > VALUE_BYTES or not value.isprintable():
+    if not isinstance(value, str) or len(value) > STORED_BYTES or not value.isprintable():
         return None
     try:
         json.loads(value, parse_int=len, parse_float=len, parse_constant=_no_constant)
@@ -290,6 +288,9 @@ def _result(value: object) -> Optional[Shape]:
     shape = _mapping(value, _RESULT)
     if "type" not in shape:
         return None
+    if "value" in shape and stored_size(shape["value"], shape.get("types", {})) > STORED_BYTES:
+        # The runner refuses it before.
+        del shape["value"]
     if "value" in shape:
         data = shape["value"].encode()
         shape["size"], shape["sha256"] = len(data), sha256(data)

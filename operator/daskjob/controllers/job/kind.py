@@ -41,7 +41,7 @@ from daskjob.lifecycle.job.replay import dump
 from daskjob.lifecycle.job.silence import explanation, silent_pods
 from daskjob.lifecycle.job.spec_check import missing_image, needs_check
 from daskjob.manifests.context import Defaults
-from daskjob.schema.limits import problem_in
+from daskjob.schema.limits import no_room_in, problem_in
 from daskjob.sources import Reference, source_of
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         job = read_job(body, self.clock())
         if not needs_check(job):
             return job
-        return replace(job, spec_problem=problem_in(body.get("spec")) or self._spec_problem(job))
+        problem = problem_in(body.get("spec")) or no_room_in(body) or self._spec_problem(job)
+        return replace(job, spec_problem=problem)
 
     def _spec_problem(self, job: Job) -> str | None:
         """What is wrong with the spec, found by building the objects of its next attempt; None: nothing."""

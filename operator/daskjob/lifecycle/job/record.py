@@ -13,7 +13,8 @@ from daskjob.lifecycle.job.observation import Job, QueuePlace
 
 #: The most attempts, and the most earlier runs, that a status keeps.
 ATTEMPTS, RUNS = 10, 5
-#: Characters of a result's value that the status keeps of an earlier run; of a longer one, only type, size and sha256.
+#: Characters of a result's value and of the pointers of its types that the status keeps of an earlier run; of a longer
+#: one, only type, size and sha256.
 OLD_VALUE = 1024
 #: Characters of a message that the status keeps of an earlier attempt.
 OLD_MESSAGE = 1024
@@ -166,7 +167,7 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
         # The operator may have kept the cluster (spec.cleanup) until now.
         status = _cluster_goes(status, Reason.CLEANING_UP, "the job is run anew", job, time)
     failure, result = status.failure, status.result
-    if result is not None and len(result.value or "") > OLD_VALUE:
+    if result is not None and len(result.value or "") + sum(map(len, result.types)) > OLD_VALUE:
         result = replace(result, value=None, types={})
     was = Run(
         run=status.run or 1,
