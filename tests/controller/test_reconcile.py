@@ -136,6 +136,18 @@ async def test_events_of_pods_are_a_courtesy(setting: Setting) -> None:
     assert setting.reason() == "VolumeMountFailed"
 
 
+async def test_a_job_that_has_no_room_for_a_status_is_told_so_by_an_event_and_left_alone(setting: Setting) -> None:
+    setting.client.refusals["status", "DaskJob"] = classify(500, "etcdserver: request is too large")
+    for _ in range(2):
+        with pytest.raises(ApiError) as refused:
+            await setting.look()
+        assert refused.value.retry_after == 300
+    [event] = setting.server.all("Event")
+    assert (event["reason"], event["type"]) == ("StatusNotRecorded", "Warning")
+    assert "request is too large; delete the job, and apply one that is smaller" in event["message"]
+    assert {kind for verb, kind in setting.client.requests if verb == "create"} == {"Event"}
+
+
 async def test_a_status_that_is_refused_is_written_without_its_details(setting: Setting) -> None:
     await setting.look()
     report = setting.server.all("DaskJobReport")[0]

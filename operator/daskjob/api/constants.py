@@ -101,6 +101,7 @@ class EventReason(StrEnum):
     RETRYING = "Retrying"
     QUEUED = "Queued"
     NEW_RUN = "NewRun"
+    STATUS_NOT_RECORDED = "StatusNotRecorded"
 
 
 class Outcome(StrEnum):

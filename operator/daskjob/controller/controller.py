@@ -18,6 +18,9 @@ from daskjob.kube.resources import EVENTS
 from daskjob.lifecycle.blocker import is_news
 from daskjob.lifecycle.event import Event
 
+#: Seconds until the next try when the API server refuses even a status without details.
+NOT_RECORDED_RETRY = 300.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -80,7 +83,7 @@ class Controller(Generic[R, O, D, M]):
             decision = await self._decide(key, root, state, live=True)
         if decision.status != root.status:
             # An action on the root object itself (deleting it) must name the version that this pass wrote.
-            root = self.kind.read(await self._record(body, root, decision.status))
+            root = self.kind.read(await self._record(body, root, decision.status, state))
             state.last_status_write = self.kind.clock()
         await self._post(root, state, decision.events)
         requeue_after = self._pause(decision)
@@ -122,7 +125,7 @@ class Controller(Generic[R, O, D, M]):
                 bodies = await client.list(watched.resource, key[0], labels=self.kind.selector_of(root))
             cache.replace(kind, bodies, known)
 
-    async def _record(self, body: Body, root: R, status: Any) -> Body:
+    async def _record(self, body: Body, root: R, status: Any, state: PassState[M]) -> Body:
         """Writes the status if the object's version is still the observed one. Returns the object as written."""
         try:
             written = await self._write(body, status)
@@ -131,7 +134,14 @@ class Controller(Generic[R, O, D, M]):
                 raise
             status = self.kind.reduced(root, status, error)
             logger.error("%s/%s: the status was refused, leaving details out: %s", root.namespace, root.name, error)
-            written = await self._write(body, status)
+            try:
+                written = await self._write(body, status)
+            except ApiError as refused:
+                if refused.kind is ErrorKind.INVALID:
+                    # Only an edit of the object changes that, and the watch delivers it.
+                    refused.retry_after = NOT_RECORDED_RETRY
+                    await self._post(root, state, self.kind.not_recorded(root, refused))
+                raise
         self.kind.cache.put(written)
         self.kind.recorded(root, status)
         return written

@@ -164,6 +164,10 @@ class Kind(ABC, Generic[R, O, D, M]):
         """A status that the API server accepts, for one that it refused. Raises `error` if the kind has none."""
         raise error
 
+    def not_recorded(self, root: R, error: ApiError) -> tuple[Event, ...]:
+        """Events to post when the API server refuses the reduced status too: nothing else tells the user."""
+        return ()
+
     def recorded(self, root: R, status: Any) -> None:
         """Runs after the write of a status: counts and logs the change. `root`: as it was before the write."""
 

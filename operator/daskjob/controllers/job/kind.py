@@ -12,6 +12,7 @@ from datetime import datetime
 from prometheus_client.registry import Collector
 
 from daskjob.api import constants as c
+from daskjob.api.constants import EventReason
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import Urgency
@@ -195,6 +196,11 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     def reduced(self, root: Job, status: DaskJobStatus, error: ApiError) -> DaskJobStatus:
         # Otherwise a text of user code that the API server refuses would keep the job from ending.
         return reduce(status, root.status, error.message)
+
+    def not_recorded(self, root: Job, error: ApiError) -> tuple[Event, ...]:
+        words = "delete the job, and apply one that is smaller" if "too large" in error.message else "look at the job"
+        message = f"the status cannot be recorded, so the job does not go on: {error.message[:800]}; {words}"
+        return (Event(EventReason.STATUS_NOT_RECORDED, message, warning=True),)
 
     def recorded(self, root: Job, status: DaskJobStatus) -> None:
         job_metrics.recorded(root.namespace, root.status, status)
