@@ -291,6 +291,37 @@ def test_only_this_releases_operator_may_make_reports(installed: Server, helm: H
     clients[OPERATOR].create(path, report("sum-00000-1")).ok()
 
 
+def dispatched(server: Server) -> Counter[tuple[str, str]]:
+    """Requests that went on so far, by flow schema and priority level."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for line in server.admin.get("/metrics").message.splitlines():
+        if line.startswith("apiserver_flowcontrol_dispatched_requests_total{"):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            counted[labels["flow_schema"], labels["priority_level"]] += int(float(line.rsplit(" ", 1)[1]))
+    return counted
+
+
+def test_reports_flow_on_a_level_of_their_own(installed: Server, helm: Helm) -> None:
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    namespace = make_namespace(installed)
+    reports = f"/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobreports"
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner"}}
+    installed.admin.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", account).ok()
+    runner = installed.client(token(installed, "runner", namespace))
+    ours = (f"{OPERATOR}-reports",) * 2
+
+    def write_and_count() -> int:
+        # Refused, for there is no such report: the flow was chosen before.
+        runner.merge(f"{reports}/none/status", {"status": {"seq": 1}})
+        return dispatched(installed)[ours]
+
+    wait_for("the flow schema in force", write_and_count, lambda count: count > 0)
+    before = dispatched(installed)[ours]
+    runner.get(f"{reports}/none")
+    installed.admin.merge(f"{reports}/none/status", {"status": {"seq": 1}})
+    assert dispatched(installed)[ours] == before, "reads and other users flow as before"
+
+
 @pytest.mark.parametrize(
     ("account", "method", "path"),
     [

@@ -84,6 +84,18 @@ def test_a_policy_installed_by_other_means(render) -> None:
     assert "daskjob-operator-runner" in rendering.names("ClusterRoleBinding")
 
 
+def test_reports_have_a_priority_level_of_their_own(default: Rendering, render) -> None:
+    schema = default.one("FlowSchema", f"{OPERATOR}-reports")["spec"]
+    default.one("PriorityLevelConfiguration", schema["priorityLevelConfiguration"]["name"])
+    [rule] = schema["rules"]
+    [resource] = rule["resourceRules"]
+    assert resource["namespaces"] == ["*"]
+    [watched] = render({"watchNamespaces": ["a", "b"]}).all("FlowSchema")
+    assert watched["spec"]["rules"][0]["resourceRules"][0]["namespaces"] == ["a", "b"]
+    without = render({"reportFlowControl": {"enabled": False}})
+    assert not without.all("FlowSchema") + without.all("PriorityLevelConfiguration")
+
+
 def test_without_a_dask_controller_nothing_of_it_is_left(render) -> None:
     rendering = render({"daskController": {"enabled": False}})
     assert rendering.names("Deployment") == {OPERATOR}

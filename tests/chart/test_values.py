@@ -74,6 +74,7 @@ def test_every_object_is_closed_but_those_of_kubernetes() -> None:
         ({"limits": {"jobs": 3}}, "/limits"),
         ({"log": {"level": "TRACE"}}, "/log/level"),
         ({"crds": {"enabled": True}}, "/crds"),
+        ({"reportFlowControl": {"concurrencyShares": 0}}, "/reportFlowControl/concurrencyShares"),
         ({"metrics": {"port": 8080}}, "/metrics/port"),
         ({"metrics": {"podMonitor": {"interval": "often"}}}, "/metrics/podMonitor/interval"),
         ({"metrics": {"prometheusRule": {"interval": "1m"}}}, "/metrics/prometheusRule"),
