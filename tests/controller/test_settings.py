@@ -36,6 +36,7 @@ def test_all_of_them() -> None:
             "DASKJOB_ALLOW": "hostPath,privileged",
             "DASKJOB_POD_SECURITY_CONTEXT": '{"runAsUser": 7}',
             "DASKJOB_CLUSTER_DOMAIN": "example.internal",
+            "DASKJOB_UNATTENDED_SECONDS": "90",
         }
     )
     assert settings.process.namespaces == ("a", "b", "c")
@@ -47,6 +48,7 @@ def test_all_of_them() -> None:
     assert (defaults.image, defaults.image_pull_policy) == ("localhost/dask:test", "Never")
     assert defaults.allowed == ("hostPath", "privileged")
     assert (defaults.security_context, defaults.cluster_domain) == ({"runAsUser": 7}, "example.internal")
+    assert defaults.unattended_seconds == 90
 
 
 @pytest.mark.parametrize("name", ["DASKJOB_DEFAULT_IMAGE", "DASKJOB_NAMESPACES", "DASKJOB_HEALTH_PORT"])
@@ -64,6 +66,7 @@ def test_empty_is_not_set(name: str) -> None:
         ("DASKJOB_MAX_RUNNING_JOBS", "-1", "-1 would let no job run; give 0 for no limit"),
         ("DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE", "many", "'many' is not a whole number"),
         ("DASKJOB_CONCURRENCY", "1.5", "'1.5' is not a whole number"),
+        ("DASKJOB_UNATTENDED_SECONDS", "9", "9 is shorter .* give 10 or more"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "{", "not JSON"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "[]", "must be a JSON object"),
     ],

@@ -68,13 +68,13 @@ def install(folder: Path, module: str, source: str, **distributed: str) -> dict[
     for name, content in {"__init__": "", **distributed}.items():
         (folder / "distributed" / f"{name}.py").write_text(content)
     (folder / f"{module}.py").write_text(source)
-    return {**os.environ, "PYTHONPATH": str(folder)}
+    return {**os.environ, "PYTHONPATH": str(folder), "DASKJOB_RECORD_FOLDER": str(folder)}
 
 
 def run(folder: Path, module: str, source: str, signals: str = SIGNALS) -> int:
     """Exit code of the module that is told to stop as soon as it is ready."""
     environment = install(folder, module, source, _signals=signals)
-    command = [sys.executable, "-c", LAUNCH, module, "--port", "8786"]
+    command = [sys.executable, "-c", LAUNCH, module, "600", "600", "--port", "8786"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -101,7 +101,7 @@ def test_a_worker_looks_for_its_scheduler_in_short_attempts_and_starts_in_any_ca
     """`silent`: so many attempts fail; `patience`: seconds that the one may take that succeeds."""
     source = "import sys\nprint('ready', *sys.argv[1:], flush=True)"
     environment = install(tmp_path, "a_worker", source, __init__=SECURITY, core=CORE) | {"SILENT": str(silent)}
-    command = [sys.executable, "-c", LAUNCH, "a_worker", "tls://s:8786"]
+    command = [sys.executable, "-c", LAUNCH, "a_worker", "600", "600", "tls://s:8786"]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
     answered = [f'["tls://s:8786", {patience}, {{"role": "worker"}}]', "hung up"] if patience is not None else []
     assert said.splitlines() == [*answered, "ready tls://s:8786"]

@@ -81,15 +81,22 @@ def code_config_map(context: AttemptContext, cluster_uid: str, job_file: str) ->
     }
 
 
-def _command(module: str, *arguments: str) -> list[str]:
-    return ["python3", "-c", LAUNCH, module, *arguments]
+def _command(context: AttemptContext, module: str, patience: int, *arguments: str) -> list[str]:
+    """The command of a process that leaves by itself after `patience` seconds without a contact, and after the startup
+    deadline and the installation's margin without the first one."""
+    first = context.spec.startup_deadline_seconds + context.defaults.unattended_seconds
+    return ["python3", "-c", LAUNCH, module, str(max(first, patience)), str(patience), *arguments]
 
 
 def _scheduler(context: AttemptContext) -> dict[str, Any]:
-    cluster = context.spec.cluster
+    cluster, cleanup = context.spec.cluster, context.spec.cleanup
+    # Nobody need be connected to a cluster that is kept after the end.
+    kept = max(cleanup.after_success_seconds, cleanup.after_failure_seconds)
     fields = {
         "command": _command(
+            context,
             "distributed.cli.dask_scheduler",
+            context.defaults.unattended_seconds + kept,
             *("--protocol", "tls", "--port", str(c.SCHEDULER_PORT)),
             # The dashboard has no authentication, so it listens where only a port-forward reaches it.
             *("--dashboard-address", f"127.0.0.1:{c.DASHBOARD_PORT}"),
@@ -116,7 +123,9 @@ def _scheduler(context: AttemptContext) -> dict[str, Any]:
 def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
     fields = {
         "command": _command(
+            context,
             "distributed.cli.dask_worker",
+            context.defaults.unattended_seconds,
             context.names.scheduler_address(context.defaults.cluster_domain),
             # No nanny: the kubelet restarts workers. The worker has the name of its Deployment, so that the operator
             # finds the Deployments of retired workers.

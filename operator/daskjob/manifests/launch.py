@@ -1,11 +1,12 @@
-"""How Dask's processes start in their containers."""
+"""How Dask's processes start in their containers, and when they leave by themselves."""
 
 from __future__ import annotations
 
 from daskjob.manifests.pod_spec import CODE_PATH
 
 #: Starts a module as `python -m` does, with the job's code first on the path; the image's own PYTHONPATH and working
-#: directory stay as they are. A worker's first argument is the scheduler's address.
+#: directory stay as they are. Arguments: the module, two numbers of seconds (below), and the module's arguments, of
+#: which a worker's first is the scheduler's address.
 #:
 #: SIGTERM ends the process at once. Without a handler, PID 1 of a container ignores SIGTERM, and a Dask worker that
 #: must stop while its scheduler stops sometimes waits for ever; either costs the 2 s after which the kubelet kills it.
@@ -13,11 +14,93 @@ from daskjob.manifests.pod_spec import CODE_PATH
 #:
 #: A worker that starts before its scheduler's Service is routed loses its first packet, and TCP sends the next one only
 #: a second later. So it first tries to connect in short attempts. If none succeeds, it starts all the same.
+#:
+#: **Leaving.** If no operator runs, nobody deletes the cluster of a job that is over. So a scheduler ends its process
+#: when for the second number of seconds no client was connected and no runner asked for counts of tasks, and a worker
+#: when it had no scheduler for so long; before the first contact, the first number counts. (Clients that tasks open on
+#: workers do not count.) The kubelet starts the container again, with pauses of up to five minutes. Then a file in
+#: /tmp, which lives as long as the pod, tells the new process that the time is over, and it ends before it imports
+#: Dask; a worker first looks whether somebody listens at its scheduler's address, because the pauses of a worker that
+#: crashes may be longer than the time. The times are of the node's monotonic clock: no two clocks have to agree, and
+#: the time in which a process was frozen or blocked hardly counts. The watch takes the place of `wait_for_signals`,
+#: which each of Dask's processes awaits; a `distributed` that it does not know is left without one.
 LAUNCH = f"""\
-import asyncio, os, runpy, signal, sys
+import asyncio, functools, os, runpy, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 module = sys.argv.pop(1)
+first, later = float(sys.argv.pop(1)), float(sys.argv.pop(1))
 sys.path.insert(0, {CODE_PATH!r})
+worker = module.endswith('worker')
+record = os.path.join(os.environ.get('DASKJOB_RECORD_FOLDER', '/tmp'), '.daskjob-' + os.uname().nodename)
+
+def leave():
+    missed = 'found no scheduler' if worker else 'served neither a runner nor a client'
+    print(f'daskjob: this process {{missed}} for {{later:g}} s and leaves; if its pod stays, no operator runs',
+        file=sys.stderr, flush=True)
+    os._exit(0)
+
+def read():
+    try:
+        with open(record) as file:
+            left = float(file.read()) - time.monotonic()
+    except (OSError, ValueError):
+        return first
+    # After a restart of the node, its clock begins anew.
+    return left if left <= max(first, later) else first
+
+def write(left):
+    try:
+        with open(record, 'w') as file:
+            file.write(str(time.monotonic() + left))
+    except OSError:
+        pass
+
+def listens(scheduler):
+    import socket
+    host, _, port = scheduler.rpartition('//')[2].rpartition(':')
+    try:
+        socket.create_connection((host, int(port)), 3).close()
+        return True
+    except (OSError, ValueError):
+        return False
+
+def note_requests(scheduler, asked):
+    def noting(handler):
+        @functools.wraps(handler)
+        def noted(*args, **kwargs):
+            asked.append(True)
+            return handler(*args, **kwargs)
+        return noted
+    for name in ('run_function', 'adaptive_target'):
+        scheduler.handlers[name] = noting(scheduler.handlers[name])
+
+async def watch():
+    import distributed
+    left, asked, step = read(), [], min(15, later / 4)
+    write(left)
+    servers = list((distributed.Worker if worker else distributed.Scheduler)._instances)
+    if not worker:
+        for each in servers:
+            note_requests(each, asked)
+    while left > 0:
+        before = time.monotonic()
+        await asyncio.sleep(step)
+        if worker:
+            attended = any(each.status.name in ('running', 'paused') for each in servers)
+        else:
+            clients = {{name for each in servers for name in each.clients if 'Client-worker-' not in name}}
+            attended = bool(asked or clients - {{'fire-and-forget'}})
+        asked.clear()
+        left = later if attended else left - min(time.monotonic() - before, 2 * step)
+        write(left)
+    leave()
+
+async def watch_or_wait():
+    try:
+        await watch()
+    except Exception as error:
+        print(f'daskjob: this process cannot leave by itself: {{error!r}}', file=sys.stderr, flush=True)
+        await asyncio.Event().wait()
 
 async def look_for(scheduler):
     from distributed import Security
@@ -30,11 +113,15 @@ async def look_for(scheduler):
         except Exception:
             await asyncio.sleep(0.1)
 
-if module.endswith('worker'):
+if read() <= 0:
+    if not worker or not listens(sys.argv[1]):
+        leave()
+    write(later)
+if worker:
     asyncio.run(look_for(sys.argv[1]))
 try:
     from distributed import _signals
-    _signals.wait_for_signals = lambda: asyncio.Event().wait()
+    _signals.wait_for_signals = watch_or_wait
 except ImportError:
     pass
 runpy.run_module(module, run_name='__main__', alter_sys=True)

@@ -13,6 +13,8 @@ from daskjob.probes.process_settings import Environment, ProcessSettings
 
 #: The value of DASKJOB_POLICY_NAME for an installation without the policy.
 NO_POLICY = "none"
+#: The least value of DASKJOB_UNATTENDED_SECONDS.
+SHORTEST_MARGIN = 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
     concurrency = environment.number("CONCURRENCY", base.concurrency)
     if concurrency < 1:
         raise ValueError(f"DASKJOB_CONCURRENCY: {concurrency} would look at no job; give 1 or more")
+    unattended_seconds = environment.number("UNATTENDED_SECONDS", base.defaults.unattended_seconds)
+    if unattended_seconds < SHORTEST_MARGIN:
+        raise ValueError(
+            f"DASKJOB_UNATTENDED_SECONDS: {unattended_seconds} is shorter than what an operator may take to restart; "
+            f"give {SHORTEST_MARGIN} or more"
+        )
     policy_name = environment.text("POLICY_NAME", base.policy_name)
     return Settings(
         process=process,
@@ -67,6 +75,7 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             allowed=environment.words("ALLOW"),
             security_context=environment.mapping("POD_SECURITY_CONTEXT", DEFAULT_SECURITY),
             cluster_domain=environment.text("CLUSTER_DOMAIN", "cluster.local"),
+            unattended_seconds=unattended_seconds,
         ),
     )
 

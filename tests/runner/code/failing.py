@@ -170,3 +170,9 @@ async def sleeps_async(client, seconds):
 def waits_deaf():
     """Never asks the cluster for anything: only the runner itself can notice that it is gone."""
     time.sleep(600)
+
+
+def closes_its_client(seconds, client):
+    client.close()
+    time.sleep(seconds)
+    return "done"

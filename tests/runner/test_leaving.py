@@ -1,0 +1,179 @@
+"""Scheduler and workers of a job leave by themselves when nobody talks to them, as their containers start them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daskjob.manifests.launch import LAUNCH
+
+from .conftest import PYTHON, wait_for
+
+#: Seconds. Within the first, a test starts a process or more; the second is longer than a machine is busy.
+FIRST, LATER = 60.0, 3.0
+#: A client that works on the scheduler for so many seconds and leaves.
+CLIENT = "import sys, time, distributed\nwith distributed.Client(sys.argv[1]): time.sleep(float(sys.argv[2]))"
+#: A client of a task, on a worker.
+CLIENT_OF_A_TASK = """\
+import sys, time, distributed
+
+def task():
+    with distributed.worker_client() as client:
+        client.submit(sum, [1]).result()
+        time.sleep(600)
+
+with distributed.Client(sys.argv[1]) as client:
+    distributed.fire_and_forget(client.submit(task))
+    while "Client-worker" not in str(client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.clients))):
+        time.sleep(0.05)
+"""
+
+
+class Process:
+    """A process of Dask in a pod of its own, whose container may be started again."""
+
+    def __init__(self, folder: Path, module: str, *arguments: str, first: float = FIRST, later: float = LATER) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.command = [PYTHON, "-c", LAUNCH, f"distributed.cli.{module}", str(first), str(later), *arguments]
+        self.log = folder / "log"
+        self.starts()
+
+    def starts(self) -> None:
+        env = {**os.environ, "DASKJOB_RECORD_FOLDER": str(self.folder)}
+        with open(self.log, "ab") as log:
+            self.began = time.monotonic()
+            self.process = subprocess.Popen(
+                [*self.command, "--no-dashboard"], env=env, cwd=self.folder, stdout=log, stderr=log
+            )
+
+    def leaves(self, patience: float = 60) -> float:
+        """Waits until it ends as it is to: how many seconds it ran."""
+        assert self.process.wait(patience) == 0, self.log.read_text()
+        assert "leaves" in self.log.read_text().splitlines()[-1]
+        return time.monotonic() - self.began
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def launch(module: str, *arguments: str, **options: float) -> Process:
+        started.append(Process(tmp_path / f"pod-{len(started)}", module, *arguments, **options))
+        return started[-1]
+
+    yield launch
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+
+
+def a_scheduler(launched: Any, **options: float) -> tuple[Process, str]:
+    scheduler = launched("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", "s", **options)
+    file = scheduler.folder / "s"
+    wait_for("the scheduler", lambda: file.exists() and file.read_text().rstrip().endswith("}"))
+    return scheduler, json.loads(file.read_text())["address"]
+
+
+def a_worker(launched: Any, address: str, **options: float) -> Process:
+    worker: Process = launched("dask_worker", address, "--no-nanny", "--nthreads", "1", **options)
+    return worker
+
+
+def a_client(program: str, *arguments: str) -> None:
+    subprocess.run([PYTHON, "-c", program, *arguments], check=True, timeout=60)
+
+
+def test_a_scheduler_that_nobody_ever_reaches_leaves_and_does_not_come_back(launched: Any) -> None:
+    """The runner never started. A worker is no reason to stay."""
+    scheduler, address = a_scheduler(launched, first=8)
+    a_worker(launched, address)
+    assert scheduler.leaves() >= 8
+    scheduler.starts()
+    assert scheduler.leaves() < 2
+    assert "distributed" not in scheduler.log.read_text().rpartition("leaves")[2]
+
+
+def test_a_scheduler_stays_while_a_client_is_connected_and_leaves_afterwards(launched: Any) -> None:
+    scheduler, address = a_scheduler(launched)
+    a_client(CLIENT, address, str(2 * LATER))
+    assert scheduler.process.poll() is None
+    done = time.monotonic()
+    scheduler.leaves()
+    assert time.monotonic() - done < LATER + 5
+
+
+def test_the_runner_alone_keeps_the_scheduler(launched: Any, start: Any) -> None:
+    """User code may close its client and go on by itself."""
+    scheduler, address = a_scheduler(launched, later=4.0)
+    a_worker(launched, address)
+    running = start("failing:closes_its_client", 10, address=address)
+    assert running.wait().value == "done"
+    assert scheduler.process.poll() is None
+    scheduler.leaves()
+
+
+def test_a_client_of_a_task_does_not_keep_the_scheduler(launched: Any) -> None:
+    scheduler, address = a_scheduler(launched)
+    a_worker(launched, address)
+    a_client(CLIENT_OF_A_TASK, address)
+    scheduler.leaves(30)
+
+
+def test_a_worker_stays_with_its_scheduler_and_leaves_after_it(launched: Any) -> None:
+    scheduler, address = a_scheduler(launched)
+    worker = a_worker(launched, address)
+    a_client(CLIENT, address, str(2 * LATER))
+    scheduler.leaves()
+    # Dask ends a worker that has lost its scheduler; the kubelet starts it again.
+    worker.process.wait(30)
+    while "leaves" not in worker.log.read_text():
+        worker.starts()
+        worker.process.wait(60)
+    worker.starts()
+    assert worker.leaves() < 5
+
+
+def test_a_worker_that_is_late_joins_a_scheduler_that_listens(launched: Any) -> None:
+    """It was not there for longer than it may be without a scheduler: the kubelet's pauses are long."""
+    _, address = a_scheduler(launched)
+    worker = a_worker(launched, address)
+    wait_for("the worker", lambda: "Registered to" in worker.log.read_text())
+    worker.process.kill()
+    worker.process.wait()
+    [record] = worker.folder.glob(".daskjob-*")
+    record.write_text(str(time.monotonic() - 100))
+    before = worker.log.read_text().count("Registered to")
+    worker.starts()
+    wait_for("the worker, again", lambda: worker.log.read_text().count("Registered to") > before)
+
+
+def test_a_record_of_another_clock_does_not_count(launched: Any) -> None:
+    """The node was started again: its clock began anew."""
+    scheduler, _ = a_scheduler(launched)
+    scheduler.process.kill()
+    scheduler.process.wait()
+    [record] = scheduler.folder.glob(".daskjob-*")
+    record.write_text(str(time.monotonic() + 1e6))
+    scheduler.starts()
+    wait_for("a new record", lambda: float(record.read_text() or "inf") < time.monotonic() + FIRST + 1)
+
+
+def test_a_process_that_was_frozen_does_not_leave_for_that(launched: Any) -> None:
+    scheduler, address = a_scheduler(launched, later=8.0)
+    a_client(CLIENT, address, "0")
+    [record] = scheduler.folder.glob(".daskjob-*")
+    scheduler.process.send_signal(signal.SIGSTOP)
+    before = record.read_text()
+    time.sleep(9)
+    scheduler.process.send_signal(signal.SIGCONT)
+    wait_for("its next look", lambda: record.read_text() not in ("", before) or scheduler.process.poll() is not None)
+    assert scheduler.process.poll() is None
