@@ -35,8 +35,8 @@ class Defaults:
     cluster_domain: str = "cluster.local"
     #: Whether runners get a token, with which they write their reports.
     report_token: bool = True
-    #: Seconds for which a job's pods go on after its deadlines, or while nobody talks to them. Then they take it that no
-    #: operator runs, and end by themselves.
+    #: Seconds for which a job's pods go on after its deadlines, or while nobody talks to them. After that they take it
+    #: that no operator runs, and end by themselves.
     unattended_seconds: int = 600
 
 
