@@ -118,7 +118,7 @@ async def test_list_reads_all_pages(client: KubeClient, server: Server) -> None:
         ("a", "Pod", "v1"),
         ("b", "Pod", "v1"),
     ]
-    assert server.requests[0]["query"] == {"labelSelector": "a=b", "fieldSelector": "c=d", "limit": "500"}
+    assert server.requests[0]["query"] == {"labelSelector": "a=b", "fieldSelector": "c=d", "limit": "50"}
     assert server.requests[1]["query"]["continue"] == "more"
 
 

@@ -38,7 +38,7 @@ class Setting:
         self.cache = self.controller.kind.cache
         spec = spec or {"graph": {"entrypoint": "m:f"}}
         self.job = self.server.create("DaskJob", a_job(spec), "2026-03-01T11:59:59Z")
-        self.cache.put(self.job)
+        self.cache.put_whole(self.job)
 
     def another(self, defaults: Defaults | None = None) -> Controller[Any, Any, Any, Any]:
         """A controller of jobs whose cache is empty."""
@@ -119,7 +119,7 @@ async def test_events_of_pods_are_a_courtesy(setting: Setting) -> None:
     pod = setting.server.update(
         "Pod", setting.server.all("Pod")[0]["metadata"]["name"], status={"containerStatuses": [state]}
     )
-    setting.cache.put(pod)
+    setting.cache.put_whole(pod)
     setting.now += timedelta(seconds=10)
     setting.client.refusals["list", "Event"] = classify(403, "events is forbidden: User cannot list")
     await setting.look()
@@ -152,7 +152,7 @@ async def test_a_status_that_is_refused_is_written_without_its_details(setting: 
     await setting.look()
     report = setting.server.all("DaskJobReport")[0]
     said = {"protocol": 1, "outcome": "Succeeded", "result": {"type": "str", "value": '"%s"' % ("x" * 270_000)}}
-    setting.cache.put(setting.server.update("DaskJobReport", report["metadata"]["name"], status=said))
+    setting.cache.put_whole(setting.server.update("DaskJobReport", report["metadata"]["name"], status=said))
     await setting.look()
     assert setting.status()["phase"] == "Succeeded"
     assert "value" not in setting.status()["result"]
@@ -187,7 +187,7 @@ async def test_a_name_that_somebody_else_has(setting: Setting) -> None:
 
 async def test_what_a_request_did_that_was_not_answered_is_found(setting: Setting) -> None:
     """The pod is made, the answer lost: the next pass finds the pod and gives it its report."""
-    setting.client.plan.extend([*["ok"] * 7, "timeout"])
+    setting.client.plan.extend([*["ok"] * 8, "timeout"])
     with pytest.raises(ApiError):
         await setting.look()
     assert [kind for kind, _ in setting.server.objects if kind in ("Pod", "DaskJobReport")] == ["Pod"]
@@ -237,7 +237,7 @@ async def test_what_a_watch_did_not_tell_of_is_asked_for_before_a_failure_is_for
     setting.server.create("Pod", pod, "2026-03-01T12:00:00Z")
     setting.server.update("Pod", "w", status={"phase": "Running", "containerStatuses": [killed]})
     said = {"protocol": 1, "outcome": "Failed", "failure": {"reason": "WorkersKilled", "message": "4 workers died"}}
-    setting.cache.put(setting.server.update("DaskJobReport", name, status=said))
+    setting.cache.put_whole(setting.server.update("DaskJobReport", name, status=said))
     await setting.look()
     assert setting.status()["failure"]["reason"] == "WorkerOOMKilled"
 
@@ -246,7 +246,9 @@ async def test_an_end_that_no_watch_told_of_is_found(setting: Setting) -> None:
     """What a list after a break does not have any more is no event."""
     await setting.look()
     name = setting.server.all("DaskJobReport")[0]["metadata"]["name"]
-    setting.cache.put(setting.server.update("DaskJobReport", name, status={"protocol": 1, "outcome": "Succeeded"}))
+    setting.cache.put_whole(
+        setting.server.update("DaskJobReport", name, status={"protocol": 1, "outcome": "Succeeded"})
+    )
     await setting.look()
     setting.server.remove("Pod", f"{name}-runner")
     again = await setting.look()
@@ -305,7 +307,7 @@ async def test_a_job_is_deleted_in_the_pass_that_records_that_it_is_clean() -> N
     end = {"type": "Complete", "status": "True", "reason": "Succeeded", "message": ""}
     end["lastTransitionTime"] = "2026-03-01T11:59:00Z"
     status = {"phase": "Succeeded", "completionTime": "2026-03-01T11:59:00Z", "conditions": [end], "run": 1}
-    setting.cache.put(setting.server.update("DaskJob", "sum", status=status))
+    setting.cache.put_whole(setting.server.update("DaskJob", "sum", status=status))
     setting.client.requests.clear()
     await setting.look()
     assert [each for each in setting.client.requests if each[1] == "DaskJob"] == [

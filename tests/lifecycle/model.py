@@ -180,12 +180,17 @@ class ModelClient:
         return self.server.find(resource.kind, name)
 
     async def list(
-        self, resource: Resource, namespace: str | None, labels: str | None = None, fields: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        labels: str | None = None,
+        fields: str | None = None,
+        keep: Callable[[Body], Body] = dict,
     ) -> list[Body]:
         await self._meet(reading=True)
         wanted = dict(each.split("=", 1) for each in labels.split(",")) if labels else {}
         return [
-            body
+            keep(body)
             for body in self.server.all(resource.kind)
             if wanted.items() <= body["metadata"].get("labels", {}).items()
         ]

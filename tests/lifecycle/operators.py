@@ -64,7 +64,8 @@ class Operator:
         events, touched = self.watch.events[kind], set()
         for _ in range(min(count, len(events))):
             event, body = events.popleft()
-            touched.add(self.cache.drop(body) if event == "DELETED" else self.cache.put(body))
+            kept = self.cache.kept(body)
+            touched.add(self.cache.drop(kept) if event == "DELETED" else self.cache.put(kept))
         return {key for key in touched if key is not None}
 
     def deliver_all(self) -> set[Key]:

@@ -64,7 +64,7 @@ def wanted(body: Body) -> bool:
     asked = (metadata.get("annotations") or {}).get(RERUN_ANNOTATION) or None
     now = datetime.fromtimestamp(0)
     spec = parse_spec(body["spec"])
-    return Change(metadata["name"], metadata["uid"], 0, spec, asked, status, status, now).wanted
+    return Change(metadata["name"], metadata["uid"], 0, spec, asked, status, status, now, body.get("digest", "")).wanted
 
 
 def order(body: Body) -> tuple[int, datetime | None, str, str]:

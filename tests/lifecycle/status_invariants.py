@@ -35,11 +35,17 @@ class Change:
     old: DaskJobStatus
     new: DaskJobStatus
     now: datetime
+    #: Of the run that the whole spec asks for, if `spec` is not all of it.
+    digest: str = ""
 
     @property
     def edited(self) -> bool:
         known = self.old.spec_digest
-        return self.spec.run_policy is RunPolicy.ON_CHANGE and known is not None and known != digest(self.spec)
+        return (
+            self.spec.run_policy is RunPolicy.ON_CHANGE
+            and known is not None
+            and known != (self.digest or digest(self.spec))
+        )
 
     @property
     def wanted(self) -> bool:

@@ -49,7 +49,7 @@ def test_a_job_whose_start_is_being_written_counts_as_running() -> None:
     with a_run(PLAIN, limits=RunLimits(total=1)) as run:
         run.apply(name="max", spec={**PLAIN, "priority": 5, "suspend": True}, delivered=True)
         run.suspend(name="max", suspend=False, delivered=False)
-        run.look_once(which=0, name="sum", after=0, fate="aside")
+        run.look_once(which=0, name="sum", after=1, fate="aside")
         assert (status_of(run, "max").attempt, status_of(run).attempt) == (None, 1)
 
 

@@ -1,4 +1,4 @@
-"""The cache: the last state that the watches delivered of every object that belongs to a root object.
+"""The cache: what the operator keeps of the last state, as the watches delivered it, of every object of a root object.
 
 The cache may be late. So every write has a resource version, every deletion a UID, and a decision that rests on the
 absence of an object needs a live read.
@@ -6,7 +6,7 @@ absence of an object needs a live read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from daskjob.kube.client import Body
 from daskjob.kube.resources import Resource
@@ -14,20 +14,27 @@ from daskjob.kube.resources import Resource
 Key = tuple[str, str]
 """Namespace and name of a root object (a job, a cron job)."""
 
+Keep = Callable[[Body], Body]
+"""What the operator keeps of an object."""
+
 #: How many deletions the cache remembers, to reject late watch events. These come within moments.
 REMEMBERED_ENDS = 1_000
 
 
 class Cache:
-    """Objects (as the API server's JSON) by kind, namespace and name, and by root object."""
+    """What is kept of objects, in the form of the API server's JSON: by kind, namespace, name, and by root object."""
 
-    def __init__(self, root: Resource, owner_of: Callable[[Body], Key | None]) -> None:
+    def __init__(
+        self, root: Resource, owner_of: Callable[[Body], Key | None], keepers: Mapping[str, Keep] | None = None
+    ) -> None:
         """`root`: the resource of the root objects; `owner_of`: the key of the root object that an object is or belongs
-        to."""
+        to; `keepers`: by kind of object; default: all of it is kept."""
         self._root = root.kind
         self._owner_of = owner_of
+        self._keepers = keepers or {}
         self._bodies: dict[tuple[str, str, str], Body] = {}
         self._by_root: dict[Key, set[tuple[str, str, str]]] = {}
+        self._by_uid: dict[str, tuple[str, str, str]] = {}
         #: The resource versions at which objects of these names were deleted, in the order of the deletions.
         self._ends: dict[tuple[str, str, str], int] = {}
 
@@ -38,9 +45,20 @@ class Cache:
             if body is not None:
                 yield key, body
 
+    def put_whole(self, body: Body) -> Body:
+        """Stores what is kept of an object, as `put` does. Returns what is kept."""
+        kept = self.kept(body)
+        self.put(kept)
+        return kept
+
+    def kept(self, body: Body) -> Body:
+        """What is kept of an object."""
+        keep = self._keepers.get(body["kind"])
+        return keep(body) if keep is not None else body
+
     def put(self, body: Body) -> Key | None:
-        """Stores an object, unless the cache has a later version of it or of another object of that name. Returns the
-        key of its root object; None: it belongs to none.
+        """Stores what is kept of an object, unless the cache has a later version of it or of another object of that
+        name. Returns the key of its root object; None: it belongs to none.
 
         Watch events and answers to requests overtake each other: a late one must not bring a deleted object back.
         """
@@ -51,8 +69,11 @@ class Cache:
         later = max(_version(known) if known is not None else 0, self._ends.get(identity, 0))
         if later > _version(body):
             return root
+        if known is not None and not _same(known, body):
+            self._forget(identity)
         self._bodies[identity] = body
         self._by_root.setdefault(root, set()).add(identity)
+        self._by_uid[body["metadata"]["uid"]] = identity
         return root
 
     def drop(self, body: Body) -> Key | None:
@@ -98,7 +119,7 @@ class Cache:
         return list(self._by_root)
 
     def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> None:
-        """Makes the objects of that kind in the cache equal to a list from the API server.
+        """Makes the objects of that kind in the cache equal to a list. `bodies`: what is kept of the objects in it.
 
         `known`: the UIDs that the cache had before the request, within the scope of the list: those that the list lacks
         are gone. An object that a watch delivered since the request stays.
@@ -106,9 +127,9 @@ class Cache:
         listed = {body["metadata"]["uid"]: body for body in bodies}
         for body in listed.values():
             self.put(body)
-        for identity, body in list(self._bodies.items()):
-            uid = body["metadata"]["uid"]
-            if identity[0] == kind and uid in known and uid not in listed:
+        for uid in known:
+            identity = self._by_uid.get(uid)
+            if identity is not None and identity[0] == kind and uid not in listed:
                 self._forget(identity)
 
     def uids(self, kind: str, namespace: str | None) -> set[str]:
@@ -120,7 +141,9 @@ class Cache:
         }
 
     def _forget(self, identity: tuple[str, str, str]) -> None:
-        root = self._owner_of(self._bodies.pop(identity))
+        body = self._bodies.pop(identity)
+        self._by_uid.pop(body["metadata"]["uid"], None)
+        root = self._owner_of(body)
         if root is not None:
             identities = self._by_root.get(root, set())
             identities.discard(identity)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any, Generic
 
-from daskjob.api.resource_json import to_dict
 from daskjob.controller import metrics
 from daskjob.controller.cache import Key
 from daskjob.controller.error_policy import after_error
@@ -118,39 +117,42 @@ class Controller(Generic[R, O, D, M]):
             if watched.resource is self.kind.root:
                 known = {each["metadata"]["uid"] for each in (cache.root(key),) if each is not None}
                 found = await client.get(watched.resource, *key)
-                bodies = [] if found is None else [found]
+                bodies = [] if found is None else [watched.keep(found)]
             else:
                 parts = [each for each in cache.owned(key) if each["kind"] == kind and self.kind.is_part(each, root)]
                 known = {each["metadata"]["uid"] for each in parts}
-                bodies = await client.list(watched.resource, key[0], labels=self.kind.selector_of(root))
+                selector = self.kind.selector_of(root)
+                bodies = await client.list(watched.resource, key[0], labels=selector, keep=watched.keep)
             cache.replace(kind, bodies, known)
 
     async def _record(self, body: Body, root: R, status: Any, state: PassState[M]) -> Body:
-        """Writes the status if the object's version is still the observed one. Returns the object as written."""
+        """Writes the status if the object's version is still the observed one. Returns what is kept of the object as
+        written."""
         try:
-            written = await self._write(body, status)
+            written = await self._write(body, root, status)
         except ApiError as error:
             if error.kind is not ErrorKind.INVALID:
                 raise
             status = self.kind.reduced(root, status, error)
             logger.error("%s/%s: the status was refused, leaving details out: %s", root.namespace, root.name, error)
             try:
-                written = await self._write(body, status)
+                written = await self._write(body, root, status)
             except ApiError as refused:
                 if refused.kind is ErrorKind.INVALID:
                     # Only an edit of the object changes that, and the watch delivers it.
                     refused.retry_after = NOT_RECORDED_RETRY
                     await self._post(root, state, self.kind.not_recorded(root, refused))
                 raise
-        self.kind.cache.put(written)
+        kept = self.kind.cache.put_whole(written)
         self.kind.recorded(root, status)
-        return written
+        return kept
 
-    async def _write(self, body: Body, status: Any) -> Body:
+    async def _write(self, body: Body, root: R, status: Any) -> Body:
         resource = self.kind.root
         metadata = {key: body["metadata"][key] for key in ("namespace", "name", "uid", "resourceVersion")}
         document = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
-        return await self.kind.client.apply_status(resource, {**document, "status": to_dict(status)})
+        content = await self.kind.document_of(root, status)
+        return await self.kind.client.apply_status(resource, {**document, "status": content})
 
     async def _post(self, root: R, state: PassState[M], events: tuple[Event, ...]) -> None:
         """Posts every Kubernetes Event once. If the API server refuses one, the pass goes on: the status has the same

@@ -12,7 +12,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from prometheus_client.registry import Collector
 
-from daskjob.controller.cache import Cache, Key
+from daskjob.api.resource_json import to_dict
+from daskjob.controller.cache import Cache, Keep, Key
 from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.objects import Objects
 from daskjob.errors import ApiError, SpecError
@@ -58,9 +59,11 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Watched:
-    """Objects that the operator watches and lists for a kind. `selector`: label selector; None: all of the resource."""
+    """Objects that the operator watches and lists for a kind. `keep`: what it keeps of an object; `selector`: label
+    selector; None: all of the resource."""
 
     resource: Resource
+    keep: Keep
     selector: str | None = None
 
 
@@ -109,7 +112,7 @@ class Kind(ABC, Generic[R, O, D, M]):
     def __init__(self, client: KubeClient, clock: Callable[[], datetime]) -> None:
         self.client = client
         self.clock = clock
-        self.cache = Cache(self.root, self.owner_of)
+        self.cache = Cache(self.root, self.owner_of, {each.resource.kind: each.keep for each in self.watched})
         self.objects = Objects(client, self.cache, clock)
         #: Queues the key of a root object for a pass. The controller sets it.
         self.wake: Callable[[Key], None] = lambda _: None
@@ -129,7 +132,7 @@ class Kind(ABC, Generic[R, O, D, M]):
 
     @abstractmethod
     def read(self, body: Body) -> R:
-        """Reads the root object from the API server's JSON."""
+        """Reads the root object from what is kept of it."""
 
     @abstractmethod
     async def observe(self, look: Look[R, M]) -> O:
@@ -159,6 +162,12 @@ class Kind(ABC, Generic[R, O, D, M]):
     async def tidy(self, key: Key, body: Body | None) -> None:
         """Runs before every pass: deletes objects whose root object is gone. `body`: the root object; None: there is
         none."""
+
+    async def document_of(self, root: R, status: Any) -> dict[str, Any]:
+        """The JSON of a status that is about to be written, with all that is kept of it nowhere but on the API server.
+        Raises ApiError."""
+        document: dict[str, Any] = to_dict(status)
+        return document
 
     def reduced(self, root: R, status: Any, error: ApiError) -> Any:
         """A status that the API server accepts, for one that it refused. Raises `error` if the kind has none."""

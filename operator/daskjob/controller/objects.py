@@ -39,7 +39,7 @@ class Objects:
             if not is_ours(known):
                 raise NameConflictError(resource.kind, metadata["name"], owner) from error
             found = known
-        self._cache.put(found)
+        self._cache.put_whole(found)
         return found
 
     async def create_unread(self, resource: Resource, body: Mapping[str, Any]) -> None:
@@ -52,7 +52,7 @@ class Objects:
 
     async def patch(self, resource: Resource, namespace: str, name: str, change: Body) -> None:
         """Changes the object by a JSON merge patch."""
-        self._cache.put(await self._client.patch(resource, namespace, name, change))
+        self._cache.put_whole(await self._client.patch(resource, namespace, name, change))
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
         """Deletes the object with that UID; with a resource version, only if it still has that. Returns whether it did:
@@ -64,5 +64,5 @@ class Objects:
         if found is None or found["metadata"]["uid"] != uid:
             self._cache.forget(resource.kind, namespace, name, uid)
         else:
-            self._cache.put(found)
+            self._cache.put_whole(found)
         return False

@@ -30,7 +30,7 @@ async def resync(
         caches = [controller.kind.cache for controller in controllers if each in controller.kind.watched]
         for namespace in namespaces or (None,):
             known = [cache.uids(each.resource.kind, namespace) for cache in caches]
-            bodies = await client.list(each.resource, namespace, labels=each.selector)
+            bodies = await client.list(each.resource, namespace, labels=each.selector, keep=each.keep)
             for cache, uids in zip(caches, known, strict=True):
                 cache.replace(each.resource.kind, bodies, uids)
     for controller in controllers:

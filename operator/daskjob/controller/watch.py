@@ -13,8 +13,10 @@ import kopf
 from daskjob.controller import metrics
 from daskjob.controller.controller import Controller
 from daskjob.controller.kind import Watched
+from daskjob.kube.client import PAGE
 from daskjob.probes.process_settings import configure_kopf
 from daskjob.probes.watch_health import Watches
+from daskjob.streams.responses import response_class
 
 AnyController = Controller[Any, Any, Any, Any]
 
@@ -48,11 +50,12 @@ def make_registry(
     """kopf's registry with handlers of raw events only, because kopf's other handlers leave annotations and finalizers
     on the objects. `namespaces`: those to watch; empty for all."""
     registry = kopf.OperatorRegistry()
+    kept = _watched(controllers)
 
     @kopf.on.login(registry=registry)
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-        return await watches.log_in(found)
+        return await watches.log_in(found, response_class({each.resource.plural: each.keep for each in kept}))
 
     def feed(watched: Watched, listeners: Sequence[AnyController]) -> None:
         resource = watched.resource
@@ -62,6 +65,7 @@ def make_registry(
         @kopf.on.event(group, version, resource.plural, registry=registry, id=resource.plural)
         async def look(event: kopf.RawEvent, **_: Any) -> None:
             metrics.WATCH_EVENTS.labels(resource.plural).inc()
+            # The session's responses have cut it down to what is kept (`streams.responses`).
             body = resource.stamp(dict(event["object"]))
             for controller in listeners:
                 cache = controller.kind.cache
@@ -69,7 +73,7 @@ def make_registry(
                 if key is not None:
                     controller.queue.add(key)
 
-    for watched in _watched(controllers):
+    for watched in kept:
         feed(watched, [controller for controller in controllers if watched in controller.kind.watched])
     return registry
 
@@ -86,7 +90,7 @@ def make_settings(controllers: Sequence[AnyController]) -> kopf.OperatorSettings
     for watched in _watched(controllers):
         if watched.selector is not None:
             settings.watching.label_selectors[watched.resource.plural] = watched.selector
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = Backoffs()
     settings.networking.enforce_retry_after = False

@@ -12,7 +12,9 @@ import kopf
 
 from daskjob.dask_controller import behaviour, connection, registry
 from daskjob.dask_controller.liveness import Health
+from daskjob.dask_controller.readable import readable
 from daskjob.probes.process_settings import Environment, ProcessSettings
+from daskjob.streams.responses import response_class
 
 CONTROLLER = "dask_kubernetes.operator.controller.controller"
 #: Seconds that the API server may take, after an installation, to serve the custom resource definitions.
@@ -45,7 +47,8 @@ def assemble(health: Health) -> kopf.OperatorRegistry:
 
     @kopf.on.login(registry=selection.registry, id="login")
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
-        return await health.watches.log_in(connection.login(os.environ, **arguments))
+        responses = response_class(dict.fromkeys(behaviour.WATCHED, readable))
+        return await health.watches.log_in(connection.login(os.environ, **arguments), responses)
 
     return selection.registry
 

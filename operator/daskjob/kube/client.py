@@ -7,7 +7,6 @@ request has a time limit, and every failure raises `ApiError`.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -22,9 +21,12 @@ from daskjob.api import constants as c
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.refusal import classify
 from daskjob.kube.resources import Resource
+from daskjob.streams.shallow_json import ListPage, parse, slices
 
 #: Seconds until a write, and one try of a read, times out. The client tries a read three times, a write once.
 TIMEOUT, READ_TIMEOUT = 30.0, 10.0
+#: Objects that a page of a list has: one may be as large as 1.5 MB.
+PAGE = 50
 #: The longest pause, in seconds, before the second and the third try of a read.
 READ_PAUSES = (0.2, 0.4)
 READS = ("get", "list")
@@ -85,19 +87,29 @@ class KubeClient:
             raise
 
     async def list(
-        self, resource: Resource, namespace: str | None, labels: str | None = None, fields: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        labels: str | None = None,
+        fields: str | None = None,
+        keep: Callable[[Body], Body] = dict,
     ) -> list[Body]:
-        """All objects that match both selectors; `namespace`: of one, None: of all."""
-        query = {"labelSelector": labels, "fieldSelector": fields, "limit": "500"}
+        """All objects that match both selectors; `namespace`: of one, None: of all; `keep`: what to keep of an object,
+        default all of it."""
+        query = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE)}
         items: list[Body] = []
+
+        def read(text: bytes) -> Body:
+            return ListPage(lambda item: keep(resource.stamp(item))).read(slices(text))
+
         while True:
-            answer = await self._request("list", resource, resource.path(namespace), query=query)
+            answer = await self._request("list", resource, resource.path(namespace), query=query, read=read)
             items += answer.get("items") or []
             following = answer.get("metadata", {}).get("continue")
             if not following:
                 break
             query["continue"] = following
-        return [resource.stamp(item) for item in items]
+        return items
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """Creates the object, and returns it as created. Raises ApiError, of kind EXISTS if the name is taken."""
@@ -141,29 +153,36 @@ class KubeClient:
         *,
         body: Body | None = None,
         query: Mapping[str, str | None] | None = None,
+        read: Callable[[bytes], Any] = parse,
     ) -> Body:
         if verb not in READS:
             # No second try of a write: the controller runs another pass first.
-            return await self._once(verb, resource, path, body, query)
+            return await self._once(verb, resource, path, body, query, read)
         # A pass takes a dozen reads, and one that fails makes the others vain: try again at once.
         for pause in READ_PAUSES:
             try:
-                return await self._once(verb, resource, path, body, query)
+                return await self._once(verb, resource, path, body, query, read)
             except ApiError as error:
                 if not _passes(error):
                     raise
             await asyncio.sleep(random.uniform(0.0, pause))
-        return await self._once(verb, resource, path, body, query)
+        return await self._once(verb, resource, path, body, query, read)
 
     async def _once(
-        self, verb: str, resource: Resource, path: str, body: Body | None, query: Mapping[str, str | None] | None
+        self,
+        verb: str,
+        resource: Resource,
+        path: str,
+        body: Body | None,
+        query: Mapping[str, str | None] | None,
+        read: Callable[[bytes], Any],
     ) -> Body:
         with self._measure(verb, resource.plural) as request:
             request.status, text, answered = await self._send(verb, path, body, query)
         if not request.status or request.status >= 400:
-            raise classify(request.status or 0, text, answered)
+            raise classify(request.status or 0, text.decode("utf-8", "replace"), answered)
         try:
-            answer = json.loads(text)
+            answer = read(text)
         except ValueError as error:
             raise ApiError(ErrorKind.TRANSIENT, request.status, f"not JSON: {text[:200]!r}") from error
         if not isinstance(answer, dict):
@@ -172,7 +191,7 @@ class KubeClient:
 
     async def _send(
         self, verb: str, path: str, body: Body | None, query: Mapping[str, str | None] | None
-    ) -> tuple[int, str, dict[str, str]]:
+    ) -> tuple[int, bytes, dict[str, str]]:
         """Sends one request. Returns status, text and headers of the answer. Raises ApiError if there is none."""
         headers = {"Accept": "application/json"}
         if body is not None:
@@ -188,9 +207,9 @@ class KubeClient:
             )
             timeout = READ_TIMEOUT if verb in READS else TIMEOUT
             response = await self.api.call_api(*request, _request_timeout=timeout)
-            text = (await response.read()).decode("utf-8", "replace")
+            text = await response.read()
         except kubernetes_client.ApiException as error:
-            return error.status or 0, str(error.body or error.reason), dict(error.headers or {})
+            return error.status or 0, str(error.body or error.reason).encode(), dict(error.headers or {})
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise ApiError(ErrorKind.TRANSIENT, 0, f"{type(error).__name__}: {error}") from error
         return response.status, text, dict(response.headers)

@@ -101,8 +101,10 @@ class Watches:
         # help.
         return watch.sign.age if watch.begun else min(watch.sign.age, self._trouble.age)
 
-    async def log_in(self, info: kopf.ConnectionInfo | None) -> kopf.AiohttpSession | None:
-        """The answer of kopf's login handler: a session with these credentials and with tracing."""
+    async def log_in(
+        self, info: kopf.ConnectionInfo | None, responses: type[aiohttp.ClientResponse] = aiohttp.ClientResponse
+    ) -> kopf.AiohttpSession | None:
+        """The answer of kopf's login handler: a session with these credentials, that class of responses and tracing."""
         if info is None:
             return None
         if info == self._credentials:
@@ -117,6 +119,7 @@ class Watches:
             headers=info.as_http_headers(),
             proxy=info.proxy_url,
             trust_env=info.trust_env,
+            response_class=responses,
             trace_configs=[self._tracing()],
         )
         return kopf.AiohttpSession(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from daskjob.api.cron_job import CronReason
 from daskjob.controller.cache import Key
 from daskjob.controller.kind import Kind, Look, PassState, Watched
-from daskjob.errors import ApiError, SpecError
+from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.client import Body
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.lifecycle.blocker import Blocker
@@ -16,7 +16,9 @@ from daskjob.lifecycle.cron.decide import CronDecision, decide_cron, refused_job
 from daskjob.lifecycle.cron.observation import CreateJob, CronAction, CronJob, CronObservation
 from daskjob.lifecycle.cron.reading import controlled_by, controller_of, read_child, read_cron
 from daskjob.lifecycle.event import Event
+from daskjob.lifecycle.keeping import keep_cron_job, keep_dask_job
 from daskjob.manifests.scheduled_job import dask_job
+from daskjob.streams.depth import UNREADABLE
 
 
 def cron_of(body: Body) -> Key | None:
@@ -42,7 +44,7 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
 
     name = "daskcronjob"
     root = DASK_CRON_JOBS
-    watched = (Watched(DASK_CRON_JOBS), Watched(DASK_JOBS))
+    watched = (Watched(DASK_CRON_JOBS, keep_cron_job), Watched(DASK_JOBS, keep_dask_job))
     owner_of = staticmethod(cron_of)
     required = False
     #: An administrator may set the machine's clock, so a pass at least once a minute compares it with the schedule.
@@ -70,8 +72,7 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
             if active.uid not in known:
                 body = await self.client.get(DASK_JOBS, cron.namespace, active.name)
                 if body is not None:
-                    self.cache.put(body)
-                    found.append(body)
+                    found.append(self.cache.put_whole(body))
         return found
 
     def decide(self, key: Key, observation: CronObservation) -> CronDecision:
@@ -81,7 +82,7 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
         self, action: CronAction, root: CronJob, decision: CronDecision, state: PassState[CronMemory]
     ) -> tuple[Event, ...]:
         if isinstance(action, CreateJob):
-            body = dask_job(root, action)
+            body = dask_job(await self._whole(root), action)
             await self.objects.create_or_find(DASK_JOBS, body, lambda found: controlled_by(found, root.uid))
             return ()
         job = action.job
@@ -89,6 +90,16 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
         if await self.objects.delete(DASK_JOBS, root.namespace, job.name, job.uid, version):
             return (Event(CronReason.SUCCESSFUL_DELETE, f"deleted job {job.name}: {action.why}"),)
         return ()
+
+    async def _whole(self, cron: CronJob) -> CronJob:
+        """The cron job with its template, which the cache does not have. Raises ApiError, of kind CONFLICT if it is
+        another one by now; SpecError if its template cannot be read."""
+        body = await self.client.get(DASK_CRON_JOBS, cron.namespace, cron.name)
+        if body is None or body["metadata"]["uid"] != cron.uid:
+            raise ApiError(ErrorKind.CONFLICT, 409, f"DaskCronJob {cron.name} was deleted meanwhile")
+        if UNREADABLE in body:
+            raise SpecError("spec.jobTemplate", f"{body[UNREADABLE]}; put such data into a file or a ConfigMap")
+        return read_cron(body, self.clock())
 
     def blocker_of(self, error: ApiError | SpecError) -> Blocker | None:
         return template_blocker(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
@@ -58,23 +58,29 @@ class CreatedObjects:
 class Executor:
     """Carries out actions by requests to the API server. `program`: the runner's zipapp."""
 
-    def __init__(self, objects: Objects, program: bytes, defaults: Defaults) -> None:
+    def __init__(
+        self, objects: Objects, program: bytes, defaults: Defaults, whole: Callable[[Job], Awaitable[Job]]
+    ) -> None:
+        """`whole`: gives the job with its whole spec, which the cache does not have."""
         self._objects = objects
         self._program = program
+        self._whole = whole
         self.defaults = defaults
-        self._built: OrderedDict[str, AttemptObjects] = OrderedDict()
+        self._built: OrderedDict[str, tuple[object, AttemptObjects]] = OrderedDict()
 
-    def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
+    async def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
         """Builds all objects of an attempt, once: the objects that the spec's check builds are those that an action
-        creates. Raises SpecError if a template cannot be used."""
-        context = AttemptContext(job.ref, job.spec, replace(attempt, start_time=None), self.defaults)
-        built = self._built.pop(job.uid, None)
-        if built is None or built.context != context:
-            built = AttemptObjects.build(context, self._program)
-        self._built[job.uid] = built
+        creates. Raises SpecError if the spec cannot be used, ApiError if the job cannot be read."""
+        attempt, defaults = replace(attempt, start_time=None), self.defaults
+        origin = (job.generation, attempt, defaults)
+        known = self._built.pop(job.uid, None)
+        if known is None or known[0] != origin:
+            spec = (await self._whole(job)).spec
+            known = origin, AttemptObjects.build(AttemptContext(job.ref, spec, attempt, defaults), self._program)
+        self._built[job.uid] = known
         while len(self._built) > MOST_BUILT:
             self._built.popitem(last=False)
-        return built
+        return known[1]
 
     async def execute(self, action: Action, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects) -> None:
         """Carries out one action. `created`: what earlier calls for this job created; this call adds to it. Raises
@@ -83,13 +89,13 @@ class Executor:
             case CreateCluster():
                 await self._create_cluster(job, attempt, now, created)
             case CreateRunner():
-                built = self.build(job, attempt)
+                built = await self.build(job, attempt)
                 pod = await self._create(PODS, built.runner, job)
                 await self._create(REPORTS, built.report(pod["metadata"]["uid"]), job)
-                created.beside.clear()
+                self._all_created(job, created)
             case CreateReport(runner_uid):
-                await self._create(REPORTS, self.build(job, attempt).report(runner_uid), job)
-                created.beside.clear()
+                await self._create(REPORTS, (await self.build(job, attempt)).report(runner_uid), job)
+                self._all_created(job, created)
             case Scale(group, replicas):
                 spec = {"spec": {"worker": {"replicas": replicas}}}
                 await self._objects.patch(WORKER_GROUPS, job.namespace, group, spec)
@@ -103,8 +109,12 @@ class Executor:
             case _:
                 assert_never(action)
 
+    def _all_created(self, job: Job, created: CreatedObjects) -> None:
+        created.beside.clear()
+        self._built.pop(job.uid, None)
+
     async def _create_cluster(self, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects) -> None:
-        built = self.build(job, attempt)
+        built = await self.build(job, attempt)
         cluster = await self._create(CLUSTERS, built.cluster, job)
         uid = cluster["metadata"]["uid"]
         beside = [

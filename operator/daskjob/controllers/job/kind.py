@@ -13,6 +13,8 @@ from prometheus_client.registry import Collector
 
 from daskjob.api import constants as c
 from daskjob.api.constants import EventReason
+from daskjob.api.long_texts import has_stand_ins, put_back
+from daskjob.api.resource_json import to_dict
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import Urgency
@@ -26,7 +28,7 @@ from daskjob.controllers.job.urgency import urgency_of
 from daskjob.controllers.job.watched import BY_KIND, BY_REFERENCE, WATCHED, job_of
 from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import DASK_JOBS, EVENTS
+from daskjob.kube.resources import DASK_JOBS, EVENTS, REPORTS
 from daskjob.lifecycle.blocker import read_refusal
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job.actions import Action
@@ -57,6 +59,8 @@ class JobMemory:
     #: The report's UID and `seq` at the last pass, and when this process observed their last change (None: not yet).
     last_report: tuple[str, object] | None = None
     last_report_at: datetime | None = None
+    #: The generation whose spec was checked, with what the check rests on beside it, and what is wrong with the spec.
+    checked: tuple[object, str | None] = (None, None)
     #: Which objects exist of an attempt of which not all exist.
     created: CreatedObjects = field(default_factory=CreatedObjects)
 
@@ -92,7 +96,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         """`program`: the runner's zipapp; `policy_name`: of the admission policy on reports; empty: there is none, and
         runners get no token."""
         super().__init__(client, clock)
-        self.executor = Executor(self.objects, program, defaults)
+        self.executor = Executor(self.objects, program, defaults, self._whole)
         self._installed_defaults = defaults
         self._policy_name = policy_name
         self.slots = Slots(self.cache, limits or RunLimits(), clock, lambda key: self.wake(key))
@@ -104,26 +108,40 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return JobMemory()
 
     def read(self, body: Body) -> Job:
-        job = read_job(body, self.clock())
-        if not needs_check(job):
-            return job
-        problem = problem_in(body.get("spec")) or no_room_in(body) or self._spec_problem(job)
-        return replace(job, spec_problem=problem)
+        return read_job(body, self.clock())
 
-    def _spec_problem(self, job: Job) -> str | None:
+    async def _whole(self, job: Job) -> Job:
+        """The job with its whole spec, of which the cache has not all. Raises ApiError, of kind CONFLICT if it is
+        another one by now; SpecError if it cannot be read."""
+        body = await self.client.get(DASK_JOBS, job.namespace, job.name)
+        metadata = body["metadata"] if body is not None else {}
+        if body is None or (metadata["uid"], metadata.get("generation") or 0) != (job.uid, job.generation):
+            raise ApiError(ErrorKind.CONFLICT, 409, f"DaskJob {job.name} was changed or deleted meanwhile")
+        found = read_job(body, self.clock())
+        problem = found.spec_problem or problem_in(body.get("spec")) or no_room_in(body)
+        if problem is not None:
+            raise SpecError(*problem.split(": ", 1))
+        return found
+
+    async def _spec_problem(self, job: Job, memory: JobMemory) -> str | None:
         """What is wrong with the spec, found by building the objects of its next attempt; None: nothing."""
-        problem = missing_image(job, self.executor.defaults.image)
+        problem = job.spec_problem or missing_image(job, self.executor.defaults.image)
         if problem is not None:
             return problem
         number = (job.status.attempt or 0) + 1
-        try:
-            self.executor.build(job, Attempt(number, attempt_name(job.name, job.uid, number)))
-        except SpecError as error:
-            return str(error)
-        return None
+        basis = (job.generation, number, self.executor.defaults)
+        if memory.checked[0] != basis:
+            try:
+                await self.executor.build(job, Attempt(number, attempt_name(job.name, job.uid, number)))
+                memory.checked = (basis, None)
+            except SpecError as error:
+                memory.checked = (basis, str(error))
+        return memory.checked[1]
 
     async def observe(self, look: Look[Job, JobMemory]) -> Observation:
         job, state = look.root, look.state
+        if needs_check(job):
+            job = replace(job, spec_problem=await self._spec_problem(job, state.memory))
         observation = observe(job, look.objects, look.now)
         observation = replace(
             observation,
@@ -192,6 +210,19 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
 
     def is_part(self, body: Body, root: Job) -> bool:
         return belongs(body, root.uid)
+
+    async def document_of(self, root: Job, status: DaskJobStatus) -> Body:
+        document: Body = to_dict(status)
+        if not has_stand_ins(document):
+            return document
+        job = await self.client.get(DASK_JOBS, root.namespace, root.name)
+        name = status.current.name if status.current is not None else ""
+        report = await self.client.get(REPORTS, root.namespace, name) if name else None
+        try:
+            restored: Body = put_back(document, *((each or {}).get("status") for each in (job, report)))
+        except LookupError:
+            raise ApiError(ErrorKind.CONFLICT, 409, f"the report {name} was changed or deleted meanwhile") from None
+        return restored
 
     def reduced(self, root: Job, status: DaskJobStatus, error: ApiError) -> DaskJobStatus:
         # Otherwise a text of user code that the API server refuses would keep the job from ending.

@@ -7,11 +7,16 @@ from daskjob.controller.cache import Key
 from daskjob.controller.kind import Watched
 from daskjob.kube.client import Body
 from daskjob.kube.resources import CLUSTERS, CONFIG_MAPS, DASK_JOBS, DEPLOYMENTS, PODS, REPORTS, WORKER_GROUPS
+from daskjob.lifecycle import keeping
 
 #: Jobs, and all other kinds with the operator's label.
 WATCHED = (
-    Watched(DASK_JOBS),
-    *(Watched(resource, c.MANAGED_SELECTOR) for resource in (REPORTS, CLUSTERS, WORKER_GROUPS, DEPLOYMENTS, PODS)),
+    Watched(DASK_JOBS, keeping.keep_dask_job),
+    Watched(REPORTS, keeping.keep_report, c.MANAGED_SELECTOR),
+    Watched(CLUSTERS, keeping.keep_cluster, c.MANAGED_SELECTOR),
+    Watched(WORKER_GROUPS, keeping.keep_worker_group, c.MANAGED_SELECTOR),
+    Watched(DEPLOYMENTS, keeping.keep_deployment, c.MANAGED_SELECTOR),
+    Watched(PODS, keeping.keep_pod, c.MANAGED_SELECTOR),
 )
 BY_KIND = {each.resource.kind: each.resource for each in WATCHED}
 #: What a job's source may refer to (`sources.Reference.kind`).

@@ -25,13 +25,16 @@ from daskjob.lifecycle.job.observation import (
     WorkerGroup,
 )
 from daskjob.lifecycle.job.ownership import is_stale, why_unmanaged
+from daskjob.lifecycle.keeping import DIGEST
 from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
+from daskjob.streams.depth import UNREADABLE
 
 Body = Mapping[str, Any]
 
 
 def read_job(body: Body, now: datetime) -> Job:
-    """Reads a DaskJob. `now`: the creation time of an object that has none yet."""
+    """Reads a DaskJob from its JSON, or from what is kept of it (`keeping`). `now`: the creation time of an object that
+    has none yet."""
     metadata, spec = body["metadata"], parse_spec(body.get("spec"))
     return Job(
         namespace=metadata["namespace"],
@@ -43,11 +46,18 @@ def read_job(body: Body, now: datetime) -> Job:
         spec=spec,
         status=from_dict(DaskJobStatus, body.get("status")),
         unmanaged=why_unmanaged(spec, (body.get("status") or {}).get("phase")),
-        digest=digest(spec),
+        spec_problem=_unreadable(body),
+        digest=body.get(DIGEST) or digest(spec),
         # Cut to what the status has room for. An empty annotation asks for nothing.
         rerun=((metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION) or "")[:4096] or None,
         resource_version=metadata.get("resourceVersion") or "",
     )
+
+
+def _unreadable(body: Body) -> str | None:
+    if UNREADABLE not in body:
+        return None
+    return f"spec: {body[UNREADABLE]}; put such data into a file in the image, a ConfigMap or an object store"
 
 
 def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
+from daskjob.api.long_texts import is_stand_in
 from daskjob.api.status import Attempt, DaskJobStatus, Failure, Result, Retries, Run, Timings
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.lifecycle.job.attempt_end import AttemptEnd
@@ -167,7 +168,7 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
         # The operator may have kept the cluster (spec.cleanup) until now.
         status = _cluster_goes(status, Reason.CLEANING_UP, "the job is run anew", job, time)
     failure, result = status.failure, status.result
-    if result is not None and len(result.value or "") + sum(map(len, result.types)) > OLD_VALUE:
+    if result is not None and _is_long(result):
         result = replace(result, value=None, types={})
     was = Run(
         run=status.run or 1,
@@ -227,6 +228,11 @@ def _cluster_goes(status: DaskJobStatus, reason: str, message: str, job: Job, ti
     if status.cluster is not None:
         status = replace(status, cluster=replace(status.cluster, dashboard=None))
     return status.with_condition(ConditionType.CLUSTER_READY, False, reason, message, time, job.generation)
+
+
+def _is_long(result: Result) -> bool:
+    stand_in = is_stand_in(result.value) or is_stand_in(result.types)
+    return stand_in or len(result.value or "") + sum(map(len, result.types)) > OLD_VALUE
 
 
 def _short(result: Result | None) -> str:

@@ -1,0 +1,44 @@
+"""Which DaskClusters and DaskWorkerGroups the Dask controller takes in.
+
+Anybody who may create one can give it the operator's label. The handlers and kopf copy and compare an object by
+recursion, so one that no job has is left alone: to the process it does not exist.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from daskjob.schema.json_walk import walk
+from daskjob.streams.depth import MOST_LEVELS, UNREADABLE
+
+#: The most values in an object, and characters in its texts; those of the largest job that the operator takes have
+#: a tenth of them.
+MOST_VALUES, MOST_CHARACTERS = 50_000, 2_000_000
+
+logger = logging.getLogger(__name__)
+
+
+def readable(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The object as it is; None, with a warning in the log, if it is too deep or too large."""
+    problem = _problem(body)
+    if problem is None:
+        return body
+    metadata = body.get("metadata") or {}
+    logger.warning(
+        "%s %s/%s is left alone: it %s", body.get("kind"), metadata.get("namespace"), metadata.get("name"), problem
+    )
+    return None
+
+
+def _problem(body: dict[str, Any]) -> str | None:
+    if UNREADABLE in body:
+        return str(body[UNREADABLE])
+    characters = 0
+    for number, (steps, value) in enumerate(walk(body)):
+        if len(steps) > MOST_LEVELS:
+            return f"is nested deeper than {MOST_LEVELS} levels"
+        characters += len(value) if isinstance(value, str) else 0
+        if number > MOST_VALUES or characters > MOST_CHARACTERS:
+            return f"has more than {MOST_VALUES} values or {MOST_CHARACTERS} characters"
+    return None

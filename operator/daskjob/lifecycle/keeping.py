@@ -1,0 +1,135 @@
+"""What the operator keeps in memory of an object: what decisions read, and not the object.
+
+It keeps no managed fields, code, arguments or templates, and only a stand-in of a long text. The kind asks the API
+server for the whole object when it checks a spec or creates an attempt, and before it writes a long text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from daskjob.api import constants as c
+from daskjob.api.long_texts import shorten
+from daskjob.api.spec import digest, parse_spec
+from daskjob.streams.depth import UNREADABLE
+
+Body = dict[str, Any]
+
+METADATA = ("namespace", "name", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
+LABELS = (
+    c.MANAGED_BY_LABEL,
+    c.JOB_LABEL,
+    c.JOB_UID_LABEL,
+    c.ATTEMPT_LABEL,
+    c.COMPONENT_LABEL,
+    c.DASK_CLUSTER_LABEL,
+    c.DASK_COMPONENT_LABEL,
+)
+ANNOTATIONS = (c.RERUN_ANNOTATION, c.RUN_NOW_ANNOTATION, c.SCHEDULED_AT_ANNOTATION)
+OWNER = ("apiVersion", "kind", "name", "uid", "controller")
+#: An object of ours has one owner; a user may add his own.
+MOST_OWNERS = 10
+#: Characters of an annotation: what the status has room for.
+ANNOTATION_LENGTH = 4096
+#: The field with the fingerprint of a job's run, which needs the whole spec.
+DIGEST = "digest"
+CONTAINER = ("name", "ready", "restartCount", "state", "lastState")
+CONDITION = ("type", "status", "reason", "message")
+POD_CONDITIONS = ("PodScheduled", "Ready", "DisruptionTarget")
+
+
+def keep_dask_job(body: Body) -> Body:
+    """What the operator keeps of a DaskJob."""
+    kept = _kept(body)
+    spec = body.get("spec") or {}
+    graph, cluster = spec.get("graph") or {}, spec.get("cluster") or {}
+    source = {key: value for key, value in (graph.get("source") or {}).items() if key == "configMap"}
+    workers = cluster.get("workers") or {}
+    kept["spec"] = {
+        **{key: value for key, value in spec.items() if key not in ("graph", "cluster", "runner")},
+        "graph": {"entrypoint": graph.get("entrypoint", ""), **({"source": source} if source else {})},
+        "cluster": {
+            **_some(cluster, ("image", "dashboard")),
+            "workers": {key: value for key, value in workers.items() if key != "template"},
+        },
+    }
+    kept[DIGEST] = digest(parse_spec(spec))
+    kept["status"] = _status(body)
+    return kept
+
+
+def keep_cron_job(body: Body) -> Body:
+    """What the operator keeps of a DaskCronJob."""
+    spec = {key: value for key, value in (body.get("spec") or {}).items() if key != "jobTemplate"}
+    return {**_kept(body), "spec": spec, "status": body.get("status") or {}}
+
+
+def keep_report(body: Body) -> Body:
+    """What the operator keeps of a DaskJobReport."""
+    return {**_kept(body), "spec": body.get("spec") or {}, "status": _status(body)}
+
+
+def keep_cluster(body: Body) -> Body:
+    """What the operator keeps of a DaskCluster."""
+    return _kept(body)
+
+
+def keep_worker_group(body: Body) -> Body:
+    """What the operator keeps of a DaskWorkerGroup."""
+    worker = (body.get("spec") or {}).get("worker") or {}
+    return {**_kept(body), "spec": {"worker": _some(worker, ("replicas",))}}
+
+
+def keep_deployment(body: Body) -> Body:
+    """What the operator keeps of a Deployment."""
+    return {**_kept(body), "status": {"conditions": _conditions(body, ("ReplicaFailure",))}}
+
+
+def keep_pod(body: Body) -> Body:
+    """What the operator keeps of a pod."""
+    spec, status = body.get("spec") or {}, body.get("status") or {}
+    containers = [{"name": each.get("name", "")} for each in spec.get("containers") or ()]
+    gates: Body = {"readinessGates": [{}]} if spec.get("readinessGates") else {}
+    states = [_some(each, CONTAINER) for each in status.get("containerStatuses") or ()]
+    return {
+        **_kept(body),
+        "spec": {"containers": containers, **gates},
+        "status": {
+            **_some(status, ("phase", "reason", "message")),
+            "conditions": _conditions(body, POD_CONDITIONS),
+            **({"containerStatuses": states} if states else {}),
+        },
+    }
+
+
+def _kept(body: Body) -> Body:
+    metadata = body["metadata"]
+    kept = _some(metadata, METADATA)
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    if labels:
+        kept["labels"] = _some(labels, LABELS)
+    if annotations:
+        kept["annotations"] = {key: text[:ANNOTATION_LENGTH] for key, text in _some(annotations, ANNOTATIONS).items()}
+    if metadata.get("ownerReferences"):
+        kept["ownerReferences"] = [_some(each, OWNER) for each in metadata["ownerReferences"][:MOST_OWNERS]]
+    return {**_some(body, ("apiVersion", "kind", UNREADABLE)), "metadata": kept}
+
+
+def _status(body: Body) -> Body:
+    """The status of a job or a report, with stand-ins for its long texts."""
+    status = dict(body.get("status") or {})
+    for field, long in (("result", ("value", "types")), ("failure", ("traceback",))):
+        part = status.get(field)
+        if isinstance(part, Mapping):
+            status[field] = {key: shorten(value) if key in long else value for key, value in part.items()}
+    return status
+
+
+def _conditions(body: Body, types: Iterable[str]) -> list[Body]:
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    return [_some(each, CONDITION) for each in conditions if each.get("type") in types]
+
+
+def _some(mapping: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    return {key: mapping[key] for key in keys if key in mapping}

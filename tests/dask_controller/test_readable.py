@@ -1,0 +1,41 @@
+"""Which objects the Dask controller takes in."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from daskjob.dask_controller.readable import readable
+from daskjob.streams.depth import UNREADABLE
+
+METADATA = {"namespace": "team", "name": "sum", "labels": {"a": "b"}}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+def test_an_ordinary_one() -> None:
+    body = {"kind": "DaskCluster", "metadata": METADATA, "spec": {"worker": nested(50)}}
+    assert readable(body) is body
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"spec": nested(200)}, "nested deeper"),
+        ({UNREADABLE: "is nested deeper than 100 levels"}, "nested deeper"),
+        ({"spec": [{}] * 60_000}, "more than"),
+        ({"spec": "x" * 3_000_000}, "more than"),
+    ],
+)
+def test_one_that_no_job_has(more: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert readable({"kind": "DaskCluster", "metadata": METADATA, **more}) is None
+    assert "DaskCluster team/sum is left alone: it " in caplog.text
+    assert words in caplog.text
