@@ -81,11 +81,11 @@ def world(server: Server) -> Server:
     grant(server, "test-operator", [everything], account(server, *OPERATOR))
     grant(server, "test-powerful", [everything], account(server, "default", "powerful"))
     grant(server, "test-collector", [everything], account(server, "kube-system", "generic-garbage-collector"))
-    _await_policy(server)
+    await_policy(server)
     return server
 
 
-def _await_policy(server: Server) -> None:
+def await_policy(server: Server) -> None:
     """Until a write that only the policy can deny is denied."""
     powerful = token(server, "default", "powerful")
     deadline = time.monotonic() + ACTIVE_SECONDS

@@ -93,7 +93,7 @@ def known_series() -> set[str]:
 def test_alerts_are_about_metrics_that_there_are(render) -> None:
     rule = render(EVERYTHING).one("PrometheusRule", OPERATOR)
     [group] = rule["spec"]["groups"]
-    assert len(group["rules"]) == 4
+    assert len(group["rules"]) == 5
     for alert in group["rules"]:
         named = re.findall(r"daskjob_\w+", alert["expr"])
         assert named, alert
@@ -102,5 +102,5 @@ def test_alerts_are_about_metrics_that_there_are(render) -> None:
         assert alert["annotations"]["summary"].endswith(".")
         assert "{{ `" not in str(alert)
     mine = [alert["expr"] for alert in group["rules"] if "namespace=" in alert["expr"]]
-    assert len(mine) == 3
+    assert len(mine) == 4
     assert all(f'namespace="{NAMESPACE}"' in expression for expression in mine)

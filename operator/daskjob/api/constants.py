@@ -19,6 +19,8 @@ JOB_LABEL = f"{GROUP}/job"
 JOB_UID_LABEL = f"{GROUP}/job-uid"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 COMPONENT_LABEL = f"{GROUP}/component"
+#: Which installation of the operator created the object: the namespace and name of its Lease.
+INSTALLATION_LABEL = f"{GROUP}/installation"
 MANAGED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 #: Annotation that users write on a job: with a text other than `status.rerun`, a finished job runs anew.
@@ -101,6 +103,7 @@ class EventReason(StrEnum):
     RETRYING = "Retrying"
     QUEUED = "Queued"
     NEW_RUN = "NewRun"
+    OTHER_INSTALLATION = "OtherInstallation"
     STATUS_NOT_RECORDED = "StatusNotRecorded"
 
 

@@ -15,7 +15,7 @@ stands by while another process leads.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +51,8 @@ LIMITS = LivenessLimits()
 
 
 class Health:
-    """Liveness and readiness of this process. `queues`: the work queues of the leader's controllers."""
+    """Liveness and readiness of this process. `queues`: the work queues of the leader's controllers; `more`: give
+    further details for the answers."""
 
     def __init__(
         self,
@@ -59,11 +60,13 @@ class Health:
         lock: LeaseLock,
         queues: Collection[WorkQueue],
         limits: LivenessLimits = LIMITS,
+        more: Collection[Callable[[], dict[str, Any]]] = (),
     ) -> None:
         self._watches = watches
         self._lock = lock
         self._queues = queues
         self._limits = limits
+        self._more = more
         self._leading = False
         #: The resync gives it after every try, successful or not.
         self.resynced = Heartbeat()
@@ -100,11 +103,13 @@ class Health:
         return problems
 
     def details(self) -> dict[str, Any]:
+        more = {name: value for details in self._more for name, value in details().items()}
         return {
             "leading": self._leading,
             "leader": self._lock.holder,
             "secondsSinceSignOfLife": {path: round(age, 1) for path, age in self._watches.ages().items()},
             "queues": {queue.name: queue.depth for queue in self._queues},
+            **more,
         }
 
     def _stands_by(self) -> bool:

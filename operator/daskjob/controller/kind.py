@@ -197,6 +197,10 @@ class Kind(ABC, Generic[R, O, D, M]):
         """Metrics that Prometheus' scrape computes."""
         return ()
 
+    def details(self) -> dict[str, Any]:
+        """What the answers to probes tell of this kind beside readiness."""
+        return {}
+
     async def prepare(self) -> None:
         """Runs once before the first pass, when this process leads."""
 

@@ -27,6 +27,12 @@ def read_refusal(message: str) -> Blocker:
         return Blocker(Reason.QUOTA_EXCEEDED, message)
     if re.search(r"violates PodSecurity|admission webhook|LimitRange|(minimum|maximum) .* usage per", message):
         return Blocker(Reason.POD_REJECTED, message, permanent="violates PodSecurity" in message)
+    if "daskjobreports" in message and "ValidatingAdmissionPolicy" in message:
+        words = (
+            "the policy is that of another installation of the operator, which serves this namespace, too: uninstall "
+            "one of them, or give each its own namespaces (watchNamespaces)"
+        )
+        return Blocker(Reason.OPERATOR_FORBIDDEN, f"{message}; {words}")
     if "cannot" in message and "is forbidden: User" in message:
         return Blocker(Reason.OPERATOR_FORBIDDEN, message)
     return Blocker(Reason.POD_REJECTED, message)

@@ -38,6 +38,8 @@ class Defaults:
     #: Seconds for which a job's pods go on after its deadlines, or while nobody talks to them. After that they take it
     #: that no operator runs, and end by themselves.
     unattended_seconds: int = 600
+    #: The name of the installation, a label's value; empty: its objects do not have the label.
+    installation: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,13 @@ class AttemptContext:
     @cached_property
     def labels(self) -> dict[str, str]:
         """The operator's labels, which every object of the attempt has."""
+        installation = {c.INSTALLATION_LABEL: self.defaults.installation} if self.defaults.installation else {}
         return {
             c.MANAGED_BY_LABEL: c.MANAGER,
             c.JOB_LABEL: self.job.name,
             c.JOB_UID_LABEL: self.job.uid,
             c.ATTEMPT_LABEL: str(self.attempt.number),
+            **installation,
         }
 
     @cached_property

@@ -66,7 +66,7 @@ async def operate(settings: Settings) -> None:
     queues = [controller.queue for controller in controllers]
     watches = Watches(metrics.watch_request)
     lock = LeaseLock(client, settings.operator_namespace, settings.lease_name, settings.pod_name)
-    health = Health(watches, lock, queues)
+    health = Health(watches, lock, queues, more=[controller.kind.details for controller in controllers])
     collectors = [WorkCollector(queues), *(each for controller in controllers for each in controller.kind.collectors())]
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,6 +15,8 @@ from daskjob.probes.process_settings import Environment, ProcessSettings
 NO_POLICY = "none"
 #: The least value of DASKJOB_UNATTENDED_SECONDS.
 SHORTEST_MARGIN = 10
+#: Characters of a label's value.
+MAX_LABEL = 63
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,14 @@ class Settings:
     #: installation has no policy, and runners get no token.
     policy_name: str = "daskjob-report-writers"
     #: Defaults for every job's pods.
-    defaults: Defaults = field(default_factory=Defaults)
+    defaults: Defaults = field(
+        default_factory=lambda: Defaults(installation=installation_name("default", "daskjob-operator"))
+    )
+
+
+def installation_name(namespace: str, lease: str) -> str:
+    """The name of an installation, as a label's value: replicas have the same, and no other installation has it."""
+    return f"{namespace}.{lease}"[:MAX_LABEL].rstrip("-_.")
 
 
 def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
@@ -57,11 +66,13 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             f"DASKJOB_UNATTENDED_SECONDS: {unattended_seconds} is shorter than what an operator may take to restart; "
             f"give {SHORTEST_MARGIN} or more"
         )
+    namespace = environment.text("OPERATOR_NAMESPACE", base.operator_namespace)
+    lease = environment.text("LEASE_NAME", base.lease_name)
     policy_name = environment.text("POLICY_NAME", base.policy_name)
     return Settings(
         process=process,
-        operator_namespace=environment.text("OPERATOR_NAMESPACE", base.operator_namespace),
-        lease_name=environment.text("LEASE_NAME", base.lease_name),
+        operator_namespace=namespace,
+        lease_name=lease,
         pod_name=environment.text("POD_NAME", base.pod_name),
         metrics_port=metrics_port,
         concurrency=concurrency,
@@ -76,6 +87,7 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             security_context=environment.mapping("POD_SECURITY_CONTEXT", DEFAULT_SECURITY),
             cluster_domain=environment.text("CLUSTER_DOMAIN", "cluster.local"),
             unattended_seconds=unattended_seconds,
+            installation=installation_name(namespace, lease),
         ),
     )
 

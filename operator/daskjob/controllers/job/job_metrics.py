@@ -59,6 +59,11 @@ ORPHANS = Counter(
     ["kind"],
     registry=REGISTRY,
 )
+OTHER_INSTALLATION_OBJECTS = Counter(
+    "daskjob_other_installation_objects_total",
+    "Objects of jobs that another installation of the operator created in a namespace of this one.",
+    registry=REGISTRY,
+)
 
 # Create every label set at start: `increase()` ignores the first sample of a series.
 for _class in (*FailureClass, IGNORED):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from prometheus_client.registry import Collector
 
@@ -21,6 +22,7 @@ from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.kind import Kind, Look, PassState
 from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.executor import CreatedObjects, Executor
+from daskjob.controllers.job.installations import OtherInstallations
 from daskjob.controllers.job.job_gauges import JobCollector
 from daskjob.controllers.job.report_policy import INTERVAL, SOON, policy_in_force
 from daskjob.controllers.job.slots import Slots
@@ -99,6 +101,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self.executor = Executor(self.objects, program, defaults, self._whole)
         self._installed_defaults = defaults
         self._policy_name = policy_name
+        self.other_installations = OtherInstallations(defaults.installation, clock)
         self.slots = Slots(self.cache, limits or RunLimits(), clock, lambda key: self.wake(key))
 
     def urgency(self, key: Key) -> Urgency:
@@ -149,6 +152,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             live=look.live,
             last_status_write=state.last_status_write,
             last_live_read=state.last_live_read,
+            other_installation=self.other_installations.look(look.objects),
         )
         observation = state.memory.with_report_age(observation)
         if job.status.finished or job.deleting or observation.attempt.reporting:
@@ -261,7 +265,11 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     def collectors(self) -> Iterable[Collector]:
         return (JobCollector(self.cache),)
 
+    def details(self) -> dict[str, Any]:
+        return {"otherInstallations": self.other_installations.current()}
+
     async def prepare(self) -> None:
+        self.other_installations.begin()
         self._next_policy_check = await self._check_policy()
 
     async def beside(self) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from daskjob.api.constants import ConditionType, Outcome, Reason
+from daskjob.api.constants import ConditionType, EventReason, Outcome, Reason
+from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job import between_attempts, conclusion, finished, open_attempt, record, runs, teardown
 from daskjob.lifecycle.job.attempt_end import failed
 from daskjob.lifecycle.job.decision import Advance, Decision
@@ -35,7 +36,16 @@ def decide(observation: Observation) -> Decision:
     if decision.needs_live_read or (not observation.live and (_concludes(observation, decision) or lingers)):
         return Decision(job.status, needs_live_read=True, rules=decision.rules)
     status = replace(decision.status, observed_generation=job.generation)
-    return replace(decision, status=with_readiness(status, job.generation, observation.now))
+    events = (*decision.events, *_warnings(observation))
+    return replace(decision, status=with_readiness(status, job.generation, observation.now), events=events)
+
+
+def _warnings(observation: Observation) -> tuple[Event, ...]:
+    other = observation.other_installation
+    if other is None:
+        return ()
+    words = f"installation {other} of the operator serves this namespace, too: tell your administrator"
+    return (Event(EventReason.OTHER_INSTALLATION, words, warning=True),)
 
 
 def _follow_states(observation: Observation) -> Decision:

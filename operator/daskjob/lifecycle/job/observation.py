@@ -177,6 +177,8 @@ class Observation:
     #: When this process last observed a change of the runner's report; None: not yet. The age of a report that existed
     #: at this process' first pass is unknown.
     last_report_at: datetime | None = None
+    #: The name of another installation of the operator that acts on this job, too; None: there is none.
+    other_installation: str | None = None
 
     @property
     def open_attempt(self) -> Attempt:
