@@ -71,7 +71,7 @@ def make_registry(
                 cache = controller.kind.cache
                 key = cache.drop(body) if event["type"] == "DELETED" else cache.put(body)
                 if key is not None:
-                    controller.queue.add(key)
+                    controller.queue.add_changed(key)
 
     for watched in kept:
         feed(watched, [controller for controller in controllers if watched in controller.kind.watched])

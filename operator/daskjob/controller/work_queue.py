@@ -14,12 +14,15 @@ from collections.abc import Awaitable, Callable, Collection
 from daskjob.controller import metrics
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import FairQueue, Urgency
+from daskjob.controller.pass_rate import PassRate
 
 #: Seconds before the queue tries a failed key again: doubled with every failure, up to the cap, with jitter.
 BACKOFF, BACKOFF_CAP = 0.2, 60.0
 #: One worker of so many only takes keys of something that runs or has ended: passes that start something may all wait
 #: for the API server.
 WORKERS_PER_RESERVED = 5
+#: Seconds by which a timer of asyncio may fire early.
+RESOLUTION = 1e-6
 RESERVED_FOR = (Urgency.ENDS, Urgency.GOES_ON)
 
 
@@ -32,6 +35,7 @@ class WorkQueue:
         self.name = name
         self._urgency = urgency
         self._ready = FairQueue()
+        self._rate = PassRate()
         #: Set when a key was added, for the workers that wait for one.
         self._added = asyncio.Event()
         #: Loop time at which a waiting key was added.
@@ -64,6 +68,14 @@ class WorkQueue:
         # A key that waits may have become more urgent.
         self._ready.add(key, self._urgency(key))
         self._added.set()
+
+    def add_changed(self, key: Key) -> None:
+        """Queues a key of which something changed: at once if something has ended, else within the rate of a key."""
+        pause = self._rate.pause(key, _now()) if self._urgency(key) is not Urgency.ENDS else 0.0
+        if pause > 0.0:
+            self.add_after(key, pause)
+        else:
+            self.add(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Queues a key once after that time; an earlier time that is already set stays."""
@@ -151,7 +163,7 @@ class WorkQueue:
             pause = None
             while self._heap:
                 due, _, key = self._heap[0]
-                if due > loop.time():
+                if due > loop.time() + RESOLUTION:
                     pause = due - loop.time()
                     break
                 heapq.heappop(self._heap)

@@ -1,0 +1,73 @@
+"""A flood of changes of one job costs a bounded number of passes; what ends, and other jobs, do not wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from daskjob.controller import pass_rate
+from daskjob.controller.cache import Key
+from daskjob.controller.fair_queue import Urgency
+from daskjob.controller.pass_rate import BURST, PER_SECOND, PassRate
+from daskjob.controller.work_queue import WorkQueue
+
+from .test_queue import A, B, Log, in_jumping_time, working
+
+
+@in_jumping_time
+async def test_a_flood_brings_few_passes_and_the_last_change_one() -> None:
+    queue, log = WorkQueue(), Log()
+    async with working(queue, log):
+        for _ in range(10_000):
+            queue.add_changed(A)
+            await asyncio.sleep(0.01)
+        flood = len(log.keys)
+        await asyncio.sleep(10)
+    assert 100 * PER_SECOND <= flood <= BURST + 100 * PER_SECOND + 1
+    assert len(log.keys) == flood + 1, "what changed last is looked at, too"
+
+
+@in_jumping_time
+async def test_an_ordinary_job_does_not_wait_and_a_flood_keeps_no_other_job_waiting() -> None:
+    queue, log = WorkQueue(), Log()
+    async with working(queue, log):
+        for _ in range(1000):
+            queue.add_changed(A)
+            await asyncio.sleep(0.001)
+        start = asyncio.get_running_loop().time()
+        for _ in range(BURST):
+            queue.add_changed(B)
+            await asyncio.sleep(0.05)
+        assert [time for time, key in log.begun if key == B] == pytest.approx([start + 0.05 * n for n in range(BURST)])
+
+
+@in_jumping_time
+async def test_an_end_does_not_wait_for_the_flood_before_it() -> None:
+    urgency = Urgency.GOES_ON
+    queue, log = WorkQueue(urgency=lambda _: urgency), Log()
+    async with working(queue, log):
+        for _ in range(1000):
+            queue.add_changed(A)
+            await asyncio.sleep(0.001)
+        urgency = Urgency.ENDS
+        ended = asyncio.get_running_loop().time()
+        queue.add_changed(A)
+        await asyncio.sleep(0.001)
+        assert log.begun[-1] == (pytest.approx(ended), A)
+
+
+def test_after_a_while_all_is_as_at_first() -> None:
+    rate = PassRate()
+    assert [rate.pause(A, 0.0) for _ in range(BURST + 2)] == [0.0] * BURST + [0.5, 0.5]
+    later = (BURST + 1) / PER_SECOND
+    assert [rate.pause(A, later) for _ in range(BURST + 1)] == [0.0] * BURST + [0.5]
+
+
+def test_quiet_keys_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pass_rate, "REMEMBERED", 10)
+    rate = PassRate()
+    keys: list[Key] = [("team", f"job-{number}") for number in range(100)]
+    for number, key in enumerate(keys):
+        rate.pause(key, float(number))
+    assert len(rate._full_at) <= 10
