@@ -77,6 +77,10 @@ SIGKILL.
 
 {claims}
 
+`DeadlineExceeded` and `AttemptDeadlineExceeded` are what a runner reports that ended by its own clock, because no
+operator ended it. The operator compares with its own clock and the job's deadlines as they are now: if the deadline has
+not passed by these, the failure becomes `RunnerStopped`.
+
 ## The order of writes
 
 The two kinds of object have opposite orders, and each is safe after a crash for its own reason.

@@ -277,6 +277,19 @@ def test_cancel_cannot_be_taken_back(server: Server, report: str) -> None:
         refused(server.admin.merge(report, {"spec": {"cancel": other}}), "spec.cancel", "cannot be taken back")
 
 
+def test_the_deadline_follows_the_jobs(server: Server, report: str) -> None:
+    deadline = {"seconds": 60, "reason": "DeadlineExceeded", "message": "too long"}
+    for seconds in (60, 10, 600):
+        server.admin.merge(report, {"spec": {"deadline": {**deadline, "seconds": seconds}}}).ok()
+    # Also after the end: it does not concern the status.
+    server.admin.merge(f"{report}/status", {"status": {"outcome": "Failed"}}).ok()
+    server.admin.merge(report, {"spec": {"deadline": None}}).ok()
+    assert "deadline" not in server.admin.get(report).ok()["spec"]
+    for field, value, words in (("seconds", 0, "greater than or equal to 1"), ("reason", "Evicted", "Unsupported")):
+        answer = server.admin.merge(report, {"spec": {"deadline": {**deadline, field: value}}})
+        refused(answer, f"spec.deadline.{field}", words)
+
+
 def test_seq_never_goes_back(server: Server, report: str) -> None:
     for seq in (0, 5, 5, 6):
         server.admin.merge(f"{report}/status", {"status": {"seq": seq, "stage": "Running"}}).ok()

@@ -27,6 +27,7 @@ from daskjob.lifecycle.job.observation import (
 from daskjob.lifecycle.job.readiness import with_readiness
 from daskjob.lifecycle.pods import Container, Pod, Termination
 from daskjob.sources.config_map import ConfigMapCode
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 UID = "3f2a9c10-0000-4000-8000-000000000001"
@@ -195,6 +196,10 @@ class Scene:
 
     def report(self, runner_uid: str = "uid-runner-0", cancel: bool = False, **status: Any) -> Self:
         return self.sees(report=Report(ATTEMPT, "uid-report", runner_uid, cancel, content(status)))
+
+    def knows(self, deadline: RunnerDeadline | None) -> Self:
+        """The report gives the runner this deadline."""
+        return self.sees(report=replace(self.seen["report"], deadline=deadline))
 
     def refused(self, problem: Blocker) -> Self:
         return self.sees(refusal=problem)

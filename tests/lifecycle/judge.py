@@ -42,8 +42,11 @@ class Judge:
             self.check_delete_job(before)
         elif verb == "delete" and before is not None and kind != "Deployment":
             self.check_delete(kind, before)
-        elif verb == "patch" and before is not None and kind == "DaskJobReport":
-            self.check_cancel(before)
+        elif verb == "patch" and before is not None and after is not None and kind == "DaskJobReport":
+            if "cancel" in after["spec"]:
+                self.check_cancel(before)
+            if "deadline" in after["spec"]:
+                self.check_deadline(before, after["spec"]["deadline"])
 
     def now(self) -> datetime:
         """By the clock of whoever acts."""
@@ -117,6 +120,18 @@ class Judge:
         if job is not None and job.open is not None and job.open.number == attempt_of(report):
             wanted = (self.spec_of(report, known) for known in (False, True))
             assert any(spec.cancel for spec in wanted), "a runner told to stop"
+
+    def check_deadline(self, report: Body, deadline: Body | None) -> None:
+        job = self.job_of(report)
+        if job is None or job.open is None or job.open.number != attempt_of(report):
+            return
+        specs = [self.spec_of(report, known) for known in (False, True)]
+        limits = [(spec.active_deadline_seconds, spec.attempt_deadline_seconds) for spec in specs]
+        if deadline is None:
+            assert (None, None) in limits, "a deadline taken from a runner whose job has one"
+        else:
+            given = [seconds for each in limits for seconds in each if seconds is not None]
+            assert deadline["seconds"] <= max(given, default=0), "a deadline that no user gave"
 
     # The status.
 

@@ -7,12 +7,16 @@ from datetime import timedelta
 
 import pytest
 
+from daskjob import wire
 from daskjob.api.constants import FailureClass, Phase, Reason
 from daskjob.api.status import Attempt, Progress, Retries
 from daskjob.api.times import to_seconds_text
+from daskjob.lifecycle.job.actions import CreateReport, SetDeadline
+from daskjob.lifecycle.job.deadlines import runner_deadline
 from daskjob.lifecycle.job.decision import Decision
+from daskjob.wire.runner_deadline import RunnerDeadline
 
-from .builders import ATTEMPT, NOW, Scene, a_job, a_pod, ago, running, text, waiting
+from .builders import ATTEMPT, NOW, Scene, a_job, a_pod, ago, ended, running, text, waiting
 
 A, B = FailureClass.APPLICATION, FailureClass.INFRASTRUCTURE
 
@@ -226,3 +230,70 @@ def test_once_it_runs_the_rest_may_take_its_time() -> None:
     scene = starting(2, 2, stage="Running", workers={"connected": 2}).workers(running("worker"), pending).live()
     status = scene.decide().status
     assert (status.phase, status.cluster and status.cluster.summary) == (Phase.RUNNING, "2/4")
+
+
+# The runner's own clock.
+
+ACTIVE = RunnerDeadline(
+    100, "DeadlineExceeded", "the job was active for longer than spec.activeDeadlineSeconds (100 s)"
+)
+ATTEMPTS = "the attempt took longer than spec.attemptDeadlineSeconds ({} s)"
+
+
+def given(scene: Scene) -> RunnerDeadline | None:
+    """The deadline of the runner, which its report must have once the operator has decided."""
+    wanted = runner_deadline(scene.observe().job)
+    [action] = scene.knows(RunnerDeadline(1, "DeadlineExceeded", "an old one")).decide().actions
+    assert action == SetDeadline(ATTEMPT, wanted)
+    assert scene.knows(wanted).decide().actions == ()
+    return wanted
+
+
+def test_a_runner_keeps_the_earlier_deadline_from_the_start_of_its_attempt() -> None:
+    scene = a_job().started()
+    assert given(scene) is None
+    assert given(scene.with_deadline(100)) == ACTIVE
+    assert given(scene.with_deadline(100).with_spec(attemptDeadlineSeconds=100)) == ACTIVE
+    ninety = RunnerDeadline(90, "AttemptDeadlineExceeded", ATTEMPTS.format(90))
+    assert given(scene.with_deadline(100).with_spec(attemptDeadlineSeconds=90)) == ninety
+
+
+def test_a_later_attempt_has_what_is_left_of_the_job_s_time() -> None:
+    assert given(second_attempt(5).with_deadline(100)) == replace(ACTIVE, seconds=45)
+
+
+def test_a_report_is_created_with_the_deadline() -> None:
+    scene = a_job().accepted().cluster().runner().with_deadline(100).live()
+    assert scene.decide().actions == (CreateReport("uid-runner-0", ACTIVE),)
+
+
+def test_a_sealed_report_is_left_alone() -> None:
+    scene = a_job().started().with_deadline(100).says(outcome="Succeeded", result={"type": "int", "value": "7"})
+    assert not any(isinstance(each, SetDeadline) for each in scene.decide().actions)
+
+
+@pytest.mark.parametrize(
+    ("claim", "spec", "reason"),
+    [
+        ("DeadlineExceeded", {"activeDeadlineSeconds": 60}, Reason.DEADLINE_EXCEEDED),
+        ("AttemptDeadlineExceeded", {"attemptDeadlineSeconds": 60}, Reason.ATTEMPT_DEADLINE_EXCEEDED),
+        # The user gave more time, or none, after the last operator had ended.
+        ("DeadlineExceeded", {"activeDeadlineSeconds": 61}, Reason.RUNNER_STOPPED),
+        ("AttemptDeadlineExceeded", {"activeDeadlineSeconds": 60}, Reason.RUNNER_STOPPED),
+        ("DeadlineExceeded", {}, Reason.RUNNER_STOPPED),
+    ],
+)
+@pytest.mark.parametrize("reports", [True, False])
+def test_a_runner_that_ended_by_its_own_clock(claim: str, spec: dict[str, int], reason: Reason, reports: bool) -> None:
+    failure = {"reason": claim, "message": "by its own clock"}
+    scene = a_job().started().with_spec(**spec).live()
+    if reports:
+        scene = scene.says(outcome="Failed", failure=failure)
+    else:
+        scene = scene.runner(ended("runner", 1, message=wire.termination_message("Failed", failure=failure)))
+    decision = scene.decide()
+    assert reason_of(decision) == reason
+    last = decision.status.failure
+    assert last is not None
+    assert last.failure_class is A
+    assert message_of(decision).startswith("by its own" if reason is Reason.RUNNER_STOPPED else "the ")

@@ -15,6 +15,7 @@ from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.job.actions import Cancel, CreateCluster, CreateRunner, Delete
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import QueuePlace
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 from .builders import ATTEMPT, NOW, Scene, a_job, ago
 
@@ -290,7 +291,8 @@ def test_an_attempt_of_a_new_run_has_a_name_of_its_own() -> None:
 
 def test_a_deadline_counts_from_the_start_of_the_run() -> None:
     decision = ran().with_deadline(100).that_is(rerun="1").live().decide()
-    assert CreateRunner(2) in decision.actions
+    words = "the job was active for longer than spec.activeDeadlineSeconds (100 s)"
+    assert CreateRunner(2, RunnerDeadline(100, "DeadlineExceeded", words)) in decision.actions
     assert decision.requeue_after is not None
     assert decision.requeue_after <= timedelta(seconds=100)
 

@@ -14,6 +14,7 @@ from daskjob.lifecycle.job.actions import Cancel, CreateCluster, CreateRunner, D
 from daskjob.lifecycle.job.between_attempts import REMOVAL_CHECK
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import QueuePlace
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 from .builders import ATTEMPT, NOW, Scene, a_job, ended, running, text
 
@@ -137,7 +138,9 @@ def test_resuming_starts_a_fresh_attempt_whose_time_is_counted_from_there() -> N
     scene = suspended(a_job().started().with_status(retries=Retries(1))).with_deadline(100).gone()
     assert scene.decide().needs_live_read
     decision = scene.live().decide()
-    assert decision.actions == (CreateCluster(2), CreateRunner(2))
+    words = "the job was active for longer than spec.activeDeadlineSeconds (100 s)"
+    deadline = RunnerDeadline(100, "DeadlineExceeded", words)
+    assert decision.actions == (CreateCluster(2, deadline), CreateRunner(2, deadline))
     status = decision.status
     assert (status.start_time, status.retries) == (to_seconds_text(NOW), Retries(1))
     assert [each.outcome for each in status.attempts] == [Outcome.SUSPENDED, None]

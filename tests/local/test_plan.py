@@ -217,4 +217,6 @@ def test_job_file() -> None:
         "minWorkers": 1,
         "adaptive": None,
         "limits": {"resultBytes": 262144},
+        "deadline": None,
+        "unattendedSeconds": 600.0,
     }

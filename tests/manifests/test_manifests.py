@@ -335,6 +335,8 @@ def test_the_runners_orders() -> None:
         "minWorkers": 1,
         "adaptive": {"minimum": 1, "maximum": 4},
         "limits": {"resultBytes": 262144},
+        "deadline": None,
+        "unattendedSeconds": 600,
     }
     plain = json.loads(job_file(context(job())).dump())
     assert (plain["codePath"], plain["adaptive"], plain["graph"]["keys"]) == (None, None, None)

@@ -7,6 +7,7 @@ import os
 import signal
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -272,3 +273,25 @@ def test_job_file_that_does_not_name_the_report(start, api):
     outcome = running.wait()
     assert outcome.code == 3
     assert outcome.termination["failure"]["reason"] == "InvalidJob"
+
+
+OVERDUE = {"seconds": 1, "reason": "AttemptDeadlineExceeded", "message": "the attempt took too long"}
+
+
+def test_a_deadline_that_is_edited_reaches_the_runner_with_the_next_answer(start, api):
+    running = start("failing:sleeps", 600, env=api.env, unattendedSeconds=0)
+    wait_for("the graph", lambda: api.accepted and api.accepted[-1]["stage"] == "Running")
+    api.spec = {**api.spec, "deadline": OVERDUE}
+    assert running.wait().code == 1
+    assert sealed(api)["failure"] == {name: OVERDUE[name] for name in ("reason", "message")}
+
+
+def test_a_deadline_that_is_taken_back_does_not_count(start, api):
+    """The job file has the one of the attempt's start."""
+    times = {"deadline": OVERDUE, "unattendedSeconds": 5}
+    running = start("entries:waits_for_file", str(api.folder / "go"), env=api.env, **times)
+    wait_for("the graph", lambda: api.accepted and api.accepted[-1]["stage"] == "Running")
+    wait_for("its end by the first deadline", lambda: time.monotonic() - running.began > 8)
+    (api.folder / "go").touch()
+    assert running.wait().code == 0
+    assert sealed(api)["outcome"] == "Succeeded"

@@ -41,3 +41,25 @@ def test_sigterm_before_anything_is_connected(start):
     wait_for("the first report", running.status)
     running.process.send_signal(signal.SIGTERM)
     assert running.wait().failure["reason"] == "Cancelled"
+
+
+DEADLINE = {"seconds": 3, "reason": "DeadlineExceeded", "message": "the job was active for too long"}
+
+
+@pytest.mark.parametrize("entrypoint", ["failing:sleeps", "failing:ignores_everything"])
+def test_a_runner_that_nobody_ends_keeps_its_deadline(start, dask_cluster, entrypoint):
+    """The operator has some time for it; then the runner ends its graph, whatever user code does."""
+    arguments = [600] if entrypoint == "failing:sleeps" else []
+    running = start(entrypoint, *arguments, deadline=DEADLINE, unattendedSeconds=2)
+    outcome = running.wait()
+    assert outcome.failure == {name: DEADLINE[name] for name in ("reason", "message")}
+    assert outcome.seconds >= 5
+
+
+def test_a_runner_ends_by_its_deadline_before_anything_is_connected(start):
+    running = start("entries:one", address="tcp://127.0.0.1:1", deadline=DEADLINE, unattendedSeconds=0)
+    assert running.wait().failure["reason"] == "DeadlineExceeded"
+
+
+def test_a_graph_that_is_in_time_has_its_result(run):
+    assert run("entries:one", deadline={**DEADLINE, "seconds": 600}, unattendedSeconds=0).value == 285

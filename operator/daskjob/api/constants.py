@@ -142,6 +142,8 @@ class Reason(StrEnum):
     NO_WORKERS = "NoWorkers"
     CANCELLED = "Cancelled"
     INVALID_JOB = "InvalidJob"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 
     INVALID_SPEC = "InvalidSpec"
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
@@ -154,8 +156,6 @@ class Reason(StrEnum):
     OPERATOR_FORBIDDEN = "OperatorForbidden"
     NAME_CONFLICT = "NameConflict"
     STARTUP_DEADLINE_EXCEEDED = "StartupDeadlineExceeded"
-    DEADLINE_EXCEEDED = "DeadlineExceeded"
-    ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
     STALLED = "Stalled"
     RUNNER_OOM_KILLED = "RunnerOOMKilled"
     RUNNER_DISRUPTED = "RunnerDisrupted"

@@ -9,6 +9,7 @@ from datetime import datetime
 from daskjob.api.runner_report import RunnerReport
 from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.status import Attempt
+from daskjob.lifecycle.job.deadlines import runner_deadline
 from daskjob.lifecycle.job.observation import AttemptObservation, Job, Observation, Owned, Report, WorkerGroup
 from daskjob.lifecycle.pods import Container, Pod, Termination
 
@@ -62,7 +63,7 @@ def observe(job: Job, state: RunState, now: datetime) -> Observation:
         schedulers=(_pod(state.scheduler, current, started=_reached(state)),),
         workers=tuple(_pod(each, current, started=_has_worker(state)) for each in state.workers),
         runner=runner,
-        report=Report(current.name, "report", runner.uid, cancel=state.cancelled, content=state.report),
+        report=Report(current.name, "report", runner.uid, state.cancelled, state.report, runner_deadline(job)),
     )
     return Observation(now, job, attempt, live=True, settled=True, last_report_at=state.report_at)
 

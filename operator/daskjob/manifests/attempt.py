@@ -11,6 +11,7 @@ from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.dask_cluster import code_config_map, dask_cluster, scheduler_service
 from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
 from daskjob.manifests.tls import tls_secret
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 Manifest = Mapping[str, Any]
 
@@ -30,17 +31,19 @@ class AttemptObjects:
         field."""
         return cls(context, dask_cluster(context), runner_pod(context, runner_config_map_name(program)), program)
 
-    def beside_cluster(self, cluster_uid: str, now: datetime) -> tuple[Manifest, ...]:
+    def beside_cluster(
+        self, cluster_uid: str, now: datetime, deadline: RunnerDeadline | None = None
+    ) -> tuple[Manifest, ...]:
         """Service, Secret and ConfigMaps, which the pods need: the controller creates them before dask-kubernetes
-        creates the pods. `now`: the certificate's time."""
+        creates the pods. `now`: the certificate's time; `deadline`: the runner's."""
         context = self.context
         return (
             scheduler_service(context, cluster_uid),
             tls_secret(context, cluster_uid, now),
-            code_config_map(context, cluster_uid, job_file(context).dump()),
+            code_config_map(context, cluster_uid, job_file(context, deadline).dump()),
             runner_config_map(context.job.namespace, self.program),
         )
 
-    def report(self, runner_uid: str) -> Manifest:
+    def report(self, runner_uid: str, deadline: RunnerDeadline | None = None) -> Manifest:
         """The report that the runner with this UID may write."""
-        return report(self.context, runner_uid)
+        return report(self.context, runner_uid, deadline)

@@ -10,6 +10,7 @@ from daskjob.api import constants as c
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.pod_spec import ATTEMPT_VARIABLE, CODE_PATH, JOB_KEY, PodPlan, pod_spec, template_metadata
 from daskjob.wire import jobfile
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 RUNNER_PATH = "/opt/daskjob/runner"
 JOB_PATH = "/opt/daskjob/job"
@@ -39,8 +40,8 @@ def runner_config_map(namespace: str, archive: bytes) -> dict[str, Any]:
     }
 
 
-def job_file(context: AttemptContext) -> jobfile.JobFile:
-    """The job file of the attempt's runner: what it runs, and where."""
+def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) -> jobfile.JobFile:
+    """The job file of the attempt's runner: what it runs, where, and for how long at most."""
     graph, workers = context.spec.graph, context.spec.cluster.workers
     adaptive = workers.adaptive
     return jobfile.JobFile(
@@ -58,6 +59,8 @@ def job_file(context: AttemptContext) -> jobfile.JobFile:
         code_path=CODE_PATH if context.source is not None else None,
         min_workers=workers.min_workers,
         adaptive=jobfile.AdaptiveBounds(adaptive.minimum, adaptive.maximum) if adaptive is not None else None,
+        deadline=deadline,
+        unattended=context.defaults.unattended_seconds,
     )
 
 
@@ -114,7 +117,7 @@ def _token_volume() -> dict[str, Any]:
     return {"name": "token", "projected": {"defaultMode": 0o444, "sources": sources}}
 
 
-def report(context: AttemptContext, runner_uid: str) -> dict[str, Any]:
+def report(context: AttemptContext, runner_uid: str, deadline: RunnerDeadline | None = None) -> dict[str, Any]:
     """The report, whose status only the runner of this attempt may write."""
     return {
         "apiVersion": c.API_VERSION,
@@ -125,5 +128,6 @@ def report(context: AttemptContext, runner_uid: str) -> dict[str, Any]:
             "jobUID": context.job.uid,
             "attempt": context.attempt.number,
             "runnerPodUID": runner_uid,
+            **({"deadline": deadline.shape()} if deadline is not None else {}),
         },
     }

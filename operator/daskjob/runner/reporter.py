@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional
 from daskjob import wire
 from daskjob.runner import cadence
 from daskjob.runner import sinks as reports
+from daskjob.wire.runner_deadline import RunnerDeadline, parse_deadline
 
 #: The longest pause, in seconds, between tries: before the first accepted patch (the report, or the token's right to
 #: it, may not exist yet), after it, and for the final patch.
@@ -30,7 +31,9 @@ class Reporter:
     `notify` is called in the reporter's thread whenever `accepted`, `cancelled` or `sealed` turns true.
     """
 
-    def __init__(self, sink: reports.Sink, notify: Callable[[], None]) -> None:
+    def __init__(
+        self, sink: reports.Sink, notify: Callable[[], None], runner_deadline: Optional[RunnerDeadline] = None
+    ) -> None:
         self._sink = sink
         self._notify = notify
         self._status: dict[str, Any] = {"protocol": wire.PROTOCOL, "seq": 0}
@@ -43,6 +46,8 @@ class Reporter:
         self.cancelled = False
         self.sealed = False
         self.delivered = False
+        #: The attempt's deadline: that of the job file, until an answer of the API server brings the report's.
+        self.runner_deadline = runner_deadline
         #: When to give up on the final patch (monotonic seconds). A signal handler may set an earlier time at any
         #: moment.
         self.deadline = float("inf")
@@ -150,6 +155,9 @@ class Reporter:
         self.accepted = True
         if spec.get("cancel") is True and not self.cancelled:
             self.cancelled = news = True
+        # Only the answers of an API server have a spec.
+        if spec:
+            self.runner_deadline = parse_deadline(spec.get("deadline"))
         if news:
             self._notify()
 

@@ -18,6 +18,7 @@ from typing import Any, Optional
 from daskjob import wire
 from daskjob.runner import channel
 from daskjob.runner import process_group as processes
+from daskjob.wire import jobfile
 
 #: Seconds that the supervisor waits for the first accepted report before it lets user code start.
 GATE = 15.0
@@ -51,6 +52,7 @@ class _Supervisor:
         self.oom_kills = processes.oom_kills()
         self.stopping = False
         self.cancel_reason = ""
+        self.overdue: Optional[dict[str, Any]] = None
         self.cancel_since = 0.0
         self.ended_since = 0.0
         self.gate_open = False
@@ -66,7 +68,9 @@ class _Supervisor:
         processes.adopt_orphans()
         from daskjob.runner.reporter import Reporter
 
-        self.reporter = Reporter(_sink(), self._wake)
+        job, problem = _read_job()
+        self.unattended = job.unattended if job is not None else 0.0
+        self.reporter = Reporter(_sink(job, problem), self._wake, job.deadline if job is not None else None)
         self.reporter.update(
             {"stage": wire.Stage.STARTING, "timings": {"runnerStarted": wire.timestamp(child.started)}}
         )
@@ -113,6 +117,7 @@ class _Supervisor:
             self._cancel("cancelled as asked for by the report's spec.cancel")
         elif self.reporter.sealed and not self.cancel_reason:
             self._cancel("the report has an outcome already: this attempt is over")
+        self._keep_deadline(now)
         if not self.gate_open and not self.cancel_reason:
             late = now - self.began > GATE
             if self.reporter.accepted or late:
@@ -128,6 +133,15 @@ class _Supervisor:
                 self.child.signal(signal.SIGTERM)
         if self.ended_since and now - self.ended_since > LINGER:
             self.child.signal(signal.SIGKILL)
+
+    def _keep_deadline(self, now: float) -> None:
+        """Cancels a graph whose deadline, and the time that an operator has to end it, are over: no operator runs."""
+        deadline = self.reporter.runner_deadline
+        ended = self.cancel_reason or self.outcome is not None
+        if deadline is None or ended or now - self.began < deadline.seconds + self.unattended:
+            return
+        self.overdue = _failed(deadline.reason, deadline.message)
+        self._cancel(deadline.message or deadline.reason)
 
     def _cancel(self, reason: str) -> None:
         self.cancel_reason = reason
@@ -174,7 +188,7 @@ class _Supervisor:
         if self.outcome is not None:
             return self.outcome
         if self.cancel_reason:
-            return _failed("Cancelled", self.cancel_reason)
+            return self.overdue or _failed("Cancelled", self.cancel_reason)
         return describe_exit(status, processes.oom_kills() > self.oom_kills)
 
     def _finish(self, end: dict[str, Any]) -> int:
@@ -211,7 +225,15 @@ def _failed(reason: str, message: str, exit_code: Optional[int] = None) -> dict[
     return {"outcome": wire.FAILED, "failure": wire.failure(reason, message, exit_code=exit_code)}
 
 
-def _sink() -> Any:
+def _read_job() -> tuple[Optional[jobfile.JobFile], str]:
+    """The job, or what is wrong with its file, which the child reports as the job's failure."""
+    try:
+        return jobfile.read(), ""
+    except jobfile.InvalidJob as error:
+        return None, str(error)
+
+
+def _sink(job: Optional[jobfile.JobFile], problem: str) -> Any:
     from daskjob.runner import sinks
 
     target = os.environ.get("DASKJOB_REPORT", "kubernetes")
@@ -219,13 +241,9 @@ def _sink() -> Any:
         return sinks.FileSink(target[5:])
     if target == "none":
         return sinks.DiscardSink()
-    from daskjob.wire import jobfile
-
-    try:
-        job = jobfile.read()
-    except jobfile.InvalidJob as error:
-        print(f"daskjob: {error}", file=sys.stderr, flush=True)
-        return sinks.UnavailableSink(str(error))
+    if job is None:
+        print(f"daskjob: {problem}", file=sys.stderr, flush=True)
+        return sinks.UnavailableSink(problem)
     return sinks.KubernetesSink(job.namespace, job.report)
 
 

@@ -13,12 +13,15 @@ from typing import Any, Dict, List, Optional
 
 from daskjob.results.codec import RESULT_BYTES
 from daskjob.wire.report import PROTOCOL
+from daskjob.wire.runner_deadline import RunnerDeadline, parse_deadline
 
 #: Where the runner finds the file, unless the variable names another path.
 PATH = "/opt/daskjob/job/job.json"
 VARIABLE = "DASKJOB_JOB_FILE"
 #: Seconds: an adaptive cluster retires workers only when so long fewer were enough.
 COOLDOWN = 15.0
+#: Seconds for which the runner goes on after its deadline: an operator that runs ends the attempt earlier.
+UNATTENDED = 600.0
 
 
 class InvalidJob(Exception):
@@ -65,6 +68,10 @@ class JobFile:
     adaptive: Optional[AdaptiveBounds] = None
     #: The largest result that the runner writes into the report.
     result_bytes: int = RESULT_BYTES
+    #: The deadline of the attempt when it began; None: there was none.
+    deadline: Optional[RunnerDeadline] = None
+    #: How long the runner goes on after it.
+    unattended: float = UNATTENDED
 
     def dump(self) -> str:
         """The text of the file."""
@@ -85,6 +92,8 @@ class JobFile:
                 "minWorkers": self.min_workers,
                 "adaptive": self.adaptive.shape() if self.adaptive is not None else None,
                 "limits": {"resultBytes": self.result_bytes},
+                "deadline": self.deadline.shape() if self.deadline is not None else None,
+                "unattendedSeconds": self.unattended,
             }
         )
 
@@ -129,6 +138,8 @@ def parse(data: Any) -> JobFile:
         min_workers=_get(data, "minWorkers", int, default["min_workers"]),
         adaptive=None if adaptive is None else _bounds(adaptive),
         result_bytes=_get(limits, "resultBytes", int, default["result_bytes"], "limits."),
+        deadline=parse_deadline(data.get("deadline")),
+        unattended=float(_get(data, "unattendedSeconds", (int, float), default["unattended"])),
     )
 
 

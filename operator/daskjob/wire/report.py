@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 from daskjob.results.codec import STORED_BYTES, TYPES_BYTES, sha256, stored_size
+from daskjob.wire.runner_deadline import REASONS as DEADLINE_REASONS
 
 #: Version of the job file and the report: the runner refuses a job file of another one.
 PROTOCOL = 1
@@ -48,6 +49,7 @@ REASONS = (
     "NoWorkers",
     "Cancelled",
     "InvalidJob",
+    *DEADLINE_REASONS,
 )
 TIMINGS = ("runnerStarted", "connected", "firstWorker", "graphStarted", "graphFinished")
 COUNTS = ("total", "done", "processing", "erred")

@@ -34,11 +34,13 @@ from daskjob.lifecycle.job.actions import (
     Delete,
     DeleteJob,
     Scale,
+    SetDeadline,
 )
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import belongs
 from daskjob.manifests.attempt import AttemptObjects, Manifest
 from daskjob.manifests.context import AttemptContext, Defaults
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
 MOST_BUILT = 32
@@ -86,21 +88,24 @@ class Executor:
         """Carries out one action. `created`: what earlier calls for this job created; this call adds to it. Raises
         ApiError if the API server refuses, SpecError if a template cannot be used."""
         match action:
-            case CreateCluster():
-                await self._create_cluster(job, attempt, now, created)
-            case CreateRunner():
+            case CreateCluster(_, deadline):
+                await self._create_cluster(job, attempt, deadline, now, created)
+            case CreateRunner(_, deadline):
                 built = await self.build(job, attempt)
                 pod = await self._create(PODS, built.runner, job)
-                await self._create(REPORTS, built.report(pod["metadata"]["uid"]), job)
+                await self._create(REPORTS, built.report(pod["metadata"]["uid"], deadline), job)
                 self._all_created(job, created)
-            case CreateReport(runner_uid):
-                await self._create(REPORTS, (await self.build(job, attempt)).report(runner_uid), job)
+            case CreateReport(runner_uid, deadline):
+                await self._create(REPORTS, (await self.build(job, attempt)).report(runner_uid, deadline), job)
                 self._all_created(job, created)
             case Scale(group, replicas):
                 spec = {"spec": {"worker": {"replicas": replicas}}}
                 await self._objects.patch(WORKER_GROUPS, job.namespace, group, spec)
             case Cancel(name):
                 await self._objects.patch(REPORTS, job.namespace, name, {"spec": {"cancel": True}})
+            case SetDeadline(name, deadline):
+                wanted = deadline.shape() if deadline is not None else None
+                await self._objects.patch(REPORTS, job.namespace, name, {"spec": {"deadline": wanted}})
             case Delete(target):
                 await self._objects.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
             case DeleteJob():
@@ -113,13 +118,15 @@ class Executor:
         created.beside.clear()
         self._built.pop(job.uid, None)
 
-    async def _create_cluster(self, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects) -> None:
+    async def _create_cluster(
+        self, job: Job, attempt: Attempt, deadline: RunnerDeadline | None, now: datetime, created: CreatedObjects
+    ) -> None:
         built = await self.build(job, attempt)
         cluster = await self._create(CLUSTERS, built.cluster, job)
         uid = cluster["metadata"]["uid"]
         beside = [
             (BESIDE[body["kind"]], body)
-            for body in built.beside_cluster(uid, now)
+            for body in built.beside_cluster(uid, now, deadline)
             if (uid, body["kind"], body["metadata"]["name"]) not in created.beside
         ]
         await _first_error(*(self._create_beside(resource, body, uid, created) for resource, body in beside))

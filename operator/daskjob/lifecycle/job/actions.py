@@ -5,20 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daskjob.lifecycle.job.observation import Owned
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 
 @dataclass(frozen=True)
 class CreateCluster:
-    """Creates the DaskCluster of an attempt, with its Service, Secret and ConfigMap, which the cluster owns."""
+    """Creates the DaskCluster of an attempt, with its Service, Secret and ConfigMap, which the cluster owns.
+
+    `deadline`: what the job file gives the runner.
+    """
 
     attempt: int
+    deadline: RunnerDeadline | None = None
 
 
 @dataclass(frozen=True)
 class CreateRunner:
-    """Creates the runner's pod and then its report: so a report without a pod means that the pod was lost."""
+    """Creates the runner's pod and then its report: so a report without a pod means that the pod was lost.
+
+    `deadline`: what the report gives the runner.
+    """
 
     attempt: int
+    deadline: RunnerDeadline | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class CreateReport:
     created it."""
 
     runner_uid: str
+    deadline: RunnerDeadline | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,14 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class SetDeadline:
+    """Gives the runner another deadline, through its report, or none: a user edited the job's."""
+
+    report: str
+    deadline: RunnerDeadline | None
+
+
+@dataclass(frozen=True)
 class Delete:
     """Deletes the object with that UID, and no other of the same name."""
 
@@ -57,4 +75,4 @@ class DeleteJob:
     """Deletes the job itself, if its version is still the one that this pass observed or wrote."""
 
 
-Action = CreateCluster | CreateRunner | CreateReport | Scale | Cancel | Delete | DeleteJob
+Action = CreateCluster | CreateRunner | CreateReport | Scale | Cancel | SetDeadline | Delete | DeleteJob

@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 from daskjob.api.constants import FailureClass, Outcome, Reason
 from daskjob.api.runner_report import RunnerReport
 from daskjob.api.status import Failure, Result
+from daskjob.lifecycle.job import deadlines
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided, failed, infrastructure
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.scheduler_end import confirm_scheduler_lost
 from daskjob.lifecycle.pods import Pod
+from daskjob.wire.runner_deadline import REASONS
 
 #: The kubelet can report a dead pod later than the runner reports the failure: how long the operator waits for it.
 SETTLE = timedelta(seconds=5)
@@ -41,6 +43,10 @@ def judge_claim(observation: Observation, report: RunnerReport, reported_at: dat
         return AttemptEnd(result=report.result or Result(type="NoneType", value="null"))
     failure = report.failure or Failure()
     failure = replace(failure, reason=failure.reason or Reason.EXIT_CODE, failure_class=FailureClass.APPLICATION)
+    if failure.reason in REASONS:
+        # The runner ended by its own clock, because no operator ended it. Its deadline may have been edited since.
+        passed = deadlines.confirm_passed(observation, failure.reason)
+        return passed or AttemptEnd(failure=replace(failure, reason=Reason.RUNNER_STOPPED))
     settle = CORROBORATED.get(failure.reason)
     if settle is not None and not _needs_no_pod(observation, failure):
         confirmed = _corroborate(observation, failure)

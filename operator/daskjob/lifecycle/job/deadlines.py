@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from daskjob.api.constants import Reason
+from daskjob.api.spec import DaskJobSpec
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job import progress
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
 from daskjob.lifecycle.job.blockers import find_blocker
-from daskjob.lifecycle.job.observation import Observation
+from daskjob.lifecycle.job.observation import Job, Observation
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: How long an attempt waits for a missing ConfigMap: the same `kubectl apply` may create it a little after the job.
 REFERENCE_GRACE = timedelta(seconds=60)
@@ -70,11 +72,7 @@ def past_active_deadline(observation: Observation) -> AttemptEnd | None:
     deadline = active_deadline(observation)
     if deadline is None or observation.now < deadline:
         return None
-    return failed(
-        Reason.DEADLINE_EXCEEDED,
-        "the job was active for longer than spec.activeDeadlineSeconds "
-        f"({observation.job.spec.active_deadline_seconds} s)",
-    )
+    return failed(Reason.DEADLINE_EXCEEDED, _active_words(observation.job.spec))
 
 
 def _past_active_deadline(observation: Observation) -> AttemptEnd | None:
@@ -88,12 +86,41 @@ def _attempt_deadline(observation: Observation) -> datetime | None:
 
 
 def _past_attempt_deadline(observation: Observation) -> AttemptEnd | None:
-    seconds = observation.job.spec.attempt_deadline_seconds
-    end = failed(
-        Reason.ATTEMPT_DEADLINE_EXCEEDED,
-        f"the attempt took longer than spec.attemptDeadlineSeconds ({seconds} s)",
-    )
-    return _explained(observation, end)
+    return _explained(observation, failed(Reason.ATTEMPT_DEADLINE_EXCEEDED, _attempt_words(observation.job.spec)))
+
+
+def _active_words(spec: DaskJobSpec) -> str:
+    return f"the job was active for longer than spec.activeDeadlineSeconds ({spec.active_deadline_seconds} s)"
+
+
+def _attempt_words(spec: DaskJobSpec) -> str:
+    return f"the attempt took longer than spec.attemptDeadlineSeconds ({spec.attempt_deadline_seconds} s)"
+
+
+def runner_deadline(job: Job) -> RunnerDeadline | None:
+    """The earlier of the open attempt's two deadlines, in seconds from the attempt's start, for the runner to keep by
+    itself if no operator runs; None: the job has neither. It changes only if the spec does."""
+    spec, attempt = job.spec, job.status.open
+    began = from_text(attempt.start_time) if attempt is not None else None
+    first = from_text(job.status.start_time)
+    found = []
+    if spec.active_deadline_seconds is not None and first is not None and began is not None:
+        left = max(1, spec.active_deadline_seconds - int((began - first).total_seconds()))
+        found.append(RunnerDeadline(left, Reason.DEADLINE_EXCEEDED, _active_words(spec)))
+    if spec.attempt_deadline_seconds is not None:
+        words = _attempt_words(spec)
+        found.append(RunnerDeadline(spec.attempt_deadline_seconds, Reason.ATTEMPT_DEADLINE_EXCEEDED, words))
+    return min(found, key=lambda deadline: deadline.seconds, default=None)
+
+
+def confirm_passed(observation: Observation, reason: str) -> AttemptEnd | None:
+    """The end by the deadline with that reason, by which a runner claims to have ended; None: it has not passed."""
+    for deadline in DEADLINES[:2]:
+        moment = deadline.moment(observation)
+        end = deadline.end(observation) if moment is not None and observation.now >= moment else None
+        if end is not None and end.failure is not None and end.failure.reason == reason:
+            return end
+    return None
 
 
 def _explained(observation: Observation, end: AttemptEnd) -> AttemptEnd:

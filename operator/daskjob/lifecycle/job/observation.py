@@ -16,6 +16,7 @@ from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.pods import Pod
 from daskjob.sources import Reference
+from daskjob.wire.runner_deadline import RunnerDeadline
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class Report:
     runner_uid: str
     cancel: bool
     content: RunnerReport | None = None
+    #: The deadline that the runner keeps by its own clock; None: it has none.
+    deadline: RunnerDeadline | None = None
 
     @property
     def sealed(self) -> bool:

@@ -10,7 +10,7 @@ from daskjob.api.status import DaskJobStatus, Markers
 from daskjob.api.times import from_text, to_text
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job import conclusion, deadlines, endings, pacing, progress, record, runs, teardown
-from daskjob.lifecycle.job.actions import Action, Cancel, CreateCluster, CreateReport, CreateRunner
+from daskjob.lifecycle.job.actions import Action, Cancel, CreateCluster, CreateReport, CreateRunner, SetDeadline
 from daskjob.lifecycle.job.adaptive import scale
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided
 from daskjob.lifecycle.job.between_attempts import SUSPENDED
@@ -52,7 +52,7 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
     deadline = runner.deletion_deadline if runner is not None else None
     if deadline is not None and not teardown.is_fenced(observation, deadline):
         moments.append(deadline + teardown.NODE_PATIENCE - now)
-    actions = [*teardown.delete_stale_objects(observation), *missing, *scale(observation)]
+    actions = [*teardown.delete_stale_objects(observation), *missing, *scale(observation), *_deadline(observation)]
     status, cancel = _cancel(observation, status)
     actions += cancel
     asked = from_text(status.markers.cancel_requested) if status.markers is not None else None
@@ -84,6 +84,14 @@ def _cancel(observation: Observation, status: DaskJobStatus) -> tuple[DaskJobSta
     return _with_markers(status, markers), [Cancel(report.name)] if report is not None and wanted else []
 
 
+def _deadline(observation: Observation) -> list[Action]:
+    """Gives the runner the deadline of the spec, if its report has another one."""
+    report, wanted = observation.attempt.report, deadlines.runner_deadline(observation.job)
+    if report is None or report.sealed or report.deadline == wanted:
+        return []
+    return [SetDeadline(report.name, wanted)]
+
+
 def _with_markers(status: DaskJobStatus, markers: Markers) -> DaskJobStatus:
     return replace(status, markers=markers if markers != Markers() else None)
 
@@ -93,11 +101,12 @@ def _missing(observation: Observation) -> tuple[Action, ...]:
     attempt, number = observation.attempt, observation.open_attempt.number
     if attempt.report is not None or observation.missing_references:
         return ()
+    deadline = deadlines.runner_deadline(observation.job)
     if attempt.runner is None:
-        return (CreateCluster(number), CreateRunner(number))
-    cluster = (CreateCluster(number),) if attempt.cluster is None else ()
+        return (CreateCluster(number, deadline), CreateRunner(number, deadline))
+    cluster = (CreateCluster(number, deadline),) if attempt.cluster is None else ()
     # Create only what is missing: a used-up quota refuses the creation even of a pod that exists.
-    return (*cluster, CreateReport(attempt.runner.uid))
+    return (*cluster, CreateReport(attempt.runner.uid, deadline))
 
 
 def _warnings(observation: Observation, status: DaskJobStatus) -> tuple[Event, ...]:

@@ -28,6 +28,7 @@ from daskjob.lifecycle.job.ownership import is_stale, why_unmanaged
 from daskjob.lifecycle.keeping import DIGEST
 from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
 from daskjob.streams.depth import UNREADABLE
+from daskjob.wire.runner_deadline import parse_deadline
 
 Body = Mapping[str, Any]
 
@@ -155,6 +156,7 @@ def _read_report(body: Body) -> Report:
         runner_uid=spec.get("runnerPodUID") or "",
         cancel=bool(spec.get("cancel")),
         content=read_report(body.get("status")),
+        deadline=parse_deadline(spec.get("deadline")),
     )
 
 
