@@ -148,14 +148,43 @@ async def test_a_job_that_has_no_room_for_a_status_is_told_so_by_an_event_and_le
     assert {kind for verb, kind in setting.client.requests if verb == "create"} == {"Event"}
 
 
+def reported(setting: Setting, **status: Any) -> None:
+    """The runner's report has this status, and the watch delivers it."""
+    name = setting.server.all("DaskJobReport")[0]["metadata"]["name"]
+    setting.cache.put_whole(setting.server.update("DaskJobReport", name, status={"protocol": 1, **status}))
+
+
+@pytest.mark.parametrize("length", [10, 1023, 2000, 200_000])
+async def test_a_result_of_any_length_is_recorded_whole(setting: Setting, length: int) -> None:
+    await setting.look()
+    text = '["%s", 1]' % ("x" * length)
+    types = {f"/{number}": "tuple" for number in range(min(length // 10, 1000))}
+    reported(setting, outcome="Succeeded", result={"type": "list", "value": text, "types": types})
+    await setting.look()
+    result = setting.status()["result"]
+    assert (result["value"], result.get("types", {}), result["size"]) == (text, types, length + 7)
+
+
+async def test_a_long_traceback_is_recorded_as_it_may_be_shown(setting: Setting) -> None:
+    await setting.look()
+    lines = "".join(f"  File {number}\x1b[31m\x00\n" for number in range(1000))
+    failure = {"reason": "TaskFailed", "message": "boom", "traceback": lines}
+    reported(setting, outcome="Failed", failure=failure)
+    await setting.look()
+    traceback = setting.status()["failure"]["traceback"]
+    assert traceback.startswith("…")
+    assert traceback.endswith("  File 998\n  File 999\n")
+    assert len(traceback.encode()) <= 4096
+
+
 async def test_a_status_that_is_refused_is_written_without_its_details(setting: Setting) -> None:
     await setting.look()
-    report = setting.server.all("DaskJobReport")[0]
-    said = {"protocol": 1, "outcome": "Succeeded", "result": {"type": "str", "value": '"%s"' % ("x" * 270_000)}}
-    setting.cache.put_whole(setting.server.update("DaskJobReport", report["metadata"]["name"], status=said))
+    reported(setting, outcome="Succeeded", result={"type": "str", "value": '"%s"' % ("x" * 270_000)})
     await setting.look()
     assert setting.status()["phase"] == "Succeeded"
     assert "value" not in setting.status()["result"]
+    [complete] = [each for each in setting.status()["conditions"] if each["type"] == "Complete"]
+    assert complete["message"].startswith("the graph was computed (details left out, the API server refused them: ")
 
 
 async def test_no_image_at_all() -> None:

@@ -87,7 +87,8 @@ def test_the_fingerprint_is_that_of_the_whole_run() -> None:
 def test_a_long_result_is_not_kept_and_neither_is_a_traceback() -> None:
     long = "x" * 200_000
     types = {f"/{number}": "datetime" for number in range(2000)}
-    status = {"result": {"type": "str", "value": long, "types": types}, "failure": {"traceback": long, "message": "m"}}
+    result = {"type": "str", "value": json.dumps(long), "types": types}
+    status = {"outcome": "Failed", "result": result, "failure": {"traceback": long, "message": "m"}}
     for keep in (keeping.keep_dask_job, keeping.keep_report):
         kept = keep(of_api_server({"kind": "X", "spec": {}, "status": status}))
         assert len(json.dumps(kept)) < 2000
@@ -161,3 +162,11 @@ def test_objects_of_an_attempt_are_observed_the_same() -> None:
     kept = [keep(body) for keep, body in zip(keepers, whole, strict=True)]
     assert observe(job, kept, NOW) == observe(job, whole, NOW)
     assert all(len(json.dumps(each)) < 900 for each in kept)
+
+
+def test_a_result_is_kept_once_the_report_is_sealed() -> None:
+    result = {"type": "str", "value": '"x"'}
+    body = {"kind": "DaskJobReport", "metadata": {"name": "a"}, "status": {"protocol": 1, "result": result}}
+    assert "result" not in keeping.keep_report(body)["status"]
+    body["status"] = {"protocol": 1, "result": result, "outcome": "Succeeded"}
+    assert keeping.keep_report(body)["status"]["result"]["value"] == '"x"'

@@ -13,9 +13,13 @@ from typing import Any
 
 from daskjob import wire
 from daskjob.api.constants import Outcome
+from daskjob.api.long_texts import is_stand_in
 from daskjob.api.resource_json import from_dict
 from daskjob.api.status import Failure, Progress, Result
 from daskjob.wire import Stage
+
+#: The long texts of a report, and of a job's status, by the part that has them.
+LONG: Mapping[str, tuple[str, ...]] = {"result": ("value", "types"), "failure": ("traceback",)}
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,24 @@ class RunnerReport:
 
 
 def read_report(status: object) -> RunnerReport | None:
-    """The status of a `DaskJobReport`, whatever it is; None if the runner has written nothing. Never raises."""
-    return _typed(wire.parse_report(status))
+    """The status of a `DaskJobReport`, whatever it is; None if the runner has written nothing. Never raises.
+
+    In what `lifecycle.keeping` kept of one, stand-ins of long texts stay: they were checked before.
+    """
+    return _typed(_with_stand_ins(wire.parse_report(status), status))
 
 
 def read_termination_message(text: object) -> RunnerReport | None:
     """The outcome that a runner left in its container's termination message; None if there is none. Never raises."""
     return _typed(wire.parse_termination_message(text))
+
+
+def _with_stand_ins(shape: dict[str, Any], status: object) -> dict[str, Any]:
+    for part, fields in LONG.items():
+        given = status.get(part) if isinstance(status, Mapping) and part in shape else None
+        if isinstance(given, Mapping) and any(is_stand_in(given.get(each)) for each in fields):
+            shape[part] = {**shape[part], **{each: given[each] for each in fields if each in given}}
+    return shape
 
 
 def _typed(shape: Mapping[str, Any]) -> RunnerReport | None:

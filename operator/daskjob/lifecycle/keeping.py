@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from daskjob import wire
 from daskjob.api import constants as c
 from daskjob.api.long_texts import shorten
+from daskjob.api.runner_report import LONG
 from daskjob.api.spec import digest, parse_spec
 from daskjob.streams.depth import UNREADABLE
 
@@ -68,7 +70,13 @@ def keep_cron_job(body: Body) -> Body:
 
 def keep_report(body: Body) -> Body:
     """What the operator keeps of a DaskJobReport."""
-    return {**_kept(body), "spec": body.get("spec") or {}, "status": _status(body)}
+    # A stand-in is of what the readers of reports take, and not of what a hostile runner wrote.
+    reported = dict(body.get("status") or {})
+    if not reported.get("outcome"):
+        # Nobody reads them yet, and to check a large result takes a while: a flood of reports must not cost that.
+        reported = {key: value for key, value in reported.items() if key not in LONG}
+    cleaned = {"status": wire.parse_report(reported)}
+    return {**_kept(body), "spec": body.get("spec") or {}, "status": _status(cleaned)}
 
 
 def keep_cluster(body: Body) -> Body:
@@ -120,7 +128,7 @@ def _kept(body: Body) -> Body:
 def _status(body: Body) -> Body:
     """The status of a job or a report, with stand-ins for its long texts."""
     status = dict(body.get("status") or {})
-    for field, long in (("result", ("value", "types")), ("failure", ("traceback",))):
+    for field, long in LONG.items():
         part = status.get(field)
         if isinstance(part, Mapping):
             status[field] = {key: shorten(value) if key in long else value for key, value in part.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 from prometheus_client.registry import Collector
 
+from daskjob import wire
 from daskjob.api import constants as c
 from daskjob.api.constants import EventReason
 from daskjob.api.long_texts import has_stand_ins, put_back
@@ -223,7 +224,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         name = status.current.name if status.current is not None else ""
         report = await self.client.get(REPORTS, root.namespace, name) if name else None
         try:
-            restored: Body = put_back(document, *((each or {}).get("status") for each in (job, report)))
+            reported = wire.parse_report((report or {}).get("status"))
+            restored: Body = put_back(document, (job or {}).get("status"), reported)
         except LookupError:
             raise ApiError(ErrorKind.CONFLICT, 409, f"the report {name} was changed or deleted meanwhile") from None
         return restored

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from daskjob.api.status import DaskJobStatus, Failure, Result
+from daskjob.api.constants import ConditionType
+from daskjob.api.status import Condition, DaskJobStatus, Failure, Result
 
 LENGTH = 1000
 
@@ -24,10 +25,13 @@ def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJo
             message=f"{_plain(failure.message or '')} {note}",
             exit_code=failure.exit_code,
         )
+    # A success without its result must say why.
+    lost = note if result is not None and result != before.result and result.value is not None else ""
     if result is not None and result != before.result:
         result = Result(type=_plain(result.type)[:100])
     conditions = tuple(
-        each if each in before.conditions else replace(each, message=_plain(each.message)) for each in status.conditions
+        each if each in before.conditions else _reduced(each, lost if each.type == ConditionType.COMPLETE else "")
+        for each in status.conditions
     )
     attempts = tuple(
         each if each in before.attempts or not each.message else replace(each, message=_plain(each.message))
@@ -44,6 +48,10 @@ def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJo
         attempts=attempts,
         timings=replace(status.timings, connected=None, first_worker=None, graph_started=None, graph_finished=None),
     )
+
+
+def _reduced(condition: Condition, note: str) -> Condition:
+    return replace(condition, message=f"{_plain(condition.message)} {note}".strip())
 
 
 def _plain(text: str) -> str:
