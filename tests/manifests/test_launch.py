@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daskjob.manifests.launch import LAUNCH
+
+from .builders import container, job, pod_specs
 
 #: As Dask's own, which closes in its own time.
 SIGNALS = """\
@@ -105,3 +108,24 @@ def test_a_worker_looks_for_its_scheduler_in_short_attempts_and_starts_in_any_ca
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
     answered = [f'["tls://s:8786", {patience}, {{"role": "worker"}}]', "hung up"] if patience is not None else []
     assert said.splitlines() == [*answered, "ready tls://s:8786"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "scheduler", "worker"),
+    [
+        ({}, ("1200", "600"), ("1200", "600")),
+        ({"startupDeadlineSeconds": 30}, ("630", "600"), ("630", "600")),
+        # The time for which a cluster is kept: nobody need be connected then.
+        ({"cleanup": {"afterFailureSeconds": 3600}}, ("4200", "4200"), ("1200", "600")),
+        ({"cleanup": {"afterSuccessSeconds": 7, "afterFailureSeconds": 5}}, ("1200", "607"), ("1200", "600")),
+    ],
+)
+def test_how_long_they_stay_without_a_contact(
+    spec: dict[str, Any], scheduler: tuple[str, str], worker: tuple[str, str]
+) -> None:
+    specs = pod_specs(job(**spec))
+    commands = {name: container(specs[name], name)["command"] for name in ("scheduler", "worker")}
+    assert {name: tuple(command[4:6]) for name, command in commands.items()} == {
+        "scheduler": scheduler,
+        "worker": worker,
+    }
