@@ -158,6 +158,9 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_POLICY_NAME": f"{OPERATOR}-report-writers",
         "DASKJOB_MAX_RUNNING_JOBS": "0",
         "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "0",
+        "DASKJOB_MAX_WORKERS_PER_NAMESPACE": "0",
+        "DASKJOB_MAX_WORKERS_PER_JOB": "0",
+        "DASKJOB_NAMESPACE_CLASSES": "",
         "DASKJOB_CLUSTER_DOMAIN": "cluster.local",
         "DASKJOB_DEFAULT_IMAGE": "",
         "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "",
@@ -180,7 +183,13 @@ def test_environment_from_values(render) -> None:
             # As on OpenShift; Helm reads numbers as floating point.
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
         },
-        "limits": {"runningJobs": 1000000, "runningJobsPerNamespace": 3},
+        "limits": {
+            "runningJobs": 1000000,
+            "runningJobsPerNamespace": 3,
+            "workersPerNamespace": 1000000,
+            "workersPerJob": 40,
+            "namespaceClasses": [{"name": "first", "namespaces": ["a", "b"]}, {"name": "rest"}],
+        },
         "operator": {"extraEnv": [{"name": "TZ", "value": "UTC"}]},
     }
     rendering = render(values)
@@ -196,6 +205,8 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_UNATTENDED_SECONDS"] == "3000000"
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
     assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")
+    assert (env["DASKJOB_MAX_WORKERS_PER_NAMESPACE"], env["DASKJOB_MAX_WORKERS_PER_JOB"]) == ("1000000", "40")
+    assert env["DASKJOB_NAMESPACE_CLASSES"] == "a,b;"
     assert env["TZ"] == "UTC"
     assert "TZ" not in rendering.env(CONTROLLER)
 

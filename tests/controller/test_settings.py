@@ -31,6 +31,9 @@ def test_all_of_them() -> None:
             "DASKJOB_CONCURRENCY": "3",
             "DASKJOB_MAX_RUNNING_JOBS": "20",
             "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "5",
+            "DASKJOB_MAX_WORKERS_PER_NAMESPACE": "70",
+            "DASKJOB_MAX_WORKERS_PER_JOB": "30",
+            "DASKJOB_NAMESPACE_CLASSES": "a,b; c ;",
             "DASKJOB_DEFAULT_IMAGE": "localhost/dask:test",
             "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "Never",
             "DASKJOB_ALLOW": "hostPath,privileged",
@@ -43,7 +46,7 @@ def test_all_of_them() -> None:
     assert (settings.operator_namespace, settings.lease_name, settings.pod_name) == ("ops", "lease", "me")
     assert (settings.process.health_port, settings.metrics_port, settings.concurrency) == (0, 0, 3)
     assert (settings.process.log_format, settings.process.log_level) == ("json", "DEBUG")
-    assert settings.limits == RunLimits(20, 5)
+    assert settings.limits == RunLimits(20, 5, 70, 30, (frozenset("ab"), frozenset("c"), frozenset()))
     defaults = settings.defaults
     assert (defaults.image, defaults.image_pull_policy) == ("localhost/dask:test", "Never")
     assert defaults.allowed == ("hostPath", "privileged")
@@ -65,6 +68,9 @@ def test_empty_is_not_set(name: str) -> None:
         ("DASKJOB_METRICS_PORT", "8080", "8080 is the health port"),
         ("DASKJOB_MAX_RUNNING_JOBS", "-1", "-1 would let no job run; give 0 for no limit"),
         ("DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE", "many", "'many' is not a whole number"),
+        ("DASKJOB_MAX_WORKERS_PER_JOB", "-2", "-2 would let no job run; give 0 for no limit"),
+        ("DASKJOB_NAMESPACE_CLASSES", "a,b", "one class puts no namespace before another; give two or more, or none"),
+        ("DASKJOB_NAMESPACE_CLASSES", "a;b;a", "namespace a is named twice; name it once"),
         ("DASKJOB_CONCURRENCY", "1.5", "'1.5' is not a whole number"),
         ("DASKJOB_UNATTENDED_SECONDS", "9", "9 is shorter .* give 10 or more"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "{", "not JSON"),

@@ -10,10 +10,7 @@ from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.api.spec import DaskJobSpec, parse_spec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.times import from_text
-from daskjob.controller.cache import Cache
-from daskjob.controllers.job.watched import job_of
 from daskjob.kube.client import Body
-from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.job.queueing import RunLimits
 
 from .queue_invariants import check_places
@@ -159,8 +156,8 @@ class Judge:
         if new.is_true(ConditionType.CLEANED_UP):
             assert old.is_true(ConditionType.CLEANED_UP) or self.is_clean(before), "all is said to be gone, and is not"
         if self.one_leader and self.world.acting is not None:
-            cache = Cache(DASK_JOBS, job_of) if self.world.acting.client.disturbed else self.world.acting.cache
-            check_places(before, new, self.world.server.all("DaskJob"), cache, self.limits)
+            operator = None if self.world.acting.client.disturbed else self.world.acting
+            check_places(before, new, self.world.server.all("DaskJob"), operator, self.limits)
 
     def check_evidence(self, attempt: Attempt) -> None:
         succeeded = attempt.outcome is Outcome.SUCCEEDED

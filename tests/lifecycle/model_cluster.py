@@ -197,6 +197,7 @@ class ModelCluster(RuleBasedStateMachine):
                 return
             else:
                 self.world.now = min([*due.values(), listing])
+                operator.controller.kind.slots.tick()
                 looks.clear()
                 if self.world.now >= listing:
                     operator.resync()

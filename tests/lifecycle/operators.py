@@ -48,12 +48,17 @@ class Operator:
         #: Jobs with a pass under way; jobs that the slots woke because there is room for them now.
         self.active: list[Key] = []
         self.woken: set[Key] = set()
+        #: Jobs as they were at their last pass, and those whose last pass failed.
+        self.looked_at: dict[Key, object] = {}
+        self.failed: set[Key] = set()
         client: Any = self.client
         self.controller = Controller(JobKind(client, self.clock, b"program", DEFAULTS, self.limits))
         self.controller.kind.wake = self.woken.add
         self.cache = self.controller.kind.cache
         self.watch.clear()
         self.resync()
+        self.controller.kind.slots.fill()
+        self.looked_at = {key: self.edition(key) for key in self.cache.root_keys()}
 
     def resync(self) -> None:
         client: Any = self.client
@@ -86,12 +91,25 @@ class Operator:
 
     async def _pass(self, key: Key) -> float | None:
         self.active.append(key)
+        self.looked_at[key] = self.edition(key)
+        self.failed.discard(key)
         try:
             return await self.controller.reconcile(key)
         except ApiError as error:
+            self.failed.add(key)
             return BACKOFF if error.requeue_after is None else min(error.requeue_after, BACKOFF)
         finally:
             self.active.remove(key)
+
+    def edition(self, key: Key) -> object:
+        """What users changed last of a job, as the cache has it."""
+        metadata = (self.cache.root(key) or {"metadata": {}})["metadata"]
+        fields = ("uid", "generation", "annotations", "deletionTimestamp")
+        return [metadata.get(each) for each in fields]
+
+    def stands_in_line(self, key: Key) -> bool:
+        """Whether a pass that has ended well read the job as the cache has it."""
+        return key not in (*self.active, *self.failed) and self.looked_at.get(key) == self.edition(key)
 
     # What can happen while a request is on its way.
 

@@ -71,8 +71,15 @@ EDITS: list[tuple[str, list[Any]]] = [
     ("failurePolicy", [None, *POLICIES]),
     ("cancel", [False, True]),
 ]
-#: RunLimits of running jobs: none, in all, in a namespace, both.
-LIMITS = [RunLimits(), RunLimits(1, 0), RunLimits(0, 1), RunLimits(2, 1)]
+#: Limits of running jobs: none, in all, in a namespace, both; workers in a namespace; classes of namespaces.
+LIMITS = [
+    RunLimits(),
+    RunLimits(1, 0),
+    RunLimits(0, 1),
+    RunLimits(2, 1),
+    RunLimits(workers_per_namespace=4),
+    RunLimits(1, classes=(frozenset({"others"}), frozenset())),
+]
 
 examples = int(os.environ.get("DASKJOB_EXAMPLES") or (2000 if os.environ.get("CI") else 250))
 just_jobs = st.just({"DaskJob"})

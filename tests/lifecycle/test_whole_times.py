@@ -32,17 +32,28 @@ def phases(run: Machine) -> list[tuple[str, str]]:
     return told
 
 
-def test_jobs_wait_for_each_other_by_priority_and_age() -> None:
+def test_jobs_of_a_namespace_wait_for_each_other_by_priority_and_age() -> None:
     with a_run(PLAIN, limits=RunLimits(total=1)) as run:
+        run.apply(name="max", spec=PLAIN, delivered=True)
         run.wait(seconds=1)
-        for name, priority in (("mean", 0), ("max", 5)):
-            run.apply(name=name, spec={**PLAIN, "priority": priority}, delivered=False)
+        run.apply(name="mean", spec={**PLAIN, "priority": 5}, delivered=True)
         told, began = phases(run), run.world.now
-        run.go_on(which=0, seconds=0)
-        assert [status_of(run, each).queue_position for each in ("max", "sum", "mean")] == [None, 1, 2]
+        run.wake_operator("sum")
+        assert [status_of(run, each).queue_position for each in ("max", "mean", "sum")] == [None, 1, 2]
         run.come_to_rest()
-        assert [name for name, phase in told if phase == "Succeeded"] == ["max", "sum", "mean"]
-        assert run.ended_after(began, "mean") <= 5, "there is no wait when there is room"
+        assert [name for name, phase in told if phase == "Succeeded"] == ["max", "mean", "sum"]
+        assert run.ended_after(began, "sum") <= 5, "there is no wait when there is room"
+
+
+def test_namespaces_take_turns_whatever_the_priorities_of_their_jobs() -> None:
+    with a_run(PLAIN, limits=RunLimits(total=1)) as run:
+        run.wake_operator("sum")
+        run.apply(name="mean", spec={**PLAIN, "priority": 5}, delivered=True)
+        run.wait(seconds=1)
+        run.apply(name="max", spec=PLAIN, delivered=True)
+        told = phases(run)
+        run.come_to_rest()
+        assert [name for name, phase in told if phase == "Succeeded"] == ["sum", "max", "mean"]
 
 
 def test_a_job_whose_start_is_being_written_counts_as_running() -> None:
@@ -55,10 +66,11 @@ def test_a_job_whose_start_is_being_written_counts_as_running() -> None:
 
 def test_a_namespace_that_is_full_holds_nobody_else_back() -> None:
     with a_run(HANGING, limits=RunLimits(total=2, per_namespace=1)) as run:
+        began = run.world.now
+        run.wake_operator("sum")
         run.wait(seconds=1)
         for name in ("mean", "max"):
             run.apply(name=name, spec=PLAIN, delivered=False)
-        began = run.world.now
         run.come_to_rest()
         assert run.ended_after(began, "max") <= 10
         assert 90 <= run.ended_after(began, "sum") <= 91

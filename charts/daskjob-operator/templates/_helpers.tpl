@@ -108,3 +108,12 @@ volumeMounts:
 {{- $metadata := dict "labels" (include "daskjob.labels" $root | fromYaml) "annotations" $annotations }}
 {{- toYaml (mergeOverwrite $crd (dict "metadata" (mergeOverwrite $crd.metadata $metadata))) }}
 {{- end }}
+
+{{/* Classes of namespaces, as the operator reads them: a,b;c; */}}
+{{- define "daskjob.namespaceClasses" -}}
+{{- $classes := list }}
+{{- range .Values.limits.namespaceClasses }}
+{{- $classes = append $classes (join "," (.namespaces | default list)) }}
+{{- end }}
+{{- join ";" $classes }}
+{{- end }}

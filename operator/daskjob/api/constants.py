@@ -181,3 +181,4 @@ class Reason(StrEnum):
     SUPERSEDED = "Superseded"
     NAMESPACE_LIMIT = "NamespaceLimit"
     OPERATOR_LIMIT = "OperatorLimit"
+    STARTUP_PACE = "StartupPace"

@@ -107,6 +107,11 @@ class Workers(Component):
             return self.adaptive.minimum
         return 1 if self.replicas is None else self.replicas
 
+    @property
+    def most(self) -> int:
+        """The most workers that the cluster may come to have."""
+        return self.adaptive.maximum if self.adaptive is not None else self.initial
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -254,8 +259,9 @@ class DaskJobSpec:
     #: runPolicy: Once refuses to change the run; OnChange takes an edited graph, cluster, runner or priorityClassName
     #: as a new run: what runs is stopped, and the old result moves to status.history. Default Once.
     run_policy: RunPolicy = RunPolicy.ONCE
-    #: priority orders the jobs that wait because too many run (limits of the operator's installation): higher first,
-    #: among equals first come, first served. Running jobs are not touched. Default 0.
+    #: priority orders the waiting jobs of one namespace (limits of the operator's installation): higher first, among
+    #: equals first come, first served. Between namespaces it counts for nothing: they take turns. Running jobs are not
+    #: touched. Default 0.
     priority: int = 0
     #: managedBy names the controller that looks after this job. With another value than the default the operator leaves
     #: it alone. Cannot be changed. Default daskjob.io/operator.

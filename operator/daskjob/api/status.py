@@ -255,7 +255,8 @@ class DaskJobStatus:
     retries: Retries | None = None
     #: nextAttemptTime is when the next attempt may start, after a failure.
     next_attempt_time: str | None = None
-    #: queuePosition is the job's place among those that wait; 1 is next. Condition Queued says why.
+    #: queuePosition is the job's place among those of its namespace that wait; 1 is next. Condition Queued says why,
+    #: and when that was: the operator writes a place anew when it has halved or doubled.
     queue_position: int | None = None
     #: progress counts Dask tasks, as the scheduler knows them so far.
     progress: Progress | None = None

@@ -34,7 +34,7 @@ class Settings:
     metrics_port: int = 8081
     #: Passes of a kind that run at a time.
     concurrency: int = 10
-    #: How many jobs may run at a time; the others wait.
+    #: How many jobs may run at a time, with how many workers, and whose go first; the others wait.
     limits: RunLimits = field(default_factory=RunLimits)
     #: The name of the ValidatingAdmissionPolicy on reports, and of its binding. Empty (the variable is `none`): the
     #: installation has no policy, and runners get no token.
@@ -77,7 +77,11 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
         metrics_port=metrics_port,
         concurrency=concurrency,
         limits=RunLimits(
-            _limit(environment, "MAX_RUNNING_JOBS"), _limit(environment, "MAX_RUNNING_JOBS_PER_NAMESPACE")
+            total=_limit(environment, "MAX_RUNNING_JOBS"),
+            per_namespace=_limit(environment, "MAX_RUNNING_JOBS_PER_NAMESPACE"),
+            workers_per_namespace=_limit(environment, "MAX_WORKERS_PER_NAMESPACE"),
+            workers_per_job=_limit(environment, "MAX_WORKERS_PER_JOB"),
+            classes=_classes(environment, "NAMESPACE_CLASSES"),
         ),
         policy_name="" if policy_name == NO_POLICY else policy_name,
         defaults=Defaults(
@@ -97,3 +101,16 @@ def _limit(environment: Environment, name: str) -> int:
     if value < 0:
         raise ValueError(f"DASKJOB_{name}: {value} would let no job run; give 0 for no limit")
     return value
+
+
+def _classes(environment: Environment, name: str) -> tuple[frozenset[str], ...]:
+    """The classes of namespaces: `a,b;c;` is that of a and b, that of c, and that of all others."""
+    text = environment.text(name)
+    classes = [[word.strip() for word in each.split(",") if word.strip()] for each in text.split(";")] if text else []
+    named = [namespace for each in classes for namespace in each]
+    if len(classes) == 1:
+        raise ValueError(f"DASKJOB_{name}: one class puts no namespace before another; give two or more, or none")
+    twice = next((each for each in named if named.count(each) > 1), None)
+    if twice is not None:
+        raise ValueError(f"DASKJOB_{name}: namespace {twice} is named twice; name it once")
+    return tuple(map(frozenset, classes))

@@ -45,7 +45,7 @@ from daskjob.lifecycle.job.record import attempt_name
 from daskjob.lifecycle.job.reduce import reduce
 from daskjob.lifecycle.job.replay import dump
 from daskjob.lifecycle.job.silence import explanation, silent_pods
-from daskjob.lifecycle.job.spec_check import missing_image, needs_check
+from daskjob.lifecycle.job.spec_check import missing_image, needs_check, too_many_workers
 from daskjob.manifests.context import Defaults
 from daskjob.schema.limits import no_room_in, problem_in
 from daskjob.sources import Reference, source_of
@@ -103,7 +103,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self._installed_defaults = defaults
         self._policy_name = policy_name
         self.other_installations = OtherInstallations(defaults.installation, clock)
-        self.slots = Slots(self.cache, limits or RunLimits(), clock, lambda key: self.wake(key))
+        self._limits = limits or RunLimits()
+        self.slots = Slots(self.cache, self._limits, clock, lambda key: self.wake(key))
 
     def urgency(self, key: Key) -> Urgency:
         return urgency_of(self.cache, key)
@@ -130,6 +131,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     async def _spec_problem(self, job: Job, memory: JobMemory) -> str | None:
         """What is wrong with the spec, found by building the objects of its next attempt; None: nothing."""
         problem = job.spec_problem or missing_image(job, self.executor.defaults.image)
+        problem = problem or too_many_workers(job, self._limits)
         if problem is not None:
             return problem
         number = (job.status.attempt or 0) + 1
@@ -241,6 +243,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
 
     def recorded(self, root: Job, status: DaskJobStatus) -> None:
         job_metrics.recorded(root.namespace, root.status, status)
+        self.slots.recorded((root.namespace, root.name), status)
         before, after = root.status.phase, status.phase
         if before != after:
             logger.info("%s/%s: %s -> %s %s", root.namespace, root.name, before or "new", after, status.summary or "")
@@ -273,8 +276,12 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     async def prepare(self) -> None:
         self.other_installations.begin()
         self._next_policy_check = await self._check_policy()
+        self.slots.fill()
 
     async def beside(self) -> None:
+        await asyncio.gather(self.slots.keep_time(), self._keep_checking_policy())
+
+    async def _keep_checking_policy(self) -> None:
         while True:
             await asyncio.sleep(self._next_policy_check)
             self._next_policy_check = await self._check_policy()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from daskjob.api.constants import ConditionType, EventReason, Reason
 from daskjob.api.times import from_text
 from daskjob.lifecycle.event import Event
-from daskjob.lifecycle.job import conclusion, deadlines, record, teardown
+from daskjob.lifecycle.job import conclusion, deadlines, queueing, record, teardown
 from daskjob.lifecycle.job.actions import Action
 from daskjob.lifecycle.job.attempt_end import failed
 from daskjob.lifecycle.job.decision import Advance, Decision
@@ -20,8 +20,8 @@ from daskjob.lifecycle.rules import first_hit
 
 #: While the objects of an attempt are being removed: how soon the next pass runs if no watch event brings it earlier.
 REMOVAL_CHECK = timedelta(seconds=10)
-#: How often a queued job updates its place. When there is room, the controller queues the first job at once.
-QUEUE_CHECK = timedelta(seconds=30)
+#: A job that only waits for others to start is recorded as queued after so long.
+PACE_PATIENCE = timedelta(seconds=10)
 
 SUSPENDED = Event(Reason.JOB_SUSPENDED, "the job is suspended")
 RESUMED = Event(Reason.JOB_RESUMED, "the job goes on")
@@ -82,19 +82,28 @@ def backing_off(observation: Observation) -> Decision | None:
 
 
 def queued(observation: Observation) -> Decision | None:
-    """Too many jobs run: the job waits in the queue."""
+    """Too many jobs run, or start: the job waits in the queue."""
     job, now, place = observation.job, observation.now, observation.queue_place
     if place.position <= 0:
         return None
-    status = record.queue(job, place, now)
-    moments = [*_pauses(observation), QUEUE_CHECK]
+    status, moments = record.queue(job, place, now), _pauses(observation)
+    events: tuple[Event, ...] = ()
     new, last_write = not job.status.is_true(ConditionType.QUEUED), observation.last_status_write
-    if not new and last_write is not None and now < last_write + MINOR_INTERVAL:
-        # The place changes with every job that ends: the operator writes a change of the place alone no more often.
+    recorded_at = (place.since or now) + PACE_PATIENCE
+    if new and place.reason == Reason.STARTUP_PACE and now < recorded_at:
+        moments.append(recorded_at - now)
+        status = job.status
+    elif new:
+        queued = status.condition(ConditionType.QUEUED)
+        assert queued is not None
+        events = (Event(EventReason.QUEUED, queued.message),)
+    elif not queueing.is_worth_writing(job.status, place):
+        status = job.status
+    elif last_write is not None and now < last_write + MINOR_INTERVAL:
         moments.append(last_write + MINOR_INTERVAL - now)
         status = job.status
-    events = (Event(EventReason.QUEUED, place.message),) if new else ()
-    return Decision(status, _removal(observation), events, requeue_after=min(moments))
+    # When there is room, the controller queues the first job at once.
+    return Decision(status, _removal(observation), events, requeue_after=min(moments, default=None))
 
 
 def absence_not_proved(observation: Observation) -> Decision | None:

@@ -64,14 +64,15 @@ class Owned:
 
 @dataclass(frozen=True)
 class QueuePlace:
-    """A job's place in the queue of those that wait for a limit on running jobs; 0: it may start.
+    """A job's place among those of its namespace that wait; 0: it may start.
 
-    `reason` and `message`: the limit that it waits for.
+    `reason` and `message`: what it waits for; `since`: when it began to wait, as far as this process knows.
     """
 
     position: int = 0
     reason: str = ""
     message: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class Observation:
     stale_objects: tuple[Owned, ...] = ()
     #: Objects that the job's source needs and that do not exist, as a live read showed.
     missing_references: tuple[Reference, ...] = ()
-    #: Whether the installation's limits allow the job to start an attempt.
+    #: Whether the installation's limits and the pace of starts allow the job to start an attempt.
     queue_place: QueuePlace = QueuePlace()
     #: Whether a live read brought all of this, and not the cache.
     live: bool = False

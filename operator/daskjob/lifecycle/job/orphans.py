@@ -11,7 +11,8 @@ from daskjob.api import constants as c
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.actions import Delete
 from daskjob.lifecycle.job.observation import Owned
-from daskjob.lifecycle.pods import read_attempt
+from daskjob.lifecycle.job.teardown import NODE_PATIENCE
+from daskjob.lifecycle.pods import read_attempt, read_pod
 
 #: How old an object must be: the garbage collector comes first, and the cache of jobs may be behind that of objects.
 PATIENCE = timedelta(minutes=2)
@@ -39,3 +40,12 @@ def decide_orphans(bodies: Iterable[Mapping[str, Any]], uid: str | None, now: da
             owned = Owned(body["kind"], metadata["name"], metadata["uid"], read_attempt(labels))
             deletes.append(Delete(owned, "its job no longer exists"))
     return deletes
+
+
+def takes_room(body: Mapping[str, Any], now: datetime) -> bool:
+    """Whether an object of a job that is gone still takes room: not a report, nor a pod that has ended or is fenced."""
+    if body["kind"] != "Pod":
+        return bool(body["kind"] != "DaskJobReport")
+    pod = read_pod(body)
+    deadline = pod.deletion_deadline
+    return not pod.ended and (deadline is None or now < deadline + NODE_PATIENCE)

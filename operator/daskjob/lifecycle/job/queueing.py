@@ -1,105 +1,91 @@
-"""Which jobs may run under the installation's limits: higher priority first, then older first."""
+"""The installation's limits on running jobs, and what the queue needs of a job: does it hold a place, or want one?"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TypeVar
 
-from daskjob.api.constants import Reason
-from daskjob.lifecycle.job.observation import Job, QueuePlace
+from daskjob.api.constants import ConditionType, Reason
+from daskjob.api.status import DaskJobStatus
+from daskjob.lifecycle.job import teardown
+from daskjob.lifecycle.job.observation import Observation, QueuePlace
 from daskjob.lifecycle.job.runs import wants_run
-
-K = TypeVar("K", bound=Hashable)
 
 
 class Demand(Enum):
     """Whether a job takes, or wants, one of the limited places."""
 
-    NONE = "ended, suspended, or not ours"
+    NONE = "ended and gone, suspended, or not ours"
     WAITS = "wants to run"
-    HOLDS = "runs, or is between two attempts of a run"
+    HOLDS = "runs, is between two attempts of a run, or something of its cluster is left"
 
 
 @dataclass(frozen=True)
 class RunLimits:
-    """How many jobs may run, in all and in one namespace; 0: no limit."""
+    """How many jobs may run, in all and in one namespace, and how many workers they may have; 0: no limit."""
 
+    #: Running jobs in all, and of one namespace.
     total: int = 0
     per_namespace: int = 0
+    #: Workers of all running jobs of a namespace together, and of one job. An adaptive cluster counts with its maximum.
+    workers_per_namespace: int = 0
+    workers_per_job: int = 0
+    #: Classes of namespaces, the one whose jobs go first first. A namespace in none belongs to the last one.
+    classes: tuple[frozenset[str], ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.total or self.per_namespace)
+    def class_of(self, namespace: str) -> int:
+        """The index of the namespace's class."""
+        last = max(len(self.classes) - 1, 0)
+        return next((index for index, names in enumerate(self.classes) if namespace in names), last)
 
 
 @dataclass(frozen=True)
 class QueueEntry:
-    """What the queue needs of a job."""
+    """What the queue needs of a job. `workers`: the most that its cluster may have."""
 
     namespace: str
     name: str
     created: datetime
     priority: int
+    workers: int
     demand: Demand
 
     @property
-    def order(self) -> tuple[int, datetime, str, str]:
-        return -self.priority, self.created, self.namespace, self.name
+    def order(self) -> tuple[int, datetime, str]:
+        """Its order among the jobs of its namespace: higher priority first, then older first."""
+        return -self.priority, self.created, self.name
 
 
-def entry_of(job: Job) -> QueueEntry:
-    return QueueEntry(job.namespace, job.name, job.created, job.spec.priority, _demand(job))
+def entry_of(observation: Observation) -> QueueEntry:
+    job = observation.job
+    workers = sum(each.most for each in job.spec.cluster.worker_groups.values())
+    return QueueEntry(job.namespace, job.name, job.created, job.spec.priority, workers, _demand(observation))
 
 
-def _demand(job: Job) -> Demand:
-    status = job.status
-    if job.deleting or job.unmanaged is not None:
+def _demand(observation: Observation) -> Demand:
+    job, status = observation.job, observation.job.status
+    if job.unmanaged is not None:
         return Demand.NONE
     # A job to be suspended or cancelled holds its place until the status has it: the user may take it back until then.
-    if status.open is not None or status.next_attempt_time is not None:
+    if not job.deleting and (status.open is not None or status.next_attempt_time is not None):
         return Demand.HOLDS
+    # Until its pods are gone, another job would find no room where this one was.
+    if status.attempt and not teardown.is_over(observation):
+        return Demand.HOLDS
+    if job.deleting:
+        return Demand.NONE
     if status.finished:
         return Demand.WAITS if wants_run(job) else Demand.NONE
     return Demand.NONE if job.spec.suspend or job.spec.cancel else Demand.WAITS
 
 
-def places(entries: Mapping[K, QueueEntry], limits: RunLimits) -> dict[K, QueuePlace]:
-    """The places of the waiting jobs; position 0 for those that may start now."""
-    running = Counter(entry.namespace for entry in entries.values() if entry.demand is Demand.HOLDS)
-    total = running.total()
-    waiting = sorted(((entry, key) for key, entry in entries.items() if entry.demand is Demand.WAITS), key=_first)
-    held_back: Counter[str | None] = Counter()
-    found: dict[K, QueuePlace] = {}
-    for entry, key in waiting:
-        space = entry.namespace
-        if limits.per_namespace and running[space] >= limits.per_namespace:
-            held_back[space] += 1
-            found[key] = QueuePlace(
-                held_back[space],
-                Reason.NAMESPACE_LIMIT,
-                f"place {held_back[space]} of those that wait in namespace {space}: "
-                f"{running[space]} of its jobs run, and {limits.per_namespace} may",
-            )
-        elif limits.total and total >= limits.total:
-            held_back[None] += 1
-            found[key] = QueuePlace(
-                held_back[None],
-                Reason.OPERATOR_LIMIT,
-                f"place {held_back[None]} of those that wait: {total} jobs run, and {limits.total} may",
-            )
-        else:
-            found[key] = QueuePlace()
-            running[space] += 1
-            total += 1
-    return found
-
-
-def _first(pair: tuple[QueueEntry, object]) -> tuple[int, datetime, str, str]:
-    return pair[0].order
-
-
-def startable(found: Mapping[K, QueuePlace]) -> Iterable[K]:
-    return (key for key, place in found.items() if place.position == 0)
+def is_worth_writing(status: DaskJobStatus, place: QueuePlace) -> bool:
+    """Whether a waiting job's status needs the new place. Every job that leaves the queue moves all those behind it: a
+    place is written when it has halved or doubled, so that a job's wait costs few writes however long the queue is."""
+    known, reason = status.queue_position, place.reason
+    if known is None or 2 * place.position <= known or place.position >= 2 * known:
+        return True
+    condition = status.condition(ConditionType.QUEUED)
+    # For some seconds at a time, any job may wait for others to start.
+    return reason != Reason.STARTUP_PACE and (condition is None or condition.reason != reason)

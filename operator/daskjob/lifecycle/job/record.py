@@ -154,7 +154,9 @@ def queue(job: Job, turn: QueuePlace, now: datetime) -> DaskJobStatus:
     )
     time = to_seconds_text(now)
     status = _resume(status, job, time)
-    return status.with_condition(ConditionType.QUEUED, True, turn.reason, turn.message, time, job.generation)
+    # With the time, because the place changes with every job that leaves, and the status only now and then.
+    message = f"at {time}, place {turn.position} of those that wait in namespace {job.namespace}: {turn.message}"
+    return status.with_condition(ConditionType.QUEUED, True, turn.reason, message, time, job.generation)
 
 
 def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daskjob.lifecycle.job.observation import Job
+from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.lifecycle.job.runs import wants_run
 
 
@@ -19,3 +20,19 @@ def missing_image(job: Job, default_image: str | None) -> str | None:
         "spec.cluster.image: is missing, and this operator was installed without a default image; "
         "name an image with dask and distributed in it"
     )
+
+
+def too_many_workers(job: Job, limits: RunLimits) -> str | None:
+    """The message for the user if the cluster may have more workers than the installation allows; None if not."""
+    for value, most in (
+        ("limits.workersPerJob", limits.workers_per_job),
+        ("limits.workersPerNamespace", limits.workers_per_namespace),
+    ):
+        workers = job.spec.cluster.workers
+        if most and workers.most > most:
+            field = "adaptive.maximum" if workers.adaptive is not None else "replicas"
+            return (
+                f"spec.cluster.workers.{field}: {workers.most} workers are too many, this operator was installed with "
+                f"{value}={most}; give {most} at most"
+            )
+    return None
