@@ -85,7 +85,9 @@ def test_a_list_corrects_the_store_but_for_what_came_meanwhile() -> None:
     cache.put(body("DaskCluster", name="another-kind", uid="3"))
     known = cache.uids("Pod", None)
     cache.put(body(name="came-meanwhile", uid="4"))
-    cache.replace("Pod", [body(name="stays", uid="2", version=9), body(name="new", uid="5", job="other")], known)
+    listed = [body(name="stays", uid="2", version=9), body(name="new", uid="5", job="other")]
+    assert cache.replace("Pod", listed, known) == {KEY}
+    assert cache.replace("Pod", listed, known) == set()
     assert sorted(each["metadata"]["name"] for each in cache.owned(KEY)) == ["another-kind", "came-meanwhile", "stays"]
     assert [each["metadata"]["name"] for each in cache.owned(("team", "other"))] == ["new"]
 

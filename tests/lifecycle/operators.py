@@ -53,7 +53,7 @@ class Operator:
         self.failed: set[Key] = set()
         client: Any = self.client
         self.controller = Controller(JobKind(client, self.clock, b"program", DEFAULTS, self.limits))
-        self.controller.kind.wake = self.woken.add
+        self.controller.kind.wake = self.controller.queue.add = self.woken.add  # type: ignore[method-assign]
         self.cache = self.controller.kind.cache
         self.watch.clear()
         self.resync()

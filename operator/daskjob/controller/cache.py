@@ -118,8 +118,9 @@ class Cache:
         """The keys of all root objects, and of those that only have objects of theirs in the cache."""
         return list(self._by_root)
 
-    def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> None:
+    def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> set[Key]:
         """Makes the objects of that kind in the cache equal to a list. `bodies`: what is kept of the objects in it.
+        Returns the keys of the root objects whose objects it removed.
 
         `known`: the UIDs that the cache had before the request, within the scope of the list: those that the list lacks
         are gone. An object that a watch delivered since the request stays.
@@ -127,10 +128,13 @@ class Cache:
         listed = {body["metadata"]["uid"]: body for body in bodies}
         for body in listed.values():
             self.put(body)
+        touched: set[Key] = set()
         for uid in known:
             identity = self._by_uid.get(uid)
             if identity is not None and identity[0] == kind and uid not in listed:
-                self._forget(identity)
+                root = self._forget(identity)
+                touched.update(() if root is None else (root,))
+        return touched
 
     def uids(self, kind: str, namespace: str | None) -> set[str]:
         """The UIDs of all cached objects of a kind; `namespace`: of one namespace, None: of all."""
@@ -140,7 +144,8 @@ class Cache:
             if identity[0] == kind and namespace in (None, identity[1])
         }
 
-    def _forget(self, identity: tuple[str, str, str]) -> None:
+    def _forget(self, identity: tuple[str, str, str]) -> Key | None:
+        """Removes an object. Returns the key of its root object."""
         body = self._bodies.pop(identity)
         self._by_uid.pop(body["metadata"]["uid"], None)
         root = self._owner_of(body)
@@ -149,6 +154,7 @@ class Cache:
             identities.discard(identity)
             if not identities:
                 self._by_root.pop(root, None)
+        return root
 
 
 def _identity(body: Body) -> tuple[str, str, str]:

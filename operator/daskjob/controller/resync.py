@@ -27,12 +27,14 @@ async def resync(
     empty for all."""
     watched = dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
     for each in watched:
-        caches = [controller.kind.cache for controller in controllers if each in controller.kind.watched]
+        concerned = [controller for controller in controllers if each in controller.kind.watched]
         for namespace in namespaces or (None,):
-            known = [cache.uids(each.resource.kind, namespace) for cache in caches]
+            known = [controller.kind.cache.uids(each.resource.kind, namespace) for controller in concerned]
             bodies = await client.list(each.resource, namespace, labels=each.selector, keep=each.keep)
-            for cache, uids in zip(caches, known, strict=True):
-                cache.replace(each.resource.kind, bodies, uids)
+            for controller, uids in zip(concerned, known, strict=True):
+                # Nothing may be left of a job whose deletion the watch missed: only this pass takes note of its end.
+                for key in controller.kind.cache.replace(each.resource.kind, bodies, uids):
+                    controller.queue.add(key)
     for controller in controllers:
         for key in controller.kind.cache.root_keys():
             controller.queue.add(key)
