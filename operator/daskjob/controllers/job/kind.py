@@ -128,15 +128,18 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             raise SpecError(*problem.split(": ", 1))
         return found
 
-    async def _spec_problem(self, job: Job, memory: JobMemory) -> str | None:
-        """What is wrong with the spec, found by building the objects of its next attempt; None: nothing."""
+    async def _spec_problem(self, observation: Observation, memory: JobMemory) -> str | None:
+        """What is wrong with the spec of a job that may start an attempt; None: nothing, as far as this pass looks."""
+        job = observation.job
         problem = job.spec_problem or missing_image(job, self.executor.defaults.image)
         problem = problem or too_many_workers(job, self._limits)
-        if problem is not None:
+        if problem is not None or self.slots.is_paced((job.namespace, job.name), observation):
+            # Among a thousand jobs, most wait for others to start: the whole spec is asked for when their turn comes.
             return problem
         number = (job.status.attempt or 0) + 1
         basis = (job.generation, number, self.executor.defaults)
         if memory.checked[0] != basis:
+            # The objects of the next attempt are built, to find what is wrong before anything is recorded.
             try:
                 await self.executor.build(job, Attempt(number, attempt_name(job.name, job.uid, number)))
                 memory.checked = (basis, None)
@@ -146,9 +149,10 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
 
     async def observe(self, look: Look[Job, JobMemory]) -> Observation:
         job, state = look.root, look.state
-        if needs_check(job):
-            job = replace(job, spec_problem=await self._spec_problem(job, state.memory))
         observation = observe(job, look.objects, look.now)
+        if needs_check(job):
+            job = replace(job, spec_problem=await self._spec_problem(observation, state.memory))
+            observation = replace(observation, job=job)
         observation = replace(
             observation,
             attempt=replace(observation.attempt, refusal=state.refusal),

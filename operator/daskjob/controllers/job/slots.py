@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
+from daskjob.api.constants import Reason
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.controller.cache import Cache, Key
@@ -111,6 +112,11 @@ class Slots:
         place = self._queue.place(key, self._room)
         since, _ = self._waiting.get(key, (None, None))
         return replace(place, since=since) if place.position else place
+
+    def is_paced(self, key: Key, observation: Observation) -> bool:
+        """Whether the job could start now, but for others that are starting."""
+        self._note(key, observation)
+        return self.place(key).reason == Reason.STARTUP_PACE
 
     def tick(self) -> None:
         """Stops counting attempts that have not started for long and pods on nodes that do not answer, and wakes the
