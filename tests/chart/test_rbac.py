@@ -20,6 +20,7 @@ OPERATOR = {
     ("kubernetes.dask.org", "daskclusters"): {"get", "list", "watch", "create", "delete"},
     ("kubernetes.dask.org", "daskworkergroups"): {"list", "watch", "patch", "delete"},
     ("apps", "deployments"): {"list", "watch", "delete"},
+    ("apps", "replicasets"): {"delete"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "configmaps"): {"get", "create"},
     ("", "secrets"): {"create"},

@@ -373,15 +373,6 @@ def test_a_job_is_clean_when_only_its_ended_runner_and_report_are_left() -> None
     assert again.status == decision.status
 
 
-def test_a_worker_group_that_got_no_owner_goes_too() -> None:
-    """dask-kubernetes makes a group first, and gives it its owner after; a cluster can end in between."""
-    left = a_job().started().finished().runner(ended("runner")).sees(cluster=None, schedulers=(), workers=())
-    (action,) = left.group(1, adopted=False).decide().actions
-    assert isinstance(action, Delete)
-    assert (action.target.kind, action.target.uid) == ("DaskWorkerGroup", "uid-group")
-    assert left.group(1).decide().actions == ()
-
-
 def test_ready_turns_false_once_and_keeps_the_time_of_its_turn() -> None:
     """Even where the last look before the end found the workers ready, and the recorded condition did not."""
     scene = sealed().with_condition(ConditionType.CLUSTER_READY, "False", "Waiting", 50)

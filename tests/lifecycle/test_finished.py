@@ -12,7 +12,7 @@ from daskjob.api.constants import ConditionType
 from daskjob.api.status import Failure
 from daskjob.lifecycle.job.actions import DeleteJob
 from daskjob.lifecycle.job.decision import Decision
-from daskjob.lifecycle.job.finished import CLEANUP_CHECK
+from daskjob.lifecycle.job.teardown import LINGERING
 
 from .builders import Scene, a_job, ago, ended, running
 
@@ -81,7 +81,7 @@ def kept(seconds_ago: float, seconds: int = 60) -> Scene:
 def test_then_it_goes(seconds_ago: float, goes: bool) -> None:
     decision = kept(seconds_ago).decide()
     assert deletes(decision) == (["DaskCluster"] if goes else [])
-    assert decision.requeue_after == (CLEANUP_CHECK if goes else timedelta(seconds=1))
+    assert decision.requeue_after == (LINGERING if goes else timedelta(seconds=1))
     assert cluster_ready(kept(seconds_ago))[0] == ("CleaningUp" if goes else "Kept")
     assert not decision.status.is_true(ConditionType.CLEANED_UP)
 
@@ -112,7 +112,12 @@ def test_what_lingers_is_looked_for_but_not_all_the_time() -> None:
     assert scene.decide().needs_live_read
     assert not scene.live().decide().needs_live_read
     assert not scene.sees(last_live_read=ago(9)).decide().needs_live_read
-    assert scene.sees(last_live_read=ago(10)).decide().needs_live_read
+    # Asked 15 s after the end: the next question is as long after that.
+    assert not scene.sees(last_live_read=ago(14.9)).decide().needs_live_read
+    assert scene.sees(last_live_read=ago(15)).decide().needs_live_read
+    long_gone = a_job().started().finished(seconds_ago=9000).runner(running("runner", deleting=True))
+    assert not long_gone.sees(last_live_read=ago(299)).decide().needs_live_read
+    assert long_gone.sees(last_live_read=ago(300)).decide().needs_live_read
     assert not scene.gone().decide().needs_live_read
     assert not kept(30).sees(live=False).decide().needs_live_read, "it is there to stay"
     assert kept(60).sees(live=False).decide().needs_live_read
@@ -149,7 +154,7 @@ def test_not_before_all_that_it_made_is_gone() -> None:
     for left in (a_job().cluster(), a_job().workers(running("worker")), a_job().runner()):
         decision = over(600, 0, **left.seen).decide()
         assert DeleteJob() not in decision.actions
-        assert decision.requeue_after == CLEANUP_CHECK
+        assert decision.requeue_after == LINGERING
 
 
 def test_nor_while_its_cluster_is_kept() -> None:

@@ -44,6 +44,14 @@ class Container:
 
 
 @dataclass(frozen=True)
+class ReplicaSet:
+    """The ReplicaSet that created a pod, and creates another one when the pod is deleted before it."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class Pod:
     name: str
     uid: str
@@ -64,6 +72,8 @@ class Pod:
     reason: str = ""
     message: str = ""
     containers: tuple[Container, ...] = ()
+    #: None: no ReplicaSet created it.
+    replica_set: ReplicaSet | None = None
     #: Where a person finds what it printed; empty: `kubectl logs` of the pod.
     log_place: str = ""
 
@@ -129,7 +139,15 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         reason=status.get("reason") or "",
         message=status.get("message") or "",
         containers=tuple(_read_container(states[name]) for name in names if name in states),
+        replica_set=_read_replica_set(metadata),
     )
+
+
+def _read_replica_set(metadata: Mapping[str, Any]) -> ReplicaSet | None:
+    owners = (each for each in metadata.get("ownerReferences") or () if each.get("controller"))
+    owner: Mapping[str, Any] = next(owners, {})
+    of_apps = owner.get("apiVersion", "").startswith("apps/") and owner.get("kind") == "ReplicaSet"
+    return ReplicaSet(owner["name"], owner["uid"]) if of_apps else None
 
 
 def read_attempt(labels: Mapping[str, Any]) -> int:

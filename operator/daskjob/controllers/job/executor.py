@@ -19,6 +19,7 @@ from daskjob.kube.resources import (
     CONFIG_MAPS,
     DASK_JOBS,
     PODS,
+    REPLICA_SETS,
     REPORTS,
     SECRETS,
     SERVICES,
@@ -44,6 +45,8 @@ from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
 MOST_BUILT = 32
+#: The resources of what it deletes, by kind. A ReplicaSet is not watched: its pods lead to it.
+DELETED = {**BY_KIND, REPLICA_SETS.kind: REPLICA_SETS}
 #: The resources of a cluster's further objects, by kind.
 BESIDE = {each.kind: each for each in (SERVICES, SECRETS, CONFIG_MAPS)}
 
@@ -107,7 +110,7 @@ class Executor:
                 wanted = deadline.shape() if deadline is not None else None
                 await self._objects.patch(REPORTS, job.namespace, name, {"spec": {"deadline": wanted}})
             case Delete(target):
-                await self._objects.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
+                await self._objects.delete(DELETED[target.kind], job.namespace, target.name, target.uid)
             case DeleteJob():
                 # With the version: if a user edited the job just now, the edit decides first.
                 await self._objects.delete(DASK_JOBS, job.namespace, job.name, job.uid, job.resource_version)

@@ -15,9 +15,6 @@ from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.runs import wants_run
 
-#: While the cleanup runs: how soon the next pass runs if no watch event brings it earlier.
-CLEANUP_CHECK = timedelta(seconds=10)
-
 
 def keep_until(spec: DaskJobSpec, failure: Failure | None, ended: datetime) -> datetime | None:
     """Until when the operator keeps the cluster of an ended job; None: it removes the cluster at once."""
@@ -39,7 +36,7 @@ def tend(observation: Observation) -> Decision:
         return Decision(status, actions, requeue_after=kept - now)
     status = _let_go(observation)
     if not teardown.is_clean(observation):
-        return Decision(status, actions, requeue_after=CLEANUP_CHECK)
+        return Decision(status, actions, requeue_after=teardown.next_check(observation))
     if not status.is_true(ConditionType.CLEANED_UP):
         status = replace(status, timings=replace(status.timings, cleaned_up=to_text(now))).with_condition(
             ConditionType.CLEANED_UP,

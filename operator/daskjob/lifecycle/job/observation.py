@@ -85,6 +85,7 @@ class WorkerGroup:
     #: Whether the cluster owns the group, so that Kubernetes deletes both. dask-kubernetes sets the owner only after it
     #: created the group.
     adopted: bool = True
+    deleting: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Deployment:
     refusal: str | None = None
     #: The worker group that it belongs to, by its key in the spec.
     group: str = DEFAULT_GROUP
+    deleting: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
                 uid=body["metadata"]["uid"],
                 replicas=replicas if isinstance(replicas, int) else 0,
                 adopted=bool(body["metadata"].get("ownerReferences")),
+                deleting=bool(body["metadata"].get("deletionTimestamp")),
             )
         elif kind == "Deployment":
             deployments.append(_read_deployment(body))
@@ -145,6 +146,7 @@ def _read_deployment(body: Body) -> Deployment:
         uid=body["metadata"]["uid"],
         component=(body["metadata"].get("labels") or {}).get(c.DASK_COMPONENT_LABEL, ""),
         refusal=refused.get("message") if refused.get("status") == "True" else None,
+        deleting=bool(body["metadata"].get("deletionTimestamp")),
     )
 
 

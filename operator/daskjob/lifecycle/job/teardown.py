@@ -14,8 +14,9 @@ from daskjob.lifecycle.pods import Pod
 RUNNER_GRACE = timedelta(seconds=30)
 #: A pod that exists for so long after its deletion deadline counts as fenced: its node does not answer.
 NODE_PATIENCE = timedelta(seconds=60)
-#: How long the cache may show objects of an ended attempt before a live read asks whether they still exist.
-LINGERING = timedelta(seconds=10)
+#: How long the cache may show objects of an ended attempt before a live read asks whether they still exist; after
+#: that, as long again as the removal has taken, up to the second value.
+LINGERING, MOST_LINGERING = timedelta(seconds=10), timedelta(minutes=5)
 
 
 def delete_stale_objects(observation: Observation) -> list[Action]:
@@ -26,10 +27,10 @@ def delete_stale_objects(observation: Observation) -> list[Action]:
 def tear_down(observation: Observation, why: str, keep_cluster: bool = False) -> list[Action]:
     """Deletes what is left after the outcome of the last attempt is recorded. A runner pod that ends by itself stays
     for its logs. `why`: for the log; `keep_cluster`: a user wants to look at the cluster (`spec.cleanup`)."""
-    actions = [*delete_stale_objects(observation), *_delete_stray_groups(observation)]
-    cluster, runner, report = observation.attempt.cluster, observation.attempt.runner, observation.attempt.report
-    if cluster is not None and not cluster.deleting and not keep_cluster:
-        actions.append(Delete(cluster, why))
+    actions = delete_stale_objects(observation)
+    if not keep_cluster:
+        actions += _remove_cluster(observation, why)
+    runner, report = observation.attempt.runner, observation.attempt.report
     if runner is not None and not runner.ended and not runner.deleting:
         pod = Owned("Pod", runner.name, runner.uid, runner.attempt)
         # The runner can report before the kubelet reports that the runner's container runs.
@@ -44,23 +45,34 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
 
 def remove_all(observation: Observation) -> list[Action]:
     """Deletes all that runs of a job that is being deleted."""
-    actions = [*delete_stale_objects(observation), *_delete_stray_groups(observation)]
-    cluster, runner = observation.attempt.cluster, observation.attempt.runner
-    if cluster is not None and not cluster.deleting:
-        actions.append(Delete(cluster, "its job is being deleted"))
+    actions = [*delete_stale_objects(observation), *_remove_cluster(observation, "its job is being deleted")]
+    runner = observation.attempt.runner
     if runner is not None and not runner.ended and not runner.deleting:
         actions.append(Delete(Owned("Pod", runner.name, runner.uid, runner.attempt), "its job is being deleted"))
     return actions
 
 
-def _delete_stray_groups(observation: Observation) -> list[Action]:
-    """Deletes worker groups without an owner whose cluster is gone: dask-kubernetes sets the owner only after it
-    created the group, so the garbage collector does not delete them."""
-    if observation.attempt.cluster is not None:
-        return []
-    attempt = observation.job.status.attempt or 0
-    strays = [group for group in observation.attempt.groups.values() if not group.adopted]
-    return [Delete(Owned("DaskWorkerGroup", each.name, each.uid, attempt), "its cluster is gone") for each in strays]
+def _remove_cluster(observation: Observation, why: str) -> list[Action]:
+    """Deletes the cluster and what runs of it, in an order in which nothing comes back: Deployments before their
+    ReplicaSets, these before their pods. Owner references lead Kubernetes' garbage collector to the same objects, but
+    it deletes no more than some twenty objects a second of a whole Kubernetes cluster.
+    """
+    attempt = observation.attempt
+    number = observation.job.status.attempt or 0
+    pods = [each for each in (*attempt.schedulers, *attempt.workers) if not each.deleting]
+    replica_sets = {each.replica_set: None for each in pods if each.replica_set is not None}
+    targets = [
+        *(Owned("Deployment", each.name, each.uid, number) for each in attempt.deployments if not each.deleting),
+        *(Owned("ReplicaSet", each.name, each.uid, number) for each in replica_sets),
+        *(Owned("Pod", each.name, each.uid, number) for each in pods if each.replica_set is not None),
+        *(
+            Owned("DaskWorkerGroup", each.name, each.uid, number)
+            for each in attempt.groups.values()
+            if not each.deleting
+        ),
+        *(each for each in (attempt.cluster,) if each is not None and not each.deleting),
+    ]
+    return [Delete(each, why) for each in targets]
 
 
 def _overdue(observation: Observation) -> bool:
@@ -83,10 +95,26 @@ def lingers(observation: Observation) -> bool:
     """Whether the cache shows objects of an ended attempt for so long that they may be gone: a watch that broke begins
     again with a list, and a list has no deletions."""
     status = observation.job.status
-    ended = from_text(status.current.completion_time) if status.current is not None else None
-    if status.open is not None or ended is None or is_clean(observation):
+    if status.open is not None or is_clean(observation):
         return False
-    return observation.now >= max(ended, observation.last_live_read or ended) + LINGERING
+    due = lingering_until(observation)
+    return due is not None and observation.now >= due
+
+
+def lingering_until(observation: Observation) -> datetime | None:
+    """When a live read asks next whether the objects of the ended attempt still exist; None: no attempt has ended."""
+    status = observation.job.status
+    ended = from_text(status.current.completion_time) if status.current is not None else None
+    if ended is None:
+        return None
+    asked = max(ended, observation.last_live_read or ended)
+    return asked + min(max(LINGERING, asked - ended), MOST_LINGERING)
+
+
+def next_check(observation: Observation) -> timedelta:
+    """How soon the next pass runs while the removal goes on, if no watch event brings it earlier."""
+    due = lingering_until(observation) or observation.now
+    return max(due - observation.now, LINGERING)
 
 
 def fenced_at(observation: Observation) -> datetime | None:

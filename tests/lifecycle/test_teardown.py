@@ -1,0 +1,48 @@
+"""What the operator removes of an attempt that has ended, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from daskjob.lifecycle.job.actions import Delete
+from daskjob.lifecycle.pods import ReplicaSet
+
+from .builders import a_job, ended, running
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+def test_a_worker_group_goes_whether_it_got_its_owner_or_not(adopted: bool) -> None:
+    """dask-kubernetes makes a group first, and gives it its owner after; a cluster can end in between."""
+    left = a_job().started().finished().runner(ended("runner")).sees(cluster=None, schedulers=(), workers=())
+    (action,) = left.group(1, adopted=adopted).decide().actions
+    assert isinstance(action, Delete)
+    assert (action.target.kind, action.target.uid) == ("DaskWorkerGroup", "uid-group")
+
+
+def test_a_cluster_goes_in_an_order_in_which_nothing_comes_back() -> None:
+    sets = [ReplicaSet(f"set-{each}", f"uid-set-{each}") for each in range(2)]
+    scheduler = replace(running("scheduler"), replica_set=sets[0])
+    workers = [replace(running("worker"), name=f"worker-{each}", replica_set=sets[1]) for each in range(2)]
+    scene = a_job().started().finished().runner(ended("runner")).cluster().group(2)
+    scene = scene.deployments("w-0").sees(schedulers=(scheduler,), workers=tuple(workers))
+    targets = [each.target for each in scene.decide().actions if isinstance(each, Delete)]
+    assert [each.kind for each in targets] == [
+        "Deployment",
+        *["ReplicaSet"] * 2,
+        *["Pod"] * 3,
+        "DaskWorkerGroup",
+        "DaskCluster",
+    ]
+    assert [each.uid for each in targets[1:3]] == ["uid-set-0", "uid-set-1"]
+    going = scene.sees(
+        schedulers=(replace(scheduler, deleting=True),), workers=(), deployments=(), groups={}, cluster=None
+    )
+    assert going.decide().actions == (), "what is going is not deleted again"
+
+
+def test_a_pod_of_nobody_is_left_to_its_owner() -> None:
+    """A pod that no ReplicaSet made goes with the cluster."""
+    scene = a_job().started().finished().runner(ended("runner")).sees(cluster=None, schedulers=(running("scheduler"),))
+    assert scene.decide().actions == ()
