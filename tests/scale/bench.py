@@ -32,7 +32,12 @@ class Bench:
     real_node: str
     connection: Connection
     processes: Processes
+    #: Those that `tell` tells of.
+    measuring: Processes = field(init=False)
     _began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.measuring = self.processes
 
     def install(self, changes: Mapping[str, Any] | None = None) -> None:
         """The chart with its own values, but for these changes and the node that its pods run on."""
@@ -45,14 +50,14 @@ class Bench:
             self.scale(name, 0)
             self.scale(name, 1)
 
-    def scale(self, component: str, replicas: int) -> None:
-        """So many pods of the component, and waits until they are there and ready, or gone."""
+    def scale(self, component: str, replicas: int, seconds: float = 180) -> None:
+        """So many pods of the component. Waits until they are ready, or gone; raises AssertionError after `seconds`."""
         system = self.kube.within(SYSTEM)
         [deployment] = system.list("deployments", _selector(component))
         name = deployment["metadata"]["name"]
         system.kubectl("scale", "deployment", name, f"--replicas={replicas}")
         if replicas:
-            system.kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s", timeout=200)
+            system.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={seconds:g}s", timeout=seconds + 20)
         else:
             wait_for(f"no pod of {name}", lambda: system.list("pods", _selector(component)), lambda pods: not pods, 60)
 
@@ -71,18 +76,19 @@ class Bench:
             await asyncio.to_thread(self.kube.kubectl, "delete", "namespace", name, "--timeout=580s", timeout=600)
 
     @asynccontextmanager
-    async def measured(self) -> AsyncIterator[dict[str, Usage]]:
-        """What both processes take meanwhile, by component."""
-        self.processes.forget()
-        async with running(self.processes.watch()):
-            await self.processes.found.wait()
-            yield self.processes.usage
+    async def measured(self, processes: Processes | None = None) -> AsyncIterator[dict[str, Usage]]:
+        """What the processes (default: ours) take meanwhile, by component."""
+        self.measuring = processes or self.processes
+        self.measuring.forget()
+        async with running(self.measuring.watch()):
+            await self.measuring.found.wait()
+            yield self.measuring.usage
 
     def tell(self, words: str) -> None:
         usage = ", ".join(
             f"{name} {each.memory:.0f} MiB (peak {each.peak:.0f}) {each.cpu:.1f} s CPU"
             + (f" {each.restarts} restarts" if each.restarts else "")
-            for name, each in self.processes.usage.items()
+            for name, each in self.measuring.usage.items()
         )
         print(f"{time.monotonic() - self._began:6.1f} s  {words}  {usage}".rstrip(), file=sys.stderr, flush=True)
 

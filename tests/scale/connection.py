@@ -39,16 +39,18 @@ class Connection:
         self._turns = asyncio.Semaphore(PARALLEL)
 
     async def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Body:
-        """The answer. A body that is bytes is sent as it is. Raises Refused."""
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        async with (
-            self._turns,
-            self._session.request(method, path, data=data, headers={"Content-Type": kind}) as answer,
-        ):
+        """The answer. Raises Refused."""
+        data = None if body is None else json.dumps(body).encode()
+        return dict(json.loads(await self.send(method, path, data, kind)))
+
+    async def send(self, method: str, path: str, data: bytes | None, kind: str = "application/json") -> bytes:
+        """The same for what Python's JSON does not read or write. Raises Refused."""
+        headers = {"Content-Type": kind}
+        async with self._turns, self._session.request(method, path, data=data, headers=headers) as answer:
             text = await answer.read()
             if answer.status >= 400:
                 raise Refused(answer.status, text.decode(errors="replace"))
-            return dict(json.loads(text))
+            return text
 
     async def create(self, path: str, body: Any) -> Body:
         return await self.request("POST", path, body)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from .connection import JOBS, Body, Connection
 
@@ -20,8 +20,6 @@ PARTS = {
     "daskclusters": "/apis/kubernetes.dask.org/v1",
     "daskworkergroups": "/apis/kubernetes.dask.org/v1",
 }
-#: Chooses what has to go of them.
-TO_GO = "daskjob.io/job-uid,daskjob.io/component!=runner"
 
 Times = dict[str, float]
 
@@ -30,6 +28,11 @@ Times = dict[str, float]
 class Jobs:
     """When (time.monotonic) each job was created, taken up, concluded and cleaned up; `failed` has the words of those
     that did not succeed."""
+
+    #: Where the API has the jobs.
+    root: ClassVar[str] = JOBS
+    #: Label selector of what has to go of the parts of jobs.
+    to_go: ClassVar[str] = "daskjob.io/job-uid,daskjob.io/component!=runner"
 
     connection: Connection
     namespace: str
@@ -41,17 +44,18 @@ class Jobs:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def create(self, body: Body) -> None:
-        await self.connection.create(f"{JOBS}/namespaces/{self.namespace}/daskjobs", body)
+        await self.connection.create(f"{self.root}/namespaces/{self.namespace}/daskjobs", body)
         self.created[body["metadata"]["name"]] = time.monotonic()
 
     async def follow(self) -> None:
         """Until it is cancelled."""
-        async for change, job in self.connection.watch(f"{JOBS}/namespaces/{self.namespace}/daskjobs"):
+        async for change, job in self.connection.watch(f"{self.root}/namespaces/{self.namespace}/daskjobs"):
             if change != "DELETED":
-                self._note(job["metadata"]["name"], job.get("status") or {})
+                self.note(job["metadata"]["name"], job.get("status") or {})
                 self._changed.set()
 
-    def _note(self, name: str, status: dict[str, Any]) -> None:
+    def note(self, name: str, status: dict[str, Any]) -> None:
+        """Keeps when the status of that job first was so."""
         now = time.monotonic()
         met = {each["type"] for each in status.get("conditions", ()) if each["status"] == "True"}
         if status.get("attempt"):
@@ -79,7 +83,7 @@ class Jobs:
         found = {}
         for plural, root in PARTS.items():
             path = f"{root}/namespaces/{self.namespace}/{plural}"
-            number = await self.connection.count(path, labelSelector=TO_GO)
+            number = await self.connection.count(path, labelSelector=self.to_go)
             if number:
                 found[plural] = number
         return found

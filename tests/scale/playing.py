@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from .connection import JOBS, Body, Connection, Refused
 
@@ -30,12 +30,15 @@ async def at_once(job: str) -> None:
 
 @dataclass
 class Runners:
-    """The runner of each job of a namespace. It connects when a worker of its attempt runs, as a real one would,
+    """The runner of each DaskJob of a namespace. It connects when a worker of its attempt runs, as a real one would,
     reports that it runs, computes for as long as `compute(job)` takes, reports the result, and ends.
 
     `running`   when (time.monotonic) the runner's pod of each job ran
     `reported`  when the last report of each job's runner was written
     """
+
+    #: Label of all pods of a job.
+    pods: ClassVar[str] = JOB_UID
 
     connection: Connection
     namespace: str
@@ -51,7 +54,7 @@ class Runners:
         async with asyncio.TaskGroup() as group:
             # Metadata of pods that run: each is told of once, in few bytes.
             async for change, pod in self.connection.watch(
-                path, metadata_only=True, labelSelector=JOB_UID, fieldSelector="status.phase=Running"
+                path, metadata_only=True, labelSelector=self.pods, fieldSelector="status.phase=Running"
             ):
                 metadata = pod["metadata"]
                 labels, uid = metadata["labels"], metadata["uid"]
@@ -60,9 +63,13 @@ class Runners:
                 self._begun.add(uid)
                 if labels.get(DASK_COMPONENT) == "worker":
                     self._worker_of(labels[DASK_CLUSTER]).set()
-                elif labels.get(COMPONENT) == "runner":
-                    self.running.setdefault(labels[JOB], time.monotonic())
-                    group.create_task(self._run(metadata["name"], labels[JOB]))
+                elif (job := self.job_of(labels)) is not None:
+                    self.running.setdefault(job, time.monotonic())
+                    group.create_task(self._run(metadata["name"], job))
+
+    def job_of(self, labels: Mapping[str, str]) -> str | None:
+        """The job whose runner has these labels; None: it is no runner."""
+        return labels[JOB] if labels.get(COMPONENT) == "runner" else None
 
     def _worker_of(self, attempt: str) -> asyncio.Event:
         return self._workers.setdefault(attempt, asyncio.Event())
@@ -70,18 +77,22 @@ class Runners:
     async def _run(self, pod: str, job: str) -> None:
         started, attempt = now(), pod.removesuffix(SUFFIX)
         await self._worker_of(attempt).wait()
+        await self.run(attempt, job, started)
+        self.reported.setdefault(job, time.monotonic())
+        await asyncio.sleep(KUBELET_SECONDS)
+        await self._end(pod)
+
+    async def run(self, attempt: str, job: str, started: str) -> None:
+        """What the runner does from its first worker to its last report."""
         connected = now()
         try:
             await self._report(attempt, running(started, connected, now()))
             await self._compute(attempt, job)
             await self._report(attempt, finished(now()))
-            self.reported[job] = time.monotonic()
         except Refused as refused:
             # The attempt was given up, and its report with it.
             if refused.status not in (404, 422):
                 raise
-        await asyncio.sleep(KUBELET_SECONDS)
-        await self._end(pod)
 
     async def _compute(self, attempt: str, job: str) -> None:
         """Computes, with heartbeats for as long as it takes."""

@@ -19,7 +19,7 @@ class Usage:
     """What one component took while it was watched. Memory in MiB, CPU in seconds.
 
     `cpu` is summed over all processes of the component, `peak` is that of the greatest, and `restarts` counts the
-    containers that came in place of one that had ended.
+    containers that a kubelet started in place of one that had ended.
     """
 
     memory: float = 0.0
@@ -46,16 +46,18 @@ class Processes:
         await asyncio.gather(*(self._watch(name, selector) for name, selector in self.selectors.items()))
 
     async def _watch(self, name: str, selector: str) -> None:
-        usage = Usage()
-        known: set[str] = set()
+        usage, pods = Usage(), await self._pods(selector)
+        before_all = {uid: count for uid, (count, _) in pods.items()}
+        restarts: dict[str, int] = {}
         while True:
-            container, pid = await self._find(selector)
+            for uid, (count, _) in pods.items():
+                restarts[uid] = count - before_all.get(uid, 0)
+            usage.restarts = sum(restarts.values())
+            pid = next((pid for _, pid in pods.values() if pid is not None), None)
             if pid is None:
                 await asyncio.sleep(INTERVAL)
+                pods = await self._pods(selector)
                 continue
-            if container not in known:
-                usage.restarts += bool(known)
-                known.add(container)
             self.usage[name] = usage
             if self.usage.keys() == self.selectors.keys():
                 self.found.set()
@@ -66,23 +68,21 @@ class Processes:
                 usage.memory = (resident(pid) or 0) / MIB
                 usage.peak = max(usage.peak, (peak(pid) or 0) / MIB)
                 await asyncio.sleep(INTERVAL)
+            pods = await self._pods(selector)
 
-    async def _find(self, selector: str) -> tuple[str, int | None]:
-        """ID and first process of the container that runs now; None if none does."""
+    async def _pods(self, selector: str) -> dict[str, tuple[int, int | None]]:
+        """By the UID of each pod: how often its container was started again, and its first process; None if it does not
+        run."""
         pods = await self.connection.items(f"/api/v1/namespaces/{self.namespace}/pods", labelSelector=selector)
+        found: dict[str, tuple[int, int | None]] = {}
         for pod in pods:
-            container = _running(pod)
-            if container:
-                try:
-                    return container, main_process(pod)
-                except AssertionError:
-                    # It ended between the two looks.
-                    continue
-        return "", None
+            for status in (pod.get("status") or {}).get("containerStatuses") or ():
+                found[pod["metadata"]["uid"]] = status["restartCount"], _process(pod)
+        return found
 
 
-def _running(pod: Body) -> str:
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        if "running" in status.get("state", {}):
-            return str(status["containerID"])
-    return ""
+def _process(pod: Body) -> int | None:
+    try:
+        return main_process(pod)
+    except AssertionError:
+        return None

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The operator with many jobs, on nodes that kwok imitates.
 
-Usage: python tests/scale/run.py at-once --jobs 50 300 1000 [--output FILE.json]
+Usage: python tests/scale/run.py [--output FILE.json] at-once --jobs 50 300 1000
+       python tests/scale/run.py kept | queued | tenants | hostile | peer | all
 
 Runs on the cluster that KUBECONFIG names, which must be one of tests/cluster on this machine, else on the tests' own,
 which is started. The chart and the operator's image of this checkout are installed, and stay. Ends with 1 if a goal is
@@ -13,41 +14,92 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.scale import at_once, figures
+from tests.scale import at_once, figures, hostile, kept, peer, queued, tenants
 from tests.scale.bench import Bench, bench
 from tests.scale.figures import Figure
 from tests.support.platform import Release, running_cluster
 from tests.support.programs import script
 
 
-async def many_at_once(made: Bench, arguments: argparse.Namespace) -> list[Figure]:
+async def run_at_once(made: Bench, jobs: list[int], seconds: float) -> list[Figure]:
     runs, found = [], []
-    for number in arguments.jobs:
+    for number in jobs:
         made.restart()
-        runs.append(await at_once.at_once(made, number, arguments.seconds))
-        found += at_once.figures(runs[-1])
-        for request, count in sorted(runs[-1].requests.items()):
-            print(f"{count / number:8.2f} {request}", file=sys.stderr)
-        for name, words in list(runs[-1].failed.items())[:5]:
-            print(f"{name} failed: {words}", file=sys.stderr)
-        print(figures.table(at_once.figures(runs[-1])), flush=True)
-    return found + at_once.compared(runs)
+        async with made.namespace(at_once.NAMESPACE) as namespace:
+            runs.append(await at_once.at_once(made, namespace, number, seconds))
+        found += tell(runs[-1])
+    return found + at_once.cost_ratio(runs)
 
 
-BENCHMARKS = {"at-once": many_at_once}
+async def run_peer(made: Bench, number: int, seconds: float) -> list[Figure]:
+    made.restart()
+    async with made.namespace(at_once.NAMESPACE) as namespace:
+        ours = await at_once.at_once(made, namespace, number, seconds)
+    found = tell(ours)
+    async with peer.peer(made) as (namespace, processes):
+        theirs = await at_once.at_once(made, namespace, number, seconds, peer.PEER, processes)
+    return [*found, *tell(theirs), *peer.side_by_side(ours, theirs)]
+
+
+def tell(run: at_once.Run) -> list[Figure]:
+    """The figures. What goes with them, and whether jobs failed, is printed."""
+    for request, count in sorted(run.requests.items()):
+        print(f"{count / run.jobs:8.2f} {request}", file=sys.stderr)
+    for name, words in list(run.failed.items())[:5]:
+        print(f"{name} failed: {words}", file=sys.stderr)
+    if run.left:
+        print(f"left: {run.left}", file=sys.stderr)
+    return at_once.figures(run)
+
+
+async def measure(made: Bench, arguments: argparse.Namespace) -> list[Figure]:
+    chosen = CHOICES if arguments.benchmark == "all" else [arguments.benchmark]
+    found: list[Figure] = []
+    for name in chosen:
+        match name:
+            case "at-once":
+                some = await run_at_once(made, arguments.jobs or [50, 300, 1000], arguments.seconds)
+            case "peer":
+                some = await run_peer(made, *(arguments.jobs or [300]), arguments.seconds)
+            case "kept":
+                some = await kept.kept(made, *(arguments.jobs or [10_000, 1_000]))
+            case "queued":
+                some = await queued.queued(made, *(arguments.jobs or [5_000, 50]))
+            case "tenants":
+                made.restart()
+                some = await tenants.tenants(made, *(arguments.jobs or [1_000]))
+            case _:
+                made.restart()
+                some = await hostile.hostile(made, *(arguments.jobs or [20]))
+        print(figures.table(some), flush=True)
+        found += some
+    return found
+
+
+#: What --jobs means to each.
+CHOICES = {
+    "at-once": "N jobs at once, for each N (default 50 300 1000)",
+    "kept": "N finished jobs, L of them with results of 256 KiB (default 10000 1000)",
+    "queued": "N jobs behind a limit of L (default 5000 50)",
+    "tenants": "N jobs of one tenant, then one of another (default 1000)",
+    "hostile": "N jobs beside hostile objects (default 20)",
+    "peer": "N jobs of ours, then N of dask-kubernetes' own (default 300)",
+}
 
 
 async def main(arguments: argparse.Namespace) -> int:
     with running_cluster() as kube:
         archive = dict([script("image", "operator").split()])["operator"]
         async with bench(kube, Release(kube, revision=Path(archive).stem)) as made:
-            found = await BENCHMARKS[arguments.benchmark](made, arguments)
+            found = await measure(made, arguments)
     print(figures.table(found), flush=True)
     if arguments.output:
         arguments.output.write_text(json.dumps(figures.as_json(found), indent=1) + "\n")
@@ -55,16 +107,24 @@ async def main(arguments: argparse.Namespace) -> int:
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=f"{__doc__}\n--jobs, of\n" + "\n".join(f"  {name:8} {words}" for name, words in CHOICES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("benchmark", choices=[*CHOICES, "all"])
+    parser.add_argument("--jobs", type=int, nargs="+", metavar="N", help="how many")
+    parser.add_argument(
+        "--seconds", type=float, default=at_once.SECONDS, help="how long jobs at once may take (default 900)"
+    )
     parser.add_argument("--output", type=Path, help="write the figures to this file, as JSON")
-    benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    each = benchmarks.add_parser("at-once", help="N jobs created at once, for each N")
-    each.add_argument("--jobs", type=int, nargs="+", default=[300], help="how many (default 300)")
-    each.add_argument("--seconds", type=float, default=at_once.SECONDS, help="how long a run may take (default 900)")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.benchmark == "all" and arguments.jobs:
+        parser.error("--jobs is for one benchmark")
+    return arguments
 
 
 if __name__ == "__main__":
     # So that what was made is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    print(f"load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     sys.exit(asyncio.run(main(read_arguments())))
