@@ -140,6 +140,7 @@ def figures(run: Run) -> list[Figure]:
         ("last → all gone", run.gone - last if run.gone and last else None, "s"),
         *((f"{name}, memory at its peak", each.peak, "MiB") for name, each in run.usage.items()),
         *((f"{name}, CPU a job", 1000 * each.cpu / run.jobs, "ms") for name, each in run.usage.items()),
+        *((f"{name}, wait for a CPU a job", 1000 * each.waited / run.jobs, "ms") for name, each in run.usage.items()),
         (
             "API requests a job",
             sum(run.requests.values()) / run.jobs + run.contender.messages if run.requests else None,

@@ -97,7 +97,8 @@ async def _sample(bench: Bench, namespace: str) -> Sample:
     [report] = await connection.items(f"{JOBS}/namespaces/{namespace}/daskjobreports")
     selector = f"{JOB_UID}={body['metadata']['uid']}"
     [pod] = await connection.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
-    return Sample(body, report, pod)
+    # Items of a list of Kubernetes' own kinds do not say what they are.
+    return Sample(body, report, {"apiVersion": "v1", "kind": "Pod", **pod})
 
 
 async def _keep(connection: Connection, namespace: str, sample: Sample, number: int, large: bool) -> None:

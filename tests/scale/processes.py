@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from ..support.containers import cpu_seconds, forget_peak, main_process, peak, resident
+from ..support.containers import cpu_seconds, forget_peak, main_process, peak, resident, waiting_seconds
 from .connection import Body, Connection
 
 OPERATOR, DASK_CONTROLLER = "operator", "dask-controller"
@@ -16,7 +16,8 @@ MIB = 2**20
 
 @dataclass
 class Usage:
-    """What one component took while it was watched. Memory in MiB, CPU in seconds.
+    """What one component took while it was watched. Memory in MiB, CPU in seconds, `waited` the seconds for which its
+    first thread could have run and had no CPU.
 
     `cpu` is summed over all processes of the component, `peak` is that of the greatest, and `restarts` counts the
     containers that a kubelet started in place of one that had ended.
@@ -25,6 +26,7 @@ class Usage:
     memory: float = 0.0
     peak: float = 0.0
     cpu: float = 0.0
+    waited: float = 0.0
     restarts: int = 0
 
 
@@ -62,9 +64,10 @@ class Processes:
             if self.usage.keys() == self.selectors.keys():
                 self.found.set()
             forget_peak(pid)
-            before, spent = cpu_seconds(pid), usage.cpu
-            while (now := cpu_seconds(pid)) is not None and before is not None:
-                usage.cpu = spent + now - before
+            before, spent = (cpu_seconds(pid), waiting_seconds(pid)), (usage.cpu, usage.waited)
+            while (now := cpu_seconds(pid)) is not None and before[0] is not None:
+                usage.cpu = spent[0] + now - before[0]
+                usage.waited = spent[1] + max(0.0, waiting_seconds(pid) - before[1])
                 usage.memory = (resident(pid) or 0) / MIB
                 usage.peak = max(usage.peak, (peak(pid) or 0) / MIB)
                 await asyncio.sleep(INTERVAL)

@@ -61,6 +61,12 @@ def cpu_seconds(pid: int) -> float | None:
     return (int(fields[11]) + int(fields[12])) / TICKS if fields else None
 
 
+def waiting_seconds(pid: int) -> float:
+    """For how long the process's first thread could have run, and had no CPU; 0 if it has ended."""
+    fields = _text(PROC / str(pid) / "schedstat").split()
+    return int(fields[1]) / 1e9 if fields else 0.0
+
+
 def _field(file: Path, name: str) -> str:
     lines = (line.partition(":") for line in _text(file).splitlines())
     return next((value.strip() for key, _, value in lines if key == name), "")
