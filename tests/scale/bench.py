@@ -16,7 +16,7 @@ from ..support.kube import Kube
 from ..support.platform import SYSTEM, Release, merged
 from ..support.waiting import wait_for
 from .connection import Connection, connect
-from .nodes import HOSTNAME, TOLERATION, imitated_nodes
+from .nodes import HOSTNAME, TOLERATION
 from .processes import DASK_CONTROLLER, OPERATOR, Processes, Usage
 
 #: Seconds between two lines that say how far a benchmark is.
@@ -61,6 +61,12 @@ class Bench:
         else:
             wait_for(f"no pod of {name}", lambda: system.list("pods", _selector(component)), lambda pods: not pods, 60)
 
+    def memory_limit(self, component: str) -> float:
+        """MiB that the chart lets a process of the component have."""
+        [deployment] = self.kube.within(SYSTEM).list("deployments", _selector(component))
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        return float(container["resources"]["limits"]["memory"].removesuffix("Mi"))
+
     @asynccontextmanager
     async def namespace(self, name: str) -> AsyncIterator[str]:
         """A new namespace, deleted at the end with all that is in it."""
@@ -94,14 +100,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(kube: Kube, release: Release) -> AsyncIterator[Bench]:
-    """Makes the nodes and installs the chart, which stays."""
-    with imitated_nodes(kube) as real_node:
-        async with connect(kube.kubeconfig) as connection:
-            selectors = {name: _selector(name) for name in (OPERATOR, DASK_CONTROLLER)}
-            made = Bench(kube, release, real_node, connection, Processes(connection, SYSTEM, selectors))
-            made.install()
-            yield made
+async def bench(kube: Kube, release: Release, real_node: str) -> AsyncIterator[Bench]:
+    """Installs the chart, which stays. `real_node`: where its pods run, beside imitated nodes."""
+    async with connect(kube.kubeconfig) as connection:
+        selectors = {name: _selector(name) for name in (OPERATOR, DASK_CONTROLLER)}
+        made = Bench(kube, release, real_node, connection, Processes(connection, SYSTEM, selectors))
+        made.install()
+        yield made
 
 
 @asynccontextmanager

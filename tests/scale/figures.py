@@ -39,6 +39,12 @@ class Figure:
         return self.value is not None and self.goal.reached(self.value)
 
 
+def value_of(figures: Iterable[Figure], name: str) -> float | None:
+    """The value of the one figure of that name."""
+    [value] = [each.value for each in figures if each.name == name]
+    return value
+
+
 def at_most(number: float) -> Goal:
     return Goal(number)
 

@@ -20,13 +20,14 @@ SETTLE_SECONDS = 20.0
 GOALS: dict[str, Goal] = {
     "restarts": at_most(0),
     "operator, memory at its peak": at_most(400),
-    "Dask controller, memory at its peak": at_most(400),
+    "dask-controller, memory at its peak": at_most(400),
     "ready after a restart among them": at_least(1),
 }
 
 
-async def hostile(bench: Bench, neighbours: int) -> list[Figure]:
-    """So many jobs of another namespace run beside the objects, and as many again after a restart of both processes."""
+async def hostile(bench: Bench, neighbours: int, settle_seconds: float = SETTLE_SECONDS) -> list[Figure]:
+    """So many jobs of another namespace run beside the objects, and as many again after a restart of both processes,
+    `settle_seconds` later."""
     connection = bench.connection
     async with bench.namespace(NAMESPACE) as namespace, bench.namespace(NEIGHBOURS) as neighbourhood:
         jobs, runners = Jobs(connection, neighbourhood), Runners(connection, neighbourhood)
@@ -35,7 +36,7 @@ async def hostile(bench: Bench, neighbours: int) -> list[Figure]:
             for answer in answers:
                 bench.tell(answer)
             beside = await _run(jobs, "beside", neighbours)
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(settle_seconds)
             bench.tell(f"{beside} of {neighbours} jobs succeeded beside them")
             ready = 1.0
             try:
@@ -53,7 +54,7 @@ async def hostile(bench: Bench, neighbours: int) -> list[Figure]:
         ("neighbours that succeeded after the restart", after, ""),
         ("restarts", operator.restarts + controller.restarts, ""),
         ("operator, memory at its peak", operator.peak, "MiB"),
-        ("Dask controller, memory at its peak", controller.peak, "MiB"),
+        ("dask-controller, memory at its peak", controller.peak, "MiB"),
     ]
     everyone = {name: at_least(neighbours) for name, _, _ in values if name.startswith("neighbours")}
     return [Figure("hostile", name, value, unit, {**GOALS, **everyone}.get(name)) for name, value, unit in values]

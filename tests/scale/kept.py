@@ -48,8 +48,8 @@ class Sample:
         return Sample(*json.loads(text.replace(f'"{old}"', f'"{name}"')))
 
 
-async def kept(bench: Bench, number: int, large: int) -> list[Figure]:
-    """`large` of the jobs have results of 256 KiB."""
+async def kept(bench: Bench, number: int, large: int, idle_seconds: float = IDLE_SECONDS) -> list[Figure]:
+    """`large` of the jobs have results of 256 KiB. CPU is measured for `idle_seconds` once the operator leads."""
     title = f"{number} kept, {large} with large results"
     connection = bench.connection
     async with bench.namespace(NAMESPACE) as namespace:
@@ -65,10 +65,10 @@ async def kept(bench: Bench, number: int, large: int) -> list[Figure]:
             usage = bench.processes.usage
             bench.tell(f"leads after {leads} s")
             idle = None
-            if leads is not None:
+            if leads is not None and idle_seconds:
                 before = usage[OPERATOR].cpu
-                await asyncio.sleep(IDLE_SECONDS)
-                idle = 100 * (usage[OPERATOR].cpu - before) / IDLE_SECONDS
+                await asyncio.sleep(idle_seconds)
+                idle = 100 * (usage[OPERATOR].cpu - before) / idle_seconds
             async with running(jobs.follow()):
                 created = time.monotonic()
                 await jobs.create(job("newcomer"))

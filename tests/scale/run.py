@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.scale import at_once, figures, hostile, kept, peer, queued, tenants
 from tests.scale.bench import Bench, bench
 from tests.scale.figures import Figure
+from tests.scale.nodes import imitated_nodes
 from tests.support.platform import Release, running_cluster
 from tests.support.programs import script
 
@@ -98,8 +99,10 @@ CHOICES = {
 async def main(arguments: argparse.Namespace) -> int:
     with running_cluster() as kube:
         archive = dict([script("image", "operator").split()])["operator"]
-        async with bench(kube, Release(kube, revision=Path(archive).stem)) as made:
-            found = await measure(made, arguments)
+        release = Release(kube, revision=Path(archive).stem)
+        with imitated_nodes(kube) as real_node:
+            async with bench(kube, release, real_node) as made:
+                found = await measure(made, arguments)
     print(figures.table(found), flush=True)
     if arguments.output:
         arguments.output.write_text(json.dumps(figures.as_json(found), indent=1) + "\n")
