@@ -198,8 +198,7 @@ class Slots:
         if status.open is None:
             del self._starting[key]
         elif has_started(observation):
-            seconds = max((self._clock() - began).total_seconds(), 0.0)
-            self._pace = self._pace.started(seconds, len(self._starting))
+            self._pace = self._pace.started(len(self._starting))
             del self._starting[key]
 
     def _put(self, key: Key, entry: QueueEntry) -> None:
