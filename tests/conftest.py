@@ -29,6 +29,7 @@ TIERS = {
     "packaging": "local",
     "local": "local",
     "jobs": "local",
+    "scale": "cluster",
     "e2e": "cluster",
 }
 #: The fixture of tests/runner that has the runner's program: its tests start runners, so their tier is `local`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -46,7 +47,9 @@ class Connection:
     async def send(self, method: str, path: str, data: bytes | None, kind: str = "application/json") -> bytes:
         """The same for what Python's JSON does not read or write. Raises Refused."""
         headers = {"Content-Type": kind}
-        async with self._turns, self._session.request(method, path, data=data, headers=headers) as answer:
+        # aiohttp warns of a large body that is bytes.
+        body = None if data is None else io.BytesIO(data)
+        async with self._turns, self._session.request(method, path, data=body, headers=headers) as answer:
             text = await answer.read()
             if answer.status >= 400:
                 raise Refused(answer.status, text.decode(errors="replace"))
