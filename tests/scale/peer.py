@@ -13,6 +13,7 @@ import dask_kubernetes
 import yaml
 
 from ..benchmarks.manifests import PEER_NAMESPACE, PEER_SYSTEM, peer_job, peer_operator
+from ..support.kube import Kube, KubectlFailed
 from ..support.settings import image
 from ..support.waiting import wait_for
 from .at_once import Contender, Run
@@ -75,7 +76,8 @@ async def peer(bench: Bench) -> AsyncIterator[tuple[str, Processes]]:
         for body in definitions:
             # Too large for the annotation of `apply`.
             kube.kubectl("create", "-f", "-", stdin=json.dumps(body))
-        kube.kubectl("wait", "crd", *names, "--for=condition=Established", "--timeout=60s")
+        served = f"--raw={PeerJobs.root}/namespaces/{PEER_NAMESPACE}/daskjobs"
+        wait_for("its jobs to be served", lambda: _answered(kube, served), bool, 60)
         async with bench.namespace(PEER_NAMESPACE) as namespace:
             kube.within(PEER_SYSTEM).apply(*(_pinned(bench, each) for each in peer_operator(image("operator"))))
             kube.within(PEER_SYSTEM).kubectl("rollout", "status", f"deployment/{PEER_SYSTEM}", "--timeout=120s")
@@ -89,6 +91,14 @@ async def peer(bench: Bench) -> AsyncIterator[tuple[str, Processes]]:
         kube.delete("namespace", PEER_SYSTEM, wait=True)
         kube.delete("clusterrolebinding", PEER_SYSTEM)
         kube.delete("customresourcedefinition", *names, wait=True)
+
+
+def _answered(kube: Kube, *arguments: str) -> bool:
+    try:
+        kube.kubectl("get", *arguments)
+    except KubectlFailed:
+        return False
+    return True
 
 
 def _pinned(bench: Bench, manifest: dict[str, Any]) -> dict[str, Any]:
