@@ -74,11 +74,13 @@ class Processes:
             pods = await self._pods(selector)
 
     async def _pods(self, selector: str) -> dict[str, tuple[int, int | None]]:
-        """By the UID of each pod: how often its container was started again, and its first process; None if it does not
-        run."""
+        """By the UID of each pod that stays: how often its container was started again, and its first process; None
+        if it does not run."""
         pods = await self.connection.items(f"/api/v1/namespaces/{self.namespace}/pods", labelSelector=selector)
         found: dict[str, tuple[int, int | None]] = {}
         for pod in pods:
+            if "deletionTimestamp" in pod["metadata"]:
+                continue
             for status in (pod.get("status") or {}).get("containerStatuses") or ():
                 found[pod["metadata"]["uid"]] = status["restartCount"], _process(pod)
         return found
