@@ -51,14 +51,16 @@ async def run_peer(made: Bench, number: int, seconds: float) -> list[Figure]:
 
 
 def tell(run: at_once.Run) -> list[Figure]:
-    """The figures. What goes with them, and whether jobs failed, is printed."""
+    """The figures, which are printed at once with what goes with them: a later run may fail."""
     for request, count in sorted(run.requests.items()):
         print(f"{count / run.jobs:8.2f} {request}", file=sys.stderr)
     for name, words in list(run.failed.items())[:5]:
         print(f"{name} failed: {words}", file=sys.stderr)
     if run.left:
         print(f"left: {run.left}", file=sys.stderr)
-    return at_once.figures(run)
+    found = at_once.figures(run)
+    print(figures.table(found), file=sys.stderr, flush=True)
+    return found
 
 
 async def measure(made: Bench, arguments: argparse.Namespace) -> list[Figure]:
