@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube import client as module
 from daskjob.kube.client import KubeClient
 from daskjob.kube.resources import CONFIG_MAPS, DASK_JOBS, PODS, POLICIES
+
+from ..support.fake_api import FakeApi
 
 POD = {"metadata": {"namespace": "team", "name": "p"}}
 
@@ -234,4 +237,24 @@ async def test_nobody_there() -> None:
     with pytest.raises(ApiError) as caught:
         await client.get(PODS, "team", "p")
     assert caught.value.kind is ErrorKind.TRANSIENT
+    await client.close()
+
+
+@pytest.mark.parametrize("proxy", ["", "http://198.18.0.1:3128"])
+async def test_the_environment_is_asked_for_a_proxy_and_otherwise_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """With `trust_env` aiohttp looks for a .netrc file at every request."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    if proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    path = str(FakeApi().kubeconfig(tmp_path))
+    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", path)
+    client = await KubeClient.connect()
+    with pytest.raises(ApiError):
+        await client.create(PODS, {"metadata": {"namespace": "team", "name": "p"}})
+    assert client.api.rest_client.pool_manager.trust_env == bool(proxy)
     await client.close()
