@@ -188,8 +188,8 @@ class Scene:
     def deployments(self, *names: str, refusal: str | None = None, component: str = "worker") -> Self:
         return self.sees(deployments=tuple(Deployment(name, f"uid-{name}", component, refusal) for name in names))
 
-    def group(self, replicas: int, adopted: bool = True) -> Self:
-        return self.sees(groups={"default": WorkerGroup(f"{ATTEMPT}-default", "uid-group", replicas, adopted)})
+    def group(self, replicas: int) -> Self:
+        return self.sees(groups={"default": WorkerGroup(f"{ATTEMPT}-default", "uid-group", replicas)})
 
     def runner(self, pod: Pod | None = None) -> Self:
         return self.sees(runner=pod or running("runner"))

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from daskjob.lifecycle.job.actions import Delete
 from daskjob.lifecycle.pods import ReplicaSet
 
 from .builders import a_job, ended, running
 
 
-@pytest.mark.parametrize("adopted", [True, False])
-def test_a_worker_group_goes_whether_it_got_its_owner_or_not(adopted: bool) -> None:
+def test_a_worker_group_goes_whether_it_got_its_owner_or_not() -> None:
     """dask-kubernetes makes a group first, and gives it its owner after; a cluster can end in between."""
     left = a_job().started().finished().runner(ended("runner")).sees(cluster=None, schedulers=(), workers=())
-    (action,) = left.group(1, adopted=adopted).decide().actions
+    (action,) = left.group(1).decide().actions
     assert isinstance(action, Delete)
     assert (action.target.kind, action.target.uid) == ("DaskWorkerGroup", "uid-group")
 

@@ -10,7 +10,7 @@ import logging
 from typing import Any
 
 from daskjob.schema.json_walk import walk
-from daskjob.streams.depth import MOST_LEVELS, UNREADABLE
+from daskjob.streams.depth import MOST_LEVELS, TOO_DEEP, UNREADABLE
 
 #: The most values in an object, and characters in its texts; those of the largest job that the operator takes have
 #: a tenth of them.
@@ -37,7 +37,7 @@ def _problem(body: dict[str, Any]) -> str | None:
     characters = 0
     for number, (steps, value) in enumerate(walk(body)):
         if len(steps) > MOST_LEVELS:
-            return f"is nested deeper than {MOST_LEVELS} levels"
+            return TOO_DEEP
         characters += len(value) if isinstance(value, str) else 0
         if number > MOST_VALUES or characters > MOST_CHARACTERS:
             return f"has more than {MOST_VALUES} values or {MOST_CHARACTERS} characters"

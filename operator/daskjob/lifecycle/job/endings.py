@@ -36,7 +36,7 @@ def runner_exited(observation: Observation) -> AttemptEnd | Undecided | None:
 def runner_fenced(observation: Observation) -> AttemptEnd | None:
     """The runner's pod is being deleted and does not end: its node does not answer."""
     runner = observation.attempt.runner
-    if runner is None or not teardown.is_fenced(observation, runner.deletion_deadline):
+    if runner is None or not teardown.is_fenced(runner.deletion_deadline, observation.now):
         return None
     lost = f"runner pod {runner.name} was deleted and does not end: its node does not answer"
     return infrastructure(Reason.RUNNER_LOST, lost)

@@ -82,9 +82,6 @@ class WorkerGroup:
     name: str
     uid: str
     replicas: int
-    #: Whether the cluster owns the group, so that Kubernetes deletes both. dask-kubernetes sets the owner only after it
-    #: created the group.
-    adopted: bool = True
     deleting: bool = False
 
 

@@ -50,7 +50,7 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
         moments.append(end.delay)
     runner = observation.attempt.runner
     deadline = runner.deletion_deadline if runner is not None else None
-    if deadline is not None and not teardown.is_fenced(observation, deadline):
+    if deadline is not None and not teardown.is_fenced(deadline, now):
         moments.append(deadline + teardown.NODE_PATIENCE - now)
     actions = [*teardown.delete_stale_objects(observation), *missing, *scale(observation), *_deadline(observation)]
     status, cancel = _cancel(observation, status)

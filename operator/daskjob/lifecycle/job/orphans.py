@@ -11,7 +11,7 @@ from daskjob.api import constants as c
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.actions import Delete
 from daskjob.lifecycle.job.observation import Owned
-from daskjob.lifecycle.job.teardown import NODE_PATIENCE
+from daskjob.lifecycle.job.teardown import is_fenced
 from daskjob.lifecycle.pods import read_attempt, read_pod
 
 #: How old an object must be: the garbage collector comes first, and the cache of jobs may be behind that of objects.
@@ -47,5 +47,4 @@ def takes_room(body: Mapping[str, Any], now: datetime) -> bool:
     if body["kind"] != "Pod":
         return bool(body["kind"] != "DaskJobReport")
     pod = read_pod(body)
-    deadline = pod.deletion_deadline
-    return not pod.ended and (deadline is None or now < deadline + NODE_PATIENCE)
+    return not pod.ended and not is_fenced(pod.deletion_deadline, now)

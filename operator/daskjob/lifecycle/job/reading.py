@@ -90,7 +90,6 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
                 name=body["metadata"]["name"],
                 uid=body["metadata"]["uid"],
                 replicas=replicas if isinstance(replicas, int) else 0,
-                adopted=bool(body["metadata"].get("ownerReferences")),
                 deleting=bool(body["metadata"].get("deletionTimestamp")),
             )
         elif kind == "Deployment":

@@ -124,14 +124,14 @@ def fenced_at(observation: Observation) -> datetime | None:
     return min((moment for moment in moments if moment > observation.now), default=None)
 
 
-def is_fenced(observation: Observation, deletion_deadline: datetime | None) -> bool:
+def is_fenced(deletion_deadline: datetime | None, now: datetime) -> bool:
     """Whether a pod with that deletion deadline counts as fenced; None: it is not being deleted."""
-    return deletion_deadline is not None and observation.now >= deletion_deadline + NODE_PATIENCE
+    return deletion_deadline is not None and now >= deletion_deadline + NODE_PATIENCE
 
 
 def _is_clean(observation: Observation, fenced: bool) -> bool:
     def gone(deletion_deadline: datetime | None) -> bool:
-        return fenced and is_fenced(observation, deletion_deadline)
+        return fenced and is_fenced(deletion_deadline, observation.now)
 
     attempt = observation.attempt
     runner = attempt.runner
