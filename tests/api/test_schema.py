@@ -27,7 +27,8 @@ SCALARS: dict[object, str] = {str: "string", int: "integer", bool: "boolean", fl
 def plain(hint: Any) -> Any:
     """Without `| None`."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        (hint,) = [each for each in typing.get_args(hint) if each is not type(None)]
+        hint, *more = [each for each in typing.get_args(hint) if each is not type(None)]
+        return hint | typing.Union[tuple(more)] if more else hint  # noqa: UP007
     return hint
 
 
@@ -68,6 +69,9 @@ def compare(hint: Any, schema: Mapping[str, Any], path: str) -> Iterator[str]:
         words = {each.value for each in hint}
         if words != set(schema.get("enum", ())) - {""}:
             yield f"{path}: {sorted(schema.get('enum', ()))} in the schema, {sorted(words)} here"
+    elif hint == int | str:
+        if not schema.get("x-kubernetes-int-or-string"):
+            yield f"{path}: {kind} in the schema, a number or a text here"
     elif SCALARS.get(hint) != kind:
         yield f"{path}: {kind} in the schema, {hint} here"
 

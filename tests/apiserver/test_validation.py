@@ -118,7 +118,14 @@ _SPECS = st.fixed_dictionaries(
     optional={
         "graph": _GRAPHS,
         "cluster": st.fixed_dictionaries(
-            {}, optional={"image": _VALUES, "workers": _WORKERS, "env": _ENV, "dashboard": _VALUES}
+            {},
+            optional={
+                "image": _VALUES,
+                "workers": _WORKERS,
+                "env": _ENV,
+                "dashboard": _VALUES,
+                "scheduler": st.fixed_dictionaries({}, optional={"workerSaturation": _VALUES}) | _VALUES,
+            },
         ),
         "runner": _VALUES,
         "activeDeadlineSeconds": _VALUES,

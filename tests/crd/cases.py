@@ -57,6 +57,9 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "name of one": a_job(name="a"),
     "name generated": {k: v for k, v in a_job().items() if k != "metadata"} | {"metadata": {"generateName": "sum-"}},
     "labels and annotations": a_job(labels={"a": "b"}, annotations={"c/d": "e"}),
+    "saturation": a_job("{cluster: {scheduler: {workerSaturation: '1.5'}}}"),
+    "infinite saturation": a_job("{cluster: {scheduler: {workerSaturation: inf}}}"),
+    "whole saturation": a_job("{cluster: {scheduler: {workerSaturation: 10, resources: {limits: {cpu: 1}}}}}"),
     "deep entry point": a_job("{graph: {entrypoint: 'a_1.b2._c:Outer.build'}}"),
     "any JSON": a_job(
         "{graph: {args: [1, 1.5, 2.0, true, null, text, [1, [2]], {a: {b: null}}], kwargs: {x: null, y: [1.0], z: {}}}}"
@@ -101,6 +104,8 @@ _ENTRYPOINT = "write package.module:attribute, e.g. square_sum:graph"
 _FILES = "name each file by a relative path such as pkg/mod.py"
 _SOURCE = "give exactly one of inline, files and configMap; leave source out when the code is in the image"
 _QUANTITY = 'write a quantity that is not negative: "500m" or 2 (cpu), 2Gi (memory)'
+_SATURATED = "spec.cluster.scheduler.workerSaturation"
+_SATURATION = 'write a number from 1 to 999999, a fraction in quotes ("1.5"), or inf'
 _LIMITS = "spec.cluster.workers.resources.limits"
 
 REFUSED: list[Refused] = [
@@ -253,6 +258,23 @@ REFUSED: list[Refused] = [
         "spec.cluster.workers.threads",
         "must be at least 1",
         "greater than or equal to 1",
+    ),
+    refused("low saturation", "{cluster: {scheduler: {workerSaturation: 0}}}", _SATURATED, _SATURATION),
+    refused("low text of it", "{cluster: {scheduler: {workerSaturation: '0.5'}}}", _SATURATED, _SATURATION),
+    refused("high saturation", "{cluster: {scheduler: {workerSaturation: 1000000}}}", _SATURATED, _SATURATION),
+    refused("no saturation", "{cluster: {scheduler: {workerSaturation: lots}}}", _SATURATED, _SATURATION),
+    refused(
+        "bare fraction of it",
+        "{cluster: {scheduler: {workerSaturation: 1.5}}}",
+        _SATURATED,
+        "quotes",
+        "must be of type integer",
+    ),
+    refused(
+        "saturation of the workers",
+        "{cluster: {workers: {workerSaturation: 2}}}",
+        "spec.cluster.workers.workerSaturation",
+        "unknown field",
     ),
     refused(
         "dashboard in quotes",

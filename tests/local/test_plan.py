@@ -97,6 +97,13 @@ def test_environment_of_plain_values_and_a_note_for_others() -> None:
     assert "PASSWORD has valueFrom" in note
 
 
+def test_the_saturation_of_workers_is_a_setting_that_a_variable_overrides() -> None:
+    name = "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION"
+    cluster = {"scheduler": {"workerSaturation": 2}}
+    assert plan_of(cluster=cluster).environment == {name: "2"}
+    assert plan_of(cluster={**cluster, "env": [{"name": name, "value": "inf"}]}).environment == {name: "inf"}
+
+
 def test_number_of_workers() -> None:
     assert plan_of().workers == 1
     assert plan_of(cluster={"workers": {"replicas": 3}}).workers == 3

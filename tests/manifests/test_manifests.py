@@ -207,6 +207,18 @@ def test_traffic_is_encrypted_for_every_role() -> None:
     )
 
 
+@pytest.mark.parametrize(("given", "setting"), [("1.5", "1.5"), (10, "10"), ("inf", "inf"), (None, None)])
+def test_the_saturation_of_workers_is_a_setting_of_the_scheduler(given: int | str | None, setting: str | None) -> None:
+    scheduler = {"workerSaturation": given} if given is not None else {}
+    specs = pod_specs(job(cluster={"image": "i", "scheduler": scheduler}))
+    name = "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION"
+    found = {
+        component: [each["value"] for each in container(specs[component], component)["env"] if each["name"] == name]
+        for component in ("scheduler", "worker", "runner")
+    }
+    assert found == {"scheduler": [] if setting is None else [setting], "worker": [], "runner": []}
+
+
 def test_the_dashboard_listens_to_its_own_pod_only() -> None:
     command = container(pod_specs(job())["scheduler"], "scheduler")["command"]
     assert command[command.index("--dashboard-address") + 1] == "127.0.0.1:8787"

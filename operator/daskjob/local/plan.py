@@ -85,7 +85,7 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     workers = cluster.workers
     if workers.adaptive is not None:
         notes.append(f"adaptive: all {workers.adaptive.maximum} workers (the maximum) are started at once here")
-    environment = read_environment(cluster, notes)
+    environment = {**cluster.scheduler.environment, **read_environment(cluster, notes)}
     limit = (workers.resources.get("limits") or {}).get("memory")
     count = workers.adaptive.maximum if workers.adaptive is not None else workers.initial
     # Nothing is scaled here, and no port-forward leads to the dashboard.

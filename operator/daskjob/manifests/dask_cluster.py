@@ -105,8 +105,11 @@ def _scheduler(context: AttemptContext) -> dict[str, Any]:
         "ports": [{"name": "tcp-comm", "containerPort": c.SCHEDULER_PORT, "protocol": "TCP"}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
-    # Without it, tasks for which no worker is left would wait for ever.
-    timeout = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": f"{context.spec.startup_deadline_seconds} s"}
+    settings = {
+        # Without it, tasks for which no worker is left would wait for ever.
+        "DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": f"{context.spec.startup_deadline_seconds} s",
+        **cluster.scheduler.environment,
+    }
     return pod_spec(
         context,
         PodPlan(
@@ -114,7 +117,7 @@ def _scheduler(context: AttemptContext) -> dict[str, Any]:
             "scheduler",
             "spec.cluster.scheduler.template",
             fields,
-            environment=timeout,
+            environment=settings,
             pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
         ),
     )
