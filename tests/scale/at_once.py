@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ..benchmarks.audit import count_requests
 from ..support.platform import SYSTEM
@@ -51,6 +52,8 @@ class Contender:
 
 
 OURS = Contender("ours", SYSTEM, job, Jobs, Runners, MESSAGES)
+#: Jobs whose runners wait for no worker.
+ALONE = replace(OURS, name="no worker needed", play=partial(Runners, needs_worker=False))
 
 
 @dataclass
@@ -127,7 +130,7 @@ def _requests(bench: Bench, offset: int, namespace: str, system: str) -> dict[st
 
 
 def figures(run: Run) -> list[Figure]:
-    """Goals are for ours alone."""
+    """Goals are for our operator."""
     goals = {"succeeded": at_least(run.jobs), "restarts": at_most(0), **GOALS.get(run.jobs, {})}
     last = run.concluded[-1] if len(run.concluded) == run.jobs else None
     found: list[tuple[str, float | None, str]] = [
@@ -147,8 +150,8 @@ def figures(run: Run) -> list[Figure]:
             "",
         ),
     ]
-    ours = run.contender is OURS
-    title = f"{run.jobs} at once" if ours else f"{run.jobs} at once, {run.contender.name}"
+    ours = run.contender.system == SYSTEM
+    title = f"{run.jobs} at once" if run.contender is OURS else f"{run.jobs} at once, {run.contender.name}"
     return [Figure(title, name, value, unit, goals.get(name) if ours else None) for name, value, unit in found]
 
 

@@ -2,7 +2,7 @@
 """The operator with many jobs, on nodes that kwok imitates.
 
 Usage: python tests/scale/run.py [--output FILE.json] at-once --jobs 50 300 1000
-       python tests/scale/run.py kept | queued | tenants | hostile | peer | all
+       python tests/scale/run.py alone | kept | queued | tenants | hostile | peer | all
 
 Runs on the cluster that KUBECONFIG names, which must be one of tests/cluster on this machine, else on the tests' own,
 which is started. The chart and the operator's image of this checkout are installed, and stay. Ends with 1 if a goal is
@@ -30,12 +30,14 @@ from tests.support.platform import Release, running_cluster
 from tests.support.programs import script
 
 
-async def run_at_once(made: Bench, jobs: list[int], seconds: float) -> list[Figure]:
+async def run_at_once(
+    made: Bench, jobs: list[int], seconds: float, contender: at_once.Contender = at_once.OURS
+) -> list[Figure]:
     runs, found = [], []
     for number in jobs:
         made.restart()
         async with made.namespace(at_once.NAMESPACE) as namespace:
-            runs.append(await at_once.at_once(made, namespace, number, seconds))
+            runs.append(await at_once.at_once(made, namespace, number, seconds, contender))
         found += tell(runs[-1])
     return found + at_once.cost_ratio(runs)
 
@@ -70,6 +72,8 @@ async def measure(made: Bench, arguments: argparse.Namespace) -> list[Figure]:
         match name:
             case "at-once":
                 some = await run_at_once(made, arguments.jobs or [50, 300, 1000], arguments.seconds)
+            case "alone":
+                some = await run_at_once(made, arguments.jobs or [50, 300, 1000], arguments.seconds, at_once.ALONE)
             case "peer":
                 some = await run_peer(made, *(arguments.jobs or [300]), arguments.seconds)
             case "kept":
@@ -90,6 +94,7 @@ async def measure(made: Bench, arguments: argparse.Namespace) -> list[Figure]:
 #: What --jobs means to each.
 CHOICES = {
     "at-once": "N jobs at once, for each N (default 50 300 1000)",
+    "alone": "the same, with runners that wait for no worker: what operator and Dask controller take by themselves",
     "kept": "N finished jobs, L of them with results of 256 KiB (default 10000 1000)",
     "queued": "N jobs behind a limit of L (default 5000 50)",
     "tenants": "N jobs of one tenant, then one of another (default 1000)",
