@@ -76,6 +76,18 @@ class Cache:
         self._by_uid[body["metadata"]["uid"]] = identity
         return root
 
+    def has(self, body: Body) -> bool:
+        """Whether a change brings nothing new to the cache. `body`: what is kept of the object.
+
+        Of a root object, the version is new as well: a status is written to the version that the cache has.
+        """
+        if self._owner_of(body) is None:
+            return True
+        known = self._bodies.get(_identity(body))
+        if known is None or body["kind"] == self._root:
+            return known == body
+        return _without_version(known) == _without_version(body)
+
     def drop(self, body: Body) -> Key | None:
         """Removes a deleted object; a later object of the same name stays. Returns the key of its root object."""
         identity, root = _identity(body), self._owner_of(body)
@@ -163,6 +175,10 @@ def _identity(body: Body) -> tuple[str, str, str]:
 
 def _same(one: Body, other: Body) -> bool:
     return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
+
+
+def _without_version(body: Body) -> Body:
+    return {**body, "metadata": {**body["metadata"], "resourceVersion": None}}
 
 
 def _version(body: Body) -> int:

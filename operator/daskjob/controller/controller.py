@@ -144,6 +144,8 @@ class Controller(Generic[R, O, D, M]):
                     await self._post(root, state, self.kind.not_recorded(root, refused))
                 raise
         kept = self.kind.cache.put_whole(written)
+        # The watch's echo of this write brings no pass: what follows from the new status is decided in the next one.
+        self.queue.add_changed((root.namespace, root.name))
         self.kind.recorded(root, status)
         return kept
 

@@ -88,7 +88,10 @@ API_DURATION = Histogram(
     registry=REGISTRY,
 )
 WATCH_EVENTS = Counter(
-    "daskjob_watch_events_total", "Events and listed objects that the watches told.", ["resource"], registry=REGISTRY
+    "daskjob_watch_events_total",
+    "Events and listed objects of the watches that brought something new.",
+    ["resource"],
+    registry=REGISTRY,
 )
 
 LEADER = Gauge("daskjob_leader", "1 while this process leads, 0 while it stands by.", registry=REGISTRY)

@@ -13,7 +13,7 @@ import kopf
 from daskjob.controller import metrics
 from daskjob.controller.controller import Controller
 from daskjob.controller.kind import Watched
-from daskjob.kube.client import PAGE
+from daskjob.kube.client import PAGE, Body
 from daskjob.probes.process_settings import configure_kopf
 from daskjob.probes.watch_health import Watches
 from daskjob.streams.responses import response_class
@@ -51,13 +51,21 @@ def make_registry(
     on the objects. `namespaces`: those to watch; empty for all."""
     registry = kopf.OperatorRegistry()
     kept = _watched(controllers)
+    listeners = {
+        watched.resource.kind: [each for each in controllers if watched in each.kind.watched] for watched in kept
+    }
 
     @kopf.on.login(registry=registry)
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-        return await watches.log_in(found, response_class({each.resource.plural: each.keep for each in kept}))
+        return await watches.log_in(found, response_class({each.resource.plural: each.keep for each in kept}, is_known))
 
-    def feed(watched: Watched, listeners: Sequence[AnyController]) -> None:
+    def is_known(body: Body) -> bool:
+        # Most events bring nothing that is kept, or echo what the operator itself wrote: kopf's work on them would be
+        # in vain.
+        return all(controller.kind.cache.has(body) for controller in listeners[body["kind"]])
+
+    def feed(watched: Watched) -> None:
         resource = watched.resource
         group, _, version = resource.api_version.rpartition("/")
         watches.expect(resource.path(namespace) for namespace in namespaces or (None,))
@@ -67,19 +75,32 @@ def make_registry(
             metrics.WATCH_EVENTS.labels(resource.plural).inc()
             # The session's responses have cut it down to what is kept (`streams.responses`).
             body = resource.stamp(dict(event["object"]))
-            for controller in listeners:
+            for controller in listeners[resource.kind]:
                 cache = controller.kind.cache
                 key = cache.drop(body) if event["type"] == "DELETED" else cache.put(body)
                 if key is not None:
                     controller.queue.add_changed(key)
 
     for watched in kept:
-        feed(watched, [controller for controller in controllers if watched in controller.kind.watched])
+        feed(watched)
     return registry
 
 
 def _watched(controllers: Sequence[AnyController]) -> Collection[Watched]:
     return dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Stores nothing: the operator has no handlers of changes."""
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        return None
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        pass
 
 
 def make_settings(controllers: Sequence[AnyController]) -> kopf.OperatorSettings:
@@ -90,6 +111,8 @@ def make_settings(controllers: Sequence[AnyController]) -> kopf.OperatorSettings
     for watched in _watched(controllers):
         if watched.selector is not None:
             settings.watching.label_selectors[watched.resource.plural] = watched.selector
+    # kopf looks for changes by what it stored on the object, which here is nothing.
+    settings.persistence.diffbase_storage = _NoDiffBase()
     settings.watching.chunk_size = PAGE
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = Backoffs()

@@ -34,15 +34,18 @@ class AttemptObjects:
     def beside_cluster(
         self, cluster_uid: str, now: datetime, deadline: RunnerDeadline | None = None
     ) -> tuple[Manifest, ...]:
-        """Service, Secret and ConfigMaps, which the pods need: the controller creates them before dask-kubernetes
+        """Service, Secret and ConfigMap, which the pods need: the controller creates them before dask-kubernetes
         creates the pods. `now`: the certificate's time; `deadline`: the runner's."""
         context = self.context
         return (
             scheduler_service(context, cluster_uid),
             tls_secret(context, cluster_uid, now),
             code_config_map(context, cluster_uid, job_file(context, deadline).dump()),
-            runner_config_map(context.job.namespace, self.program),
         )
+
+    def runner_program(self) -> Manifest:
+        """The ConfigMap with the runner's program, which all jobs of the namespace share."""
+        return runner_config_map(self.context.job.namespace, self.program)
 
     def report(self, runner_uid: str, deadline: RunnerDeadline | None = None) -> Manifest:
         """The report that the runner with this UID may write."""

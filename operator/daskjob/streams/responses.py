@@ -16,11 +16,17 @@ from daskjob.streams.shallow_json import Body, ListPage, parse, slices
 
 #: What to keep of an object; None: nothing, as if it did not exist.
 Keep = Callable[[Body], Body | None]
+#: Whether the reader of a watch has all that an event brings, by what is kept of its object.
+IsKnown = Callable[[Body], bool]
 
 
-def response_class(keepers: Mapping[str, Keep]) -> type[aiohttp.ClientResponse]:
+def _nothing_is_known(_: Body) -> bool:
+    return False
+
+
+def response_class(keepers: Mapping[str, Keep], is_known: IsKnown = _nothing_is_known) -> type[aiohttp.ClientResponse]:
     """A class of responses for a session. `keepers`: what to keep of the objects of a resource, by its plural; other
-    responses stay as they are."""
+    responses stay as they are. `is_known`: which events of a watch kopf need not handle."""
 
     class KeptResponse(aiohttp.ClientResponse):
         async def start(self, connection: Any) -> KeptResponse:
@@ -28,7 +34,7 @@ def response_class(keepers: Mapping[str, Keep]) -> type[aiohttp.ClientResponse]:
             keep = keepers.get(self.url.name)
             if keep is not None and self.status < 400 and self.url.query.get("watch") == "true":
                 # mypy: the stream has only the methods that kopf calls.
-                self.content = KeptStream(self.content, keep)  # type: ignore[assignment]
+                self.content = KeptStream(self.content, keep, is_known)  # type: ignore[assignment]
             return self
 
         async def json(self, **arguments: Any) -> Any:
@@ -49,9 +55,10 @@ def response_class(keepers: Mapping[str, Keep]) -> type[aiohttp.ClientResponse]:
 class KeptStream:
     """The stream of a watch: each line with what is kept of its object."""
 
-    def __init__(self, stream: aiohttp.StreamReader, keep: Keep) -> None:
+    def __init__(self, stream: aiohttp.StreamReader, keep: Keep, is_known: IsKnown) -> None:
         self._stream = stream
         self._keep = keep
+        self._is_known = is_known
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -79,7 +86,10 @@ class KeptStream:
             raise aiohttp.ClientPayloadError(f"not a watch event: {error}") from error
         if kind in ("ADDED", "MODIFIED", "DELETED"):
             kept = self._keep(body)
-            version = {"resourceVersion": body["metadata"].get("resourceVersion")}
-            # A bookmark only says up to where the watch has come.
-            event = {"type": kind, "object": kept} if kept else {"type": "BOOKMARK", "object": {"metadata": version}}
+            if kept and (kind == "DELETED" or not self._is_known(kept)):
+                event = {"type": kind, "object": kept}
+            else:
+                # A bookmark only says up to where the watch has come.
+                version = {"resourceVersion": body["metadata"].get("resourceVersion")}
+                event = {"type": "BOOKMARK", "object": {"metadata": version}}
         return json.dumps(event, separators=(",", ":")).encode() + b"\n"

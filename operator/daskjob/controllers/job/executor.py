@@ -7,7 +7,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from daskjob.api.status import Attempt
@@ -45,6 +45,9 @@ from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
 MOST_BUILT = 32
+#: For how long the executor does not look again for the ConfigMap with the runner's program: whoever deletes it holds up
+#: the jobs that start in this time.
+PROGRAM_STAYS = timedelta(seconds=60)
 #: The resources of what it deletes, by kind. A ReplicaSet is not watched: its pods lead to it.
 DELETED = {**BY_KIND, REPLICA_SETS.kind: REPLICA_SETS}
 #: The resources of a cluster's further objects, by kind.
@@ -72,6 +75,8 @@ class Executor:
         self._whole = whole
         self.defaults = defaults
         self._built: OrderedDict[str, tuple[object, AttemptObjects]] = OrderedDict()
+        #: When the executor last created or found the ConfigMap with the runner's program, by namespace.
+        self._program_found: dict[str, datetime] = {}
 
     async def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
         """Builds all objects of an attempt, once: the objects that the spec's check builds are those that an action
@@ -132,7 +137,21 @@ class Executor:
             for body in built.beside_cluster(uid, now, deadline)
             if (uid, body["kind"], body["metadata"]["name"]) not in created.beside
         ]
-        await _first_error(*(self._create_beside(resource, body, uid, created) for resource, body in beside))
+        await _first_error(
+            *(self._create_beside(resource, body, uid, created) for resource, body in beside),
+            self._provide_program(built, now),
+        )
+
+    async def _provide_program(self, built: AttemptObjects, now: datetime) -> None:
+        """Creates the ConfigMap with the runner's program, unless it was there just now: it is large, and among many
+        jobs each would find it."""
+        namespace = built.context.job.namespace
+        found = self._program_found.get(namespace)
+        if found is not None and found <= now < found + PROGRAM_STAYS:
+            return
+        await self._objects.create_unread(CONFIG_MAPS, built.runner_program())
+        self._program_found = {key: at for key, at in self._program_found.items() if now < at + PROGRAM_STAYS}
+        self._program_found[namespace] = now
 
     async def _create(self, resource: Resource, body: Manifest, job: Job) -> Body:
         return await self._objects.create_or_find(resource, body, lambda found: belongs(found, job.uid))

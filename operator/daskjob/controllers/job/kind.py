@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,9 @@ from daskjob.schema.limits import no_room_in, problem_in
 from daskjob.sources import Reference, source_of
 
 logger = logging.getLogger(__name__)
+
+#: Of how many jobs the kind keeps what it read of their JSON.
+MOST_READ = 300
 
 
 @dataclass
@@ -101,6 +105,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         super().__init__(client, clock)
         self.executor = Executor(self.objects, program, defaults, self._whole)
         self._installed_defaults = defaults
+        #: What was read of each job's JSON, by the job's UID, the latest last.
+        self._read: OrderedDict[str, tuple[Body, Job]] = OrderedDict()
         self._policy_name = policy_name
         self.other_installations = OtherInstallations(defaults.installation, clock)
         self._limits = limits or RunLimits()
@@ -113,7 +119,15 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         return JobMemory()
 
     def read(self, body: Body) -> Job:
-        return read_job(body, self.clock())
+        # Most passes follow a change of another object than the job.
+        uid = body["metadata"]["uid"]
+        known = self._read.pop(uid, None)
+        if known is None or known[0] is not body:
+            known = body, read_job(body, self.clock())
+        self._read[uid] = known
+        while len(self._read) > MOST_READ:
+            self._read.popitem(last=False)
+        return known[1]
 
     async def _whole(self, job: Job) -> Job:
         """The job with its whole spec, of which the cache has not all. Raises ApiError, of kind CONFLICT if it is

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from daskjob.api.constants import Phase
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.observation import Observation
 
 #: The least time between two writes of counts and times alone.
 MINOR_INTERVAL = timedelta(seconds=3)
-#: The least time between them as a share of the time that the job has run; the longer of the two counts.
-MINOR_SHARE = 0.05
+#: The least time between them as a share of the time that the job has run; the longer of the two counts. Before the
+#: graph runs, the share is larger: where a thousand jobs start, each waits for long, and its counts change slowly.
+MINOR_SHARE, STARTING_SHARE = 0.05, 0.5
 
 
 def is_minor(before: DaskJobStatus, after: DaskJobStatus) -> bool:
-    """Whether only counts and times changed: nothing that a user or a program waits for."""
+    """Whether only counts and times changed: nothing that a user or a program waits for. That the cluster's object
+    exists (`Pending` becomes `Starting`) is no more than that."""
 
     def major(status: DaskJobStatus) -> object:
         conditions = tuple((each.type, each.status, each.reason) for each in status.conditions)
         cancel_requested = status.markers.cancel_requested if status.markers is not None else None
-        return status.phase, conditions, status.attempts, status.start_time, cancel_requested
+        phase = Phase.PENDING if status.phase == Phase.STARTING else status.phase
+        return phase, conditions, status.attempts, status.start_time, cancel_requested
 
     return major(before) == major(after)
 
@@ -29,6 +33,10 @@ def pause(observation: Observation) -> timedelta | None:
     """How long to wait with a write of counts and times alone; None: it is due."""
     if observation.last_status_write is None:
         return None
-    began = from_text(observation.job.status.start_time) or observation.now
-    due = observation.last_status_write + max(MINOR_INTERVAL, MINOR_SHARE * (observation.now - began))
+    if observation.attempt.runner_report.computing:
+        share, since = MINOR_SHARE, observation.job.status.start_time
+    else:
+        share, since = STARTING_SHARE, observation.open_attempt.start_time
+    began = from_text(since) or observation.now
+    due = observation.last_status_write + max(MINOR_INTERVAL, share * (observation.now - began))
     return due - observation.now if due > observation.now else None
