@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import PATIENCE, FairQueue, Urgency
 
-ENDS, GOES_ON, BEGINS, RESTS = Urgency
+ENDS, CLEANS_UP, GOES_ON, BEGINS, RESTS = Urgency
 
 spaces = st.sampled_from(["a", "b", "c"])
 keys = st.tuples(spaces, st.sampled_from("12345"))

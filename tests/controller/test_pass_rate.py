@@ -9,7 +9,7 @@ import pytest
 from daskjob.controller import pass_rate
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import Urgency
-from daskjob.controller.pass_rate import BURST, PER_SECOND, PassRate
+from daskjob.controller.pass_rate import BURST, PER_SECOND, SPACING, PassRate
 from daskjob.controller.work_queue import WorkQueue
 
 from .test_queue import A, B, Log, in_jumping_time, working
@@ -38,8 +38,21 @@ async def test_an_ordinary_job_does_not_wait_and_a_flood_keeps_no_other_job_wait
         start = asyncio.get_running_loop().time()
         for _ in range(BURST):
             queue.add_changed(B)
-            await asyncio.sleep(0.05)
-        assert [time for time, key in log.begun if key == B] == pytest.approx([start + 0.05 * n for n in range(BURST)])
+            await asyncio.sleep(SPACING)
+        begun = [time for time, key in log.begun if key == B]
+        assert begun == pytest.approx([start + SPACING * n for n in range(BURST)], abs=0.01)
+
+
+@in_jumping_time
+async def test_changes_in_a_burst_share_passes() -> None:
+    queue, log = WorkQueue(), Log()
+    async with working(queue, log):
+        start = asyncio.get_running_loop().time()
+        for _ in range(10):
+            queue.add_changed(A)
+            await asyncio.sleep(SPACING / 8)
+        await asyncio.sleep(1)
+        assert [time for time, _ in log.begun] == pytest.approx([start, start + SPACING, start + 2 * SPACING], abs=0.01)
 
 
 @in_jumping_time
@@ -59,9 +72,19 @@ async def test_an_end_does_not_wait_for_the_flood_before_it() -> None:
 
 def test_after_a_while_all_is_as_at_first() -> None:
     rate = PassRate()
-    assert [rate.pause(A, 0.0) for _ in range(BURST + 2)] == [0.0] * BURST + [0.5, 0.5]
-    later = (BURST + 1) / PER_SECOND
-    assert [rate.pause(A, later) for _ in range(BURST + 1)] == [0.0] * BURST + [0.5]
+    first = pauses(rate, 0.0)
+    assert first[-10:] == pytest.approx([1 / PER_SECOND - SPACING] * 10) and not any(first[:BURST]), first
+    later = SPACING * len(first) + (BURST + 1) / PER_SECOND
+    assert pauses(rate, later) == pytest.approx(first)
+
+
+def pauses(rate: PassRate, now: float) -> list[float]:
+    """How long each of more than twice `BURST` changes waits beyond the spacing, when each comes as soon as it may."""
+    found = []
+    for _ in range(2 * BURST + 10):
+        found.append(rate.pause(A, now))
+        now += found[-1] + SPACING
+    return found
 
 
 def test_quiet_keys_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

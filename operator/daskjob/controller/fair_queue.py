@@ -15,14 +15,16 @@ PATIENCE = 8
 class Urgency(IntEnum):
     """The class of a key that waits for a pass: a lower one goes first."""
 
-    #: Something has ended: the pass records it, or removes what is left.
+    #: Something has ended, and its pass records that.
     ENDS = 0
+    #: The pass removes what is left of something that has ended.
+    CLEANS_UP = 1
     #: Something runs, and its pass records how far it is.
-    GOES_ON = 1
+    GOES_ON = 2
     #: The pass may start something.
-    BEGINS = 2
+    BEGINS = 3
     #: Nothing is left to do.
-    RESTS = 3
+    RESTS = 4
 
 
 class FairQueue:

@@ -23,7 +23,7 @@ BACKOFF, BACKOFF_CAP = 0.2, 60.0
 WORKERS_PER_RESERVED = 5
 #: Seconds by which a timer of asyncio may fire early.
 RESOLUTION = 1e-6
-RESERVED_FOR = (Urgency.ENDS, Urgency.GOES_ON)
+RESERVED_FOR = (Urgency.ENDS, Urgency.CLEANS_UP, Urgency.GOES_ON)
 
 
 class WorkQueue:

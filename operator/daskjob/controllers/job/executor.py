@@ -45,7 +45,7 @@ from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
 MOST_BUILT = 32
-#: For how long the executor does not look again for the ConfigMap with the runner's program: whoever deletes it holds up
+#: For how long the executor does not look again for the ConfigMap with the runner's program: who deletes it holds up
 #: the jobs that start in this time.
 PROGRAM_STAYS = timedelta(seconds=60)
 #: The resources of what it deletes, by kind. A ReplicaSet is not watched: its pods lead to it.

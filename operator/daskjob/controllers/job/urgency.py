@@ -24,7 +24,7 @@ def urgency_of(cache: Cache, key: Key) -> Urgency:
     if "True" in (conditions.get(ConditionType.COMPLETE), conditions.get(ConditionType.FAILED)):
         if _is_asked_for_more(body, status):
             return Urgency.BEGINS
-        return Urgency.RESTS if conditions.get(ConditionType.CLEANED_UP) == "True" else Urgency.ENDS
+        return Urgency.RESTS if conditions.get(ConditionType.CLEANED_UP) == "True" else Urgency.CLEANS_UP
     attempts = status.get("attempts") or ()
     if not attempts:
         return Urgency.BEGINS
@@ -32,7 +32,7 @@ def urgency_of(cache: Cache, key: Key) -> Urgency:
     if attempts[-1].get("completionTime"):
         # The next attempt waits for the last one's cluster to go.
         left = cache.find(CLUSTERS.kind, key[0], names.attempt)
-        return Urgency.BEGINS if left is None else Urgency.ENDS
+        return Urgency.BEGINS if left is None else Urgency.CLEANS_UP
     spec = body.get("spec") or {}
     report, runner = cache.find(REPORTS.kind, key[0], names.attempt), cache.find(PODS.kind, key[0], names.runner)
     has_ended = _status(report).get("outcome") or _status(runner).get("phase") in ("Succeeded", "Failed")
