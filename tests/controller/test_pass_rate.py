@@ -9,7 +9,7 @@ import pytest
 from daskjob.controller import pass_rate
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import Urgency
-from daskjob.controller.pass_rate import BURST, PER_SECOND, SPACING, PassRate
+from daskjob.controller.pass_rate import BURST, PER_SECOND, SETTLING, SPACING, PassRate
 from daskjob.controller.work_queue import WorkQueue
 
 from .test_queue import A, B, Log, in_jumping_time, working
@@ -70,12 +70,29 @@ async def test_an_end_does_not_wait_for_the_flood_before_it() -> None:
         assert log.begun[-1] == (pytest.approx(ended), A)
 
 
+@in_jumping_time
+async def test_what_settles_waits_longer_unless_something_else_changes() -> None:
+    queue, log = WorkQueue(), Log()
+    async with working(queue, log):
+        start = asyncio.get_running_loop().time()
+        for _ in range(6):
+            queue.add_changed(A, settles=True)
+            await asyncio.sleep(0.05)
+        queue.add_changed(A)
+        await asyncio.sleep(0.05)
+        queue.add_changed(A, settles=True)
+        await asyncio.sleep(5)
+        expected = [start, start + 0.3, start + SETTLING]
+        assert [time for time, _ in log.begun] == pytest.approx(expected, abs=0.01)
+
+
 def test_after_a_while_all_is_as_at_first() -> None:
     rate = PassRate()
     first = pauses(rate, 0.0)
-    assert first[-10:] == pytest.approx([1 / PER_SECOND - SPACING] * 10) and not any(first[:BURST]), first
-    later = SPACING * len(first) + (BURST + 1) / PER_SECOND
-    assert pauses(rate, later) == pytest.approx(first)
+    assert not any(first[:BURST]), first
+    assert first[-10:] == pytest.approx([1 / PER_SECOND - SPACING] * 10)
+    # After that time the bucket is full again.
+    assert pauses(rate, 1000.0) == pytest.approx(first)
 
 
 def pauses(rate: PassRate, now: float) -> list[float]:

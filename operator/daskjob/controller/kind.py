@@ -60,11 +60,12 @@ M = TypeVar("M")
 @dataclass(frozen=True)
 class Watched:
     """Objects that the operator watches and lists for a kind. `keep`: what it keeps of an object; `selector`: label
-    selector; None: all of the resource."""
+    selector; None: all of the resource; `settles`: whether its changes come in bursts (`WorkQueue.add_changed`)."""
 
     resource: Resource
     keep: Keep
     selector: str | None = None
+    settles: bool = False
 
 
 @dataclass

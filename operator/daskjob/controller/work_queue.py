@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection
 from daskjob.controller import metrics
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import FairQueue, Urgency
-from daskjob.controller.pass_rate import PassRate
+from daskjob.controller.pass_rate import SETTLING, SPACING, PassRate
 
 #: Seconds before the queue tries a failed key again: doubled with every failure, up to the cap, with jitter.
 BACKOFF, BACKOFF_CAP = 0.2, 60.0
@@ -69,9 +69,12 @@ class WorkQueue:
         self._ready.add(key, self._urgency(key))
         self._added.set()
 
-    def add_changed(self, key: Key) -> None:
-        """Queues a key of which something changed: at once if something has ended, else within the rate of a key."""
-        pause = self._rate.pause(key, _now()) if self._urgency(key) is not Urgency.ENDS else 0.0
+    def add_changed(self, key: Key, settles: bool = False) -> None:
+        """Queues a key of which something changed: at once if something has ended, else within the rate of a key.
+        `settles`: the change is one of several that belong together, and nobody waits for it while something runs."""
+        urgency = self._urgency(key)
+        spacing = SETTLING if settles and urgency is Urgency.GOES_ON else SPACING
+        pause = self._rate.pause(key, _now(), spacing) if urgency is not Urgency.ENDS else 0.0
         if pause > 0.0:
             self.add_after(key, pause)
         else:

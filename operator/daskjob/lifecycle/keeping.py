@@ -18,7 +18,7 @@ from daskjob.streams.depth import UNREADABLE
 
 Body = dict[str, Any]
 
-METADATA = ("namespace", "name", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
+METADATA = ("namespace", "name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 LABELS = (
     c.MANAGED_BY_LABEL,
     c.JOB_LABEL,
@@ -39,12 +39,14 @@ ANNOTATION_LENGTH = 4096
 DIGEST = "digest"
 CONTAINER = ("name", "ready", "restartCount", "state", "lastState")
 CONDITION = ("type", "status", "reason", "message")
-POD_CONDITIONS = ("PodScheduled", "Ready", "DisruptionTarget")
+#: The conditions that are read, with the status in which they say nothing: then they are not kept.
+POD_CONDITIONS = {"PodScheduled": "True", "Ready": "True", "DisruptionTarget": "False"}
+DEPLOYMENT_CONDITIONS = {"ReplicaFailure": "False"}
 
 
 def keep_dask_job(body: Body) -> Body:
     """What the operator keeps of a DaskJob."""
-    kept = _kept(body)
+    kept = _kept_with_generation(body)
     spec = body.get("spec") or {}
     graph, cluster = spec.get("graph") or {}, spec.get("cluster") or {}
     source = {key: value for key, value in (graph.get("source") or {}).items() if key == "configMap"}
@@ -65,7 +67,7 @@ def keep_dask_job(body: Body) -> Body:
 def keep_cron_job(body: Body) -> Body:
     """What the operator keeps of a DaskCronJob."""
     spec = {key: value for key, value in (body.get("spec") or {}).items() if key != "jobTemplate"}
-    return {**_kept(body), "spec": spec, "status": body.get("status") or {}}
+    return {**_kept_with_generation(body), "spec": spec, "status": body.get("status") or {}}
 
 
 def keep_report(body: Body) -> Body:
@@ -92,7 +94,7 @@ def keep_worker_group(body: Body) -> Body:
 
 def keep_deployment(body: Body) -> Body:
     """What the operator keeps of a Deployment."""
-    return {**_kept(body), "status": {"conditions": _conditions(body, ("ReplicaFailure",))}}
+    return {**_kept(body), "status": {"conditions": _conditions(body, DEPLOYMENT_CONDITIONS)}}
 
 
 def keep_pod(body: Body) -> Body:
@@ -115,14 +117,20 @@ def keep_pod(body: Body) -> Body:
 def _kept(body: Body) -> Body:
     metadata = body["metadata"]
     kept = _some(metadata, METADATA)
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    labels, annotations = metadata.get("labels") or {}, _some(metadata.get("annotations") or {}, ANNOTATIONS)
     if labels:
         kept["labels"] = _some(labels, LABELS)
     if annotations:
-        kept["annotations"] = {key: text[:ANNOTATION_LENGTH] for key, text in _some(annotations, ANNOTATIONS).items()}
+        kept["annotations"] = {key: text[:ANNOTATION_LENGTH] for key, text in annotations.items()}
     if metadata.get("ownerReferences"):
         kept["ownerReferences"] = [_some(each, OWNER) for each in metadata["ownerReferences"][:MOST_OWNERS]]
     return {**_some(body, ("apiVersion", "kind", UNREADABLE)), "metadata": kept}
+
+
+def _kept_with_generation(body: Body) -> Body:
+    kept = _kept(body)
+    kept["metadata"] = {**kept["metadata"], **_some(body["metadata"], ("generation",))}
+    return kept
 
 
 def _status(body: Body) -> Body:
@@ -135,9 +143,10 @@ def _status(body: Body) -> Body:
     return status
 
 
-def _conditions(body: Body, types: Iterable[str]) -> list[Body]:
+def _conditions(body: Body, usual: Mapping[str, str]) -> list[Body]:
     conditions = (body.get("status") or {}).get("conditions") or ()
-    return [_some(each, CONDITION) for each in conditions if each.get("type") in types]
+    telling = [each for each in conditions if each.get("status") != usual.get(each.get("type"), each.get("status"))]
+    return [_some(each, CONDITION) for each in telling]
 
 
 def _some(mapping: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from daskjob.lifecycle import keeping
 WATCHED = (
     Watched(DASK_JOBS, keeping.keep_dask_job),
     Watched(REPORTS, keeping.keep_report, c.MANAGED_SELECTOR),
-    Watched(CLUSTERS, keeping.keep_cluster, c.MANAGED_SELECTOR),
-    Watched(WORKER_GROUPS, keeping.keep_worker_group, c.MANAGED_SELECTOR),
-    Watched(DEPLOYMENTS, keeping.keep_deployment, c.MANAGED_SELECTOR),
-    Watched(PODS, keeping.keep_pod, c.MANAGED_SELECTOR),
+    Watched(CLUSTERS, keeping.keep_cluster, c.MANAGED_SELECTOR, settles=True),
+    Watched(WORKER_GROUPS, keeping.keep_worker_group, c.MANAGED_SELECTOR, settles=True),
+    Watched(DEPLOYMENTS, keeping.keep_deployment, c.MANAGED_SELECTOR, settles=True),
+    Watched(PODS, keeping.keep_pod, c.MANAGED_SELECTOR, settles=True),
 )
 BY_KIND = {each.resource.kind: each.resource for each in WATCHED}
 #: What a job's source may refer to (`sources.Reference.kind`).
