@@ -200,16 +200,16 @@ class KubeClient:
         if body is not None:
             headers["Content-Type"] = CONTENT_TYPES.get(verb, "application/json")
         try:
-            request = await self.api.param_serialize(
+            method, url, headers, _, _ = await self.api.param_serialize(
                 METHODS[verb],
                 path,
                 query_params=[(key, value) for key, value in (query or {}).items() if value],
                 header_params=headers,
-                body=body,
                 auth_settings=["BearerToken"],
             )
             timeout = READ_TIMEOUT if verb in READS else TIMEOUT
-            response = await self.api.call_api(*request, _request_timeout=timeout)
+            # The body is plain JSON: nothing of it needs the client's conversion of models and dates.
+            response = await self.api.call_api(method, url, headers, body, _request_timeout=timeout)
             text = await response.read()
         except kubernetes_client.ApiException as error:
             return error.status or 0, str(error.body or error.reason).encode(), dict(error.headers or {})

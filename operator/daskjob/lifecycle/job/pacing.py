@@ -31,12 +31,14 @@ def is_minor(before: DaskJobStatus, after: DaskJobStatus) -> bool:
 
 def pause(observation: Observation) -> timedelta | None:
     """How long to wait with a write of counts and times alone; None: it is due."""
-    if observation.last_status_write is None:
+    last = observation.last_status_write
+    if last is None:
         return None
     if observation.attempt.runner_report.computing:
         share, since = MINOR_SHARE, observation.job.status.start_time
     else:
         share, since = STARTING_SHARE, observation.open_attempt.start_time
-    began = from_text(since) or observation.now
-    due = observation.last_status_write + max(MINOR_INTERVAL, share * (observation.now - began))
+    began = from_text(since) or last
+    # The share is one of the time that will have passed when the write is due: a pass before that need not look again.
+    due = max(last + MINOR_INTERVAL, began + (last - began) / (1 - share))
     return due - observation.now if due > observation.now else None
