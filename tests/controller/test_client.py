@@ -146,6 +146,17 @@ async def test_writes(client: KubeClient, server: Server) -> None:
     assert delete["body"] == {"propagationPolicy": "Background", "preconditions": {"uid": "uid-1"}}
 
 
+async def test_all_of_a_namespace_that_have_the_labels_are_deleted_in_one_request(
+    client: KubeClient, server: Server
+) -> None:
+    server.answers = [{"kind": "PodList", "items": [POD]}]
+    await client.delete_all(PODS, "team", "a=b,c=d")
+    (request,) = server.requests
+    assert (request["method"], request["path"]) == ("DELETE", "/api/v1/namespaces/team/pods")
+    assert request["query"] == {"labelSelector": "a=b,c=d"}
+    assert request["body"] == {"propagationPolicy": "Background"}
+
+
 @pytest.mark.parametrize(
     "answer",
     [refusal(404, "NotFound", "gone"), refusal(409, "Conflict", "Precondition failed: UID in precondition: 1")],

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+DELETE_ALL = "deletecollection"
 
 
 @dataclass(frozen=True)
 class ApiCall:
-    """One request. `verb` as in RBAC: get, list, watch; create, update, patch, delete."""
+    """One request. `verb` as in RBAC: get, list, watch; create, update, patch, delete, deletecollection."""
 
     verb: str
     resource: str
@@ -23,7 +24,7 @@ class ApiCall:
 
     @property
     def writes(self) -> bool:
-        return self.verb in VERBS.values()
+        return self.verb in (*VERBS.values(), DELETE_ALL)
 
     def __str__(self) -> str:
         what = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
@@ -46,6 +47,6 @@ def read(method: str, path: str, query: Mapping[str, str], content: bytes) -> Ap
         watches = query.get("watch") in ("true", "1")
         verb = "watch" if watches else "get" if name else "list"
     else:
-        verb = VERBS[method]
+        verb = DELETE_ALL if method == "DELETE" and not name else VERBS[method]
         name = name or body.get("metadata", {}).get("name", "")
     return ApiCall(verb, resource, subresource, namespace, name, body)

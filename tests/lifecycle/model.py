@@ -188,12 +188,7 @@ class ModelClient:
         keep: Callable[[Body], Body] = dict,
     ) -> list[Body]:
         await self._meet(reading=True)
-        wanted = dict(each.split("=", 1) for each in labels.split(",")) if labels else {}
-        return [
-            keep(body)
-            for body in self.server.all(resource.kind)
-            if wanted.items() <= body["metadata"].get("labels", {}).items()
-        ]
+        return [keep(body) for body in self._matching(resource, labels)]
 
     async def create(self, resource: Resource, body: Body) -> Body:
         name = body["metadata"]["name"]
@@ -244,6 +239,21 @@ class ModelClient:
         self.server.delete(resource.kind, name, self.now())
         self._answer(fate, {})
         return True
+
+    async def delete_all(self, resource: Resource, namespace: str, labels: str) -> None:
+        fate = await self._meet()
+        for before in self._matching(resource, labels):
+            self._judge("delete", resource.kind, before, None)
+            self.server.delete(resource.kind, before["metadata"]["name"], self.now())
+        self._answer(fate, {})
+
+    def _matching(self, resource: Resource, labels: str | None) -> list[Body]:
+        wanted = dict(each.split("=", 1) for each in labels.split(",")) if labels else {}
+        return [
+            body
+            for body in self.server.all(resource.kind)
+            if wanted.items() <= body["metadata"].get("labels", {}).items()
+        ]
 
     async def _meet(self, reading: bool = False) -> str:
         if self.crashed:

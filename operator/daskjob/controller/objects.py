@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -66,3 +66,11 @@ class Objects:
         else:
             self._cache.put_whole(found)
         return False
+
+    async def delete_all(
+        self, resource: Resource, namespace: str, labels: str, known: Iterable[tuple[str, str]]
+    ) -> None:
+        """Deletes all objects that match the label selector. `known`: names and UIDs of those that the cache has."""
+        await self._client.delete_all(resource, namespace, labels)
+        for name, uid in known:
+            self._cache.mark_deleting(resource.kind, namespace, name, uid, to_seconds_text(self._clock()))

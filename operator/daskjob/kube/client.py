@@ -32,7 +32,15 @@ PAGE = 50
 READ_PAUSES = (0.2, 0.4)
 READS = ("get", "list")
 #: The HTTP method of a Kubernetes verb.
-METHODS = {"get": "GET", "list": "GET", "create": "POST", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
+METHODS = {
+    "get": "GET",
+    "list": "GET",
+    "create": "POST",
+    "apply": "PATCH",
+    "patch": "PATCH",
+    "delete": "DELETE",
+    "deletecollection": "DELETE",
+}
 CONTENT_TYPES = {"apply": "application/apply-patch+yaml", "patch": "application/merge-patch+json"}
 
 Body = dict[str, Any]
@@ -147,6 +155,17 @@ class KubeClient:
                 return False
             raise
         return True
+
+    async def delete_all(self, resource: Resource, namespace: str, labels: str) -> None:
+        """Deletes all objects of the namespace that match the label selector, in the background."""
+
+        def read(_: bytes) -> Body:
+            # The answer has all that was deleted.
+            return {}
+
+        body, query = {"propagationPolicy": "Background"}, {"labelSelector": labels}
+        path = resource.path(namespace)
+        await self._request("deletecollection", resource, path, body=body, query=query, read=read)
 
     async def _request(
         self,

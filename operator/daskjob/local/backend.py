@@ -17,7 +17,7 @@ from daskjob.api.constants import ConditionType
 from daskjob.api.resource_json import to_dict
 from daskjob.api.status import DaskJobStatus
 from daskjob.lifecycle.job import conclusion
-from daskjob.lifecycle.job.actions import Action, Cancel, CreateCluster, CreateRunner, Delete
+from daskjob.lifecycle.job.actions import Action, Cancel, CreateCluster, CreateRunner, Delete, DeleteAll
 from daskjob.lifecycle.job.attempt_end import failed
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.observation import Job, Observation
@@ -150,7 +150,7 @@ class _Run:
                 cluster.cancel_runner()
             case Delete(target) if target.kind == "Pod":
                 cluster.stop_runner()
-            case Delete():
+            case Delete() | DeleteAll():
                 cluster.stop_cluster()
 
     def _tell(self, status: DaskJobStatus) -> None:

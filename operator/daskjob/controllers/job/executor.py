@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from daskjob.api import constants as c
 from daskjob.api.status import Attempt
 from daskjob.controller.objects import Objects
 from daskjob.controllers.job.watched import BY_KIND
@@ -33,6 +34,7 @@ from daskjob.lifecycle.job.actions import (
     CreateReport,
     CreateRunner,
     Delete,
+    DeleteAll,
     DeleteJob,
     Scale,
     SetDeadline,
@@ -116,6 +118,10 @@ class Executor:
                 await self._objects.patch(REPORTS, job.namespace, name, {"spec": {"deadline": wanted}})
             case Delete(target):
                 await self._objects.delete(DELETED[target.kind], job.namespace, target.name, target.uid)
+            case DeleteAll(kind, cluster, targets):
+                labels = f"{c.MANAGED_SELECTOR},{c.JOB_UID_LABEL}={job.uid},{c.DASK_CLUSTER_LABEL}={cluster}"
+                known = [(target.name, target.uid) for target in targets]
+                await self._objects.delete_all(DELETED[kind], job.namespace, labels, known)
             case DeleteJob():
                 # With the version: if a user edited the job just now, the edit decides first.
                 await self._objects.delete(DASK_JOBS, job.namespace, job.name, job.uid, job.resource_version)

@@ -71,8 +71,21 @@ class Delete:
 
 
 @dataclass(frozen=True)
+class DeleteAll:
+    """Deletes all objects of one kind that have the labels of the job and of an attempt's cluster, in one request.
+
+    `cluster`: the cluster's name; `targets`: the objects that the operator knows of.
+    """
+
+    kind: str
+    cluster: str
+    targets: tuple[Owned, ...]
+    why: str
+
+
+@dataclass(frozen=True)
 class DeleteJob:
     """Deletes the job itself, if its version is still the one that this pass observed or wrote."""
 
 
-Action = CreateCluster | CreateRunner | CreateReport | Scale | Cancel | SetDeadline | Delete | DeleteJob
+Action = CreateCluster | CreateRunner | CreateReport | Scale | Cancel | SetDeadline | Delete | DeleteAll | DeleteJob

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from daskjob.api.times import from_text
-from daskjob.lifecycle.job.actions import Action, Cancel, Delete
+from daskjob.lifecycle.job.actions import Action, Cancel, Delete, DeleteAll
 from daskjob.lifecycle.job.observation import Observation, Owned
 from daskjob.lifecycle.pods import Pod
 
@@ -57,22 +57,32 @@ def _remove_cluster(observation: Observation, why: str) -> list[Action]:
     ReplicaSets, these before their pods. Owner references lead Kubernetes' garbage collector to the same objects, but
     it deletes no more than some twenty objects a second of a whole Kubernetes cluster.
     """
-    attempt = observation.attempt
-    number = observation.job.status.attempt or 0
-    pods = [each for each in (*attempt.schedulers, *attempt.workers) if not each.deleting]
+    attempt, status = observation.attempt, observation.job.status
+    number = status.attempt or 0
+    all_pods = (*attempt.schedulers, *attempt.workers)
+    pods = [each for each in all_pods if not each.deleting]
     replica_sets = {each.replica_set: None for each in pods if each.replica_set is not None}
-    targets = [
-        *(Owned("Deployment", each.name, each.uid, number) for each in attempt.deployments if not each.deleting),
-        *(Owned("ReplicaSet", each.name, each.uid, number) for each in replica_sets),
-        *(Owned("Pod", each.name, each.uid, number) for each in pods if each.replica_set is not None),
-        *(
-            Owned("DaskWorkerGroup", each.name, each.uid, number)
-            for each in attempt.groups.values()
-            if not each.deleting
-        ),
-        *(each for each in (attempt.cluster,) if each is not None and not each.deleting),
+    deployments = [
+        Owned("Deployment", each.name, each.uid, number) for each in attempt.deployments if not each.deleting
     ]
-    return [Delete(each, why) for each in targets]
+    groups = [each for each in attempt.groups.values() if not each.deleting]
+    # A pod that no ReplicaSet made is left to its owner.
+    of_sets = [Owned("Pod", each.name, each.uid, number) for each in pods if each.replica_set is not None]
+    name = status.current.name if status.current is not None and len(of_sets) == len(pods) else None
+    return [
+        *_delete_at_once(deployments, name, why),
+        *_delete_at_once([Owned("ReplicaSet", each.name, each.uid, number) for each in replica_sets], name, why),
+        *_delete_at_once(of_sets, name, why),
+        *(Delete(Owned("DaskWorkerGroup", each.name, each.uid, number), why) for each in groups),
+        *(Delete(each, why) for each in (attempt.cluster,) if each is not None and not each.deleting),
+    ]
+
+
+def _delete_at_once(targets: list[Owned], cluster: str | None, why: str) -> list[Action]:
+    """Deletes objects of one kind: several of a cluster in one request, by its labels; None: each by its UID."""
+    if cluster is None or len(targets) < 2:
+        return [Delete(each, why) for each in targets]
+    return [DeleteAll(targets[0].kind, cluster, tuple(targets), why)]
 
 
 def _overdue(observation: Observation) -> bool:
