@@ -232,7 +232,7 @@ class Scene:
         of_attempt = {each.name for each in fields(AttemptObservation)}
         attempt = AttemptObservation(**{name: value for name, value in self.seen.items() if name in of_attempt})
         others = {name: value for name, value in self.seen.items() if name not in of_attempt}
-        return Observation(now=NOW, job=job, attempt=attempt, **others)
+        return Observation(**{"now": NOW, **others}, job=job, attempt=attempt)
 
     def decide(self) -> Decision:
         return decide(self.observe())

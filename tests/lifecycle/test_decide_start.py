@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -244,6 +245,7 @@ def test_events_about_pods_are_the_last_resort() -> None:
 
 def test_counts_alone_are_held_back_until_they_are_due() -> None:
     recorded = a_job().started().decide().status
+    recorded = replace(recorded, start_time=to_seconds_text(ago(10)))
     scene = a_job().started().with_status(**vars(recorded)).says(progress={"total": 10, "done": 5})
     assert scene.decide().status.progress != recorded.progress, "a process that has not written yet writes at once"
     held = scene.sees(last_status_write=NOW - timedelta(seconds=1)).decide()
@@ -263,7 +265,19 @@ def test_the_longer_a_job_runs_the_seldomer_its_counts_are_written() -> None:
         .with_status(start_time=to_seconds_text(ago(1000)))
         .says(progress={"total": 10, "done": 5})
     )
-    assert scene.sees(last_status_write=NOW - timedelta(seconds=49)).decide().requeue_after == timedelta(seconds=1)
+    scene = scene.sees(last_status_write=NOW - timedelta(seconds=49))
+    pause = scene.decide().requeue_after
+    assert pause is not None
+    assert timedelta(seconds=1) <= pause < timedelta(seconds=1.1)
+    assert scene.sees(now=NOW + pause).decide().status.progress != recorded.progress, "then it is due"
+
+
+def test_that_the_cluster_exists_is_no_reason_to_write_at_once() -> None:
+    scene = a_job().accepted().cluster().runner()
+    scene = scene.with_status(**vars(replace(scene.decide().status, phase=Phase.PENDING)))
+    held = scene.sees(last_status_write=NOW).decide()
+    assert (held.status.phase, held.requeue_after) == (Phase.PENDING, MINOR_INTERVAL)
+    assert scene.decide().status.phase == Phase.STARTING
 
 
 def test_a_change_of_phase_is_not_held_back() -> None:
