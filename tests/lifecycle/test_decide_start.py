@@ -273,10 +273,11 @@ def test_the_longer_a_job_runs_the_seldomer_its_counts_are_written() -> None:
 
 
 def test_that_the_cluster_exists_is_no_reason_to_write_at_once() -> None:
-    scene = a_job().accepted().cluster().runner()
+    scene = a_job().accepted().cluster().runner().report(stage="Starting", seq=1)
     scene = scene.with_status(**vars(replace(scene.decide().status, phase=Phase.PENDING)))
     held = scene.sees(last_status_write=NOW).decide()
-    assert (held.status.phase, held.requeue_after) == (Phase.PENDING, MINOR_INTERVAL)
+    # As long again as the attempt has been starting.
+    assert (held.status.phase, held.requeue_after) == (Phase.PENDING, timedelta(seconds=60))
     assert scene.decide().status.phase == Phase.STARTING
 
 

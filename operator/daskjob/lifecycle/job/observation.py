@@ -60,6 +60,8 @@ class Owned:
     deleting: bool = False
     #: If a pod is being deleted: when it must be gone, grace period included. None for other kinds.
     deletion_deadline: datetime | None = None
+    #: When it was created, to the second; None: unknown.
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
 from daskjob.api.status import Attempt, ClusterStatus, DaskJobStatus, Markers, Progress, Timings, WorkerCounts
-from daskjob.api.times import to_seconds_text, to_shortest_text, to_text
+from daskjob.api.times import from_text, to_seconds_text, to_shortest_text, to_text
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import Observation
 
@@ -110,7 +110,7 @@ def _timings(observation: Observation, before: Timings) -> Timings:
     runner = attempt.runner.running_since if attempt.runner is not None else None
     return replace(
         before,
-        created=before.created or (to_text(observation.now) if attempt.cluster is not None else None),
+        created=before.created or _created(observation, before),
         # The start of the scheduler that the runner reached stays; before that, another scheduler may replace it.
         scheduler_started=(before.scheduler_started if before.connected else None)
         or started
@@ -123,6 +123,15 @@ def _timings(observation: Observation, before: Timings) -> Timings:
         graph_started=before.graph_started or capped(reported.graph_started),
         graph_finished=before.graph_finished or capped(reported.graph_finished),
     )
+
+
+def _created(observation: Observation, before: Timings) -> str | None:
+    """When the cluster was created. Kubernetes gives the second, which may have begun before the job was accepted."""
+    cluster, accepted = observation.attempt.cluster, from_text(before.accepted)
+    if cluster is None:
+        return None
+    created = min(cluster.created or observation.now, observation.now)
+    return to_text(max(created, accepted) if accepted is not None else created)
 
 
 def _markers(status: DaskJobStatus, timings: Timings) -> Markers | None:

@@ -131,6 +131,7 @@ def read_owned(body: Body) -> Owned:
         name=metadata["name"],
         uid=metadata["uid"],
         attempt=read_attempt(metadata.get("labels") or {}),
+        created=from_text(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
         # A pod's deletionTimestamp is when its node must have ended it; another object's, when the deletion began.
         deletion_deadline=from_text(metadata.get("deletionTimestamp")) if body["kind"] == "Pod" else None,
