@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,27 +42,26 @@ print("ready", *sys.argv[1:], flush=True)
 signal.pause()
 """
 
-#: A scheduler that does not answer at first, or never.
-CORE = """\
-import json, os
-
-class Comm:
-    def abort(self):
-        print("hung up", flush=True)
-
-tried = []
-
-async def connect(address, timeout, **arguments):
-    tried.append([address, timeout, arguments])
-    if len(tried) <= int(os.environ["SILENT"]):
-        raise OSError("no route")
-    print(json.dumps(tried[-1]), flush=True)
-    return Comm()
-"""
+#: TLS whose handshake fails at first, or always, while the time goes thirty times as fast.
 SECURITY = """\
+import os, time
+
+clock = time.monotonic
+time.monotonic = lambda: 30 * clock()
+
+class Context:
+    failed = 0
+
+    def wrap_socket(self, plain):
+        if self.failed < int(os.environ["FAILS"]):
+            self.failed += 1
+            raise OSError("no handshake")
+        print("handshake after", self.failed, flush=True)
+        return plain
+
 class Security:
     def get_connection_args(self, role):
-        return {"role": role}
+        return {"ssl_context": Context()}
 """
 
 
@@ -97,17 +97,39 @@ def test_it_hears_the_signal_while_it_starts(tmp_path: Path, signals: str) -> No
     assert run(tmp_path, "starts", STARTS, signals) == 128 + signal.SIGTERM
 
 
-@pytest.mark.parametrize(("silent", "patience"), [(0, 0.5), (2, 1.5), (99, None)])
-def test_a_worker_looks_for_its_scheduler_in_short_attempts_and_starts_in_any_case(
-    tmp_path: Path, silent: int, patience: float | None
+WORKER = "import sys\nprint('ready', *sys.argv[1:], flush=True)"
+
+
+def start_worker(folder: Path, address: str, fails: int) -> list[str]:
+    """What a worker prints that is to find this scheduler."""
+    environment = install(folder, "a_worker", WORKER, __init__=SECURITY) | {"FAILS": str(fails)}
+    command = [sys.executable, "-c", LAUNCH, "a_worker", "600", "600", address]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("fails", "expected"), [(0, ["handshake after 0"]), (3, ["handshake after 3"]), (10**6, [])])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_worker_tries_until_its_scheduler_answers_and_starts_in_any_case(
+    tmp_path: Path, host: str, fails: int, expected: list[str]
 ) -> None:
-    """`silent`: so many attempts fail; `patience`: seconds that the one may take that succeeds."""
-    source = "import sys\nprint('ready', *sys.argv[1:], flush=True)"
-    environment = install(tmp_path, "a_worker", source, __init__=SECURITY, core=CORE) | {"SILENT": str(silent)}
-    command = [sys.executable, "-c", LAUNCH, "a_worker", "600", "600", "tls://s:8786"]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
-    answered = [f'["tls://s:8786", {patience}, {{"role": "worker"}}]', "hung up"] if patience is not None else []
-    assert said.splitlines() == [*answered, "ready tls://s:8786"]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tls://{host}:{server.getsockname()[1]}"
+        assert start_worker(tmp_path, address, fails) == [*expected, f"ready {address}"]
+
+
+@pytest.mark.parametrize("address", ["tls://127.0.0.1:{}", "tls://no-such-name.invalid:{}"])
+def test_a_worker_starts_where_nobody_listens(tmp_path: Path, address: str) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = address.format(silent.getsockname()[1])
+        assert start_worker(tmp_path, address, 0) == [f"ready {address}"]
+
+
+def test_a_worker_finds_a_scheduler_at_an_ipv6_address(tmp_path: Path) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        address = f"tls://[::1]:{server.getsockname()[1]}"
+        assert start_worker(tmp_path, address, 1) == ["handshake after 1", f"ready {address}"]
 
 
 @pytest.mark.parametrize(

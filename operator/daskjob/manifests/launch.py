@@ -12,8 +12,10 @@ from daskjob.manifests.pod_spec import CODE_PATH
 #: must stop while its scheduler stops sometimes waits for ever; either costs the 2 s after which the kubelet kills it.
 #: For the scheduler, the closed connection is as good as a farewell.
 #:
-#: A worker that starts before its scheduler's Service is routed loses its first packet, and TCP sends the next one only
-#: a second later. So it first tries to connect in short attempts. If none succeeds, it starts all the same.
+#: A worker that starts before its scheduler can be reached would find that out late: Dask's own attempts grow rare, and
+#: a packet that was lost before the Service was routed is sent again only after a second. So the worker first imports
+#: Dask and then tries to connect in short attempts, 20 a second, with TLS's handshake, without which the scheduler
+#: would log a warning. If none succeeds within 15 s, it starts all the same.
 #:
 #: **Leaving.** If no operator runs, nobody deletes the cluster of a job that is over. So a scheduler ends its process
 #: when for the second number of seconds no client was connected and no runner asked for counts of tasks, and a worker
@@ -55,13 +57,29 @@ def write(left):
     except OSError:
         pass
 
+def place(scheduler):
+    host, _, port = scheduler.rpartition('//')[2].rpartition(':')
+    return host.strip('[]'), int(port)
+
 def listens(scheduler):
     import socket
-    host, _, port = scheduler.rpartition('//')[2].rpartition(':')
     try:
-        socket.create_connection((host, int(port)), 3).close()
+        socket.create_connection(place(scheduler), 3).close()
         return True
     except (OSError, ValueError):
+        return False
+
+def answers(family, kind, protocol, _, address, context):
+    import socket
+    try:
+        with socket.socket(family, kind, protocol) as plain:
+            plain.settimeout(0.15)
+            plain.connect(address)
+            if context is not None:
+                plain.settimeout(3)
+                context.wrap_socket(plain).close()
+        return True
+    except OSError:
         return False
 
 def note_requests(scheduler, asked):
@@ -102,23 +120,28 @@ async def watch_or_wait():
         print(f'daskjob: this process cannot leave by itself: {{error!r}}', file=sys.stderr, flush=True)
         await asyncio.Event().wait()
 
-async def look_for(scheduler):
+def look_for(scheduler):
+    import socket
     from distributed import Security
-    from distributed.core import connect
-    secrets = Security().get_connection_args('worker')
-    for seconds in (0.5, 1, 1.5, 2, 3, 5):
+    context = Security().get_connection_args('worker').get('ssl_context')
+    until = time.monotonic() + 15
+    while time.monotonic() < until:
         try:
-            (await asyncio.wait_for(connect(scheduler, timeout=seconds, **secrets), seconds + 1)).abort()
-            return
-        except Exception:
-            await asyncio.sleep(0.1)
+            found = socket.getaddrinfo(*place(scheduler), type=socket.SOCK_STREAM)
+        except (OSError, ValueError):
+            found = []
+        again = time.monotonic() + 1
+        while time.monotonic() < again:
+            if any(answers(*each, context) for each in found):
+                return
+            time.sleep(0.05)
 
 if read() <= 0:
     if not worker or not listens(sys.argv[1]):
         leave()
     write(later)
 if worker:
-    asyncio.run(look_for(sys.argv[1]))
+    look_for(sys.argv[1])
 try:
     from distributed import _signals
     _signals.wait_for_signals = watch_or_wait

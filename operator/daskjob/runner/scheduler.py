@@ -24,6 +24,7 @@ from daskjob import wire
 from daskjob.runner import snapshot
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
+from daskjob.runner.reach import reach
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
 
@@ -32,13 +33,13 @@ core: Any = untyped_core
 security: Any = untyped_security
 pickle: Any = untyped_pickle
 
-#: Seconds that the first, second, … connection attempt may take; the last value counts for all further ones. The first
-#: attempts are short, because a Service's address that is not routed yet loses packets.
-ATTEMPTS = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+#: Seconds between rows of attempts to connect.
 PAUSE = 0.1
-#: Seconds between snapshots: while the runner waits for workers, and the least and the most afterwards, so that
-#: snapshots take at most 5 % of the time.
-WAITING = 0.1
+#: Seconds between snapshots while the runner waits for workers, a twentieth of the time that it has waited: the least
+#: and the most.
+WAITING = 0.05
+LONGEST_WAITING = 0.5
+#: The least and the most afterwards, so that snapshots take at most 5 % of the time.
 SHORTEST = 0.5
 LONGEST = 5.0
 #: Seconds that a request to the scheduler may take.
@@ -128,12 +129,10 @@ class Scheduler:
             self._lost(str(error))
 
     async def _connect(self) -> None:
-        attempt = 0
         while not self._id:
-            patience = ATTEMPTS[min(attempt, len(ATTEMPTS) - 1)]
-            attempt += 1
             try:
-                self._id = await self._identify(patience)
+                await self._run(reach, self._job.scheduler, self._security.get("ssl_context"))
+                self._id = await self._identify(CALL)
             except Exception as error:
                 self.last_error = f"{type(error).__name__}: {error}".strip(": ")
                 await asyncio.sleep(PAUSE)
@@ -153,6 +152,7 @@ class Scheduler:
         return str(answer["id"])
 
     async def _watch(self) -> None:
+        began = time.monotonic()
         while True:
             asked = time.monotonic()
             try:
@@ -167,9 +167,12 @@ class Scheduler:
             except Exception as error:
                 # This thread must go on after any odd answer: nothing else detects a lost scheduler.
                 print(f"daskjob: an odd answer of the scheduler: {error!r}", file=sys.stderr, flush=True)
-            took = time.monotonic() - asked
-            shortest = SHORTEST if self.enough_workers.is_set() else WAITING
-            await asyncio.sleep(min(LONGEST, max(shortest, 20 * took)))
+            now = time.monotonic()
+            if self.enough_workers.is_set():
+                pause = min(LONGEST, max(SHORTEST, 20 * (now - asked)))
+            else:
+                pause = min(LONGEST_WAITING, max(WAITING, (now - began) / 20))
+            await asyncio.sleep(pause)
 
     async def _survive(self) -> None:
         """Waits until the scheduler answers again. Raises SchedulerLost if it does not, or if another one answers."""
@@ -207,7 +210,11 @@ class Scheduler:
                 return False
             return True
 
-        return await asyncio.get_running_loop().run_in_executor(None, attempt)
+        return bool(await self._run(attempt))
+
+    async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Runs a function that blocks, in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
     async def _ask(self, function: Callable[[Any], str]) -> str:
         question = self._rpc.run_function(function=self._pickled[function], **self._nothing)

@@ -1,0 +1,82 @@
+"""When a scheduler counts as reached."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from typing import Any
+
+import pytest
+
+from daskjob.runner import reach as module
+from daskjob.runner.reach import reach
+
+
+class Handshakes:
+    """TLS whose handshake fails the first few times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.timeouts: list[float | None] = []
+
+    def wrap_socket(self, plain: socket.socket) -> socket.socket:
+        self.timeouts.append(plain.gettimeout())
+        if len(self.timeouts) <= self.failures:
+            raise ssl.SSLError("no handshake")
+        return plain
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_a_scheduler_that_listens(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reach(f"{scheme}://localhost:{server.getsockname()[1]}", seconds=0)
+
+
+def test_a_scheduler_at_an_ipv6_address() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        reach(f"tcp://[::1]:{server.getsockname()[1]}", seconds=0)
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        reach(f"tcp://127.0.0.1:{free_port()}", seconds=0)
+
+
+def test_a_name_that_does_not_exist() -> None:
+    with pytest.raises(socket.gaierror):
+        reach("tcp://no-such-name.invalid:8786", seconds=0)
+
+
+def test_a_scheduler_that_listens_only_after_the_first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    port, servers, looked = free_port(), [], threading.Event()
+
+    def sleep(seconds: float) -> None:
+        if not looked.is_set():
+            looked.set()
+            servers.append(socket.create_server(("127.0.0.1", port)))
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    reach(f"tcp://127.0.0.1:{port}", seconds=30)
+    assert looked.is_set()
+    servers[0].close()
+
+
+def test_a_handshake_has_more_time_than_a_connection_and_is_tried_again() -> None:
+    handshakes: Any = Handshakes(failures=2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reach(f"tls://127.0.0.1:{server.getsockname()[1]}", handshakes, seconds=30)
+    assert handshakes.timeouts == [module.HANDSHAKE] * 3
+
+
+def test_a_handshake_that_never_succeeds() -> None:
+    handshakes: Any = Handshakes(failures=10)
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ssl.SSLError, match="no handshake"):
+        reach(f"tls://127.0.0.1:{server.getsockname()[1]}", handshakes, seconds=0)
