@@ -24,7 +24,7 @@ OPERATOR = {
     ("", "pods"): {"get", "list", "watch", "create", "delete", "deletecollection"},
     ("", "configmaps"): {"get", "create"},
     ("", "secrets"): {"create"},
-    ("", "services"): {"create"},
+    ("", "services"): {"create", "patch"},
     ("", "events"): {"list", "create"},
 }
 DASK_CONTROLLER = {

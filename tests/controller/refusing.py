@@ -40,6 +40,10 @@ class RefusingClient(ModelClient):
         self.ask("status", resource)
         return await super().apply_status(resource, body)
 
+    async def patch_owned(self, resource: Resource, *arguments: Any) -> bool:
+        self.ask("patch", resource)
+        return await super().patch_owned(resource, *arguments)
+
     async def delete(self, resource: Resource, *arguments: Any) -> bool:
         self.ask("delete", resource)
         return await super().delete(resource, *arguments)

@@ -15,7 +15,7 @@ from kubernetes.aio import client as kubernetes_client
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube import client as module
 from daskjob.kube.client import KubeClient
-from daskjob.kube.resources import CONFIG_MAPS, DASK_JOBS, PODS, POLICIES
+from daskjob.kube.resources import CONFIG_MAPS, DASK_JOBS, PODS, POLICIES, SERVICES
 
 from ..support.fake_api import FakeApi
 
@@ -109,6 +109,24 @@ async def test_get(client: KubeClient, server: Server) -> None:
     assert (seen["method"], seen["path"]) == ("GET", "/api/v1/namespaces/team/pods/p")
     assert seen["agent"] == "daskjob-operator"
     assert seen["authorization"] == "Bearer secret"
+
+
+async def test_an_unread_object_is_changed_only_if_it_has_the_owner(client: KubeClient, server: Server) -> None:
+    server.answers = [POD, refusal(422, "Invalid", "the server rejected our request due to an error in our request")]
+    changes = {"/spec/selector": {"a": "b"}}
+    assert await client.patch_owned(SERVICES, "team", "s", "uid-1", changes)
+    assert not await client.patch_owned(SERVICES, "team", "s", "uid-1", changes)
+    seen = server.requests[0]
+    assert (seen["method"], seen["path"]) == ("PATCH", "/api/v1/namespaces/team/services/s")
+    assert seen["type"] == "application/json-patch+json"
+    assert seen["body"] == [
+        {"op": "test", "path": "/metadata/ownerReferences/0/uid", "value": "uid-1"},
+        {"op": "add", "path": "/spec/selector", "value": {"a": "b"}},
+    ]
+    server.answers = [refusal(404, "NotFound", 'services "s" not found')]
+    with pytest.raises(ApiError) as caught:
+        await client.patch_owned(SERVICES, "team", "s", "uid-1", changes)
+    assert caught.value.kind is ErrorKind.NOT_FOUND
 
 
 async def test_list_reads_all_pages(client: KubeClient, server: Server) -> None:

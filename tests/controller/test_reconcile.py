@@ -255,6 +255,60 @@ async def test_a_cluster_that_was_made_anew_gets_all_that_belongs_to_it(setting:
     assert len(setting.server.all("Service")) == len(setting.server.all("Secret")) == 1
 
 
+def add_scheduler(setting: Setting) -> str:
+    """A scheduler's pod that has an address. Returns its cluster's name."""
+    name: str = setting.server.all("DaskCluster")[0]["metadata"]["name"]
+    uid = setting.job["metadata"]["uid"]
+    labels = {c.JOB_UID_LABEL: uid, c.JOB_LABEL: "sum", c.ATTEMPT_LABEL: "1", c.DASK_COMPONENT_LABEL: "scheduler"}
+    metadata = {"name": f"{name}-scheduler-0", "namespace": NAMESPACE, "labels": labels}
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"containers": [{"name": "scheduler"}]}}
+    setting.server.create("Pod", pod, "2026-03-01T12:00:00Z")
+    setting.cache.put_whole(setting.server.update("Pod", metadata["name"], status={"podIP": "fd00::9"}))
+    return name
+
+
+async def test_the_service_leads_nowhere_until_the_scheduler_has_an_address(setting: Setting) -> None:
+    await setting.look()
+    (service,) = setting.server.all("Service")
+    assert "selector" not in service["spec"]
+    name = add_scheduler(setting)
+    setting.client.refusals = {("patch", "Service"): classify(503, "not now")}
+    with pytest.raises(ApiError):
+        await setting.look()
+    setting.client.refusals = {}
+    await setting.look()
+    await setting.look()
+    (service,) = setting.server.all("Service")
+    assert service["spec"]["selector"] == {c.DASK_CLUSTER_LABEL: name, c.DASK_COMPONENT_LABEL: "scheduler"}
+    assert setting.client.requests.count(("patch", "Service")) == 2, "the one that was refused, and one more"
+
+
+async def test_another_operator_opens_the_service_that_the_first_one_left(setting: Setting) -> None:
+    await setting.look()
+    add_scheduler(setting)
+    controller = setting.another()
+    for kind in ("DaskJob", "DaskCluster", "DaskJobReport", "Pod"):
+        for body in setting.server.all(kind):
+            controller.kind.cache.put_whole(body)
+    await controller.reconcile(KEY)
+    assert "selector" in setting.server.all("Service")[0]["spec"]
+
+
+async def test_a_service_of_somebody_else_is_left_alone(setting: Setting) -> None:
+    await setting.look()
+    name = add_scheduler(setting)
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "another"}
+    service = setting.server.all("Service")[0]
+    service["metadata"]["ownerReferences"] = [owner]
+    setting.server.remove("Service", f"{name}-scheduler")
+    setting.server.create("Service", service, "2026-03-01T12:00:00Z")
+    await setting.look()
+    with pytest.raises(NameConflictError):
+        await setting.look()
+    assert "selector" not in setting.server.all("Service")[0]["spec"]
+    assert "delete or rename it" in str(setting.status()["conditions"])
+
+
 async def test_what_a_watch_did_not_tell_of_is_asked_for_before_a_failure_is_for_good(setting: Setting) -> None:
     """The kubelet's word that memory was exceeded is there, and the watch is behind: it decides on reason and class."""
     await setting.look()

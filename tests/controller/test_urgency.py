@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from daskjob.api import constants as c
 from daskjob.controller.cache import Cache
 from daskjob.controller.fair_queue import Urgency
 from daskjob.controllers.job.urgency import urgency_of
-from daskjob.controllers.job.watched import job_of
+from daskjob.controllers.job.watched import WATCHED, job_of, pod_settles
 from daskjob.kube.client import Body
 from daskjob.kube.resources import DASK_JOBS
 
@@ -80,3 +81,22 @@ def test_a_job_that_is_to_run_anew_begins() -> None:
     clean = ended(conditions=CLEAN, rerun="1")
     assert urgency(clean, [], annotations={"daskjob.io/rerun": "1"}) is Urgency.RESTS
     assert urgency(clean, [], annotations={"daskjob.io/rerun": "2"}) is Urgency.BEGINS
+
+
+@pytest.mark.parametrize(
+    ("component", "status", "settles"),
+    [
+        ("scheduler", {"phase": "Pending"}, True),
+        ("scheduler", {"phase": "Running", "podIP": "fd00::9"}, False),
+        ("worker", {"phase": "Running", "podIP": "fd00::9"}, True),
+        ("scheduler", {}, True),
+    ],
+)
+def test_somebody_waits_for_the_address_of_a_scheduler(component: str, status: dict[str, str], settles: bool) -> None:
+    labels = {c.DASK_COMPONENT_LABEL: component}
+    assert pod_settles({"metadata": {"name": "p", "labels": labels}, "status": status}) is settles
+
+
+def test_somebody_waits_for_a_job_and_its_report() -> None:
+    waited_for = {each.resource.kind for each in WATCHED if not each.settles({"metadata": {}})}
+    assert waited_for == {"DaskJob", "DaskJobReport"}

@@ -32,7 +32,8 @@ async def run(view: NamespaceView, pod: Body) -> None:
     if script == "no-image":
         await pods.cannot_be_pulled(view, pod)
         return
-    if await pods.say(view, pod, "Running", {"running": {"startedAt": pods.now()}}, ready=True) is None:
+    running = {"running": {"startedAt": pods.now()}}
+    if await pods.say(view, pod, "Running", running, ready=True, podIP="198.18.1.1") is None:
         return
     if component_of(pod) == "runner":
         await runner.Runner(view, pod).run(script)

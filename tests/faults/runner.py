@@ -64,7 +64,7 @@ class Runner:
 
     async def compute(self, speaks: bool = True) -> None:
         """Until the graph is half done."""
-        await self.attend(lambda: self.component("scheduler") and self.component("worker"), speaks)
+        await self.attend(lambda: self.component("scheduler") and self.component("worker") and self.is_routed(), speaks)
         await self.view.pause(f"connect {self.attempt}")
         await self.view.gate(lambda: self.view.is_at(self.job, self.attempt, "Starting"))
         self.view.computed.append(self.uid)
@@ -80,6 +80,11 @@ class Runner:
     def component(self, name: str) -> list[Body]:
         """Its cluster's pods of that kind that are ready."""
         return [pod for pod in self.view.all("Pod", cluster=self.name, dask_component=name) if is_ready(pod)]
+
+    def is_routed(self) -> bool:
+        """Whether its cluster's Service leads to the scheduler."""
+        service = self.view.find("Service", f"{self.name}-scheduler")
+        return service is not None and bool(service["spec"].get("selector"))
 
     # What it says.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -227,6 +227,20 @@ class ModelClient:
             raise ApiError(ErrorKind.CONFLICT, 409, "the object has been modified")
         self._judge("patch", resource.kind, before, body)
         return self._answer(fate, self.server.update(resource.kind, name, spec=_merge(before["spec"], body["spec"])))
+
+    async def patch_owned(
+        self, resource: Resource, namespace: str, name: str, owner: str, changes: Mapping[str, Any]
+    ) -> bool:
+        fate = await self._meet()
+        before = self.server.find(resource.kind, name)
+        if before is None:
+            raise ApiError(ErrorKind.NOT_FOUND, 404, "not found")
+        if before["metadata"]["ownerReferences"][0]["uid"] != owner:
+            return False
+        spec = {path.removeprefix("/spec/"): value for path, value in changes.items()}
+        self._judge("patch", resource.kind, before, {"spec": spec})
+        self._answer(fate, self.server.update(resource.kind, name, spec={**before["spec"], **spec}))
+        return True
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
         fate = await self._meet()

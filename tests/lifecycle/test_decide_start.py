@@ -10,7 +10,7 @@ import pytest
 from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.blocker import Blocker, read_refusal
-from daskjob.lifecycle.job.actions import CreateCluster, CreateReport, CreateRunner, Delete
+from daskjob.lifecycle.job.actions import CreateCluster, CreateReport, CreateRunner, Delete, OpenService
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.deadlines import REFERENCE_GRACE
 from daskjob.lifecycle.job.observation import Owned
@@ -62,6 +62,33 @@ MISSING = {
 
 @pytest.mark.parametrize(("scene", "expected"), MISSING.values(), ids=MISSING)
 def test_what_is_missing_is_made(scene: Scene, expected: tuple[object, ...]) -> None:
+    assert scene.live().decide().actions == expected
+
+
+WITH_ADDRESS = a_pod("scheduler", has_address=True)
+MADE = a_job().accepted().cluster().runner()
+OPEN = (OpenService("uid-cluster"),)
+SERVICE = {
+    "no scheduler": (MADE.report(), ()),
+    "no address": (MADE.report().schedulers(a_pod("scheduler")), ()),
+    "an address": (MADE.report().schedulers(WITH_ADDRESS), OPEN),
+    "an address, and another scheduler that ends": (
+        MADE.report().schedulers(replace(WITH_ADDRESS, deleting=True), a_pod("scheduler", 1, has_address=True)),
+        OPEN,
+    ),
+    "only one that ends has an address": (
+        MADE.report().schedulers(replace(WITH_ADDRESS, deleting=True), a_pod("scheduler", 1)),
+        (),
+    ),
+    "the address of a scheduler that has ended": (MADE.report().schedulers(replace(WITH_ADDRESS, phase="Failed")), ()),
+    "a runner that looks for it": (MADE.report(stage="Starting", seq=1).schedulers(WITH_ADDRESS), OPEN),
+    "a runner that has reached it": (a_job().started().schedulers(running("scheduler", has_address=True)), ()),
+    "not all is there yet": (MADE.schedulers(WITH_ADDRESS), REPORT),
+}
+
+
+@pytest.mark.parametrize(("scene", "expected"), SERVICE.values(), ids=SERVICE)
+def test_the_service_is_opened_when_its_scheduler_has_an_address(scene: Scene, expected: tuple[object, ...]) -> None:
     assert scene.live().decide().actions == expected
 
 

@@ -210,7 +210,7 @@ class World:
             state = {"name": container, "state": {"waiting": {"reason": reason, "message": message}}}
             return self._say(pod, {"phase": "Pending", "containerStatuses": [state]})
         state = {"name": container, "ready": True, "state": {"running": {"startedAt": self.pod_time()}}}
-        return self._say(pod, {"phase": "Running", "containerStatuses": [state]})
+        return self._say(pod, {"phase": "Running", "podIP": "198.18.1.1", "containerStatuses": [state]})
 
     def _missing_volume(self, pod: Body) -> tuple[str, str] | None:
         """A pod waits, without a word in its status, for what it mounts."""

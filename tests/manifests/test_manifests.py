@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from daskjob.api import constants as c
 from daskjob.manifests.context import Defaults
-from daskjob.manifests.dask_cluster import code_config_map, dask_cluster, scheduler_service
+from daskjob.manifests.dask_cluster import code_config_map, dask_cluster, scheduler_selector, scheduler_service
 from daskjob.manifests.pod_spec import CODE_PATH, JOB_KEY, TLS_PATH
 from daskjob.manifests.runner import (
     JOB_PATH,
@@ -209,12 +209,11 @@ def test_traffic_is_encrypted_for_every_role() -> None:
 
 @pytest.mark.parametrize(("given", "setting"), [("1.5", "1.5"), (10, "10"), ("inf", "inf"), (None, None)])
 def test_the_saturation_of_workers_is_a_setting_of_the_scheduler(given: int | str | None, setting: str | None) -> None:
-    scheduler = {"workerSaturation": given} if given is not None else {}
-    specs = pod_specs(job(cluster={"image": "i", "scheduler": scheduler}))
+    specs = pod_specs(job(cluster={"image": "i", "scheduler": {"workerSaturation": given}}))
     name = "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION"
     found = {
-        component: [each["value"] for each in container(specs[component], component)["env"] if each["name"] == name]
-        for component in ("scheduler", "worker", "runner")
+        key: [each["value"] for each in container(specs[key], key)["env"] if each["name"] == name]
+        for key in ("scheduler", "worker", "runner")
     }
     assert found == {"scheduler": [] if setting is None else [setting], "worker": [], "runner": []}
 
@@ -280,12 +279,14 @@ def test_the_service_is_the_one_that_dask_kubernetes_would_make() -> None:
     made = job()
     service, cluster = scheduler_service(context(made), "u"), dask_cluster(context(made))
     assert service["metadata"]["name"] == f"{cluster['metadata']['name']}-scheduler"
-    assert service["spec"] == cluster["spec"]["scheduler"]["service"]
+    selector = scheduler_selector(cluster["metadata"]["name"])
+    # It leads nowhere until the operator gives it the selector.
+    assert {**service["spec"], "selector": selector} == cluster["spec"]["scheduler"]["service"] != service["spec"]
     assert service["spec"]["publishNotReadyAddresses"] is True
     (port,) = service["spec"]["ports"]
     scheduler = container(pod_specs(made)["scheduler"], "scheduler")
     assert [each["name"] for each in scheduler["ports"]] == [port["targetPort"]]
-    assert service["spec"]["selector"] == {"dask.org/cluster-name": "sum-3f2a9-1", "dask.org/component": "scheduler"}
+    assert selector == {"dask.org/cluster-name": "sum-3f2a9-1", "dask.org/component": "scheduler"}
 
 
 # Code and orders.

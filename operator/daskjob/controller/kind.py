@@ -60,12 +60,13 @@ M = TypeVar("M")
 @dataclass(frozen=True)
 class Watched:
     """Objects that the operator watches and lists for a kind. `keep`: what it keeps of an object; `selector`: label
-    selector; None: all of the resource; `settles`: whether its changes come in bursts (`WorkQueue.add_changed`)."""
+    selector; None: all of the resource; `settles`: whether a change, by what is kept of the object, is one of a
+    burst that nobody waits for (`WorkQueue.add_changed`)."""
 
     resource: Resource
     keep: Keep
     selector: str | None = None
-    settles: bool = False
+    settles: Callable[[Body], bool] = lambda _: False
 
 
 @dataclass

@@ -50,6 +50,14 @@ class Objects:
             if error.kind is not ErrorKind.EXISTS:
                 raise
 
+    async def patch_unread(
+        self, resource: Resource, namespace: str, name: str, owner: str, changes: Mapping[str, Any]
+    ) -> None:
+        """Sets fields, by their JSON pointers, of an object that the operator may not or need not read and that the
+        object with the UID `owner` owns. Raises NameConflictError if that does not own it."""
+        if not await self._client.patch_owned(resource, namespace, name, owner, changes):
+            raise NameConflictError(resource.kind, name)
+
     async def patch(self, resource: Resource, namespace: str, name: str, change: Body) -> None:
         """Changes the object by a JSON merge patch."""
         self._cache.put_whole(await self._client.patch(resource, namespace, name, change))

@@ -79,7 +79,7 @@ def make_registry(
                 cache = controller.kind.cache
                 key = cache.drop(body) if event["type"] == "DELETED" else cache.put(body)
                 if key is not None:
-                    controller.queue.add_changed(key, watched.settles)
+                    controller.queue.add_changed(key, watched.settles(body))
 
     for watched in kept:
         feed(watched)

@@ -38,12 +38,19 @@ METHODS = {
     "create": "POST",
     "apply": "PATCH",
     "patch": "PATCH",
+    "json-patch": "PATCH",
     "delete": "DELETE",
     "deletecollection": "DELETE",
 }
-CONTENT_TYPES = {"apply": "application/apply-patch+yaml", "patch": "application/merge-patch+json"}
+CONTENT_TYPES = {
+    "apply": "application/apply-patch+yaml",
+    "patch": "application/merge-patch+json",
+    "json-patch": "application/json-patch+json",
+}
 
 Body = dict[str, Any]
+#: An object, or the operations of a JSON patch.
+Sent = Body | list[Body]
 
 
 @dataclass
@@ -138,6 +145,21 @@ class KubeClient:
         """Changes the object by a JSON merge patch."""
         return resource.stamp(await self._request("patch", resource, resource.path(namespace, name), body=body))
 
+    async def patch_owned(
+        self, resource: Resource, namespace: str, name: str, owner: str, changes: Mapping[str, Any]
+    ) -> bool:
+        """Sets fields of an object, by their JSON pointers, if its first owner has the UID `owner`. Returns False if it
+        has not. Nothing of the object need be known, nor read."""
+        test = {"op": "test", "path": "/metadata/ownerReferences/0/uid", "value": owner}
+        operations = [test, *({"op": "add", "path": path, "value": value} for path, value in changes.items())]
+        try:
+            await self._request("json-patch", resource, resource.path(namespace, name), body=operations)
+        except ApiError as error:
+            if error.kind is ErrorKind.INVALID:
+                return False
+            raise
+        return True
+
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
         """Deletes the object with that UID, in the background; with a resource version, only if it still has that.
         Returns False if it is gone, if another object has its name, or (with a version) if it has changed."""
@@ -173,7 +195,7 @@ class KubeClient:
         resource: Resource,
         path: str,
         *,
-        body: Body | None = None,
+        body: Sent | None = None,
         query: Mapping[str, str | None] | None = None,
         read: Callable[[bytes], Any] = parse,
     ) -> Body:
@@ -195,7 +217,7 @@ class KubeClient:
         verb: str,
         resource: Resource,
         path: str,
-        body: Body | None,
+        body: Sent | None,
         query: Mapping[str, str | None] | None,
         read: Callable[[bytes], Any],
     ) -> Body:
@@ -212,7 +234,7 @@ class KubeClient:
         return answer
 
     async def _send(
-        self, verb: str, path: str, body: Body | None, query: Mapping[str, str | None] | None
+        self, verb: str, path: str, body: Sent | None, query: Mapping[str, str | None] | None
     ) -> tuple[int, bytes, dict[str, str]]:
         """Sends one request. Returns status, text and headers of the answer. Raises ApiError if there is none."""
         headers = {"Accept": "application/json"}

@@ -107,7 +107,7 @@ def keep_pod(body: Body) -> Body:
         **_kept(body),
         "spec": {"containers": containers, **gates},
         "status": {
-            **_some(status, ("phase", "reason", "message")),
+            **_some(status, ("phase", "reason", "message", "podIP")),
             "conditions": _conditions(body, POD_CONDITIONS),
             **({"containerStatuses": states} if states else {}),
         },

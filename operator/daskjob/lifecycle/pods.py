@@ -71,6 +71,8 @@ class Pod:
     disrupted: bool = False
     reason: str = ""
     message: str = ""
+    #: Whether its node has given it an address.
+    has_address: bool = False
     containers: tuple[Container, ...] = ()
     #: None: no ReplicaSet created it.
     replica_set: ReplicaSet | None = None
@@ -138,6 +140,7 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",
         reason=status.get("reason") or "",
         message=status.get("message") or "",
+        has_address=bool(status.get("podIP")),
         containers=tuple(_read_container(states[name]) for name in names if name in states),
         replica_set=_read_replica_set(metadata),
     )

@@ -42,25 +42,31 @@ def dask_cluster(context: AttemptContext) -> dict[str, Any]:
 
 
 def scheduler_service(context: AttemptContext, cluster_uid: str) -> dict[str, Any]:
-    """The scheduler's Service, as dask-kubernetes would create it (it keeps one that exists).
+    """The scheduler's Service, as dask-kubernetes would create it (it keeps one that exists), but without a selector.
 
     The operator creates it earlier, before any process looks its name up: a resolver caches "no such name" for up to
-    half a minute.
+    half a minute. It adds the selector (`scheduler_selector`) when the scheduler's pod has an address: the endpoints
+    are then the first change for which kube-proxy writes rules, which it does at most once a second.
     """
     labels = {c.DASK_CLUSTER_LABEL: context.attempt.name, c.DASK_COMPONENT_LABEL: "scheduler"}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": context.metadata(context.names.scheduler, cluster_uid, labels=labels),
-        "spec": service_spec(context.attempt.name),
+        "spec": {key: value for key, value in service_spec(context.attempt.name).items() if key != "selector"},
     }
+
+
+def scheduler_selector(cluster: str) -> dict[str, str]:
+    """The labels of a cluster's scheduler, by which its Service finds the pod. `cluster`: the DaskCluster's name."""
+    return {c.DASK_CLUSTER_LABEL: cluster, c.DASK_COMPONENT_LABEL: "scheduler"}
 
 
 def service_spec(cluster: str) -> dict[str, Any]:
     """The spec of a scheduler's Service. `cluster`: the DaskCluster's name."""
     return {
         "type": "ClusterIP",
-        "selector": {c.DASK_CLUSTER_LABEL: cluster, c.DASK_COMPONENT_LABEL: "scheduler"},
+        "selector": scheduler_selector(cluster),
         "ports": [
             {"name": "tcp-comm", "protocol": "TCP", "port": c.SCHEDULER_PORT, "targetPort": "tcp-comm"},
         ],

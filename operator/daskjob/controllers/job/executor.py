@@ -36,6 +36,7 @@ from daskjob.lifecycle.job.actions import (
     Delete,
     DeleteAll,
     DeleteJob,
+    OpenService,
     Scale,
     SetDeadline,
 )
@@ -43,6 +44,8 @@ from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import belongs
 from daskjob.manifests.attempt import AttemptObjects, Manifest
 from daskjob.manifests.context import AttemptContext, Defaults
+from daskjob.manifests.dask_cluster import scheduler_selector
+from daskjob.manifests.names import Names
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
@@ -63,6 +66,8 @@ class CreatedObjects:
 
     #: The cluster's UID, and kind and name of an object beside it. The cache does not have these objects.
     beside: set[tuple[str, str, str]] = field(default_factory=set)
+    #: The UID of the cluster whose Service leads to its scheduler.
+    opened: str = ""
 
 
 class Executor:
@@ -108,6 +113,12 @@ class Executor:
             case CreateReport(runner_uid, deadline):
                 await self._create(REPORTS, (await self.build(job, attempt)).report(runner_uid, deadline), job)
                 self._all_created(job, created)
+            case OpenService(cluster):
+                if created.opened != cluster:
+                    selector = {"/spec/selector": scheduler_selector(attempt.name)}
+                    name = Names(job.namespace, attempt.name).scheduler
+                    await self._objects.patch_unread(SERVICES, job.namespace, name, cluster, selector)
+                    created.opened = cluster
             case Scale(group, replicas):
                 spec = {"spec": {"worker": {"replicas": replicas}}}
                 await self._objects.patch(WORKER_GROUPS, job.namespace, group, spec)

@@ -9,14 +9,27 @@ from daskjob.kube.client import Body
 from daskjob.kube.resources import CLUSTERS, CONFIG_MAPS, DASK_JOBS, DEPLOYMENTS, PODS, REPORTS, WORKER_GROUPS
 from daskjob.lifecycle import keeping
 
+
+def _settles(_: Body) -> bool:
+    return True
+
+
+def pod_settles(body: Body) -> bool:
+    """Whether nobody waits for a change of this pod. Runner and workers wait for a scheduler's address, with which the
+    operator opens its Service."""
+    labels = body["metadata"].get("labels") or {}
+    address = (body.get("status") or {}).get("podIP")
+    return not address or labels.get(c.DASK_COMPONENT_LABEL) != "scheduler"
+
+
 #: Jobs, and all other kinds with the operator's label.
 WATCHED = (
     Watched(DASK_JOBS, keeping.keep_dask_job),
     Watched(REPORTS, keeping.keep_report, c.MANAGED_SELECTOR),
-    Watched(CLUSTERS, keeping.keep_cluster, c.MANAGED_SELECTOR, settles=True),
-    Watched(WORKER_GROUPS, keeping.keep_worker_group, c.MANAGED_SELECTOR, settles=True),
-    Watched(DEPLOYMENTS, keeping.keep_deployment, c.MANAGED_SELECTOR, settles=True),
-    Watched(PODS, keeping.keep_pod, c.MANAGED_SELECTOR, settles=True),
+    Watched(CLUSTERS, keeping.keep_cluster, c.MANAGED_SELECTOR, settles=_settles),
+    Watched(WORKER_GROUPS, keeping.keep_worker_group, c.MANAGED_SELECTOR, settles=_settles),
+    Watched(DEPLOYMENTS, keeping.keep_deployment, c.MANAGED_SELECTOR, settles=_settles),
+    Watched(PODS, keeping.keep_pod, c.MANAGED_SELECTOR, settles=pod_settles),
 )
 BY_KIND = {each.resource.kind: each.resource for each in WATCHED}
 #: What a job's source may refer to (`sources.Reference.kind`).

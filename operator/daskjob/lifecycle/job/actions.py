@@ -40,6 +40,16 @@ class CreateReport:
 
 
 @dataclass(frozen=True)
+class OpenService:
+    """Lets the scheduler's Service lead to the scheduler's pod, which has an address now.
+
+    `cluster`: the UID of the DaskCluster that owns the Service.
+    """
+
+    cluster: str
+
+
+@dataclass(frozen=True)
 class Scale:
     """Sets the number of workers of an adaptive worker group."""
 
@@ -88,4 +98,15 @@ class DeleteJob:
     """Deletes the job itself, if its version is still the one that this pass observed or wrote."""
 
 
-Action = CreateCluster | CreateRunner | CreateReport | Scale | Cancel | SetDeadline | Delete | DeleteAll | DeleteJob
+Action = (
+    CreateCluster
+    | CreateRunner
+    | CreateReport
+    | OpenService
+    | Scale
+    | Cancel
+    | SetDeadline
+    | Delete
+    | DeleteAll
+    | DeleteJob
+)

@@ -10,7 +10,15 @@ from daskjob.api.status import DaskJobStatus, Markers
 from daskjob.api.times import from_text, to_text
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job import conclusion, deadlines, endings, pacing, progress, record, runs, teardown
-from daskjob.lifecycle.job.actions import Action, Cancel, CreateCluster, CreateReport, CreateRunner, SetDeadline
+from daskjob.lifecycle.job.actions import (
+    Action,
+    Cancel,
+    CreateCluster,
+    CreateReport,
+    CreateRunner,
+    OpenService,
+    SetDeadline,
+)
 from daskjob.lifecycle.job.adaptive import scale
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided
 from daskjob.lifecycle.job.between_attempts import SUSPENDED
@@ -54,7 +62,7 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
         moments.append(deadline + teardown.NODE_PATIENCE - now)
     actions = [*teardown.delete_stale_objects(observation), *missing, *scale(observation), *_deadline(observation)]
     status, cancel = _cancel(observation, status)
-    actions += cancel
+    actions += [*cancel, *_open_service(observation)]
     asked = from_text(status.markers.cancel_requested) if status.markers is not None else None
     if asked is not None:
         moments.append(asked + teardown.RUNNER_GRACE - now)
@@ -90,6 +98,19 @@ def _deadline(observation: Observation) -> list[Action]:
     if report is None or report.sealed or report.deadline == wanted:
         return []
     return [SetDeadline(report.name, wanted)]
+
+
+def _open_service(observation: Observation) -> list[Action]:
+    """Opens the scheduler's Service as soon as the scheduler's pod has an address, until the runner has connected.
+
+    The Service is created without a selector, so that it has no endpoints before. Empty endpoints are a change that
+    kube-proxy writes rules for, and then it writes none for a second: the address would come in the middle of it.
+    """
+    attempt = observation.attempt
+    if attempt.cluster is None or attempt.report is None or attempt.runner_report.timings.connected is not None:
+        return []
+    waits = any(pod.has_address and not pod.deleting and not pod.ended for pod in attempt.schedulers)
+    return [OpenService(attempt.cluster.uid)] if waits else []
 
 
 def _with_markers(status: DaskJobStatus, markers: Markers) -> DaskJobStatus:
