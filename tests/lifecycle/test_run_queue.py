@@ -169,6 +169,14 @@ def test_a_job_that_is_not_known_or_runs_waits_for_nothing() -> None:
     assert queue.place("a/one", ROOM) == queue.place("a/two", ROOM) == QueuePlace()
 
 
+def test_a_namespace_keeps_its_turn_while_its_only_job_starts_and_waits_again() -> None:
+    queue: RunQueue[str] = RunQueue(RunLimits())
+    older, younger = QueueEntry("a", "one", ago(2), 0, 1, WAITS), QueueEntry("b", "one", ago(1), 0, 1, WAITS)
+    for entry in (older, replace(older, demand=HOLDS), younger, older):
+        queue.put(f"{entry.namespace}/{entry.name}", entry)
+    assert list(queue.startable(1)) == ["b/one"]
+
+
 def test_the_line_of_a_namespace() -> None:
     queue = filled(RunLimits(1), "b/one waits", "a/one waits", "b/two waits", "b/three waits")
     assert list(queue.line("b", ROOM)) == [(1, "b/two"), (2, "b/three")]

@@ -66,10 +66,11 @@ class RunQueue(Generic[K]):
         before = self._entries.get(key)
         if before == entry:
             return
-        if before is not None:
-            self.remove(key)
         if entry.demand is Demand.NONE:
+            self.remove(key)
             return
+        # The namespace keeps its turn, also if this is its only job.
+        self._take_out(key)
         self._next = None
         self._entries[key] = entry
         space = self._spaces.setdefault(entry.namespace, _Space(entry.namespace))
@@ -83,10 +84,16 @@ class RunQueue(Generic[K]):
         self._list(space)
 
     def remove(self, key: K) -> None:
-        """Forgets a job."""
+        """Forgets a job, and a namespace without any."""
+        entry = self._take_out(key)
+        space = self._spaces[entry.namespace] if entry is not None else None
+        if space is not None and not space.waiting and not space.jobs:
+            del self._spaces[space.name]
+
+    def _take_out(self, key: K) -> QueueEntry | None:
         entry = self._entries.pop(key, None)
         if entry is None:
-            return
+            return None
         self._next = None
         space = self._spaces[entry.namespace]
         if entry.demand is Demand.WAITS:
@@ -94,8 +101,7 @@ class RunQueue(Generic[K]):
         else:
             self._hold(space, entry, -1)
         self._list(space)
-        if not space.waiting and not space.jobs:
-            del self._spaces[entry.namespace]
+        return entry
 
     def startable(self, room: int) -> Mapping[K, None]:
         """The jobs that may start now, in their order. `room`: how many attempts may start beside the limits."""
