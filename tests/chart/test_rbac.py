@@ -33,7 +33,6 @@ DASK_CONTROLLER = {
     ("kubernetes.dask.org", "daskclusters/finalizers"): {"update"},
     ("kubernetes.dask.org", "daskworkergroups/finalizers"): {"update"},
     ("apps", "deployments"): {"get", "list", "create"},
-    ("", "services"): {"get", "create"},
 }
 RUNNER = {("daskjob.io", "daskjobreports/status"): {"patch"}}
 GRANTS = {

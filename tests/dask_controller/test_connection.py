@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 import kr8s
 import pytest
-from kr8s.asyncio.objects import Deployment
+from kr8s.asyncio.objects import Deployment, Service
 
 from daskjob.dask_controller import connection
 
@@ -112,9 +112,25 @@ async def test_one_login_and_one_version_for_many_objects(server: Server) -> Non
     for name in "abc":
         deployment = await Deployment({"metadata": {"name": name}}, namespace="n")
         assert deployment.api is api
-        await deployment.exists()
-    assert server.asked[begun:] == [f"/apis/apps/v1/namespaces/n/deployments/{name}" for name in "abc"]
+        await deployment.create()
+    assert server.asked[begun:] == ["POST /apis/apps/v1/namespaces/n/deployments"] * 3
     assert server.asked.count("/version") == 1
+    await closed(api)
+
+
+async def test_whether_an_object_exists_is_not_asked_before_its_creation(server: Server) -> None:
+    """The Service is the operator's: it is there, or on its way."""
+    api = await connection.open_api()
+    begun = len(server.asked)
+    group = kr8s.asyncio.objects.new_class("DaskWorkerGroup", connection.GROUP_VERSION)
+    assert [
+        await (await each({"metadata": {"name": "a"}}, namespace="n")).exists() for each in (Deployment, group)
+    ] == [
+        False,
+        False,
+    ]
+    assert await (await Service({"metadata": {"name": "a"}}, namespace="n")).exists()
+    assert server.asked[begun:] == []
     await closed(api)
 
 

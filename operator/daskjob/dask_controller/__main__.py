@@ -10,7 +10,7 @@ from typing import Any
 
 import kopf
 
-from daskjob.dask_controller import behaviour, connection, registry
+from daskjob.dask_controller import adoption, behaviour, connection, registry
 from daskjob.dask_controller.liveness import Health
 from daskjob.dask_controller.readable import readable
 from daskjob.probes.process_settings import Environment, ProcessSettings
@@ -26,7 +26,9 @@ logger = logging.getLogger("daskjob.controller")
 def assemble(health: Health) -> kopf.OperatorRegistry:
     """The registry that kopf runs: the selected handlers of dask-kubernetes, and our start, end and login. Logs which
     handlers it has and which not."""
-    behaviour.bound_locks(importlib.import_module(CONTROLLER))
+    controller = importlib.import_module(CONTROLLER)
+    behaviour.bound_locks(controller)
+    adoption.adopt_from_the_start(controller)
     selection = registry.select(kopf.get_default_registry())
     logger.info("Handlers kept: %s", ", ".join(selection.kept))
     logger.info("Handlers left out: %s", ", ".join(selection.left_out + selection.foreign))

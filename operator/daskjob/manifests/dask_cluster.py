@@ -38,6 +38,8 @@ def dask_cluster(context: AttemptContext) -> dict[str, Any]:
                 "spec": _worker(context, workers),
             },
         },
+        # What dask-kubernetes writes at first sight of a cluster, to create its objects when it sees that.
+        "status": {"phase": "Created"},
     }
 
 

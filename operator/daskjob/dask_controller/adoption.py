@@ -1,0 +1,55 @@
+"""A worker group that has its owner from the start.
+
+dask-kubernetes creates a worker group without an owner, asks for the group's cluster twice, and then gives the group
+its owner by a patch: four requests of each job, one after the other. What they bring is known when the group is
+created.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import kopf
+
+OBJECTS = "dask_kubernetes.operator._objects"
+#: The function of dask-kubernetes' controller that builds a cluster's worker group.
+BUILDER = "build_default_worker_group_spec"
+
+
+def adopt_from_the_start(controller: Any) -> None:
+    """Replaces what dask-kubernetes' controller module and its classes do about the owner of a worker group. Raises
+    `RuntimeError` if they lack what is replaced."""
+    objects = importlib.import_module(OBJECTS)
+    cluster, group = objects.DaskCluster, objects.DaskWorkerGroup
+    if not hasattr(controller, BUILDER) or not hasattr(cluster, "adopt") or not hasattr(group, "cluster"):
+        raise RuntimeError(f"{controller.__name__} differs: install the dask-kubernetes of pyproject.toml")
+    build, ask, adopt = getattr(controller, BUILDER), group.cluster, cluster.adopt
+
+    def build_adopted(*arguments: Any) -> dict[str, Any]:
+        """The worker group, owned by the cluster whose handler calls this."""
+        body: dict[str, Any] = build(*arguments)
+        kopf.adopt(body)
+        return body
+
+    async def cluster_of(self: Any) -> Any:
+        """The group's cluster. The handlers read name, UID and labels of it; the group has them all."""
+        owner = _owner(self)
+        if owner is None:
+            return await ask(self)
+        metadata = {"name": owner["name"], "namespace": self.namespace, "uid": owner["uid"], "labels": self.labels}
+        return await cluster({"metadata": metadata}, namespace=self.namespace)
+
+    async def adopt_if_needed(self: Any, child: Any) -> None:
+        owner = _owner(child)
+        if owner is None or owner["uid"] != self.metadata.uid:
+            await adopt(self, child)
+
+    setattr(controller, BUILDER, build_adopted)
+    group.cluster, cluster.adopt = cluster_of, adopt_if_needed
+
+
+def _owner(group: Any) -> Any:
+    """The owner reference of a worker group to its cluster; None: it has none."""
+    owners = group.metadata.get("ownerReferences") or ()
+    return next((each for each in owners if (each["kind"], each["name"]) == ("DaskCluster", group.spec.cluster)), None)
