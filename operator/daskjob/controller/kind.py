@@ -128,6 +128,9 @@ class Kind(ABC, Generic[R, O, D, M]):
         """The class in which a key waits for its pass, by what the cache has. Cheap: it runs at every addition."""
         return Urgency.GOES_ON
 
+    def arrived(self, body: Body) -> None:
+        """Runs for each root object that a watch brings, before it is cut down to what is kept."""
+
     @abstractmethod
     def new_memory(self) -> M:
         """The kind's memory of a root object that this process has not observed yet."""

@@ -11,6 +11,7 @@ from typing import Any
 import kopf
 
 from daskjob.controller import metrics
+from daskjob.controller.cache import Keep
 from daskjob.controller.controller import Controller
 from daskjob.controller.kind import Watched
 from daskjob.kube.client import PAGE, Body
@@ -58,7 +59,19 @@ def make_registry(
     @kopf.on.login(registry=registry)
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-        return await watches.log_in(found, response_class({each.resource.plural: each.keep for each in kept}, is_known))
+        return await watches.log_in(
+            found, response_class({each.resource.plural: keep(each) for each in kept}, is_known)
+        )
+
+    def keep(watched: Watched) -> Keep:
+        roots = [each.kind for each in listeners[watched.resource.kind] if each.kind.root is watched.resource]
+
+        def keep_part(body: Body) -> Body:
+            for kind in roots:
+                kind.arrived(body)
+            return watched.keep(body)
+
+        return keep_part
 
     def is_known(body: Body) -> bool:
         # Most events bring nothing that is kept, or echo what the operator itself wrote: kopf's work on them would be

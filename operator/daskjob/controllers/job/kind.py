@@ -26,6 +26,7 @@ from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.executor import CreatedObjects, Executor
 from daskjob.controllers.job.installations import OtherInstallations
 from daskjob.controllers.job.job_gauges import JobCollector
+from daskjob.controllers.job.recent_specs import RecentSpecs
 from daskjob.controllers.job.report_policy import INTERVAL, SOON, policy_in_force
 from daskjob.controllers.job.slots import Slots
 from daskjob.controllers.job.urgency import urgency_of
@@ -105,6 +106,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         super().__init__(client, clock)
         self.executor = Executor(self.objects, program, defaults, self._whole)
         self._installed_defaults = defaults
+        self._recent = RecentSpecs()
         #: What was read of each job's JSON, by the job's UID, the latest last.
         self._read: OrderedDict[str, tuple[Body, Job]] = OrderedDict()
         self._policy_name = policy_name
@@ -114,6 +116,9 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
 
     def urgency(self, key: Key) -> Urgency:
         return urgency_of(self.cache, key)
+
+    def arrived(self, body: Body) -> None:
+        self._recent.put(body)
 
     def new_memory(self) -> JobMemory:
         return JobMemory()
@@ -132,7 +137,9 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     async def _whole(self, job: Job) -> Job:
         """The job with its whole spec, of which the cache has not all. Raises ApiError, of kind CONFLICT if it is
         another one by now; SpecError if it cannot be read."""
-        body = await self.client.get(DASK_JOBS, job.namespace, job.name)
+        body = self._recent.take(job.uid, job.generation)
+        if body is None:
+            body = await self.client.get(DASK_JOBS, job.namespace, job.name)
         metadata = body["metadata"] if body is not None else {}
         if body is None or (metadata["uid"], metadata.get("generation") or 0) != (job.uid, job.generation):
             raise ApiError(ErrorKind.CONFLICT, 409, f"DaskJob {job.name} was changed or deleted meanwhile")
