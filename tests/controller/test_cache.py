@@ -78,6 +78,26 @@ def test_the_job_is_not_among_its_objects() -> None:
     assert cache.root(("team", "other")) is None
 
 
+def test_what_rests_is_given_back_as_it_was() -> None:
+    """It is stored as text, and still found, compared, marked and removed."""
+    cache = Cache(DASK_JOBS, job_of, rests=lambda each: each["status"]["phase"] == "Succeeded")
+    pod = {**body(uid="1", version=5), "status": {"phase": "Succeeded", "message": "\ud800 \u00e4"}}
+    cache.put(pod)
+    assert cache.find("Pod", "team", pod["metadata"]["name"]) == pod
+    assert list(cache.owned(KEY)) == [pod]
+    assert cache.uids("Pod", None) == {"1"}
+    assert cache.has(pod)
+    assert not cache.has({**pod, "status": {"phase": "Failed"}})
+    cache.put({**pod, "metadata": {**pod["metadata"], "resourceVersion": "4"}, "status": {"phase": "Running"}})
+    assert list(cache.owned(KEY)) == [pod], "a late one does not count"
+    cache.mark_deleting("Pod", "team", pod["metadata"]["name"], "1", "2026-03-01T12:00:00Z")
+    [marked] = cache.owned(KEY)
+    assert marked["metadata"].pop("deletionTimestamp") == "2026-03-01T12:00:00Z"
+    assert marked == pod
+    cache.drop({**pod, "metadata": {**pod["metadata"], "resourceVersion": "9"}})
+    assert cache.root_keys() == []
+
+
 def test_a_list_corrects_the_store_but_for_what_came_meanwhile() -> None:
     cache = Cache(DASK_JOBS, job_of)
     cache.put(body(name="gone", uid="1"))
@@ -86,8 +106,10 @@ def test_a_list_corrects_the_store_but_for_what_came_meanwhile() -> None:
     known = cache.uids("Pod", None)
     cache.put(body(name="came-meanwhile", uid="4"))
     listed = [body(name="stays", uid="2", version=9), body(name="new", uid="5", job="other")]
-    assert cache.replace("Pod", listed, known) == {KEY}
-    assert cache.replace("Pod", listed, known) == set()
+    for each in listed:
+        cache.put(each)
+    assert cache.remove_missing("Pod", {"2", "5"}, known) == {KEY}
+    assert cache.remove_missing("Pod", {"2", "5"}, known) == set()
     assert sorted(each["metadata"]["name"] for each in cache.owned(KEY)) == ["another-kind", "came-meanwhile", "stays"]
     assert [each["metadata"]["name"] for each in cache.owned(("team", "other"))] == ["new"]
 

@@ -9,6 +9,8 @@ import pytest
 from daskjob.controllers.job import recent_specs
 from daskjob.controllers.job.recent_specs import RecentSpecs
 
+from .test_reconcile import Setting
+
 
 def job(uid: str, generation: int = 1, **more: Any) -> dict[str, Any]:
     return {"metadata": {"uid": uid, "generation": generation}, "spec": {"graph": "\ud800", "args": [1e308]}, **more}
@@ -39,6 +41,15 @@ def test_a_job_that_had_an_attempt_is_not_kept() -> None:
     assert recent.take("b", 1) is not None
 
 
+def test_a_job_too_deep_to_be_written_is_not_kept() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    recent = RecentSpecs()
+    recent.put(job("a", args=deep))
+    assert recent.take("a", 1) is None
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_specs, "MOST_BYTES", 1000)
     monkeypatch.setattr(recent_specs, "MOST_OF_ONE", 300)
@@ -53,3 +64,14 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for uid in list(recent._texts):
         recent.take(uid, 1)
     assert recent._bytes == 0
+
+
+async def test_a_job_that_just_came_in_is_not_asked_for() -> None:
+    setting = Setting()
+    await setting.look()
+    assert ("get", "DaskJob") in setting.client.requests, "the cache has not all of it"
+    setting = Setting()
+    setting.controller.kind.arrived(setting.job)
+    await setting.look()
+    assert ("get", "DaskJob") not in setting.client.requests
+    assert setting.server.find("DaskJobReport", f"sum-{setting.job['metadata']['uid'][:5]}-1") is not None

@@ -62,16 +62,6 @@ def setting() -> Setting:
     return Setting()
 
 
-async def test_a_job_that_just_came_in_is_not_asked_for(setting: Setting) -> None:
-    await setting.look()
-    assert ("get", "DaskJob") in setting.client.requests, "the cache has not all of it"
-    setting = Setting()
-    setting.controller.kind.arrived(setting.job)
-    await setting.look()
-    assert ("get", "DaskJob") not in setting.client.requests
-    assert setting.server.find("DaskJobReport", f"sum-{setting.job['metadata']['uid'][:5]}-1") is not None
-
-
 async def test_one_pass_makes_all_of_an_attempt_in_order(setting: Setting) -> None:
     await setting.look()
     made = [kind for verb, kind in setting.client.requests if verb in ("create", "status") and kind != "Event"]

@@ -36,6 +36,8 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         events = [
             b'{"type":"ADDED","object":%s}' % DEEP,
             b'{"type":"MODIFIED","object":{"metadata":{"name":"dropped","resourceVersion":"8"}}}',
+            b'{"type":"MODIFIED","object":{"metadata":{"name":"known","resourceVersion":"8"}}}',
+            b'{"type":"DELETED","object":{"metadata":{"name":"known","resourceVersion":"8"}}}',
             b'{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}',
             b'{"type":"ERROR","object":{"code":410}}',
         ]
@@ -53,7 +55,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    session = aiohttp.ClientSession(f"http://127.0.0.1:{port}", response_class=response_class({"daskjobs": name_only}))
+    listed = {"daskjobs": name_only, "pods": lambda _: None}
+    responses = response_class({"daskjobs": name_only}, lambda body: body["metadata"]["name"] == "known", listed)
+    session = aiohttp.ClientSession(f"http://127.0.0.1:{port}", response_class=responses)
     yield session
     await session.close()
     await runner.cleanup()
@@ -70,6 +74,11 @@ async def test_a_list(session: aiohttp.ClientSession) -> None:
         }
 
 
+async def test_what_kopf_gets_of_a_list_can_be_nothing(session: aiohttp.ClientSession) -> None:
+    async with session.get("/apis/pods") as response:
+        assert await response.json() == {"items": [], "metadata": {"continue": "c"}}
+
+
 async def test_a_list_of_something_else_stays_as_it_is(session: aiohttp.ClientSession) -> None:
     async with session.get("/apis/other?status=404") as response:
         with pytest.raises(RecursionError):
@@ -82,6 +91,8 @@ async def test_a_watch(session: aiohttp.ClientSession) -> None:
     assert [json.loads(line) for line in lines] == [
         {"type": "ADDED", "object": {"metadata": {"name": "deep", "resourceVersion": "7"}, UNREADABLE: True}},
         {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8"}}},
+        {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8"}}},
+        {"type": "DELETED", "object": {"metadata": {"name": "known", "resourceVersion": "8"}}},
         {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}},
         {"type": "ERROR", "object": {"code": 410}},
     ]

@@ -6,7 +6,9 @@ absence of an object needs a live read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from daskjob.kube.client import Body
 from daskjob.kube.resources import Resource
@@ -21,18 +23,44 @@ Keep = Callable[[Body], Body]
 REMEMBERED_ENDS = 1_000
 
 
+def _never(_: Body) -> bool:
+    return False
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is kept of one object: as JSON values, or as JSON text in a tenth of the memory."""
+
+    uid: str
+    version: int
+    content: Body | bytes
+
+    @property
+    def body(self) -> Body:
+        if isinstance(self.content, bytes):
+            unpacked: Body = json.loads(self.content)
+            return unpacked
+        return self.content
+
+
 class Cache:
     """What is kept of objects, in the form of the API server's JSON: by kind, namespace, name, and by root object."""
 
     def __init__(
-        self, root: Resource, owner_of: Callable[[Body], Key | None], keepers: Mapping[str, Keep] | None = None
+        self,
+        root: Resource,
+        owner_of: Callable[[Body], Key | None],
+        keepers: Mapping[str, Keep] | None = None,
+        rests: Callable[[Body], bool] = _never,
     ) -> None:
         """`root`: the resource of the root objects; `owner_of`: the key of the root object that an object is or belongs
-        to; `keepers`: by kind of object; default: all of it is kept."""
+        to; `keepers`: by kind of object; default: all of it is kept; `rests`: whether hardly anything will look at the
+        object again, by what is kept of it: it is stored as text."""
         self._root = root.kind
         self._owner_of = owner_of
         self._keepers = keepers or {}
-        self._bodies: dict[tuple[str, str, str], Body] = {}
+        self._rests = rests
+        self._entries: dict[tuple[str, str, str], _Entry] = {}
         self._by_root: dict[Key, set[tuple[str, str, str]]] = {}
         self._by_uid: dict[str, tuple[str, str, str]] = {}
         #: The resource versions at which objects of these names were deleted, in the order of the deletions.
@@ -65,15 +93,16 @@ class Cache:
         identity, root = _identity(body), self._owner_of(body)
         if root is None:
             return None
-        known = self._bodies.get(identity)
-        later = max(_version(known) if known is not None else 0, self._ends.get(identity, 0))
+        known = self._entries.get(identity)
+        later = max(known.version if known is not None else 0, self._ends.get(identity, 0))
         if later > _version(body):
             return root
-        if known is not None and not _same(known, body):
+        if known is not None and known.uid != body["metadata"]["uid"]:
             self._forget(identity)
-        self._bodies[identity] = body
+        entry = self._entry(body)
+        self._entries[identity] = entry
         self._by_root.setdefault(root, set()).add(identity)
-        self._by_uid[body["metadata"]["uid"]] = identity
+        self._by_uid[entry.uid] = identity
         return root
 
     def has(self, body: Body) -> bool:
@@ -83,7 +112,7 @@ class Cache:
         """
         if self._owner_of(body) is None:
             return True
-        known = self._bodies.get(_identity(body))
+        known = self._body(_identity(body))
         if known is None or body["kind"] == self._root:
             return known == body
         return _without_version(known) == _without_version(body)
@@ -91,8 +120,8 @@ class Cache:
     def drop(self, body: Body) -> Key | None:
         """Removes a deleted object; a later object of the same name stays. Returns the key of its root object."""
         identity, root = _identity(body), self._owner_of(body)
-        known, end = self._bodies.get(identity), _version(body)
-        if known is not None and (_same(known, body) or _version(known) < end):
+        known, end = self._entries.get(identity), _version(body)
+        if known is not None and (known.uid == body["metadata"]["uid"] or known.version < end):
             self._forget(identity)
         self._ends[identity] = max(end, self._ends.pop(identity, 0))
         while len(self._ends) > REMEMBERED_ENDS:
@@ -101,45 +130,42 @@ class Cache:
 
     def mark_deleting(self, kind: str, namespace: str, name: str, uid: str, since: str) -> None:
         """Marks an object that this process just deleted; a watch event removes it when it is gone."""
-        known = self._bodies.get((kind, namespace, name))
-        if known is not None and known["metadata"]["uid"] == uid:
-            metadata = {"deletionTimestamp": since, **known["metadata"]}
-            self._bodies[kind, namespace, name] = {**known, "metadata": metadata}
+        known = self._entries.get((kind, namespace, name))
+        if known is not None and known.uid == uid:
+            body = known.body
+            known.content = {**body, "metadata": {"deletionTimestamp": since, **body["metadata"]}}
 
     def forget(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """Removes an object that does not exist, as the API server answered."""
-        known = self._bodies.get((kind, namespace, name))
-        if known is not None and known["metadata"]["uid"] == uid:
+        known = self._entries.get((kind, namespace, name))
+        if known is not None and known.uid == uid:
             self._forget((kind, namespace, name))
 
     def root(self, key: Key) -> Body | None:
         """The root object of that name."""
-        return self._bodies.get((self._root, *key))
+        return self._body((self._root, *key))
 
     def find(self, kind: str, namespace: str, name: str) -> Body | None:
         """The object of that kind and name."""
-        return self._bodies.get((kind, namespace, name))
+        return self._body((kind, namespace, name))
 
     def owned(self, key: Key) -> Iterator[Body]:
         """All objects that belong to a root object of that name, also to an earlier one of the same name."""
         for identity in sorted(self._by_root.get(key, ())):
             if identity[0] != self._root:
-                yield self._bodies[identity]
+                yield self._entries[identity].body
 
     def root_keys(self) -> list[Key]:
         """The keys of all root objects, and of those that only have objects of theirs in the cache."""
         return list(self._by_root)
 
-    def replace(self, kind: str, bodies: Iterable[Body], known: Collection[str]) -> set[Key]:
-        """Makes the objects of that kind in the cache equal to a list. `bodies`: what is kept of the objects in it.
-        Returns the keys of the root objects whose objects it removed.
+    def remove_missing(self, kind: str, listed: Collection[str], known: Iterable[str]) -> set[Key]:
+        """Removes the objects of that kind that a list lacks. `listed`: the UIDs of the objects in it. Returns the keys
+        of the root objects whose objects it removed.
 
         `known`: the UIDs that the cache had before the request, within the scope of the list: those that the list lacks
         are gone. An object that a watch delivered since the request stays.
         """
-        listed = {body["metadata"]["uid"]: body for body in bodies}
-        for body in listed.values():
-            self.put(body)
         touched: set[Key] = set()
         for uid in known:
             identity = self._by_uid.get(uid)
@@ -151,16 +177,24 @@ class Cache:
     def uids(self, kind: str, namespace: str | None) -> set[str]:
         """The UIDs of all cached objects of a kind; `namespace`: of one namespace, None: of all."""
         return {
-            body["metadata"]["uid"]
-            for identity, body in self._bodies.items()
+            entry.uid
+            for identity, entry in self._entries.items()
             if identity[0] == kind and namespace in (None, identity[1])
         }
 
+    def _entry(self, body: Body) -> _Entry:
+        content = json.dumps(body, separators=(",", ":")).encode() if self._rests(body) else body
+        return _Entry(body["metadata"]["uid"], _version(body), content)
+
+    def _body(self, identity: tuple[str, str, str]) -> Body | None:
+        entry = self._entries.get(identity)
+        return entry.body if entry is not None else None
+
     def _forget(self, identity: tuple[str, str, str]) -> Key | None:
         """Removes an object. Returns the key of its root object."""
-        body = self._bodies.pop(identity)
-        self._by_uid.pop(body["metadata"]["uid"], None)
-        root = self._owner_of(body)
+        entry = self._entries.pop(identity)
+        self._by_uid.pop(entry.uid, None)
+        root = self._owner_of(entry.body)
         if root is not None:
             identities = self._by_root.get(root, set())
             identities.discard(identity)
@@ -171,10 +205,6 @@ class Cache:
 
 def _identity(body: Body) -> tuple[str, str, str]:
     return body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"]
-
-
-def _same(one: Body, other: Body) -> bool:
-    return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
 
 
 def _without_version(body: Body) -> Body:

@@ -9,6 +9,7 @@ from daskjob.controller import metrics
 from daskjob.controller.cache import Key
 from daskjob.controller.error_policy import after_error
 from daskjob.controller.events import event_body
+from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.kind import D, Kind, Look, M, O, PassState, R
 from daskjob.controller.work_queue import WorkQueue
 from daskjob.errors import ApiError, ErrorKind, SpecError
@@ -66,7 +67,10 @@ class Controller(Generic[R, O, D, M]):
             if body is None:
                 self._states.pop(key, None)
                 return None
-            return await self._pass(key, body)
+            requeue_after = await self._pass(key, body)
+            if self.kind.urgency(key) is Urgency.RESTS:
+                self._states.pop(key, None)
+            return requeue_after
 
     async def _pass(self, key: Key, body: Body) -> float | None:
         root = self.kind.read(body)
@@ -123,7 +127,9 @@ class Controller(Generic[R, O, D, M]):
                 known = {each["metadata"]["uid"] for each in parts}
                 selector = self.kind.selector_of(root)
                 bodies = await client.list(watched.resource, key[0], labels=selector, keep=watched.keep)
-            cache.replace(kind, bodies, known)
+            for each in bodies:
+                cache.put(each)
+            cache.remove_missing(kind, {each["metadata"]["uid"] for each in bodies}, known)
 
     async def _record(self, body: Body, root: R, status: Any, state: PassState[M]) -> Body:
         """Writes the status if the object's version is still the observed one. Returns what is kept of the object as

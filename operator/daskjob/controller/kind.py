@@ -21,6 +21,7 @@ from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import Resource
 from daskjob.lifecycle.blocker import Blocker, blocker_of
 from daskjob.lifecycle.event import Event
+from daskjob.lifecycle.keeping import rests
 
 
 class Root(Protocol):
@@ -114,7 +115,8 @@ class Kind(ABC, Generic[R, O, D, M]):
     def __init__(self, client: KubeClient, clock: Callable[[], datetime]) -> None:
         self.client = client
         self.clock = clock
-        self.cache = Cache(self.root, self.owner_of, {each.resource.kind: each.keep for each in self.watched})
+        keepers = {each.resource.kind: each.keep for each in self.watched}
+        self.cache = Cache(self.root, self.owner_of, keepers, rests)
         self.objects = Objects(client, self.cache, clock)
         #: Queues the key of a root object for a pass. The controller sets it.
         self.wake: Callable[[Key], None] = lambda _: None

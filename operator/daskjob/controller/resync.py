@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from daskjob.controller.controller import Controller
-from daskjob.controller.kind import Kind
+from daskjob.controller.fair_queue import Urgency
+from daskjob.controller.kind import Kind, Watched
 from daskjob.errors import ApiError, ErrorKind
-from daskjob.kube.client import KubeClient
+from daskjob.kube.client import Body, KubeClient
 from daskjob.probes.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -21,23 +23,38 @@ RETRY = 5.0
 
 
 async def resync(
-    client: KubeClient, controllers: Sequence[Controller[Any, Any, Any, Any]], namespaces: Collection[str]
+    client: KubeClient,
+    controllers: Sequence[Controller[Any, Any, Any, Any]],
+    namespaces: Collection[str],
+    first: bool = True,
 ) -> None:
-    """Lists every watched resource once, corrects the caches, and queues every root object for a pass. `namespaces`:
-    empty for all."""
+    """Lists every watched resource once, corrects the caches, and queues root objects for a pass: the `first` time all,
+    later those that do not rest. `namespaces`: empty for all."""
+
+    def keep(watched: Watched, concerned: Sequence[Controller[Any, Any, Any, Any]], item: Body) -> Body:
+        # The caches take each object as it comes: nothing else holds the whole list.
+        kept = watched.keep(item)
+        for controller in concerned:
+            controller.kind.cache.put(kept)
+        return {"uid": kept["metadata"]["uid"]}
+
     watched = dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
     for each in watched:
         concerned = [controller for controller in controllers if each in controller.kind.watched]
         for namespace in namespaces or (None,):
             known = [controller.kind.cache.uids(each.resource.kind, namespace) for controller in concerned]
-            bodies = await client.list(each.resource, namespace, labels=each.selector, keep=each.keep)
+            found = await client.list(
+                each.resource, namespace, labels=each.selector, keep=partial(keep, each, concerned)
+            )
+            listed = {item["uid"] for item in found}
             for controller, uids in zip(concerned, known, strict=True):
                 # Nothing may be left of a job whose deletion the watch missed: only this pass takes note of its end.
-                for key in controller.kind.cache.replace(each.resource.kind, bodies, uids):
+                for key in controller.kind.cache.remove_missing(each.resource.kind, listed, uids):
                     controller.queue.add(key)
     for controller in controllers:
         for key in controller.kind.cache.root_keys():
-            controller.queue.add(key)
+            if first or controller.kind.urgency(key) is not Urgency.RESTS:
+                controller.queue.add(key)
 
 
 async def keep_resyncing(look: Callable[[], Awaitable[None]], done: asyncio.Event, resynced: Heartbeat) -> None:

@@ -6,20 +6,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import kopf
 
-from daskjob.controller import metrics
-from daskjob.controller.cache import Keep
-from daskjob.controller.controller import Controller
+from daskjob.controller.feed import AnyController, Feed
 from daskjob.controller.kind import Watched
-from daskjob.kube.client import PAGE, Body
+from daskjob.kube.client import PAGE
 from daskjob.probes.process_settings import configure_kopf
 from daskjob.probes.watch_health import Watches
 from daskjob.streams.responses import response_class
-
-AnyController = Controller[Any, Any, Any, Any]
 
 
 class Backoffs:
@@ -50,57 +47,28 @@ def make_registry(
 ) -> kopf.OperatorRegistry:
     """kopf's registry with handlers of raw events only, because kopf's other handlers leave annotations and finalizers
     on the objects. `namespaces`: those to watch; empty for all."""
-    registry = kopf.OperatorRegistry()
-    kept = _watched(controllers)
-    listeners = {
-        watched.resource.kind: [each for each in controllers if watched in each.kind.watched] for watched in kept
-    }
+    registry, feed = kopf.OperatorRegistry(), Feed(controllers)
 
     @kopf.on.login(registry=registry)
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
         found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-        return await watches.log_in(
-            found, response_class({each.resource.plural: keep(each) for each in kept}, is_known)
-        )
+        keepers = {each.resource.plural: partial(feed.keep, each) for each in feed.watched}
+        takers = {each.resource.plural: partial(feed.take, each) for each in feed.watched}
+        return await watches.log_in(found, response_class(keepers, feed.is_known, takers))
 
-    def keep(watched: Watched) -> Keep:
-        roots = [each.kind for each in listeners[watched.resource.kind] if each.kind.root is watched.resource]
-
-        def keep_part(body: Body) -> Body:
-            for kind in roots:
-                kind.arrived(body)
-            return watched.keep(body)
-
-        return keep_part
-
-    def is_known(body: Body) -> bool:
-        # Most events bring nothing that is kept, or echo what the operator itself wrote: kopf's work on them would be
-        # in vain.
-        return all(controller.kind.cache.has(body) for controller in listeners[body["kind"]])
-
-    def feed(watched: Watched) -> None:
+    def follow(watched: Watched) -> None:
         resource = watched.resource
         group, _, version = resource.api_version.rpartition("/")
         watches.expect(resource.path(namespace) for namespace in namespaces or (None,))
 
         @kopf.on.event(group, version, resource.plural, registry=registry, id=resource.plural)
         async def look(event: kopf.RawEvent, **_: Any) -> None:
-            metrics.WATCH_EVENTS.labels(resource.plural).inc()
             # The session's responses have cut it down to what is kept (`streams.responses`).
-            body = resource.stamp(dict(event["object"]))
-            for controller in listeners[resource.kind]:
-                cache = controller.kind.cache
-                key = cache.drop(body) if event["type"] == "DELETED" else cache.put(body)
-                if key is not None:
-                    controller.queue.add_changed(key, watched.settles(body))
+            feed.note(watched, str(event["type"]), dict(event["object"]))
 
-    for watched in kept:
-        feed(watched)
+    for watched in feed.watched:
+        follow(watched)
     return registry
-
-
-def _watched(controllers: Sequence[AnyController]) -> Collection[Watched]:
-    return dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -121,7 +89,7 @@ def make_settings(controllers: Sequence[AnyController]) -> kopf.OperatorSettings
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
     # Where a kind needs only objects with the operator's label, the API server sends only these.
-    for watched in _watched(controllers):
+    for watched in Feed(controllers).watched:
         if watched.selector is not None:
             settings.watching.label_selectors[watched.resource.plural] = watched.selector
     # kopf looks for changes by what it stored on the object, which here is nothing.

@@ -11,6 +11,7 @@ from typing import Any
 
 from daskjob import wire
 from daskjob.api import constants as c
+from daskjob.api.constants import ConditionType
 from daskjob.api.long_texts import shorten
 from daskjob.api.runner_report import LONG
 from daskjob.api.spec import digest, parse_spec
@@ -42,6 +43,23 @@ CONDITION = ("type", "status", "reason", "message")
 #: The conditions that are read, with the status in which they say nothing: then they are not kept.
 POD_CONDITIONS = {"PodScheduled": "True", "Ready": "True", "DisruptionTarget": "False"}
 DEPLOYMENT_CONDITIONS = {"ReplicaFailure": "False"}
+
+
+def rests(body: Body) -> bool:
+    """Whether hardly any pass will look at an object again, by what is kept of it: a job of which nothing is left, a
+    report with an outcome, a pod that has ended."""
+    status = body.get("status") or {}
+    match body.get("kind"):
+        case "DaskJob":
+            conditions = status.get("conditions") or ()
+            return any(
+                (each.get("type"), each.get("status")) == (ConditionType.CLEANED_UP, "True") for each in conditions
+            )
+        case "DaskJobReport":
+            return bool(status.get("outcome"))
+        case "Pod":
+            return status.get("phase") in ("Succeeded", "Failed")
+    return False
 
 
 def keep_dask_job(body: Body) -> Body:

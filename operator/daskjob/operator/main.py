@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from daskjob import __version__
 from daskjob.controller import metrics
 from daskjob.controller.controller import Controller
+from daskjob.controller.feed import AnyController
 from daskjob.controller.gauges import WorkCollector
 from daskjob.controller.health import Health, answer
 from daskjob.controller.resync import is_served, keep_resyncing, resync
-from daskjob.controller.watch import AnyController, watch
+from daskjob.controller.watch import watch
 from daskjob.controllers.cron.kind import CronKind
 from daskjob.controllers.job.kind import JobKind
 from daskjob.kube.client import KubeClient
@@ -46,7 +47,7 @@ async def work(client: KubeClient, controllers: Sequence[AnyController], health:
     health.lead()
 
     async def look_at_all() -> None:
-        await resync(client, controllers, settings.process.namespaces)
+        await resync(client, controllers, settings.process.namespaces, first=not health.complete.is_set())
 
     async with asyncio.TaskGroup() as group:
         group.create_task(keep_resyncing(look_at_all, health.complete, health.resynced))

@@ -24,9 +24,15 @@ def _nothing_is_known(_: Body) -> bool:
     return False
 
 
-def response_class(keepers: Mapping[str, Keep], is_known: IsKnown = _nothing_is_known) -> type[aiohttp.ClientResponse]:
+def response_class(
+    keepers: Mapping[str, Keep],
+    is_known: IsKnown = _nothing_is_known,
+    list_keepers: Mapping[str, Keep] | None = None,
+) -> type[aiohttp.ClientResponse]:
     """A class of responses for a session. `keepers`: what to keep of the objects of a resource, by its plural; other
-    responses stay as they are. `is_known`: which events of a watch kopf need not handle."""
+    responses stay as they are. `is_known`: which events of a watch kopf need not handle. `list_keepers`: what kopf gets
+    of a list's items, if that is something else."""
+    of_lists = keepers if list_keepers is None else list_keepers
 
     class KeptResponse(aiohttp.ClientResponse):
         async def start(self, connection: Any) -> KeptResponse:
@@ -38,7 +44,7 @@ def response_class(keepers: Mapping[str, Keep], is_known: IsKnown = _nothing_is_
             return self
 
         async def json(self, **arguments: Any) -> Any:
-            keep = keepers.get(self.url.name)
+            keep = of_lists.get(self.url.name)
             if keep is None or self.status >= 400:
                 return await super().json(**arguments)
             text = await self.read()

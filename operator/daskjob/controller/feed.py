@@ -1,0 +1,50 @@
+"""What becomes of an object that a list or a watch brings: it goes into the caches, its root object's key into the
+queue."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from daskjob.controller import metrics
+from daskjob.controller.controller import Controller
+from daskjob.controller.kind import Watched
+from daskjob.kube.client import Body
+
+AnyController = Controller[Any, Any, Any, Any]
+
+
+class Feed:
+    """Feeds all controllers. `watched`: what any of them watches."""
+
+    def __init__(self, controllers: Sequence[AnyController]) -> None:
+        self.watched: Collection[Watched] = dict.fromkeys(each for one in controllers for each in one.kind.watched)
+        self._listeners = {
+            each.resource.kind: [one for one in controllers if each in one.kind.watched] for each in self.watched
+        }
+
+    def keep(self, watched: Watched, body: Body) -> Body:
+        """What is kept of an object as the API server sends it."""
+        for controller in self._listeners[watched.resource.kind]:
+            if controller.kind.root is watched.resource:
+                controller.kind.arrived(body)
+        return watched.keep(watched.resource.stamp(body))
+
+    def take(self, watched: Watched, body: Body) -> None:
+        """Takes an item of a list. kopf does not get it: it would remember each object for ever, and most of a list are
+        jobs that ended long ago."""
+        self.note(watched, "ADDED", self.keep(watched, body))
+
+    def is_known(self, body: Body) -> bool:
+        """Whether a watch event brings nothing. Most are of changes of which nothing is kept, or echo what the operator
+        itself wrote: kopf's work on them would be in vain. `body`: what is kept of the object."""
+        return all(controller.kind.cache.has(body) for controller in self._listeners[body["kind"]])
+
+    def note(self, watched: Watched, change: str, body: Body) -> None:
+        """Updates the caches, and queues the root object's key. `change`: as in a watch event; `body`: what is kept."""
+        metrics.WATCH_EVENTS.labels(watched.resource.plural).inc()
+        for controller in self._listeners[watched.resource.kind]:
+            cache = controller.kind.cache
+            key = cache.drop(body) if change == "DELETED" else cache.put(body)
+            if key is not None:
+                controller.queue.add_changed(key, watched.settles(body))
