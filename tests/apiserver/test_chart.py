@@ -5,29 +5,37 @@ A server of its own: the one that other tests share has the definitions from els
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import signal
 import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import make_namespace
+from .dask_clusters import (
+    CONTROLLER,
+    LABELS,
+    OPERATOR,
+    REQUESTS,
+    SYSTEM,
+    asked_of,
+    controller,
+    dask,
+    dask_cluster,
+    deployments,
+    handled,
+    requests,
+    token,
+    wait_for,
+    workers_become,
+)
 from .server import BINARIES, Client, Server, running
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "daskjob-operator"
-SYSTEM = "daskjob-system"
-OPERATOR, CONTROLLER = "daskjob-operator", "daskjob-operator-dask-controller"
-SECONDS = 60
-LABELS = {"app.kubernetes.io/managed-by": "daskjob-operator", "daskjob.io/job": "sum"}
 
 
 class Helm:
@@ -64,117 +72,6 @@ def installed(helm: Helm) -> Server:
     return helm.server
 
 
-def wait_for(what: str, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
-    """What `look` gives once it is good; fails with the last it gave."""
-    deadline = time.monotonic() + SECONDS
-    while not good(seen := look()):
-        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}; last seen: {seen}"
-        time.sleep(0.1)
-    return seen
-
-
-def token(server: Server, account: str, namespace: str = SYSTEM) -> str:
-    manifest = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-    return str(server.admin.create(path, manifest).ok()["status"]["token"])
-
-
-@contextmanager
-def controller(server: Server, folder: Path, *namespaces: str) -> Iterator[Path]:
-    """The launcher in a process, under the chart's service account; its log. Fails unless it ends well."""
-    config = json.loads(server.kubeconfig.read_text())
-    config["users"][0]["user"] = {"token": token(server, CONTROLLER)}
-    (folder / "kubeconfig").write_text(json.dumps(config))
-    log = folder / "log"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "KUBECONFIG": str(folder / "kubeconfig"),
-        "DASKJOB_HEALTH_PORT": "0",
-        "DASKJOB_NAMESPACES": ",".join(namespaces),
-    }
-    with log.open("a") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "daskjob.dask_controller"], stdout=output, stderr=output, env=environment, cwd=folder
-        )
-        try:
-            begun = log.stat().st_size
-            wait_for(
-                "the controller's start",
-                lambda: log.read_text()[begun:],
-                lambda said: "authentication has finished" in said,
-            )
-            yield log
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0, log.read_text()
-        finally:
-            process.kill()
-            process.wait()
-
-
-def dask_cluster(name: str, labels: dict[str, str], workers: int = 2) -> dict[str, Any]:
-    def container(component: str) -> dict[str, Any]:
-        return {"containers": [{"name": component, "image": "localhost/none:test"}]}
-
-    ports = [{"name": "tcp-comm", "port": 8786, "protocol": "TCP"}]
-    selector = {"dask.org/cluster-name": name, "dask.org/component": "scheduler"}
-    return {
-        "apiVersion": "kubernetes.dask.org/v1",
-        "kind": "DaskCluster",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {
-            "scheduler": {
-                "spec": container("scheduler"),
-                "service": {"type": "ClusterIP", "selector": selector, "ports": ports},
-            },
-            "worker": {"replicas": workers, "spec": container("worker")},
-        },
-    }
-
-
-def dask(namespace: str, plural: str) -> str:
-    return f"/apis/kubernetes.dask.org/v1/namespaces/{namespace}/{plural}"
-
-
-def deployments(server: Server, namespace: str, component: str) -> list[dict[str, Any]]:
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments?labelSelector=dask.org/component={component}"
-    return list(server.admin.get(path).ok()["items"])
-
-
-def workers_become(server: Server, namespace: str, count: int) -> list[dict[str, Any]]:
-    def look() -> list[dict[str, Any]]:
-        return deployments(server, namespace, "worker")
-
-    return wait_for(f"{count} workers", look, lambda found: len(found) == count)
-
-
-def handled(server: Server, namespace: str, plural: str, name: str, essence: dict[str, Any]) -> None:
-    """Waits until the controller has recorded that it handled the object as it is."""
-
-    def look() -> Any:
-        # Not by its name: that would be counted among the controller's requests.
-        [found] = [
-            each["metadata"]
-            for each in server.admin.get(dask(namespace, plural)).ok()["items"]
-            if each["metadata"]["name"] == name
-        ]
-        annotations = found.get("annotations", {})
-        return json.loads(annotations.get("kopf.zalando.org/last-handled-configuration", "null"))
-
-    wait_for(f"{plural} {name} handled", look, lambda seen: seen == essence)
-
-
-def requests(server: Server) -> Counter[tuple[str, str]]:
-    """Requests so far by verb and resource, of all users. A list of one name counts as GET."""
-    lines = server.admin.get("/metrics").message.splitlines()
-    counted: Counter[tuple[str, str]] = Counter()
-    for line in lines:
-        if line.startswith("apiserver_request_total{"):
-            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-            counted[labels["verb"], labels["resource"]] += int(float(line.rsplit(" ", 1)[1]))
-    return counted
-
-
 def test_every_object_passes_strict_validation(own_server: Server, helm: Helm) -> None:
     manifest = helm("get", "manifest", "daskjob")
     done = own_server.kubectl(
@@ -198,8 +95,8 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
     helm("upgrade", "daskjob", str(CHART), *values)
     with controller(installed, tmp_path, *([namespace] if listed else [])) as log:
         before = requests(installed)
-        for place, name, labels in ((namespace, "a", LABELS), (namespace, "theirs", {})):
-            installed.admin.create(dask(place, "daskclusters"), dask_cluster(name, labels)).ok()
+        for name, labels in (("a", LABELS), ("theirs", {})):
+            installed.admin.create(dask(namespace, "daskclusters"), dask_cluster(name, labels)).ok()
         if listed:
             installed.admin.create(dask(other, "daskclusters"), dask_cluster("elsewhere", LABELS)).ok()
         workers = workers_become(installed, namespace, 2)
@@ -213,19 +110,96 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
     said = log.read_text()
     assert "Traceback" not in said
     assert "ERROR" not in re.sub(r".*storage is \(re\)initializing.*", "", said)
-    assert made[("PATCH", "daskclusters")] == 2
-    assert made[("PATCH", "daskworkergroups")] == 2
-    assert made[("GET", "daskclusters")] == 2
-    assert made[("GET", "deployments")] == made[("GET", "services")] == made[("GET", "daskworkergroups")] == 1
-    assert made[("POST", "deployments")] == 3
-    assert made[("POST", "services")] == made[("POST", "daskworkergroups")] == 1
+    assert asked_of(made) == REQUESTS
     for each in (cluster, group, scheduler, *workers):
         assert "finalizers" not in each["metadata"], f"{each['kind']} must go without anybody's help"
     for each, owner in ((group, cluster), (scheduler, cluster), *((worker, group) for worker in workers)):
         assert [reference["uid"] for reference in each["metadata"]["ownerReferences"]] == [owner["metadata"]["uid"]]
         assert each["metadata"]["labels"].items() >= LABELS.items()
-    assert not untouched.get("status", {}).get("phase"), "it is not labelled as one of a job's"
+    assert cluster["status"]["phase"] == "Pending"
+    assert untouched["status"]["phase"] == "Created", "it is not labelled as one of a job's"
     assert not deployments(installed, other, "worker")
+    if listed:
+        # Or the next test's controller, which watches all namespaces, would make it.
+        installed.admin.delete(f"{dask(other, 'daskclusters')}/elsewhere").ok()
+
+
+def test_a_cluster_of_an_earlier_release_is_made_too(installed: Server, helm: Helm, tmp_path: Path) -> None:
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    namespace = make_namespace(installed)
+    with controller(installed, tmp_path):
+        before = requests(installed)
+        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS, phase=None)).ok()
+        workers_become(installed, namespace, 2)
+        for plural, name in (("daskworkergroups", "a-default"), ("daskclusters", "a")):
+            handled(installed, namespace, plural, name, {"spec": {"worker": {"replicas": 2}}})
+        made = requests(installed) - before
+    # Its phase comes from the controller, which acts when it sees that phase.
+    assert asked_of(made) == REQUESTS | {("PATCH", "daskclusters"): 2}
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 3], ids=["nothing", "a worker", "workers and group", "all"])
+def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_path: Path, lost: int) -> None:
+    """Killed before it recorded what it did: after all of it, or before the last objects came to be."""
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    namespace = make_namespace(installed)
+    paths = [f"{dask(namespace, 'daskclusters')}/a", f"{dask(namespace, 'daskworkergroups')}/a-default"]
+    apps = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+
+    def uids() -> dict[str, str]:
+        found = [*deployments(installed, namespace, "scheduler"), *deployments(installed, namespace, "worker")]
+        found += [installed.admin.get(path).ok() for path in paths]
+        return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found}
+
+    def both_handled() -> None:
+        for plural, name in (("daskworkergroups", "a-default"), ("daskclusters", "a")):
+            handled(installed, namespace, plural, name, {"spec": {"worker": {"replicas": 2}}})
+
+    with controller(installed, tmp_path):
+        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+        workers = workers_become(installed, namespace, 2)
+        both_handled()
+    made = uids()
+    unhandled = {"metadata": {"annotations": {"kopf.zalando.org/last-handled-configuration": None}}}
+    installed.admin.merge(paths[0], unhandled | {"status": {"phase": "Created"}}).ok()
+    installed.admin.merge(paths[1], unhandled).ok()
+    names = [each["metadata"]["name"] for each in workers]
+    gone = [[], names[:1], [*names, "a-default"], [*names, "a-default", "a-scheduler"]][lost]
+    for name in gone:
+        installed.admin.delete(paths[1] if name == "a-default" else f"{apps}/{name}").ok()
+    kept = {name: uid for name, uid in made.items() if name not in gone}
+    with controller(installed, tmp_path) as log:
+        workers_become(installed, namespace, 2)
+        both_handled()
+        completed = uids()
+    assert "Traceback" not in log.read_text()
+    assert len(completed) == len(made)
+    assert completed.items() >= kept.items()
+
+
+def test_a_deployment_of_another_owner_stays_as_it_is(installed: Server, helm: Helm, tmp_path: Path) -> None:
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    namespace = make_namespace(installed)
+    labels = {"dask.org/component": "scheduler", "of": "another"}
+    manifest = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "a-scheduler", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "theirs", "image": "localhost/none:test"}]},
+            },
+        },
+    }
+    theirs = installed.admin.create(f"/apis/apps/v1/namespaces/{namespace}/deployments", manifest).ok()
+    with controller(installed, tmp_path):
+        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+        workers_become(installed, namespace, 2)
+        handled(installed, namespace, "daskclusters", "a", {"spec": {"worker": {"replicas": 2}}})
+        found = deployments(installed, namespace, "scheduler")
+    assert [each["metadata"] for each in found] == [theirs["metadata"]]
 
 
 def test_a_restart_makes_nothing_twice_and_scaling_is_the_operators(

@@ -1,0 +1,160 @@
+"""Clusters as the operator creates them, the Dask controller that makes their objects, and what that asks for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .server import Server
+
+SYSTEM = "daskjob-system"
+OPERATOR, CONTROLLER = "daskjob-operator", "daskjob-operator-dask-controller"
+SECONDS = 60
+LABELS = {"app.kubernetes.io/managed-by": "daskjob-operator", "daskjob.io/job": "sum"}
+
+
+def wait_for(what: str, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
+    """What `look` gives once it is good; fails with the last it gave."""
+    deadline = time.monotonic() + SECONDS
+    while not good(seen := look()):
+        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}; last seen: {seen}"
+        time.sleep(0.1)
+    return seen
+
+
+def token(server: Server, account: str, namespace: str = SYSTEM) -> str:
+    manifest = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+    return str(server.admin.create(path, manifest).ok()["status"]["token"])
+
+
+@contextmanager
+def controller(server: Server, folder: Path, *namespaces: str) -> Iterator[Path]:
+    """The launcher in a process, under the chart's service account; its log. Fails unless it ends well."""
+    config = json.loads(server.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token(server, CONTROLLER)}
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    log = folder / "log"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "DASKJOB_HEALTH_PORT": "0",
+        "DASKJOB_NAMESPACES": ",".join(namespaces),
+    }
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daskjob.dask_controller"], stdout=output, stderr=output, env=environment, cwd=folder
+        )
+        try:
+            begun = log.stat().st_size
+            wait_for(
+                "the controller's start",
+                lambda: log.read_text()[begun:],
+                lambda said: "authentication has finished" in said,
+            )
+            yield log
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def dask_cluster(name: str, labels: dict[str, str], workers: int = 2, phase: str | None = "Created") -> dict[str, Any]:
+    """As the operator creates it; `phase` None: as an earlier release of it did."""
+
+    def container(component: str) -> dict[str, Any]:
+        return {"containers": [{"name": component, "image": "localhost/none:test"}]}
+
+    ports = [{"name": "tcp-comm", "port": 8786, "protocol": "TCP"}]
+    selector = {"dask.org/cluster-name": name, "dask.org/component": "scheduler"}
+    return {
+        "apiVersion": "kubernetes.dask.org/v1",
+        "kind": "DaskCluster",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "scheduler": {
+                "spec": container("scheduler"),
+                "service": {"type": "ClusterIP", "selector": selector, "ports": ports},
+            },
+            "worker": {"replicas": workers, "spec": container("worker")},
+        },
+        **({} if phase is None else {"status": {"phase": phase}}),
+    }
+
+
+def dask(namespace: str, plural: str) -> str:
+    return f"/apis/kubernetes.dask.org/v1/namespaces/{namespace}/{plural}"
+
+
+def deployments(server: Server, namespace: str, component: str) -> list[dict[str, Any]]:
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments?labelSelector=dask.org/component={component}"
+    return list(server.admin.get(path).ok()["items"])
+
+
+def workers_become(server: Server, namespace: str, count: int) -> list[dict[str, Any]]:
+    def look() -> list[dict[str, Any]]:
+        return deployments(server, namespace, "worker")
+
+    return wait_for(f"{count} workers", look, lambda found: len(found) == count)
+
+
+def handled(server: Server, namespace: str, plural: str, name: str, essence: dict[str, Any]) -> None:
+    """Waits until the controller has recorded that it handled the object as it is."""
+
+    def look() -> Any:
+        # Not by its name: that would be counted among the controller's requests.
+        [found] = [
+            each["metadata"]
+            for each in server.admin.get(dask(namespace, plural)).ok()["items"]
+            if each["metadata"]["name"] == name
+        ]
+        annotations = found.get("annotations", {})
+        return json.loads(annotations.get("kopf.zalando.org/last-handled-configuration", "null"))
+
+    wait_for(f"{plural} {name} handled", look, lambda seen: seen == essence)
+
+
+def requests(server: Server) -> Counter[tuple[str, str]]:
+    """Requests so far by verb and resource, of all users. A list of one name counts as GET."""
+    lines = server.admin.get("/metrics").message.splitlines()
+    counted: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        if line.startswith("apiserver_request_total{"):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            counted[labels["verb"], labels["resource"]] += int(float(line.rsplit(" ", 1)[1]))
+    return counted
+
+
+#: What a cluster of two workers costs, but for one list of Deployments and what kopf's watches cost all clusters.
+#: One patch is of the phase, and each of the two has kopf's record of what it handled.
+REQUESTS = {
+    ("POST", "deployments"): 3,
+    ("POST", "daskworkergroups"): 1,
+    ("PATCH", "daskclusters"): 1,
+    ("PATCH", "daskworkergroups"): 1,
+}
+
+
+def asked_of(made: Counter[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Those of the requests that are about a cluster's objects: no lists or watches, and not the cluster's creation."""
+    resources = {"daskclusters", "daskworkergroups", "deployments", "services", "pods", "events"}
+    return {
+        (verb, resource): count
+        for (verb, resource), count in made.items()
+        if resource in resources
+        and verb not in ("LIST", "WATCH")
+        and (verb, resource) != ("POST", "daskclusters")
+        and count
+    }
