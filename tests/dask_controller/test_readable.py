@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daskjob.dask_controller.readable import readable
+from daskjob.dask_controller.readable import Readable
 from daskjob.streams.depth import UNREADABLE
 
 METADATA = {"namespace": "team", "name": "sum", "labels": {"a": "b"}}
@@ -22,7 +22,7 @@ def nested(levels: int) -> dict[str, Any]:
 
 def test_an_ordinary_one() -> None:
     body = {"kind": "DaskCluster", "metadata": METADATA, "spec": {"worker": nested(50)}}
-    assert readable(body) is body
+    assert Readable("daskclusters")(body) is body
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,10 @@ def test_an_ordinary_one() -> None:
     ],
 )
 def test_one_that_no_job_has(more: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture) -> None:
+    readable = Readable("daskclusters")
     with caplog.at_level(logging.WARNING):
-        assert readable({"kind": "DaskCluster", "metadata": METADATA, **more}) is None
-    assert "DaskCluster team/sum is left alone: it " in caplog.text
+        for version in ("1", "1", "2"):
+            metadata = {**METADATA, "resourceVersion": version}
+            assert readable({"kind": "DaskCluster", "metadata": metadata, **more}) is None
+    assert caplog.text.count("daskclusters team/sum is left alone: it ") == 2, "once a version"
     assert words in caplog.text

@@ -3,6 +3,7 @@ queue."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -10,8 +11,12 @@ from daskjob.controller import metrics
 from daskjob.controller.controller import Controller
 from daskjob.controller.kind import Watched
 from daskjob.kube.client import Body
+from daskjob.streams.depth import UNREADABLE
+from daskjob.streams.noted import Noted
 
 AnyController = Controller[Any, Any, Any, Any]
+
+logger = logging.getLogger(__name__)
 
 
 class Feed:
@@ -22,9 +27,12 @@ class Feed:
         self._listeners = {
             each.resource.kind: [one for one in controllers if each in one.kind.watched] for each in self.watched
         }
+        self._unreadable = Noted(_report_unreadable)
 
     def keep(self, watched: Watched, body: Body) -> Body:
         """What is kept of an object as the API server sends it."""
+        if UNREADABLE in body:
+            self._unreadable.note(watched.resource.plural, body, body[UNREADABLE])
         for controller in self._listeners[watched.resource.kind]:
             if controller.kind.root is watched.resource:
                 controller.kind.arrived(body)
@@ -48,3 +56,8 @@ class Feed:
             key = cache.drop(body) if change == "DELETED" else cache.put(body)
             if key is not None:
                 controller.queue.add_changed(key, watched.settles(body))
+
+
+def _report_unreadable(plural: str, name: str, problem: str) -> None:
+    metrics.UNREADABLE_OBJECTS.labels(plural).inc()
+    logger.warning("%s %s cannot be read, and is left alone: it %s", plural, name, problem)

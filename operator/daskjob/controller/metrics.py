@@ -94,6 +94,13 @@ WATCH_EVENTS = Counter(
     registry=REGISTRY,
 )
 
+UNREADABLE_OBJECTS = Counter(
+    "daskjob_unreadable_objects_total",
+    "Versions of objects that the operator could not read, and leaves alone.",
+    ["resource"],
+    registry=REGISTRY,
+)
+
 LEADER = Gauge("daskjob_leader", "1 while this process leads, 0 while it stands by.", registry=REGISTRY)
 LOOP_LAG = Histogram(
     "daskjob_event_loop_lag_seconds",

@@ -12,7 +12,7 @@ import kopf
 
 from daskjob.dask_controller import adoption, behaviour, connection, registry
 from daskjob.dask_controller.liveness import Health
-from daskjob.dask_controller.readable import readable
+from daskjob.dask_controller.readable import Readable
 from daskjob.probes.process_settings import Environment, ProcessSettings
 from daskjob.streams.responses import response_class
 
@@ -33,6 +33,7 @@ def assemble(health: Health) -> kopf.OperatorRegistry:
     logger.info("Handlers kept: %s", ", ".join(selection.kept))
     logger.info("Handlers left out: %s", ", ".join(selection.left_out + selection.foreign))
     held: list[connection.SharedApi] = []
+    responses = response_class({plural: Readable(plural) for plural in behaviour.WATCHED})
 
     @kopf.on.startup(registry=selection.registry, id="daskjob", backoff=2)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -49,7 +50,6 @@ def assemble(health: Health) -> kopf.OperatorRegistry:
 
     @kopf.on.login(registry=selection.registry, id="login")
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
-        responses = response_class(dict.fromkeys(behaviour.WATCHED, readable))
         return await health.watches.log_in(connection.login(os.environ, **arguments), responses)
 
     return selection.registry

@@ -11,6 +11,7 @@ from typing import Any
 
 from daskjob.schema.json_walk import walk
 from daskjob.streams.depth import MOST_LEVELS, TOO_DEEP, UNREADABLE
+from daskjob.streams.noted import Noted
 
 #: The most values in an object, and characters in its texts; those of the largest job that the operator takes have
 #: a tenth of them.
@@ -19,16 +20,24 @@ MOST_VALUES, MOST_CHARACTERS = 50_000, 2_000_000
 logger = logging.getLogger(__name__)
 
 
-def readable(body: dict[str, Any]) -> dict[str, Any] | None:
-    """The object as it is; None, with a warning in the log, if it is too deep or too large."""
-    problem = _problem(body)
-    if problem is None:
-        return body
-    metadata = body.get("metadata") or {}
-    logger.warning(
-        "%s %s/%s is left alone: it %s", body.get("kind"), metadata.get("namespace"), metadata.get("name"), problem
-    )
-    return None
+class Readable:
+    """Chooses among the objects of a resource; logs each version that it leaves out once."""
+
+    def __init__(self, plural: str) -> None:
+        self._plural = plural
+        self._noted = Noted(_log)
+
+    def __call__(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The object as it is; None if it is too deep or too large."""
+        problem = _problem(body)
+        if problem is None:
+            return body
+        self._noted.note(self._plural, body, problem)
+        return None
+
+
+def _log(plural: str, name: str, problem: str) -> None:
+    logger.warning("%s %s is left alone: it %s", plural, name, problem)
 
 
 def _problem(body: dict[str, Any]) -> str | None:

@@ -1,0 +1,31 @@
+"""Objects that a process cannot read: each version is reported once, however often lists and watches bring it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+#: Objects that are remembered; of more than that, some are reported again.
+MOST_OBJECTS = 10_000
+
+Report = Callable[[str, str, str], None]
+"""The reader calls it with the resource's plural, namespace and name of the object, and what is wrong with it."""
+
+
+class Noted:
+    """Reports what cannot be read, once a version of an object."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        #: The resource version of each object by its resource and UID, the oldest first.
+        self._versions: dict[tuple[str, str], str] = {}
+
+    def note(self, plural: str, body: dict[str, Any], problem: str) -> None:
+        """Reports the problem of that object, unless it did so for this version. `plural`: of its resource."""
+        metadata = body.get("metadata") or {}
+        identity, version = (plural, str(metadata.get("uid", ""))), str(metadata.get("resourceVersion", ""))
+        if self._versions.pop(identity, None) != version:
+            self._report(plural, f"{metadata.get('namespace', '')}/{metadata.get('name', '')}", problem)
+        self._versions[identity] = version
+        if len(self._versions) > MOST_OBJECTS:
+            del self._versions[next(iter(self._versions))]
