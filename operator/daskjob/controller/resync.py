@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
+from daskjob.controller.cache import Key
 from daskjob.controller.controller import Controller
 from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.kind import Kind, Watched
@@ -29,13 +30,18 @@ async def resync(
     first: bool = True,
 ) -> None:
     """Lists every watched resource once, corrects the caches, and queues root objects for a pass: the `first` time all,
-    later those that do not rest. `namespaces`: empty for all."""
+    later those that do not rest, and those of which a watch missed something. `namespaces`: empty for all."""
+    missed: list[tuple[Controller[Any, Any, Any, Any], Key]] = []
 
     def keep(watched: Watched, concerned: Sequence[Controller[Any, Any, Any, Any]], item: Body) -> Body:
         # The caches take each object as it comes: nothing else holds the whole list.
         kept = watched.keep(item)
         for controller in concerned:
-            controller.kind.cache.put(kept)
+            is_known = controller.kind.cache.has(kept)
+            key = controller.kind.cache.put(kept)
+            # It may have come into being after its job was cleaned up: the job rests, and only this pass sees it.
+            if key is not None and not first and not is_known:
+                missed.append((controller, key))
         return {"uid": kept["metadata"]["uid"]}
 
     watched = dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
@@ -51,6 +57,8 @@ async def resync(
                 # Nothing may be left of a job whose deletion the watch missed: only this pass takes note of its end.
                 for key in controller.kind.cache.remove_missing(each.resource.kind, listed, uids):
                     controller.queue.add(key)
+    for controller, key in missed:
+        controller.queue.add(key)
     for controller in controllers:
         for key in controller.kind.cache.root_keys():
             if first or controller.kind.urgency(key) is not Urgency.RESTS:

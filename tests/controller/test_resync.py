@@ -1,0 +1,75 @@
+"""Which jobs a resync queues for a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import Mock
+
+from daskjob.api import constants as c
+from daskjob.controller.controller import Controller
+from daskjob.controller.resync import resync
+from daskjob.controllers.job.kind import JobKind
+from daskjob.kube.client import KubeClient
+from daskjob.kube.resources import Resource
+from daskjob.manifests.context import Defaults
+
+Body = dict[str, Any]
+CONDITIONS = [{"type": each, "status": "True"} for each in ("Complete", "CleanedUp")]
+
+
+def body(api_version: str, kind: str, name: str, uid: str, **more: Any) -> Body:
+    labels = {c.MANAGED_BY_LABEL: c.MANAGER, c.JOB_LABEL: "sum", c.JOB_UID_LABEL: "u"}
+    metadata = {"namespace": "team", "name": name, "uid": uid, "resourceVersion": "7", "labels": labels}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **more}
+
+
+RESTING = body(
+    c.API_VERSION, "DaskJob", "sum", "u", spec={"graph": {"entrypoint": "m:f"}}, status={"conditions": CONDITIONS}
+)
+
+
+class Lists(KubeClient):
+    """An API server with these objects."""
+
+    def __init__(self, *objects: Body) -> None:
+        self.objects = objects
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        labels: str | None = None,
+        fields: str | None = None,
+        keep: Callable[[Body], Body] = dict,
+    ) -> list[Body]:
+        return [keep(each) for each in self.objects if each["kind"] == resource.kind]
+
+
+def a_controller() -> Controller[Any, Any, Any, Any]:
+    kind = JobKind(Mock(spec=KubeClient), lambda: datetime(2026, 3, 1, 12, tzinfo=UTC), b"", Defaults())
+    kind.cache.put_whole(RESTING)
+    return Controller(kind)
+
+
+async def test_a_job_that_rests_gets_a_pass_at_the_first_resync_only() -> None:
+    controller = a_controller()
+    await resync(Lists(RESTING), [controller], (), first=False)
+    assert controller.queue.depth == 0
+    await resync(Lists(RESTING), [controller], (), first=True)
+    assert controller.queue.depth == 1
+
+
+async def test_what_a_watch_missed_of_a_job_that_rests_brings_a_pass() -> None:
+    controller = a_controller()
+    cluster = body(c.DASK_API_VERSION, "DaskCluster", "sum-x-1", "late")
+    await resync(Lists(RESTING, cluster), [controller], (), first=False)
+    assert controller.queue.depth == 1
+
+
+async def test_what_is_gone_of_a_job_that_rests_brings_a_pass() -> None:
+    controller = a_controller()
+    controller.kind.cache.put_whole(body("v1", "Pod", "sum-x-1-runner", "p"))
+    await resync(Lists(RESTING), [controller], (), first=False)
+    assert controller.queue.depth == 1
