@@ -45,20 +45,23 @@ async def resync(
         return {"uid": kept["metadata"]["uid"]}
 
     watched = dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
-    for each in watched:
-        concerned = [controller for controller in controllers if each in controller.kind.watched]
-        for namespace in namespaces or (None,):
-            known = [controller.kind.cache.uids(each.resource.kind, namespace) for controller in concerned]
-            found = await client.list(
-                each.resource, namespace, labels=each.selector, keep=partial(keep, each, concerned)
-            )
-            listed = {item["uid"] for item in found}
-            for controller, uids in zip(concerned, known, strict=True):
-                # Nothing may be left of a job whose deletion the watch missed: only this pass takes note of its end.
-                for key in controller.kind.cache.remove_missing(each.resource.kind, listed, uids):
-                    controller.queue.add(key)
-    for controller, key in missed:
-        controller.queue.add(key)
+    try:
+        for each in watched:
+            concerned = [controller for controller in controllers if each in controller.kind.watched]
+            for namespace in namespaces or (None,):
+                known = [controller.kind.cache.uids(each.resource.kind, namespace) for controller in concerned]
+                found = await client.list(
+                    each.resource, namespace, labels=each.selector, keep=partial(keep, each, concerned)
+                )
+                listed = {item["uid"] for item in found}
+                for controller, uids in zip(concerned, known, strict=True):
+                    # Nothing may be left of a job whose deletion the watch missed: only this pass takes note of its end.
+                    for key in controller.kind.cache.remove_missing(each.resource.kind, listed, uids):
+                        controller.queue.add(key)
+    finally:
+        # Also if a later list fails: to the next resync, they are known.
+        for controller, key in missed:
+            controller.queue.add(key)
     for controller in controllers:
         for key in controller.kind.cache.root_keys():
             if first or controller.kind.urgency(key) is not Urgency.RESTS:
