@@ -55,7 +55,7 @@ async def resync(
                 )
                 listed = {item["uid"] for item in found}
                 for controller, uids in zip(concerned, known, strict=True):
-                    # Nothing may be left of a job whose deletion the watch missed: only this pass takes note of its end.
+                    # Nothing may be left of a job whose deletion the watch missed: only this pass notes its end.
                     for key in controller.kind.cache.remove_missing(each.resource.kind, listed, uids):
                         controller.queue.add(key)
     finally:
