@@ -1,58 +1,44 @@
-"""dask-kubernetes' controller, played: its own builders, its order of requests, and its gaps between them.
+"""dask-kubernetes' controller as the launcher runs it, played: its own builders, its order of requests, and its gaps
+between them.
 
-What it makes is what the real one makes. A cluster that is deleted meanwhile does not stop it, as it would not the
-real one, and a worker group gets its owner only after it was made.
+What it makes is what the real one makes: no Service, which is the operator's, and a worker group that has its owner
+from the start. A cluster that is deleted meanwhile does not stop it, as it would not the real one.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from dask_kubernetes.operator.controller.controller import (
     build_default_worker_group_spec,
     build_scheduler_deployment_spec,
-    build_scheduler_service_spec,
     build_worker_deployment_spec,
 )
 
 from .api import Body
 from .namespace_view import NamespaceView, attempt_of
 
-#: kopf's pause after an error of a handler (the real one's is 5 s).
-RETRY = 0.5
-
 
 async def make_cluster(view: NamespaceView, cluster: Body) -> None:
-    """Deployment and Service of the scheduler, then the worker group."""
+    """The scheduler's Deployment, then the worker group."""
     metadata, spec = cluster["metadata"], cluster["spec"]
-    name, namespace = metadata["name"], metadata["namespace"]
+    name = metadata["name"]
     await view.pause(f"cluster {attempt_of(cluster)}")
     scheduler, worker = spec["scheduler"], spec["worker"]
     labels, annotations = _described(cluster, scheduler)
     deployment = build_scheduler_deployment_spec(name, scheduler["spec"], annotations, labels)
     await _make(view, deployment, cluster)
-    service = build_scheduler_service_spec(name, scheduler["service"], annotations, labels)
-    await _make(view, service, cluster)
     await view.pause(f"group {attempt_of(cluster)}")
     labels, annotations = _described(cluster, worker)
     group = build_default_worker_group_spec(name, worker, annotations, labels)
-    group["metadata"]["namespace"] = namespace
-    await view.api.create(group)
+    await _make(view, group, cluster)
 
 
 async def make_workers(view: NamespaceView, group: Body) -> None:
-    """The group gets its owner, and then a Deployment for each worker."""
+    """A Deployment for each worker. Nobody asks whether the cluster still exists."""
     name, namespace = group["metadata"]["name"], group["metadata"]["namespace"]
     cluster_name = group["spec"]["cluster"]
-    await view.pause(f"adopt {attempt_of(group)}")
-    while (cluster := await view.api.get("DaskCluster", namespace, cluster_name)) is None:
-        if await view.api.get("DaskWorkerGroup", namespace, name) is None:
-            return
-        await asyncio.sleep(RETRY)
-    owner = _reference({**cluster, "kind": "DaskCluster"})
-    if await view.api.merge(group, {"metadata": {"ownerReferences": [owner]}}) is None:
-        return
+    await view.pause(f"workers {attempt_of(group)}")
     worker = group["spec"]["worker"]
     labels, annotations = _described(group, worker)
     for number in range(worker["replicas"]):
