@@ -177,6 +177,31 @@ def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_pat
     assert completed.items() >= kept.items()
 
 
+def test_a_group_whose_cluster_is_gone_gets_no_workers(installed: Server, helm: Helm, tmp_path: Path) -> None:
+    """The garbage collector, which would remove it, may be late; none runs here."""
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    namespace = make_namespace(installed)
+    cluster = installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+    reference = {"apiVersion": cluster["apiVersion"], "kind": cluster["kind"], "name": "a"}
+    group = {
+        "apiVersion": cluster["apiVersion"],
+        "kind": "DaskWorkerGroup",
+        "metadata": {
+            "name": "a-default",
+            "labels": LABELS,
+            "ownerReferences": [reference | {"uid": cluster["metadata"]["uid"]}],
+        },
+        "spec": {"cluster": "a", "worker": cluster["spec"]["worker"]},
+    }
+    installed.admin.create(dask(namespace, "daskworkergroups"), group).ok()
+    installed.admin.delete(f"{dask(namespace, 'daskclusters')}/a").ok()
+    with controller(installed, tmp_path) as log:
+        wait_for("the question", log.read_text, lambda text: "Could not find DaskCluster a" in text)
+        assert not deployments(installed, namespace, "worker")
+    # Or the next test's controller would ask again.
+    installed.admin.delete(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
+
+
 def test_a_deployment_of_another_owner_stays_as_it_is(installed: Server, helm: Helm, tmp_path: Path) -> None:
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     namespace = make_namespace(installed)

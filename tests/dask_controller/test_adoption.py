@@ -49,7 +49,7 @@ def controller(monkeypatch: pytest.MonkeyPatch) -> Any:
     module = types.SimpleNamespace(__name__="controller", **{adoption.BUILDER: build}, objects=objects)
     monkeypatch.setattr(adoption.importlib, "import_module", lambda _: objects)
     monkeypatch.setattr(adoption.kopf, "adopt", adopt)
-    adoption.adopt_from_the_start(module)
+    adoption.adopt_from_the_start(module, {"uid-cluster"})
     return module
 
 
@@ -84,6 +84,12 @@ async def test_a_group_of_an_earlier_cluster_of_that_name_gets_the_new_owner(con
     assert cluster.adopted == [group]
 
 
+async def test_a_cluster_that_is_gone_is_asked_for(controller: Any) -> None:
+    body = getattr(controller, adoption.BUILDER)("sum-1")
+    body["metadata"]["ownerReferences"] = [{**OWNER, "uid": "uid-gone"}]
+    assert await controller.objects.DaskWorkerGroup(body).cluster() == "asked for"
+
+
 def test_another_dask_kubernetes_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="install the dask-kubernetes of pyproject"):
-        adoption.adopt_from_the_start(types.SimpleNamespace(__name__="controller"))
+        adoption.adopt_from_the_start(types.SimpleNamespace(__name__="controller"), set())

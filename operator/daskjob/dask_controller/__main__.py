@@ -28,10 +28,12 @@ def assemble(health: Health) -> kopf.OperatorRegistry:
     handlers it has and which not."""
     controller = importlib.import_module(CONTROLLER)
     behaviour.bound_locks(controller)
-    adoption.adopt_from_the_start(controller)
+    clusters = adoption.KnownClusters()
+    adoption.adopt_from_the_start(controller, clusters)
     selection = registry.select(kopf.get_default_registry())
     logger.info("Handlers kept: %s", ", ".join(selection.kept))
     logger.info("Handlers left out: %s", ", ".join(selection.left_out + selection.foreign))
+    clusters.index_in(selection.registry)
     held: list[connection.SharedApi] = []
     responses = response_class({plural: Readable(plural) for plural in behaviour.WATCHED})
 

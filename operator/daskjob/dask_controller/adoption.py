@@ -8,6 +8,7 @@ created.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection, Container
 from typing import Any
 
 import kopf
@@ -17,9 +18,32 @@ OBJECTS = "dask_kubernetes.operator._objects"
 BUILDER = "build_default_worker_group_spec"
 
 
-def adopt_from_the_start(controller: Any) -> None:
-    """Replaces what dask-kubernetes' controller module and its classes do about the owner of a worker group. Raises
-    `RuntimeError` if they lack what is replaced."""
+class KnownClusters:
+    """The UIDs of the clusters that exist, by kopf's watch, which removes those that are deleted. kopf calls no handler
+    before it has listed all clusters."""
+
+    def __init__(self) -> None:
+        self._by_uid: Collection[str] = ()
+
+    def index_in(self, registry: kopf.OperatorRegistry) -> None:
+        """Makes kopf keep them, when it starts to run `registry`."""
+
+        @kopf.index("daskcluster.kubernetes.dask.org", registry=registry, id="clusters_by_uid")
+        def clusters_by_uid(uid: str, **_: Any) -> dict[str, None]:
+            return {uid: None}
+
+        @kopf.on.startup(registry=registry, id="known_clusters")
+        def begin(clusters_by_uid: Collection[str], **_: Any) -> None:
+            self._by_uid = clusters_by_uid
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._by_uid
+
+
+def adopt_from_the_start(controller: Any, known: Container[str]) -> None:
+    """Replaces what dask-kubernetes' controller module and its classes do about the owner of a worker group. `known`:
+    the UIDs of the clusters that exist; the API server is asked about another one. Raises `RuntimeError` if module or
+    classes lack what is replaced."""
     objects = importlib.import_module(OBJECTS)
     cluster, group = objects.DaskCluster, objects.DaskWorkerGroup
     if not hasattr(controller, BUILDER) or not hasattr(cluster, "adopt") or not hasattr(group, "cluster"):
@@ -33,9 +57,10 @@ def adopt_from_the_start(controller: Any) -> None:
         return body
 
     async def cluster_of(self: Any) -> Any:
-        """The group's cluster. The handlers read name, UID and labels of it; the group has them all."""
+        """The group's cluster. The handlers read name, UID and labels of it; the group has them all. They make no
+        workers if it is gone."""
         owner = _owner(self)
-        if owner is None:
+        if owner is None or owner["uid"] not in known:
             return await ask(self)
         metadata = {"name": owner["name"], "namespace": self.namespace, "uid": owner["uid"], "labels": self.labels}
         return await cluster({"metadata": metadata}, namespace=self.namespace)
