@@ -33,8 +33,8 @@ class KnownClusters:
             return {uid: None}
 
         @kopf.on.startup(registry=registry, id="known_clusters")
-        def begin(clusters_by_uid: Collection[str], **_: Any) -> None:
-            self._by_uid = clusters_by_uid
+        def begin(**arguments: Any) -> None:
+            self._by_uid = arguments["clusters_by_uid"]
 
     def __contains__(self, uid: object) -> bool:
         return uid in self._by_uid
