@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
@@ -12,8 +11,9 @@ from daskjob.controller.controller import Controller
 from daskjob.controller.resync import resync
 from daskjob.controllers.job.kind import JobKind
 from daskjob.kube.client import KubeClient
-from daskjob.kube.resources import Resource
 from daskjob.manifests.context import Defaults
+
+from ..lifecycle.model import ModelClient, Server
 
 Body = dict[str, Any]
 CONDITIONS = [{"type": each, "status": "True"} for each in ("Complete", "CleanedUp")]
@@ -30,21 +30,11 @@ RESTING = body(
 )
 
 
-class Lists(KubeClient):
-    """An API server with these objects."""
-
-    def __init__(self, *objects: Body) -> None:
-        self.objects = objects
-
-    async def list(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        labels: str | None = None,
-        fields: str | None = None,
-        keep: Callable[[Body], Body] = dict,
-    ) -> list[Body]:
-        return [keep(each) for each in self.objects if each["kind"] == resource.kind]
+def lists(*objects: Body) -> Any:
+    """A client of an API server with these objects."""
+    server = Server()
+    server.objects = {(each["kind"], each["metadata"]["name"]): each for each in objects}
+    return ModelClient(server, lambda: "2026-03-01T12:00:00Z")
 
 
 def a_controller() -> Controller[Any, Any, Any, Any]:
@@ -55,21 +45,21 @@ def a_controller() -> Controller[Any, Any, Any, Any]:
 
 async def test_a_job_that_rests_gets_a_pass_at_the_first_resync_only() -> None:
     controller = a_controller()
-    await resync(Lists(RESTING), [controller], (), first=False)
+    await resync(lists(RESTING), [controller], (), first=False)
     assert controller.queue.depth == 0
-    await resync(Lists(RESTING), [controller], (), first=True)
+    await resync(lists(RESTING), [controller], (), first=True)
     assert controller.queue.depth == 1
 
 
 async def test_what_a_watch_missed_of_a_job_that_rests_brings_a_pass() -> None:
     controller = a_controller()
     cluster = body(c.DASK_API_VERSION, "DaskCluster", "sum-x-1", "late")
-    await resync(Lists(RESTING, cluster), [controller], (), first=False)
+    await resync(lists(RESTING, cluster), [controller], (), first=False)
     assert controller.queue.depth == 1
 
 
 async def test_what_is_gone_of_a_job_that_rests_brings_a_pass() -> None:
     controller = a_controller()
     controller.kind.cache.put_whole(body("v1", "Pod", "sum-x-1-runner", "p"))
-    await resync(Lists(RESTING), [controller], (), first=False)
+    await resync(lists(RESTING), [controller], (), first=False)
     assert controller.queue.depth == 1

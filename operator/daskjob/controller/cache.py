@@ -29,7 +29,7 @@ def _never(_: Body) -> bool:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is kept of one object: as JSON values, or as JSON text in a tenth of the memory."""
+    """What is kept of one object: as JSON values, or as JSON text in a quarter of the memory."""
 
     uid: str
     version: int

@@ -19,14 +19,19 @@ AnyController = Controller[Any, Any, Any, Any]
 logger = logging.getLogger(__name__)
 
 
+def watched_by(controllers: Sequence[AnyController]) -> dict[Watched, list[AnyController]]:
+    """All that any controller watches, each with those that watch it, in the order of the kinds."""
+    watched = dict.fromkeys(each for one in controllers for each in one.kind.watched)
+    return {each: [one for one in controllers if each in one.kind.watched] for each in watched}
+
+
 class Feed:
     """Feeds all controllers. `watched`: what any of them watches."""
 
     def __init__(self, controllers: Sequence[AnyController]) -> None:
-        self.watched: Collection[Watched] = dict.fromkeys(each for one in controllers for each in one.kind.watched)
-        self._listeners = {
-            each.resource.kind: [one for one in controllers if each in one.kind.watched] for each in self.watched
-        }
+        listeners = watched_by(controllers)
+        self.watched: Collection[Watched] = listeners.keys()
+        self._listeners = {each.resource.kind: found for each, found in listeners.items()}
         self._unreadable = Noted(_report_unreadable)
 
     def keep(self, watched: Watched, body: Body) -> Body:

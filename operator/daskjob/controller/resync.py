@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from daskjob.controller.cache import Key
-from daskjob.controller.controller import Controller
 from daskjob.controller.fair_queue import Urgency
+from daskjob.controller.feed import AnyController, watched_by
 from daskjob.controller.kind import Kind, Watched
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body, KubeClient
@@ -25,29 +25,27 @@ RETRY = 5.0
 
 async def resync(
     client: KubeClient,
-    controllers: Sequence[Controller[Any, Any, Any, Any]],
+    controllers: Sequence[AnyController],
     namespaces: Collection[str],
     first: bool = True,
 ) -> None:
     """Lists every watched resource once, corrects the caches, and queues root objects for a pass: the `first` time all,
     later those that do not rest, and those of which a watch missed something. `namespaces`: empty for all."""
-    missed: list[tuple[Controller[Any, Any, Any, Any], Key]] = []
+    missed: list[tuple[AnyController, Key]] = []
 
-    def keep(watched: Watched, concerned: Sequence[Controller[Any, Any, Any, Any]], item: Body) -> Body:
+    def keep(watched: Watched, concerned: Sequence[AnyController], item: Body) -> Body:
         # The caches take each object as it comes: nothing else holds the whole list.
         kept = watched.keep(item)
         for controller in concerned:
-            is_known = controller.kind.cache.has(kept)
+            is_new = not first and not controller.kind.cache.has(kept)
             key = controller.kind.cache.put(kept)
             # It may have come into being after its job was cleaned up: the job rests, and only this pass sees it.
-            if key is not None and not first and not is_known:
+            if key is not None and is_new:
                 missed.append((controller, key))
         return {"uid": kept["metadata"]["uid"]}
 
-    watched = dict.fromkeys(watched for controller in controllers for watched in controller.kind.watched)
     try:
-        for each in watched:
-            concerned = [controller for controller in controllers if each in controller.kind.watched]
+        for each, concerned in watched_by(controllers).items():
             for namespace in namespaces or (None,):
                 known = [controller.kind.cache.uids(each.resource.kind, namespace) for controller in concerned]
                 found = await client.list(

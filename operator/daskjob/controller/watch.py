@@ -11,7 +11,7 @@ from typing import Any
 
 import kopf
 
-from daskjob.controller.feed import AnyController, Feed
+from daskjob.controller.feed import AnyController, Feed, watched_by
 from daskjob.controller.kind import Watched
 from daskjob.kube.client import PAGE
 from daskjob.probes.process_settings import configure_kopf
@@ -89,7 +89,7 @@ def make_settings(controllers: Sequence[AnyController]) -> kopf.OperatorSettings
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
     # Where a kind needs only objects with the operator's label, the API server sends only these.
-    for watched in Feed(controllers).watched:
+    for watched in watched_by(controllers):
         if watched.selector is not None:
             settings.watching.label_selectors[watched.resource.plural] = watched.selector
     # kopf looks for changes by what it stored on the object, which here is nothing.

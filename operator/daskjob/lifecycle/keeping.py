@@ -64,7 +64,7 @@ def rests(body: Body) -> bool:
 
 def keep_dask_job(body: Body) -> Body:
     """What the operator keeps of a DaskJob."""
-    kept = _kept_with_generation(body)
+    kept = _kept(body, "generation")
     spec = body.get("spec") or {}
     graph, cluster = spec.get("graph") or {}, spec.get("cluster") or {}
     source = {key: value for key, value in (graph.get("source") or {}).items() if key == "configMap"}
@@ -85,7 +85,7 @@ def keep_dask_job(body: Body) -> Body:
 def keep_cron_job(body: Body) -> Body:
     """What the operator keeps of a DaskCronJob."""
     spec = {key: value for key, value in (body.get("spec") or {}).items() if key != "jobTemplate"}
-    return {**_kept_with_generation(body), "spec": spec, "status": body.get("status") or {}}
+    return {**_kept(body, "generation"), "spec": spec, "status": body.get("status") or {}}
 
 
 def keep_report(body: Body) -> Body:
@@ -132,9 +132,10 @@ def keep_pod(body: Body) -> Body:
     }
 
 
-def _kept(body: Body) -> Body:
+def _kept(body: Body, *more: str) -> Body:
+    """What is kept of any object. `more`: further fields of its metadata."""
     metadata = body["metadata"]
-    kept = _some(metadata, METADATA)
+    kept = _some(metadata, (*METADATA, *more))
     labels, annotations = metadata.get("labels") or {}, _some(metadata.get("annotations") or {}, ANNOTATIONS)
     if labels:
         kept["labels"] = _some(labels, LABELS)
@@ -143,12 +144,6 @@ def _kept(body: Body) -> Body:
     if metadata.get("ownerReferences"):
         kept["ownerReferences"] = [_some(each, OWNER) for each in metadata["ownerReferences"][:MOST_OWNERS]]
     return {**_some(body, ("apiVersion", "kind", UNREADABLE)), "metadata": kept}
-
-
-def _kept_with_generation(body: Body) -> Body:
-    kept = _kept(body)
-    kept["metadata"] = {**kept["metadata"], **_some(body["metadata"], ("generation",))}
-    return kept
 
 
 def _status(body: Body) -> Body:

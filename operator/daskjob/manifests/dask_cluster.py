@@ -44,11 +44,12 @@ def dask_cluster(context: AttemptContext) -> dict[str, Any]:
 
 
 def scheduler_service(context: AttemptContext, cluster_uid: str) -> dict[str, Any]:
-    """The scheduler's Service, as dask-kubernetes would create it (it keeps one that exists), but without a selector.
+    """The scheduler's Service, as dask-kubernetes would create it, but without a selector.
 
-    The operator creates it earlier, before any process looks its name up: a resolver caches "no such name" for up to
-    half a minute. It adds the selector (`scheduler_selector`) when the scheduler's pod has an address: the endpoints
-    are then the first change for which kube-proxy writes rules, which it does at most once a second.
+    The operator creates it before any process looks its name up: a resolver caches "no such name" for up to half a
+    minute. The Dask controller takes it for granted (`dask_controller.connection.KNOWN`). The operator adds the
+    selector (`scheduler_selector`) when the pod has an address: the endpoints are then the first change for which
+    kube-proxy writes rules, which it does at most once a second.
     """
     labels = {c.DASK_CLUSTER_LABEL: context.attempt.name, c.DASK_COMPONENT_LABEL: "scheduler"}
     return {
