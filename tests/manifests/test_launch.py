@@ -42,12 +42,25 @@ print("ready", *sys.argv[1:], flush=True)
 signal.pause()
 """
 
-#: TLS whose handshake fails at first, or always, while the time goes thirty times as fast.
+#: TLS whose handshake fails at first, or always, while the time goes thirty times as fast; its server speaks first.
 SECURITY = """\
 import os, time
 
 clock = time.monotonic
 time.monotonic = lambda: 30 * clock()
+
+class Speaks:
+    def __init__(self, plain):
+        self.plain = plain
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.plain.close()
+
+    def recv(self, count):
+        print("waits for the first byte", flush=True)
 
 class Context:
     failed = 0
@@ -57,7 +70,7 @@ class Context:
             self.failed += 1
             raise OSError("no handshake")
         print("handshake after", self.failed, flush=True)
-        return plain
+        return Speaks(plain)
 
 class Security:
     def get_connection_args(self, role):
@@ -97,6 +110,7 @@ def test_it_hears_the_signal_while_it_starts(tmp_path: Path, signals: str) -> No
     assert run(tmp_path, "starts", STARTS, signals) == 128 + signal.SIGTERM
 
 
+FIRST_BYTE = "waits for the first byte"
 WORKER = "import sys\nprint('ready', *sys.argv[1:], flush=True)"
 
 
@@ -108,7 +122,10 @@ def start_worker(folder: Path, address: str, fails: int) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize(("fails", "expected"), [(0, ["handshake after 0"]), (3, ["handshake after 3"]), (10**6, [])])
+@pytest.mark.parametrize(
+    ("fails", "expected"),
+    [(0, ["handshake after 0", FIRST_BYTE]), (3, ["handshake after 3", FIRST_BYTE]), (10**6, [])],
+)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_worker_tries_until_its_scheduler_answers_and_starts_in_any_case(
     tmp_path: Path, host: str, fails: int, expected: list[str]
@@ -129,7 +146,7 @@ def test_a_worker_starts_where_nobody_listens(tmp_path: Path, address: str) -> N
 def test_a_worker_finds_a_scheduler_at_an_ipv6_address(tmp_path: Path) -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
         address = f"tls://[::1]:{server.getsockname()[1]}"
-        assert start_worker(tmp_path, address, 1) == ["handshake after 1", f"ready {address}"]
+        assert start_worker(tmp_path, address, 1) == ["handshake after 1", FIRST_BYTE, f"ready {address}"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from daskjob.manifests.pod_spec import CODE_PATH
 #: A worker that starts before its scheduler can be reached would find that out late: Dask's own attempts grow rare, and
 #: a packet that was lost before the Service was routed is sent again only after a second. So the worker first imports
 #: Dask and then tries to connect in short attempts, 20 a second, with TLS's handshake, without which the scheduler
-#: would log a warning. If none succeeds within 15 s, it starts all the same.
+#: would log a warning, and the first byte of Dask's, without which the scheduler could lose another connection
+#: (`daskjob.runner.reach` says why). If none succeeds within 15 s, it starts all the same.
 #:
 #: **Leaving.** If no operator runs, nobody deletes the cluster of a job that is over. So a scheduler ends its process
 #: when for the second number of seconds no client was connected and no runner asked for counts of tasks, and a worker
@@ -76,8 +77,9 @@ def answers(family, kind, protocol, _, address, context):
             plain.settimeout(0.15)
             plain.connect(address)
             if context is not None:
-                plain.settimeout(3)
-                context.wrap_socket(plain).close()
+                plain.settimeout(10)
+                with context.wrap_socket(plain) as encrypted:
+                    encrypted.recv(1)
         return True
     except OSError:
         return False
