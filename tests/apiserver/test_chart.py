@@ -29,6 +29,7 @@ from .dask_clusters import (
     deployments,
     handled,
     requests,
+    scaled,
     token,
     wait_for,
     workers_become,
@@ -100,8 +101,7 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
         if listed:
             installed.admin.create(dask(other, "daskclusters"), dask_cluster("elsewhere", LABELS)).ok()
         workers = workers_become(installed, namespace, 2)
-        for plural, name in (("daskworkergroups", "a-default"), ("daskclusters", "a")):
-            handled(installed, namespace, plural, name, {"spec": {"worker": {"replicas": 2}}})
+        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
         made = requests(installed) - before
         cluster = installed.admin.get(f"{dask(namespace, 'daskclusters')}/a").ok()
         group = installed.admin.get(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
@@ -131,8 +131,7 @@ def test_a_cluster_of_an_earlier_release_is_made_too(installed: Server, helm: He
         before = requests(installed)
         installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS, phase=None)).ok()
         workers_become(installed, namespace, 2)
-        for plural, name in (("daskworkergroups", "a-default"), ("daskclusters", "a")):
-            handled(installed, namespace, plural, name, {"spec": {"worker": {"replicas": 2}}})
+        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
         made = requests(installed) - before
     # Its phase comes from the controller, which acts when it sees that phase.
     assert asked_of(made) == REQUESTS | {("PATCH", "daskclusters"): 2}
@@ -151,18 +150,18 @@ def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_pat
         found += [installed.admin.get(path).ok() for path in paths]
         return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found}
 
-    def both_handled() -> None:
-        for plural, name in (("daskworkergroups", "a-default"), ("daskclusters", "a")):
-            handled(installed, namespace, plural, name, {"spec": {"worker": {"replicas": 2}}})
+    def completed(log: Path) -> None:
+        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
+        scaled(log, "a-default", 2)
 
-    with controller(installed, tmp_path):
+    with controller(installed, tmp_path) as log:
         installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
         workers = workers_become(installed, namespace, 2)
-        both_handled()
+        completed(log)
+    log.unlink()
     made = uids()
     unhandled = {"metadata": {"annotations": {"kopf.zalando.org/last-handled-configuration": None}}}
     installed.admin.merge(paths[0], unhandled | {"status": {"phase": "Created"}}).ok()
-    installed.admin.merge(paths[1], unhandled).ok()
     names = [each["metadata"]["name"] for each in workers]
     gone = [[], names[:1], [*names, "a-default"], [*names, "a-default", "a-scheduler"]][lost]
     for name in gone:
@@ -170,11 +169,11 @@ def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_pat
     kept = {name: uid for name, uid in made.items() if name not in gone}
     with controller(installed, tmp_path) as log:
         workers_become(installed, namespace, 2)
-        both_handled()
-        completed = uids()
+        completed(log)
+        after = uids()
     assert "Traceback" not in log.read_text()
-    assert len(completed) == len(made)
-    assert completed.items() >= kept.items()
+    assert len(after) == len(made)
+    assert after.items() >= kept.items()
 
 
 def test_a_group_whose_cluster_is_gone_gets_no_workers(installed: Server, helm: Helm, tmp_path: Path) -> None:
@@ -222,7 +221,7 @@ def test_a_deployment_of_another_owner_stays_as_it_is(installed: Server, helm: H
     with controller(installed, tmp_path):
         installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
         workers_become(installed, namespace, 2)
-        handled(installed, namespace, "daskclusters", "a", {"spec": {"worker": {"replicas": 2}}})
+        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
         found = deployments(installed, namespace, "scheduler")
     assert [each["metadata"] for each in found] == [theirs["metadata"]]
 
@@ -238,23 +237,25 @@ def test_a_restart_makes_nothing_twice_and_scaling_is_the_operators(
     def scale(replicas: int) -> None:
         operator.merge(group, {"spec": {"worker": {"replicas": replicas}}}).ok()
 
-    with controller(installed, tmp_path):
+    with controller(installed, tmp_path) as log:
         operator.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
         workers_become(installed, namespace, 2)
-        handled(installed, namespace, "daskworkergroups", "a-default", {"spec": {"worker": {"replicas": 2}}})
+        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
+        scaled(log, "a-default", 2)
+    log.unlink()
     # While it is down.
     scale(3)
     operator.create(dask(namespace, "daskclusters"), dask_cluster("b", LABELS, workers=1)).ok()
     with controller(installed, tmp_path) as log:
         workers = workers_become(installed, namespace, 4)
-        handled(installed, namespace, "daskworkergroups", "a-default", {"spec": {"worker": {"replicas": 3}}})
+        scaled(log, "a-default", 3)
         assert len(deployments(installed, namespace, "scheduler")) == 2
         # As the operator does it for an adaptive job: the worker that retired, then the number.
         gone = next(each for each in workers if each["metadata"]["name"].startswith("a-default"))["metadata"]["name"]
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{gone}"
         operator.request("DELETE", path, {"propagationPolicy": "Background"}).ok()
         scale(2)
-        handled(installed, namespace, "daskworkergroups", "a-default", {"spec": {"worker": {"replicas": 2}}})
+        scaled(log, "a-default", 2)
         names = {each["metadata"]["name"] for each in deployments(installed, namespace, "worker")}
     assert names == {each["metadata"]["name"] for each in workers} - {gone}
     assert "Traceback" not in log.read_text()

@@ -186,6 +186,23 @@ async def test_creation_is_one_request(server: Server) -> None:
     await closed(api)
 
 
+@pytest.mark.parametrize("exists", [False, True], ids=["new", "of an earlier try"])
+async def test_workers_of_a_new_group_are_not_counted_by_a_question(server: Server, exists: bool) -> None:
+    api = await connection.open_api()
+    if exists:
+        server.posted = 409, {"reason": "AlreadyExists", "message": "already exists"}
+    kind = kr8s.asyncio.objects.new_class("DaskWorkerGroup", connection.GROUP_VERSION)
+    group = await kind({"metadata": {"name": "a-default"}}, namespace="n")
+    await group.create()
+    begun = len(server.asked)
+    for expected in (exists, True):
+        selector = {"dask.org/workergroup-name": "a-default"}
+        assert [each async for each in kr8s.asyncio.get(Deployment, namespace="n", label_selector=selector)] == []
+        asked = [path for path in server.asked[begun:] if "deployments?" in path]
+        assert bool(asked) is expected
+    await closed(api)
+
+
 async def test_a_new_token_makes_a_new_session(server: Server) -> None:
     api = await connection.open_api()
     session = api._session

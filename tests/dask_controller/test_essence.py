@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 import pytest
 
+from daskjob.dask_controller import essence as essences
 from daskjob.dask_controller.essence import HandledFields
 
 #: What the kept handlers of a DaskCluster name.
@@ -78,3 +79,30 @@ def test_round_trip_through_the_annotation() -> None:
     storage.store(body=body(), patch=patch, essence={"spec": {"worker": {"replicas": 2}}})
     again = body(annotations=dict(patch["metadata"]["annotations"]))
     assert storage.fetch(body=again) == {"spec": {"worker": {"replicas": 2}}}
+
+
+def group(uid: str = "uid-group", **metadata: Any) -> kopf.Body:
+    return kopf.Body({"kind": "DaskWorkerGroup", "metadata": {"name": "a-default", "uid": uid, **metadata}})
+
+
+def test_what_was_handled_of_a_worker_group_costs_no_patch() -> None:
+    storage, patch = HandledFields(), kopf.Patch({})
+    assert storage.fetch(body=group()) is None
+    storage.store(body=group(), patch=patch, essence={"spec": {"worker": {"replicas": 2}}})
+    assert not patch
+    assert storage.fetch(body=group()) == {"spec": {"worker": {"replicas": 2}}}
+    assert storage.fetch(body=group("uid-of-another")) is None
+
+
+def test_a_process_that_starts_handles_each_worker_group() -> None:
+    """Also one of an earlier release, which kept on the API server what it had handled."""
+    old = group(annotations={KEY: '{"spec":{"worker":{"replicas":2}}}'})
+    assert HandledFields().fetch(body=old) is None
+
+
+def test_of_too_many_worker_groups_the_eldest_is_handled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(essences, "MOST_GROUPS", 2)
+    storage = HandledFields()
+    for uid in ("1", "2", "1", "3"):
+        storage.store(body=group(uid), patch=kopf.Patch({}), essence={})
+    assert [storage.fetch(body=group(uid)) for uid in "123"] == [{}, None, {}]
