@@ -13,6 +13,7 @@ import pytest
 from kubernetes.aio import client as kubernetes_client
 
 from daskjob.controller.controller import Controller
+from daskjob.controller.feed import Feed
 from daskjob.controller.resync import resync
 from daskjob.controllers.job.kind import JobKind
 from daskjob.controllers.job.watched import WATCHED
@@ -72,7 +73,7 @@ async def installation(server: Server, namespace: str, name: str) -> AsyncIterat
 
 
 async def look(operator: AnyController, namespace: str, name: str) -> None:
-    await resync(operator.kind.client, [operator], [namespace])
+    await resync(operator.kind.client, Feed([operator]), [namespace])
     await operator.reconcile((namespace, name))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from daskjob.api import constants as c
 from daskjob.controller.controller import Controller
+from daskjob.controller.feed import Feed
 from daskjob.controller.resync import is_served, resync
 from daskjob.controllers.cron.kind import CronKind, cron_of
 from daskjob.errors import ApiError, ErrorKind, NameConflictError, SpecError
@@ -300,7 +301,7 @@ async def test_a_resync_finds_what_watches_missed(setting: Setting) -> None:
     gone = {**setting.job(), "metadata": {**setting.job()["metadata"], "name": "gone", "uid": "gone"}}
     crons.put(gone)
     crons.put({**setting.cron, "metadata": {**setting.cron["metadata"], "name": "old", "uid": "old"}})
-    await resync(setting.client, (setting.controller,), ())
+    await resync(setting.client, Feed((setting.controller,)), ())
     assert [each["metadata"]["name"] for each in crons.owned(KEY)] == [DUE]
     assert crons.root_keys() == [KEY]
     assert setting.controller.queue.depth == 2, "a pass of the cron job, and one that forgets the one that went"

@@ -16,6 +16,7 @@ import pytest
 
 from daskjob.controller.cache import Key
 from daskjob.controller.controller import Controller
+from daskjob.controller.feed import Feed
 from daskjob.controller.health import Health, LivenessLimits, answer
 from daskjob.controller.watch import Backoffs, make_registry, make_settings
 from daskjob.controller.work_queue import WorkQueue
@@ -67,7 +68,7 @@ class Process:
         await listening(self.port)
 
     async def run(self) -> None:
-        settings = make_settings([])
+        settings = make_settings(Feed([]))
         settings.watching.inactivity_timeout = SILENCE / 3
         settings.networking.error_backoffs = [SILENCE / 6] * 1000
         # It would end the tests.
@@ -78,7 +79,7 @@ class Process:
         lock = LeaseLock(client, "ops", "lease", "me")
         lock.holder = "other"
         health = Health(watches, lock, [controller.queue], LIMITS)
-        registry = make_registry([controller], watches, ())
+        registry = make_registry(Feed([controller]), watches, ())
         tasks = [
             asyncio.ensure_future(self.clock.run()),
             asyncio.ensure_future(answer(health, [], self.port, 0)),
@@ -242,7 +243,7 @@ async def test_refused_credentials_are_not_tried_again_at_once(monkeypatch: pyte
 def test_tries_never_end() -> None:
     pauses = [pause for pause, _ in zip(Backoffs(), range(10_000), strict=False)]
     assert len(pauses) == 10_000
-    assert max(pauses) + make_settings([]).networking.request_timeout < LivenessLimits().watch / 2
+    assert max(pauses) + make_settings(Feed([])).networking.request_timeout < LivenessLimits().watch / 2
 
 
 class Time:

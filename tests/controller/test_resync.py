@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 from daskjob.api import constants as c
 from daskjob.controller.controller import Controller
+from daskjob.controller.feed import Feed
 from daskjob.controller.resync import resync
 from daskjob.controllers.job.kind import JobKind
 from daskjob.kube.client import KubeClient
@@ -45,21 +46,21 @@ def a_controller() -> Controller[Any, Any, Any, Any]:
 
 async def test_a_job_that_rests_gets_a_pass_at_the_first_resync_only() -> None:
     controller = a_controller()
-    await resync(lists(RESTING), [controller], (), first=False)
+    await resync(lists(RESTING), Feed([controller]), (), first=False)
     assert controller.queue.depth == 0
-    await resync(lists(RESTING), [controller], (), first=True)
+    await resync(lists(RESTING), Feed([controller]), (), first=True)
     assert controller.queue.depth == 1
 
 
 async def test_what_a_watch_missed_of_a_job_that_rests_brings_a_pass() -> None:
     controller = a_controller()
     cluster = body(c.DASK_API_VERSION, "DaskCluster", "sum-x-1", "late")
-    await resync(lists(RESTING, cluster), [controller], (), first=False)
+    await resync(lists(RESTING, cluster), Feed([controller]), (), first=False)
     assert controller.queue.depth == 1
 
 
 async def test_what_is_gone_of_a_job_that_rests_brings_a_pass() -> None:
     controller = a_controller()
     controller.kind.cache.put_whole(body("v1", "Pod", "sum-x-1-runner", "p"))
-    await resync(lists(RESTING), [controller], (), first=False)
+    await resync(lists(RESTING), Feed([controller]), (), first=False)
     assert controller.queue.depth == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +11,13 @@ import pytest
 from daskjob.api.constants import Reason
 from daskjob.api.status import Attempt
 from daskjob.controller.cache import Cache, Key
+from daskjob.controllers.job import slots
 from daskjob.controllers.job.slots import MOST_MOVED, Slots
 from daskjob.controllers.job.watched import job_of
 from daskjob.kube.client import Body
 from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.job.decision import Decision
-from daskjob.lifecycle.job.observation import Observation, QueuePlace
+from daskjob.lifecycle.job.observation import Job, Observation, QueuePlace
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.lifecycle.job.reading import observe, read_job
 from daskjob.lifecycle.job.startup_pace import COUNTS_FOR, FEWEST
@@ -254,6 +255,25 @@ def test_a_new_process_wakes_those_that_may_start() -> None:
         jobs.put(name)
     jobs.slots.fill()
     assert jobs.woken == ["a", "b"]
+
+
+def test_a_job_that_cannot_be_counted_keeps_no_new_process_from_leading(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(body: Body, now: datetime) -> Job:
+        if body["metadata"]["name"] == "a":
+            raise AttributeError("odd")
+        return read_job(body, now)
+
+    monkeypatch.setattr(slots, "read_job", fails)
+    jobs = Jobs(2)
+    for name in "abc":
+        jobs.put(name)
+    jobs.slots.fill()
+    assert jobs.woken == ["b", "c"]
+    assert [each.getMessage() for each in caplog.records] == [
+        "team/a cannot be counted among the jobs that run or wait"
+    ]
 
 
 def test_starts_are_paced_and_the_next_ones_follow_as_these_come_up() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from daskjob.controller.cache import Key
 from daskjob.controller.controller import Controller
+from daskjob.controller.feed import Feed
 from daskjob.controller.resync import resync
 from daskjob.controllers.job.kind import JobKind
 from daskjob.controllers.job.watched import BY_KIND
@@ -62,7 +63,7 @@ class Operator:
 
     def resync(self) -> None:
         client: Any = self.client
-        self.loop.run(resync(client, (self.controller,), ()))
+        self.loop.run(resync(client, Feed((self.controller,)), ()))
 
     def deliver(self, kind: str, count: int) -> set[Key]:
         """Returns the jobs that this has to be told of."""

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from daskjob.api import constants as c
 from daskjob.api.times import from_text, to_seconds_text
 from daskjob.controller.controller import Controller
+from daskjob.controller.feed import Feed
 from daskjob.controller.resync import resync
 from daskjob.controllers.cron.kind import CronKind
 from daskjob.errors import ApiError
@@ -90,7 +91,7 @@ class CronMachine(RuleBasedStateMachine):
         client: Any = self.client
         self.controller = Controller(CronKind(client, lambda: self.now))
         self.crons = self.controller.kind.cache
-        self.loop.run(resync(client, (self.controller,), ()))
+        self.loop.run(resync(client, Feed((self.controller,)), ()))
 
     def judge(self, verb: str, kind: str, before: Body | None, after: Body | None) -> None:
         """What must hold before each write of the operator."""

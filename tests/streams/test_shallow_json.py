@@ -79,6 +79,16 @@ def test_a_deep_object_and_a_deep_watch_event_are_read_without_what_is_deep(kind
     assert (event["type"], event["object"]["y"], event["object"][UNREADABLE]) == ("ADDED", 1, TOO_DEEP)
 
 
+@pytest.mark.parametrize("kind", ["[]", "{}"])
+@pytest.mark.parametrize("levels", [*range(MOST_LEVELS - 3, MOST_LEVELS + 3), 200, 900, 1_100, 9_990])
+def test_a_watch_reads_of_an_object_what_a_list_does(levels: int, kind: str) -> None:
+    body = b'{"metadata":{"name":"a"},"x":%s,"y":1}' % deep(levels, kind=kind)
+    event = parse(b'{"type":"ADDED","object":%s}' % body, around=1)
+    (item,) = whole(b'{"items":[%s]}' % body)["items"]
+    assert event == {"type": "ADDED", "object": item}
+    assert (UNREADABLE in item) == (levels >= MOST_LEVELS)
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b'{"items":[{"a":1}', b"[1,2]", b'{"a":1} {"b":2}', b"\xff"])
 def test_what_is_no_page_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match="JSON"):

@@ -1,10 +1,10 @@
 """What becomes of an object that a list or a watch brings: it goes into the caches, its root object's key into the
-queue."""
+queue. One that cannot be read is reported here."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daskjob.controller import metrics
@@ -26,22 +26,29 @@ def watched_by(controllers: Sequence[AnyController]) -> dict[Watched, list[AnyCo
 
 
 class Feed:
-    """Feeds all controllers. `watched`: what any of them watches."""
+    """Feeds all controllers. `watched`: what any of them watches, each with those that watch it."""
 
     def __init__(self, controllers: Sequence[AnyController]) -> None:
-        listeners = watched_by(controllers)
-        self.watched: Collection[Watched] = listeners.keys()
-        self._listeners = {each.resource.kind: found for each, found in listeners.items()}
+        self.controllers = controllers
+        self.watched: Mapping[Watched, Sequence[AnyController]] = watched_by(controllers)
+        self._listeners = {each.resource.kind: found for each, found in self.watched.items()}
         self._unreadable = Noted(_report_unreadable)
 
+    def read(self, watched: Watched, body: Body) -> Body:
+        """What is kept of an object. One that cannot be read is counted, and named in the log, once a version."""
+        kept = watched.keep(watched.resource.stamp(body))
+        if UNREADABLE in kept:
+            self._unreadable.note(watched.resource.plural, kept, kept[UNREADABLE])
+        return kept
+
     def keep(self, watched: Watched, body: Body) -> Body:
-        """What is kept of an object as the API server sends it."""
-        if UNREADABLE in body:
-            self._unreadable.note(watched.resource.plural, body, body[UNREADABLE])
-        for controller in self._listeners[watched.resource.kind]:
-            if controller.kind.root is watched.resource:
-                controller.kind.arrived(body)
-        return watched.keep(watched.resource.stamp(body))
+        """What is kept of an object as a watch brings it."""
+        kept = self.read(watched, body)
+        if UNREADABLE not in kept:
+            for controller in self._listeners[watched.resource.kind]:
+                if controller.kind.root is watched.resource:
+                    controller.kind.arrived(body)
+        return kept
 
     def take(self, watched: Watched, body: Body) -> None:
         """Takes an item of a list. kopf does not get it: it would remember each object for ever, and most of a list are

@@ -21,7 +21,7 @@ from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import Resource
 from daskjob.lifecycle.blocker import Blocker, blocker_of
 from daskjob.lifecycle.event import Event
-from daskjob.lifecycle.keeping import rests
+from daskjob.lifecycle.keeping import keep_any, rests
 
 
 class Root(Protocol):
@@ -60,14 +60,18 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Watched:
-    """Objects that the operator watches and lists for a kind. `keep`: what it keeps of an object; `selector`: label
-    selector; None: all of the resource; `settles`: whether a change, by what is kept of the object, is one of a
-    burst that nobody waits for (`WorkQueue.add_changed`)."""
+    """Objects that the operator watches and lists for a kind. `keeper`: what it keeps of an object that is as its
+    schema says; `selector`: label selector; None: all of the resource; `settles`: whether a change, by what is kept of
+    the object, is one of a burst that nobody waits for (`WorkQueue.add_changed`)."""
 
     resource: Resource
-    keep: Keep
+    keeper: Keep
     selector: str | None = None
     settles: Callable[[Body], bool] = lambda _: False
+
+    def keep(self, body: Body) -> Body:
+        """What the operator keeps of an object, whatever is in it (`keep_any`)."""
+        return keep_any(self.keeper, body)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import Urgency
-from daskjob.controller.feed import AnyController, watched_by
+from daskjob.controller.feed import AnyController, Feed
 from daskjob.controller.kind import Kind, Watched
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body, KubeClient
@@ -23,19 +23,14 @@ INTERVAL = 300.0
 RETRY = 5.0
 
 
-async def resync(
-    client: KubeClient,
-    controllers: Sequence[AnyController],
-    namespaces: Collection[str],
-    first: bool = True,
-) -> None:
+async def resync(client: KubeClient, feed: Feed, namespaces: Collection[str], first: bool = True) -> None:
     """Lists every watched resource once, corrects the caches, and queues root objects for a pass: the `first` time all,
     later those that do not rest, and those of which a watch missed something. `namespaces`: empty for all."""
     missed: list[tuple[AnyController, Key]] = []
 
     def keep(watched: Watched, concerned: Sequence[AnyController], item: Body) -> Body:
         # The caches take each object as it comes: nothing else holds the whole list.
-        kept = watched.keep(item)
+        kept = feed.read(watched, item)
         for controller in concerned:
             is_new = not first and not controller.kind.cache.has(kept)
             key = controller.kind.cache.put(kept)
@@ -45,7 +40,7 @@ async def resync(
         return {"uid": kept["metadata"]["uid"]}
 
     try:
-        for each, concerned in watched_by(controllers).items():
+        for each, concerned in feed.watched.items():
             for namespace in namespaces or (None,):
                 known = [controller.kind.cache.uids(each.resource.kind, namespace) for controller in concerned]
                 found = await client.list(
@@ -60,7 +55,7 @@ async def resync(
         # Also if a later list fails: to the next resync, they are known.
         for controller, key in missed:
             controller.queue.add(key)
-    for controller in controllers:
+    for controller in feed.controllers:
         for key in controller.kind.cache.root_keys():
             if first or controller.kind.urgency(key) is not Urgency.RESTS:
                 controller.queue.add(key)

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
 import kopf
 
-from daskjob.controller.feed import AnyController, Feed, watched_by
+from daskjob.controller.feed import Feed
 from daskjob.controller.kind import Watched
 from daskjob.kube.client import PAGE
 from daskjob.probes.process_settings import configure_kopf
@@ -29,25 +29,21 @@ class Backoffs:
             yield random.uniform(20, 30)
 
 
-async def watch(
-    controllers: Sequence[AnyController], watches: Watches, namespaces: Collection[str], stop: asyncio.Event
-) -> None:
+async def watch(feed: Feed, watches: Watches, namespaces: Collection[str], stop: asyncio.Event) -> None:
     """Feeds caches and queues from the watch streams until `stop` is set. `namespaces`: empty for all."""
     await kopf.operator(
-        registry=make_registry(controllers, watches, namespaces),
-        settings=make_settings(controllers),
+        registry=make_registry(feed, watches, namespaces),
+        settings=make_settings(feed),
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
     )
 
 
-def make_registry(
-    controllers: Sequence[AnyController], watches: Watches, namespaces: Collection[str]
-) -> kopf.OperatorRegistry:
+def make_registry(feed: Feed, watches: Watches, namespaces: Collection[str]) -> kopf.OperatorRegistry:
     """kopf's registry with handlers of raw events only, because kopf's other handlers leave annotations and finalizers
     on the objects. `namespaces`: those to watch; empty for all."""
-    registry, feed = kopf.OperatorRegistry(), Feed(controllers)
+    registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
@@ -84,12 +80,12 @@ class _NoDiffBase(kopf.DiffBaseStorage):
         pass
 
 
-def make_settings(controllers: Sequence[AnyController]) -> kopf.OperatorSettings:
+def make_settings(feed: Feed) -> kopf.OperatorSettings:
     """kopf's settings for the operator's watches."""
     settings = kopf.OperatorSettings()
     configure_kopf(settings)
     # Where a kind needs only objects with the operator's label, the API server sends only these.
-    for watched in watched_by(controllers):
+    for watched in feed.watched:
         if watched.selector is not None:
             settings.watching.label_selectors[watched.resource.plural] = watched.selector
     # kopf looks for changes by what it stored on the object, which here is nothing.

@@ -6,7 +6,7 @@ server for the whole object when it checks a spec or creates an attempt, and bef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from daskjob import wire
@@ -34,6 +34,8 @@ ANNOTATIONS = (c.RERUN_ANNOTATION, c.RUN_NOW_ANNOTATION, c.SCHEDULED_AT_ANNOTATI
 OWNER = ("apiVersion", "kind", "name", "uid", "controller")
 #: An object of ours has one owner; a user may add his own.
 MOST_OWNERS = 10
+#: Fields of a spec that is not believed otherwise: whose a job is, and whether it is to be stopped.
+PLAIN = ("managedBy", "cancel", "suspend")
 #: Characters of an annotation: what the status has room for.
 ANNOTATION_LENGTH = 4096
 #: The field with the fingerprint of a job's run, which needs the whole spec.
@@ -60,6 +62,34 @@ def rests(body: Body) -> bool:
         case "Pod":
             return status.get("phase") in ("Succeeded", "Failed")
     return False
+
+
+def keep_any(keep: Callable[[Body], Body], body: Body) -> Body:
+    """What is kept of an object, whatever is in its spec and status. `keep`: one of the functions below.
+
+    Where that one raises, the object gets the field `UNREADABLE`: the operator knows that it exists, and of the rest
+    takes what `keep` can take. Raises ValueError if its metadata is not what the API server makes of metadata.
+    """
+    try:
+        return _kept_by(keep, body)
+    except Exception as error:
+        problem = f"cannot be read ({type(error).__name__}: {str(error)[:200]})"
+    spec = body.get("spec")
+    body = {**body, "spec": _some(spec, PLAIN) if isinstance(spec, dict) else {}, UNREADABLE: problem}
+    try:
+        return _kept_by(keep, body)
+    except Exception:
+        try:
+            return _kept(body)
+        except Exception as error:
+            raise ValueError(f"metadata that no API server has: {error}") from error
+
+
+def _kept_by(keep: Callable[[Body], Body], body: Body) -> Body:
+    kept = keep(body)
+    # The cache asks for it as it stores the object.
+    rests(kept)
+    return kept
 
 
 def keep_dask_job(body: Body) -> Body:

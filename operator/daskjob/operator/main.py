@@ -6,13 +6,13 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 
 from daskjob import __version__
 from daskjob.controller import metrics
 from daskjob.controller.controller import Controller
-from daskjob.controller.feed import AnyController
+from daskjob.controller.feed import AnyController, Feed
 from daskjob.controller.gauges import WorkCollector
 from daskjob.controller.health import Health, answer
 from daskjob.controller.resync import is_served, keep_resyncing, resync
@@ -41,18 +41,18 @@ def make_controllers(client: KubeClient, settings: Settings) -> list[AnyControll
     ]
 
 
-async def work(client: KubeClient, controllers: Sequence[AnyController], health: Health, settings: Settings) -> None:
+async def work(client: KubeClient, feed: Feed, health: Health, settings: Settings) -> None:
     """The leader's work: resyncs and passes, until cancelled."""
     logger.info("leading")
     health.lead()
 
     async def look_at_all() -> None:
-        await resync(client, controllers, settings.process.namespaces, first=not health.complete.is_set())
+        await resync(client, feed, settings.process.namespaces, first=not health.complete.is_set())
 
     async with asyncio.TaskGroup() as group:
         group.create_task(keep_resyncing(look_at_all, health.complete, health.resynced))
         await health.complete.wait()
-        for controller in controllers:
+        for controller in feed.controllers:
             await controller.kind.prepare()
             group.create_task(controller.kind.beside())
             group.create_task(controller.run(settings.concurrency))
@@ -64,7 +64,7 @@ async def operate(settings: Settings) -> None:
     client = await KubeClient.connect(metrics.requesting)
     configured = make_controllers(client, settings)
     controllers = [each for each in configured if await is_served(client, each.kind, settings.process.namespaces)]
-    queues = [controller.queue for controller in controllers]
+    feed, queues = Feed(controllers), [controller.queue for controller in controllers]
     watches = Watches(metrics.watch_request)
     lock = LeaseLock(client, settings.operator_namespace, settings.lease_name, settings.pod_name)
     health = Health(watches, lock, queues, more=[controller.kind.details for controller in controllers])
@@ -75,8 +75,8 @@ async def operate(settings: Settings) -> None:
     parts: dict[str, Coroutine[None, None, object]] = {
         "stop": stop.wait(),
         "probes": answer(health, collectors, settings.process.health_port, settings.metrics_port),
-        "leader": lead(lock, lambda: work(client, controllers, health, settings)),
-        "watches": watch(controllers, watches, settings.process.namespaces, stop),
+        "leader": lead(lock, lambda: work(client, feed, health, settings)),
+        "watches": watch(feed, watches, settings.process.namespaces, stop),
     }
     try:
         ended = await _until_one_ends(parts)

@@ -14,7 +14,7 @@ import aiohttp
 
 from daskjob.streams.shallow_json import Body, ListPage, parse, slices
 
-#: What to keep of an object; None: nothing, as if it did not exist.
+#: What to keep of an object; None: nothing, as if it did not exist. Raises ValueError for what is no object.
 Keep = Callable[[Body], Body | None]
 #: Whether the reader of a watch has all that an event brings, by what is kept of its object.
 IsKnown = Callable[[Body], bool]
@@ -86,12 +86,13 @@ class KeptStream:
 
     def _kept(self, line: bytes) -> bytes:
         try:
-            event = parse(line)
+            event = parse(line, around=1)
             kind, body = event["type"], event["object"]
+            changes = kind in ("ADDED", "MODIFIED", "DELETED")
+            kept = self._keep(body) if changes else None
         except (ValueError, KeyError, TypeError) as error:
             raise aiohttp.ClientPayloadError(f"not a watch event: {error}") from error
-        if kind in ("ADDED", "MODIFIED", "DELETED"):
-            kept = self._keep(body)
+        if changes:
             if kept and (kind == "DELETED" or not self._is_known(kept)):
                 event = {"type": kind, "object": kept}
             else:

@@ -19,16 +19,18 @@ SLICE = 64 * 1024
 
 Body = dict[str, Any]
 _NOTHING = object()
+_CONTAINERS = frozenset((dict, list))
 
 
 class Assembler:
-    """Builds one value from ijson's events, without recursion."""
+    """Builds one value from ijson's events, without recursion. `most`: levels of it that are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_LEVELS) -> None:
         #: The value, once `add` has returned True.
         self.value: Any = _NOTHING
         #: Whether something was left out.
         self.cut = False
+        self._most = most
         self._open: list[Any] = []
         self._keys: list[str] = []
         self._skipped = 0
@@ -51,7 +53,7 @@ class Assembler:
         return False
 
     def _begin(self, container: Any) -> None:
-        if self._skipped or len(self._open) >= MOST_LEVELS:
+        if self._skipped or len(self._open) >= self._most:
             self._skipped += 1
             self.cut = True
             return
@@ -69,14 +71,18 @@ class Assembler:
         return False
 
 
-def parse(text: bytes) -> Any:
+def parse(text: bytes, around: int = 0) -> Any:
     """The value of a JSON text. An object from which something was left out gets the field `UNREADABLE`; in a watch
-    event, its `object` gets it. Raises ValueError if the text is not JSON."""
+    event, its `object` gets it. `around`: levels around the object, which do not count: 1 in a watch event, so that a
+    watch reads of an object exactly what a list does. Raises ValueError if the text is not JSON."""
+    most = MOST_LEVELS + around
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if not _is_deeper(value, most):
+            return value
     except RecursionError:
         pass
-    assembler = Assembler()
+    assembler = Assembler(most)
     for event, value in _events([text]):
         if assembler.add(event, value):
             break
@@ -85,6 +91,21 @@ def parse(text: bytes) -> Any:
         target = value["object"] if isinstance(value.get("object"), dict) else value
         target[UNREADABLE] = TOO_DEEP
     return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects of a JSON value are nested deeper than that."""
+    inner = [value] if type(value) in _CONTAINERS else []
+    for _ in range(levels):
+        if not inner:
+            return False
+        inner = [
+            each
+            for outer in inner
+            for each in (outer.values() if type(outer) is dict else outer)
+            if type(each) in _CONTAINERS
+        ]
+    return bool(inner)
 
 
 class ListPage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from daskjob.api.times import from_text
 from daskjob.controller.cache import Cache, Key
 from daskjob.controller.fair_queue import Urgency
 from daskjob.controllers.job.urgency import urgency_of
+from daskjob.kube.client import Body
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import AttemptObservation, Observation, QueuePlace
 from daskjob.lifecycle.job.orphans import takes_room
@@ -23,6 +25,8 @@ from daskjob.lifecycle.job.reading import observe, read_job
 from daskjob.lifecycle.job.run_queue import RunQueue
 from daskjob.lifecycle.job.runs import with_status
 from daskjob.lifecycle.job.startup_pace import COUNTS_FOR, StartupPace
+
+logger = logging.getLogger(__name__)
 
 #: Seconds between two looks for attempts that do not start, and between two updates of waiting jobs' places.
 TICK, PLACES = 1, 10
@@ -67,15 +71,22 @@ class Slots:
             if body is None:
                 self._forget(key)
             elif urgency_of(self._cache, key) is not Urgency.RESTS:
-                now = self._clock()
-                observation = observe(read_job(body, now), self._cache.owned(key), now)
-                self._note(key, observation)
-                attempt = observation.job.status.open
-                began = from_text(attempt.start_time) if attempt is not None else None
-                if began is not None and not has_started(observation):
-                    self._starting[key] = began
+                try:
+                    self._fill_in(key, body)
+                except Exception:
+                    # Its pass fails in the same way, and says so.
+                    logger.exception("%s/%s cannot be counted among the jobs that run or wait", *key)
         self._starting = dict(sorted(self._starting.items(), key=lambda each: each[1]))
         self.tick()
+
+    def _fill_in(self, key: Key, body: Body) -> None:
+        now = self._clock()
+        observation = observe(read_job(body, now), self._cache.owned(key), now)
+        self._note(key, observation)
+        attempt = observation.job.status.open
+        began = from_text(attempt.start_time) if attempt is not None else None
+        if began is not None and not has_started(observation):
+            self._starting[key] = began
 
     @contextmanager
     def passing(self, key: Key) -> Iterator[None]:

@@ -15,7 +15,15 @@ from daskjob.manifests.names import Names
 
 
 def urgency_of(cache: Cache, key: Key) -> Urgency:
-    """The class in which the job's key waits. Anything unexpected counts as `GOES_ON`: the pass finds out."""
+    """The class in which the job's key waits. A job with a status that cannot be read is one that goes on: its pass
+    finds out, and only that fails."""
+    try:
+        return _by_state(cache, key)
+    except (AttributeError, KeyError, TypeError):
+        return Urgency.GOES_ON
+
+
+def _by_state(cache: Cache, key: Key) -> Urgency:
     body = cache.root(key)
     if body is None or body["metadata"].get("deletionTimestamp"):
         return Urgency.ENDS

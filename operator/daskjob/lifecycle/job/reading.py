@@ -27,7 +27,7 @@ from daskjob.lifecycle.job.observation import (
 from daskjob.lifecycle.job.ownership import is_stale, why_unmanaged
 from daskjob.lifecycle.keeping import DIGEST
 from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
-from daskjob.streams.depth import UNREADABLE
+from daskjob.streams.depth import TOO_DEEP, UNREADABLE
 from daskjob.wire.runner_deadline import parse_deadline
 
 Body = Mapping[str, Any]
@@ -58,7 +58,9 @@ def read_job(body: Body, now: datetime) -> Job:
 def _unreadable(body: Body) -> str | None:
     if UNREADABLE not in body:
         return None
-    return f"spec: {body[UNREADABLE]}; put such data into a file in the image, a ConfigMap or an object store"
+    problem = body[UNREADABLE]
+    hint = "put such data into a file in the image, a ConfigMap or an object store"
+    return f"spec: {problem}; {hint if problem == TOO_DEEP else 'delete the job, and apply one that differs'}"
 
 
 def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
