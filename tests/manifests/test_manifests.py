@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from daskjob.api import constants as c
 from daskjob.manifests.context import Defaults
-from daskjob.manifests.dask_cluster import code_config_map, dask_cluster, scheduler_selector, scheduler_service
-from daskjob.manifests.pod_spec import CODE_PATH, JOB_KEY, TLS_PATH
+from daskjob.manifests.dask_cluster import dask_cluster, scheduler_selector, scheduler_service
+from daskjob.manifests.pod_files import JOB_KEY, secret
+from daskjob.manifests.pod_spec import CODE_PATH, TLS_PATH
 from daskjob.manifests.runner import (
     JOB_PATH,
     RUNNER_PATH,
@@ -29,7 +30,7 @@ from daskjob.manifests.runner import (
     runner_config_map,
     runner_pod,
 )
-from daskjob.manifests.tls import BACKDATED, key_pair, tls_secret
+from daskjob.manifests.tls import BACKDATED, key_pair
 
 from ..lifecycle.builders import NOW
 from .builders import LONGEST, container, context, job, pod_specs
@@ -50,8 +51,7 @@ def all_objects(name: str = "sum", **spec: Any) -> list[dict[str, Any]]:
     return [
         dask_cluster(first),
         scheduler_service(first, "cluster-uid"),
-        tls_secret(first, "cluster-uid", NOW),
-        code_config_map(first, "cluster-uid", "{}"),
+        secret(first, "cluster-uid", "{}", NOW),
         runner_pod(first, "daskjob-runner-0"),
         report(first, "pod-uid"),
     ]
@@ -64,7 +64,7 @@ def all_objects(name: str = "sum", **spec: Any) -> list[dict[str, Any]]:
 def test_every_name_fits(name: str, number: int) -> None:
     made = job(name)
     names = context(made, number=number).names
-    for each in (names.attempt, names.runner, names.tls, names.code, names.scheduler):
+    for each in (names.attempt, names.runner, names.files, names.scheduler):
         assert DNS_LABEL.fullmatch(each), each
     # What dask-kubernetes derives: a group, whose name is a label's value, and Deployments, whose names may be long.
     group = f"{names.attempt}-default"
@@ -294,9 +294,9 @@ def test_the_service_is_the_one_that_dask_kubernetes_would_make() -> None:
 
 def test_where_the_code_lands() -> None:
     def layout(spec: dict[str, Any]) -> tuple[dict[str, str] | None, str | None]:
-        """(content by path below the code's folder; None if there is none) and the ConfigMap it comes from."""
+        """(content by path below the code's folder; None if there is none) and the object it comes from."""
         made = job(**spec)
-        data = code_config_map(context(made), "u", "{}")["data"]
+        data = secret(context(made), "u", "{}", NOW)["stringData"]
         assert data.pop(JOB_KEY) == "{}"
         layouts = []
         for name, pod in pod_specs(made).items():
@@ -307,14 +307,16 @@ def test_where_the_code_lands() -> None:
                 layouts.append((None, None))
                 continue
             assert [(each["mountPath"], each["readOnly"]) for each in mounts] == [(CODE_PATH, True)]
-            items = volume["configMap"].get("items", [])
-            layouts.append(({each["path"]: data[each["key"]] for each in items}, volume["configMap"]["name"]))
+            theirs = volume.get("configMap", {}).get("name")
+            items = [] if theirs else volume["secret"]["items"]
+            content = {each["path"]: data[each["key"]] for each in items}
+            layouts.append((content, theirs or volume["secret"]["secretName"]))
         assert layouts[0] == layouts[1] == layouts[2], "all pods have the same code"
         return layouts[0]
 
     assert layout({}) == (None, None)
-    assert layout(INLINE) == ({"pack/age/mod.py": "x = 1\n"}, "sum-3f2a9-1-code")
-    assert layout(FILES) == ({"m.py": "a", "pack/__init__.py": "b"}, "sum-3f2a9-1-code")
+    assert layout(INLINE) == ({"pack/age/mod.py": "x = 1\n"}, "sum-3f2a9-1-files")
+    assert layout(FILES) == ({"m.py": "a", "pack/__init__.py": "b"}, "sum-3f2a9-1-files")
     assert layout(FROM_MAP) == ({}, "mine")
 
 
@@ -326,11 +328,13 @@ def test_where_the_code_lands() -> None:
         max_size=6,
     )
 )
-def test_every_file_has_a_key_that_a_config_map_may_have(files: dict[str, str]) -> None:
+def test_every_file_has_a_key_that_a_secret_may_have(files: dict[str, str]) -> None:
     made = job(graph={"entrypoint": "m:f", "source": {"files": files}})
-    data = code_config_map(context(made), "u", "{}")["data"]
+    both = secret(context(made), "u", "{}", NOW)
+    data = both["stringData"]
+    assert not data.keys() & both["data"].keys(), "no file stands in for the key pair"
     assert all(re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", key) for key in data)
-    items = next(each for each in pod_specs(made)["worker"]["volumes"] if each["name"] == "code")["configMap"]["items"]
+    items = next(each for each in pod_specs(made)["worker"]["volumes"] if each["name"] == "code")["secret"]["items"]
     assert {each["path"]: data[each["key"]] for each in items} == files
 
 
@@ -361,7 +365,10 @@ def test_the_runner_finds_its_program_and_its_orders() -> None:
     assert only["command"] == ["python3", f"{RUNNER_PATH}/runner.pyz"]
     volumes = {each["name"]: each for each in pod["volumes"]}
     assert volumes["runner"]["configMap"] == {"name": "daskjob-runner-0"}
-    assert volumes["job"]["configMap"] == {"name": "sum-3f2a9-1-code", "items": [{"key": JOB_KEY, "path": "job.json"}]}
+    assert volumes["job"]["secret"] == {
+        "secretName": "sum-3f2a9-1-files",
+        "items": [{"key": JOB_KEY, "path": "job.json"}],
+    }
     assert pod["restartPolicy"] == "Never"
     assert only["terminationMessagePolicy"] == "File"
 
@@ -385,13 +392,19 @@ def test_a_key_pair_is_one_an_attempt_back_dated_and_loads(tmp_path: Path) -> No
 
 
 def test_the_secret_is_as_it_is_mounted() -> None:
-    secret = tls_secret(context(job()), "u", NOW)
-    assert (secret["type"], secret["immutable"]) == ("kubernetes.io/tls", True)
-    assert secret["data"].keys() == {"tls.crt", "tls.key", "ca.crt"}
-    assert b"BEGIN CERTIFICATE" in base64.b64decode(secret["data"]["ca.crt"])
-    for spec in pod_specs(job()).values():
-        volume = next(each for each in spec["volumes"] if each["name"] == "tls")
-        assert volume["secret"] == {"secretName": secret["metadata"]["name"], "defaultMode": 0o440}
+    whole = secret(context(job(**FILES)), "u", "{}", NOW)
+    assert whole["immutable"] is True
+    names = {"tls.crt", "tls.key", "ca.crt"}
+    assert whole["data"].keys() == names
+    assert b"BEGIN CERTIFICATE" in base64.b64decode(whole["data"]["ca.crt"])
+    for component, spec in pod_specs(job(**FILES)).items():
+        volumes = {each["name"]: each["secret"] for each in spec["volumes"] if "secret" in each}
+        assert {each["secretName"] for each in volumes.values()} == {whole["metadata"]["name"]}
+        assert volumes["tls"]["defaultMode"] == 0o440
+        assert {(each["key"], each["path"]) for each in volumes["tls"]["items"]} == {(name, name) for name in names}
+        assert ("job" in volumes) is (component == "runner"), "scheduler and workers need no job file"
+        code = {each["key"] for each in volumes["code"]["items"]}
+        assert not code & (names | {JOB_KEY}), "user code's folder has neither key nor job file"
 
 
 def test_without_a_group_files_are_readable_by_all() -> None:

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.dask_cluster import code_config_map, dask_cluster, scheduler_service
+from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service
+from daskjob.manifests.pod_files import secret
 from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
-from daskjob.manifests.tls import tls_secret
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 Manifest = Mapping[str, Any]
@@ -34,13 +34,12 @@ class AttemptObjects:
     def beside_cluster(
         self, cluster_uid: str, now: datetime, deadline: RunnerDeadline | None = None
     ) -> tuple[Manifest, ...]:
-        """Service, Secret and ConfigMap, which the pods need: the controller creates them before dask-kubernetes
-        creates the pods. `now`: the certificate's time; `deadline`: the runner's."""
+        """Service and Secret, which the pods need: the controller creates them before dask-kubernetes creates the
+        pods. `now`: the certificate's time; `deadline`: the runner's."""
         context = self.context
         return (
             scheduler_service(context, cluster_uid),
-            tls_secret(context, cluster_uid, now),
-            code_config_map(context, cluster_uid, job_file(context, deadline).dump()),
+            secret(context, cluster_uid, job_file(context, deadline).dump(), now),
         )
 
     def runner_program(self) -> Manifest:

@@ -1,4 +1,4 @@
-"""The DaskCluster of an attempt, and the Service and ConfigMap that must exist before its pods (the Secret: `tls`)."""
+"""The DaskCluster of an attempt, and the Service that must exist before its pods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from daskjob.api import constants as c
 from daskjob.api.spec import DEFAULT_GROUP, Workers
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
-from daskjob.manifests.pod_spec import JOB_KEY, PodPlan, pod_spec, template_metadata
+from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
 
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
 GRACE_SECONDS = 1
@@ -75,18 +75,6 @@ def service_spec(cluster: str) -> dict[str, Any]:
         ],
         # Clients try until the scheduler answers, so they need not wait until its readiness probe succeeds.
         "publishNotReadyAddresses": True,
-    }
-
-
-def code_config_map(context: AttemptContext, cluster_uid: str, job_file: str) -> dict[str, Any]:
-    """The code that the manifest carries, for all pods, and the runner's job file (`job_file`, JSON)."""
-    files = context.source.files() if context.source is not None else ()
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": context.metadata(context.names.code, cluster_uid),
-        "immutable": True,
-        "data": {JOB_KEY: job_file, **{file.key: file.content for file in files}},
     }
 
 

@@ -21,12 +21,9 @@ class Names:
         return f"{self.attempt}-runner"
 
     @property
-    def tls(self) -> str:
-        return f"{self.attempt}-tls"
-
-    @property
-    def code(self) -> str:
-        return f"{self.attempt}-code"
+    def files(self) -> str:
+        """The Secret with what the pods mount."""
+        return f"{self.attempt}-files"
 
     @property
     def scheduler(self) -> str:

@@ -8,14 +8,13 @@ from typing import Any
 
 from daskjob.api.spec import Component
 from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.pod_files import tls_volume
 from daskjob.manifests.template import check_template, merge
 
 TLS_PATH = "/opt/daskjob/tls"
 CODE_PATH = "/opt/daskjob/code"
 #: The variable by which user code, on every pod, knows the attempt that it belongs to.
 ATTEMPT_VARIABLE = "DASKJOB_ATTEMPT"
-#: The key of the job file in the ConfigMap that also holds the code.
-JOB_KEY = "job.json"
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     defaults, source = context.defaults, context.source
     check_template(plan.component.template, plan.path, defaults.allowed)
     cluster = context.spec.cluster
-    code = source.volume(context.names.code) if source is not None else None
+    code = source.volume(context.names.files) if source is not None else None
     init_containers = source.init_containers() if source is not None else ()
     # Without fsGroup, the files of a volume belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
@@ -85,7 +84,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             }
         ],
         "volumes": [
-            {"name": "tls", "secret": {"secretName": context.names.tls, "defaultMode": mode}},
+            tls_volume(context, mode),
             {"name": "tmp", "emptyDir": {}},
             *([code] if code else []),
             *plan.volumes,

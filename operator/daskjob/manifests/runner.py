@@ -8,7 +8,8 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.pod_spec import ATTEMPT_VARIABLE, CODE_PATH, JOB_KEY, PodPlan, pod_spec, template_metadata
+from daskjob.manifests.pod_files import job_volume
+from daskjob.manifests.pod_spec import ATTEMPT_VARIABLE, CODE_PATH, PodPlan, pod_spec, template_metadata
 from daskjob.wire import jobfile
 from daskjob.wire.runner_deadline import RunnerDeadline
 
@@ -71,7 +72,6 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
     """
     component, token = context.spec.runner, context.defaults.report_token
     metadata = template_metadata(component)
-    job_volume = {"name": context.names.code, "items": [{"key": JOB_KEY, "path": "job.json"}]}
     spec = pod_spec(
         context,
         PodPlan(
@@ -86,7 +86,7 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
             ],
             volumes=[
                 {"name": "runner", "configMap": {"name": program}},
-                {"name": "job", "configMap": job_volume},
+                job_volume(context),
                 *([_token_volume()] if token else []),
             ],
             pod={"restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE_SECONDS},

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime, timedelta
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-from daskjob.manifests.context import AttemptContext
 
 #: The certificate is valid from so long ago, because clocks differ and a process refuses a certificate of the future.
 BACKDATED = timedelta(hours=1)
@@ -38,16 +34,3 @@ def key_pair(now: datetime) -> tuple[bytes, bytes]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return certificate.public_bytes(serialization.Encoding.PEM), private
-
-
-def tls_secret(context: AttemptContext, cluster_uid: str, now: datetime) -> dict[str, Any]:
-    """The Secret that scheduler, workers and runner mount. The operator may create Secrets, and read none."""
-    certificate, key = (base64.b64encode(each).decode() for each in key_pair(now))
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": context.metadata(context.names.tls, cluster_uid),
-        "type": "kubernetes.io/tls",
-        "immutable": True,
-        "data": {"tls.crt": certificate, "tls.key": key, "ca.crt": certificate},
-    }

@@ -8,14 +8,14 @@ from daskjob.sources.code_source import VOLUME, CodeFile, FindConfigMap, Referen
 
 
 class CarriedCode:
-    """Files of the manifest, which the operator puts into the attempt's ConfigMap. Subclasses say which."""
+    """Files of the manifest, which the operator puts into the attempt's Secret. Subclasses say which."""
 
     def files(self) -> tuple[CodeFile, ...]:
         raise NotImplementedError
 
-    def volume(self, config_map: str) -> dict[str, Any]:
+    def volume(self, secret: str) -> dict[str, Any]:
         items = [{"key": file.key, "path": file.path} for file in self.files()]
-        return {"name": VOLUME, "configMap": {"name": config_map, "items": items}}
+        return {"name": VOLUME, "secret": {"secretName": secret, "items": items}}
 
     def init_containers(self) -> tuple[dict[str, Any], ...]:
         return ()

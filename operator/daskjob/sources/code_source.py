@@ -18,7 +18,7 @@ FindConfigMap = Callable[[str], Mapping[str, Any] | None]
 
 @dataclass(frozen=True)
 class CodeFile:
-    """A file that the manifest carries. `key`: its key in the attempt's ConfigMap; `path`: below the code's folder."""
+    """A file that the manifest carries. `key`: its key in the attempt's Secret; `path`: below the code's folder."""
 
     key: str
     path: str
@@ -55,10 +55,10 @@ class CodeSource(Protocol):
     """One source of code. All answers are values: whoever asks does the I/O."""
 
     def files(self) -> tuple[CodeFile, ...]:
-        """The files that the manifest carries: the operator puts them into the attempt's ConfigMap."""
+        """The files that the manifest carries: the operator puts them into the attempt's Secret."""
 
-    def volume(self, config_map: str) -> dict[str, Any]:
-        """The pods' volume with the code. `config_map`: the name of the attempt's own ConfigMap."""
+    def volume(self, secret: str) -> dict[str, Any]:
+        """The pods' volume with the code. `secret`: the name of the attempt's own Secret."""
 
     def init_containers(self) -> tuple[dict[str, Any], ...]:
         """Containers that fetch the code into the volume before scheduler, workers and runner start."""

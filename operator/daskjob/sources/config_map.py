@@ -21,7 +21,7 @@ class ConfigMapCode:
     def files(self) -> tuple[CodeFile, ...]:
         return ()
 
-    def volume(self, config_map: str) -> dict[str, Any]:
+    def volume(self, secret: str) -> dict[str, Any]:
         return {"name": VOLUME, "configMap": {"name": self.name}}
 
     def init_containers(self) -> tuple[dict[str, Any], ...]:

@@ -17,7 +17,7 @@ class FilesCode(CarriedCode):
     content: Mapping[str, Any]
 
     def files(self) -> tuple[CodeFile, ...]:
-        # The key of a ConfigMap cannot hold a slash: files are numbered in the order of their paths.
+        # The key of a Secret cannot hold a slash: files are numbered in the order of their paths.
         return tuple(
             CodeFile(str(index), path, text) for index, (path, text) in enumerate(sorted(self.content.items()))
         )

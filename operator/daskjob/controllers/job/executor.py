@@ -56,7 +56,7 @@ PROGRAM_STAYS = timedelta(seconds=60)
 #: The resources of what it deletes, by kind. A ReplicaSet is not watched: its pods lead to it.
 DELETED = {**BY_KIND, REPLICA_SETS.kind: REPLICA_SETS}
 #: The resources of a cluster's further objects, by kind.
-BESIDE = {each.kind: each for each in (SERVICES, SECRETS, CONFIG_MAPS)}
+BESIDE = {each.kind: each for each in (SERVICES, SECRETS)}
 
 
 @dataclass
