@@ -5,6 +5,7 @@ A server of its own: the one that other tests share has the definitions from els
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import subprocess
@@ -35,6 +36,7 @@ from .dask_clusters import (
     workers_become,
 )
 from .server import BINARIES, Client, Server, running
+from .test_newer_fields import CONTAINER, POD, has
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "daskjob-operator"
 
@@ -199,6 +201,24 @@ def test_a_group_whose_cluster_is_gone_gets_no_workers(installed: Server, helm: 
         assert not deployments(installed, namespace, "worker")
     # Or the next test's controller would ask again.
     installed.admin.delete(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
+
+
+def test_fields_of_todays_kubernetes_reach_the_pods(installed: Server, helm: Helm, tmp_path: Path) -> None:
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    namespace = make_namespace(installed)
+    manifest = dask_cluster("a", LABELS, workers=1)
+    for part in ("scheduler", "worker"):
+        spec = manifest["spec"][part]["spec"]
+        spec |= copy.deepcopy(POD)
+        spec["containers"][0] |= copy.deepcopy(CONTAINER)
+    with controller(installed, tmp_path):
+        installed.admin.create(dask(namespace, "daskclusters"), manifest).ok()
+        [worker] = workers_become(installed, namespace, 1)
+        [scheduler] = deployments(installed, namespace, "scheduler")
+    for each in (worker, scheduler):
+        spec = each["spec"]["template"]["spec"]
+        assert has(spec, POD)
+        assert has(spec["containers"][0], CONTAINER)
 
 
 def test_a_deployment_of_another_owner_stays_as_it_is(installed: Server, helm: Helm, tmp_path: Path) -> None:
