@@ -129,6 +129,31 @@ async def test_an_unread_object_is_changed_only_if_it_has_the_owner(client: Kube
     assert caught.value.kind is ErrorKind.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (201, "", []),
+        (400, 'strict decoding error: unknown field "spec.x", unknown field "spec.y"', ["spec.x", "spec.y"]),
+        (422, 'Pod "p" is invalid: spec.containers: Required value', []),
+        (403, "exceeded quota: q", []),
+        (404, "namespaces not found", []),
+    ],
+)
+async def test_fields_are_asked_about_without_creating_anything(
+    client: KubeClient, server: Server, status: int, message: str, expected: list[str]
+) -> None:
+    server.answers = [web.json_response({"kind": "Status", "message": message}, status=status)]
+    assert list(await client.unknown_fields(PODS, POD)) == expected
+    [request] = server.requests
+    assert (request["method"], request["query"]) == ("POST", {"dryRun": "All", "fieldValidation": "Strict"})
+
+
+async def test_no_answer_about_fields_is_no_answer(client: KubeClient, server: Server) -> None:
+    server.answers = [web.json_response({"kind": "Status", "message": "away"}, status=503)]
+    with pytest.raises(ApiError):
+        await client.unknown_fields(PODS, POD)
+
+
 async def test_list_reads_all_pages(client: KubeClient, server: Server) -> None:
     server.answers = [
         {"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]},

@@ -1,4 +1,4 @@
-"""Pod templates: how they are merged, and what they may not ask for."""
+"""Pod templates: what they may not ask for, and what is no field of a pod."""
 
 from __future__ import annotations
 
@@ -12,68 +12,11 @@ from hypothesis import strategies as st
 
 from daskjob.errors import SpecError
 from daskjob.manifests.context import Defaults
-from daskjob.manifests.template import MERGE_KEYS, merge
+from daskjob.schema.pod_fields import POD, pod_types
 
 from .builders import container, pod_specs, with_template
 
 COMPONENTS = ["scheduler", "worker", "runner"]
-
-MERGES: dict[str, tuple[Any, Any, Any]] = {
-    "objects are merged": ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
-    "values are replaced": ({"a": 1}, {"a": 2}, {"a": 2}),
-    "null removes": ({"a": 1, "b": 2}, {"a": None}, {"b": 2}),
-    "null removes inside": ({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}, {"a": {"c": 2}}),
-    "null of nothing": ({}, {"a": None}, {}),
-    "containers join by name": (
-        {"containers": [{"name": "x", "image": "i", "args": ["1"]}]},
-        {"containers": [{"name": "y"}, {"name": "x", "args": ["2"]}]},
-        {"containers": [{"name": "x", "image": "i", "args": ["2"]}, {"name": "y"}]},
-    ),
-    "mounts join by path": (
-        {"volumeMounts": [{"name": "a", "mountPath": "/a"}]},
-        {"volumeMounts": [{"name": "b", "mountPath": "/a"}, {"name": "c", "mountPath": "/c"}]},
-        {"volumeMounts": [{"name": "b", "mountPath": "/a"}, {"name": "c", "mountPath": "/c"}]},
-    ),
-    "ports join by number": (
-        {"ports": [{"containerPort": 1, "name": "a"}]},
-        {"ports": [{"containerPort": 1, "name": "b"}]},
-        {"ports": [{"containerPort": 1, "name": "b"}]},
-    ),
-    "tolerations are added": (
-        {"tolerations": [{"key": "a"}]},
-        {"tolerations": [{"key": "b"}]},
-        {"tolerations": [{"key": "a"}, {"key": "b"}]},
-    ),
-    "other lists are replaced": ({"args": ["a", "b"]}, {"args": ["c"]}, {"args": ["c"]}),
-    "a list where there was none": ({}, {"env": [{"name": "A"}]}, {"env": [{"name": "A"}]}),
-}
-
-
-@pytest.mark.parametrize(("base", "patch", "expected"), MERGES.values(), ids=MERGES)
-def test_merge(base: Any, patch: Any, expected: Any) -> None:
-    before = copy.deepcopy((base, patch))
-    merged = merge(base, patch)
-    assert merged == expected
-    assert (base, patch) == before
-    merged.clear()
-    assert (base, patch) == before
-
-
-trees = st.recursive(
-    st.none() | st.integers(0, 3),
-    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "args"]), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@given(st.dictionaries(st.sampled_from("abc"), trees), st.dictionaries(st.sampled_from("abc"), trees))
-def test_merging_twice_changes_no_more(base: Any, patch: Any) -> None:
-    once = merge(base, patch)
-    assert merge(once, patch) == once
-    assert merge(base, {}) == base
-
-
-# What may not be.
 
 OURS = "main"
 
@@ -125,7 +68,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "privileged",
     ),
     "privileged at first": (
-        {"spec": {"initContainers": [{"name": "i", "securityContext": {"privileged": True}}]}},
+        {"spec": {"initContainers": [{"name": "i", "image": "i", "securityContext": {"privileged": True}}]}},
         "spec.initContainers[i].securityContext.privileged",
         "privileged",
     ),
@@ -223,14 +166,13 @@ def test_a_runner_is_told_its_orders_by_the_operator_alone() -> None:
     assert [each["value"] for each in variables if each["name"] == "DASKJOB_REPORT"] == ["kubernetes"]
 
 
+LISTS = sorted({name for kind in (POD, "Container") for name in pod_types()[kind].keys})
 junk = st.recursive(
     st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "x", "runner", "worker"]),
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(
-            st.sampled_from(
-                [*MERGE_KEYS, "tolerations", "name", "securityContext", "capabilities", "add", "resources"]
-            ),
+            st.sampled_from([*LISTS, "tolerations", "name", "securityContext", "capabilities", "add", "resources"]),
             inner,
             max_size=4,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +49,10 @@ class Objects:
         except ApiError as error:
             if error.kind is not ErrorKind.EXISTS:
                 raise
+
+    async def unknown_fields(self, resource: Resource, body: Mapping[str, Any]) -> Sequence[str]:
+        """The fields of an object that the API server does not know, as it writes them."""
+        return await self._client.unknown_fields(resource, dict(body))
 
     async def patch_unread(
         self, resource: Resource, namespace: str, name: str, owner: str, changes: Mapping[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from kubernetes.aio import config as kubernetes_config
 
 from daskjob.api import constants as c
 from daskjob.errors import ApiError, ErrorKind
-from daskjob.kube.refusal import classify
+from daskjob.kube.refusal import classify, unknown_fields
 from daskjob.kube.resources import Resource
 from daskjob.streams.shallow_json import ListPage, parse, slices
 
@@ -133,6 +133,20 @@ class KubeClient:
         """Creates the object, and returns it as created. Raises ApiError, of kind EXISTS if the name is taken."""
         path = resource.path(body["metadata"].get("namespace"))
         return resource.stamp(await self._request("create", resource, path, body=body))
+
+    async def unknown_fields(self, resource: Resource, body: Body) -> Sequence[str]:
+        """The fields of an object that the API server does not know, as it writes them: it reads the object, and
+        creates nothing. Raises ApiError if it cannot say so now."""
+        path = resource.path(body["metadata"].get("namespace"))
+        query = {"dryRun": "All", "fieldValidation": "Strict"}
+        try:
+            await self._request("create", resource, path, body=body, query=query)
+        except ApiError as error:
+            if error.kind is ErrorKind.TRANSIENT:
+                raise
+            # What else is wrong with the object, or that it is forbidden, shows when it is created.
+            return unknown_fields(error.message)
+        return ()
 
     async def apply_status(self, resource: Resource, body: Body) -> Body:
         """Writes the status by server-side apply: `body` has all fields that the operator owns. If it has a resource

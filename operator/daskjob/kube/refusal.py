@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from daskjob.errors import ApiError, ErrorKind
 
@@ -23,6 +24,11 @@ def classify(status: int, body: str, headers: dict[str, str] | None = None) -> A
     retry_after = float(retry) if retry and retry.isdigit() else None
     kind = _kind(status, str(parsed.get("reason") or ""), message, reasons)
     return ApiError(kind, status, message, retry_after)
+
+
+def unknown_fields(message: str) -> list[str]:
+    """The fields that the API server's strict decoding does not know, as it writes them: `spec.containers[0].x`."""
+    return re.findall(r'unknown field "((?:[^"\\]|\\.)*)"', message) if "strict decoding error" in message else []
 
 
 def _kind(status: int, reason: str, message: str, causes: set[object]) -> ErrorKind:

@@ -16,6 +16,7 @@ from daskjob.api.spec import Cleanup, Cluster, DaskJobSpec, Graph, parse_spec
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
 from daskjob.schema.limits import problem_in
+from daskjob.schema.pod_check import template_errors
 from daskjob.schema.quantity import amount
 from daskjob.sources import FindConfigMap, SourceError, source_of
 from daskjob.wire.jobfile import JobFile
@@ -79,7 +80,8 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     beyond the limits; and for a job that is cancelled already."""
     if job.spec.cancel:
         raise PlanError(Reason.CANCELLED, "spec.cancel is true: take it out to run the job")
-    if problem := problem_in(manifest["spec"]):
+    problem = problem_in(manifest["spec"]) or next(map(str, template_errors(manifest["spec"])), None)
+    if problem is not None:
         raise PlanError(Reason.INVALID_SPEC, problem)
     cluster, notes = job.spec.cluster, control_notes(manifest["spec"])
     workers = cluster.workers

@@ -11,9 +11,18 @@ from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service
 from daskjob.manifests.pod_files import secret
 from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
+from daskjob.schema.pod_check import UnknownField, check_pod
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class UncertainPod:
+    """A pod's spec with fields, from the user's template, that this release of the operator does not know."""
+
+    spec: Mapping[str, Any]
+    unknown: tuple[UnknownField, ...]
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,22 @@ class AttemptObjects:
         """Builds cluster and runner. `program`: the runner's zipapp. Raises SpecError for a template with a forbidden
         field."""
         return cls(context, dask_cluster(context), runner_pod(context, runner_config_map_name(program)), program)
+
+    def uncertain(self) -> tuple[UncertainPod, ...]:
+        """The pods of which the cluster must say whether it knows all their fields: it would drop the others without a
+        word, and whether it is newer than this release, only it can tell."""
+        spec, cluster = self.context.spec, self.cluster["spec"]
+        pods = (
+            (spec.cluster.scheduler, "spec.cluster.scheduler", cluster["scheduler"]["spec"]),
+            (spec.cluster.workers, "spec.cluster.workers", cluster["worker"]["spec"]),
+            (spec.runner, "spec.runner", self.runner["spec"]),
+        )
+        found = (
+            UncertainPod(pod, tuple(check_pod(pod, f"{path}.template.spec").unknown))
+            for component, path, pod in pods
+            if component.template.get("spec")
+        )
+        return tuple(each for each in found if each.unknown)
 
     def beside_cluster(
         self, cluster_uid: str, now: datetime, deadline: RunnerDeadline | None = None

@@ -8,8 +8,9 @@ from typing import Any
 
 from daskjob.api.spec import Component
 from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.merging import merge
 from daskjob.manifests.pod_files import tls_volume
-from daskjob.manifests.template import check_template, merge
+from daskjob.manifests.template import check_template
 
 TLS_PATH = "/opt/daskjob/tls"
 CODE_PATH = "/opt/daskjob/code"
@@ -51,11 +52,12 @@ def dask_environment(more: Mapping[str, str]) -> list[dict[str, str]]:
 def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     """The PodSpec of one component, with the user's template merged over it.
 
-    Raises SpecError for a template with a forbidden field.
+    Raises SpecError for a template with a field that is forbidden, or that Kubernetes cannot read.
     """
     defaults, source = context.defaults, context.source
-    check_template(plan.component.template, plan.path, defaults.allowed)
     cluster = context.spec.cluster
+    image = cluster.image or defaults.image
+    check_template(plan.component.template, plan.path, defaults.allowed, plan.container, image)
     code = source.volume(context.names.files) if source is not None else None
     init_containers = source.init_containers() if source is not None else ()
     # Without fsGroup, the files of a volume belong to root.
@@ -69,9 +71,9 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         "containers": [
             {
                 "name": plan.container,
-                "image": cluster.image or defaults.image,
+                "image": image,
                 # The user's variables come last: they override the operator's of the same name.
-                "env": merge({"env": variables}, {"env": list(cluster.env)})["env"],
+                "env": merge({"env": variables}, {"env": list(cluster.env)}, "Container")["env"],
                 "resources": dict(plan.component.resources),
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": [

@@ -37,13 +37,13 @@ def problem_in(spec: Any) -> str | None:
 
 def problems_in(spec: Any, path: str = "spec") -> Iterator[FieldError]:
     """All such problems, at most one a part. `path`: the field of the manifest that has the spec."""
-    graph = _part(spec, "graph")
+    graph = part_of(spec, "graph")
     arguments = {name: graph[name] for name in ("args", "kwargs", "keys") if name in graph}
     flatten = f"flatten it, or pass it as one string of JSON that the entry point decodes, or {_ELSEWHERE}"
     # `arguments` is one level more, and each of args and kwargs another.
     parts = [_problem(arguments, f"{path}.graph", ARGUMENTS, DEPTH + 2, flatten, _ELSEWHERE)]
     for steps in TEMPLATES:
-        template, where = _part(spec, *steps, "template"), ".".join((path, *steps, "template"))
+        template, where = part_of(spec, *steps, "template"), ".".join((path, *steps, "template"))
         mounted = "keep files and long texts in a ConfigMap that the template mounts"
         parts.append(_problem(template, where, TEMPLATE, DEPTH, "no field of a pod is so deep", mounted))
     if any(parts):
@@ -130,7 +130,7 @@ def _has_surrogate(text: str) -> bool:
     return False
 
 
-def _part(value: Any, *steps: str) -> Mapping[str, Any]:
+def part_of(value: Any, *steps: str) -> Mapping[str, Any]:
     for step in steps:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value if isinstance(value, Mapping) else {}

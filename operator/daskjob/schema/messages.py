@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,11 @@ def _unknown(kind: str, path: str, name: str, known: list[str]) -> str:
 
 
 def _type(value: Any, expected: list[str], error: ValidationError) -> str:
+    return wrong_type(value, expected)
+
+
+def wrong_type(value: Any, expected: Sequence[str]) -> str:
+    """That a value has none of the `expected` types, in JSON schema's names, and what to write instead."""
     wanted = " or ".join(_EXPECTED[each] for each in expected)
     return f"must be {wanted}, not {_kind(value)}{_instead(value, expected)}"
 
@@ -83,7 +88,7 @@ def _kind(value: Any) -> str:
             return "a mapping"
 
 
-def _instead(value: Any, expected: list[str]) -> str:
+def _instead(value: Any, expected: Sequence[str]) -> str:
     if "string" in expected and isinstance(value, bool | int | float):
         return f': put it in quotes, "{shown(value)}"'
     if "integer" in expected and isinstance(value, str) and value.strip().isdigit():

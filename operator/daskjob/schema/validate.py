@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from daskjob.schema.crds import api_version, load_crds, schema_of
 from daskjob.schema.field_error import FieldError, shown
 from daskjob.schema.limits import problems_in, too_deep
 from daskjob.schema.plain import not_json
+from daskjob.schema.pod_check import template_errors
 from daskjob.schema.stored import as_stored
 
 # The server cuts generateName so that the name with five more characters has at most 63.
@@ -20,8 +20,8 @@ def validate(manifest: Any) -> list[FieldError]:
     if it is valid.
 
     It checks the schema (also for unknown fields) and the CEL rules, but no rule about a change of an existing object;
-    and the limits that only the operator checks (`limits`). It refuses integers beyond 64 bits, which the server would
-    round.
+    and what only the operator checks: limits (`limits`) and the fields of pod templates (`pod_check`). It refuses
+    integers beyond 64 bits, which the server would round.
     """
     if not isinstance(manifest, dict):
         return [
@@ -38,7 +38,7 @@ def validate(manifest: Any) -> list[FieldError]:
     from daskjob.schema.structural import structural_problems
 
     stored = apply_defaults(manifest)
-    found = {*_unnamed(stored), *structural_problems(manifest["kind"], stored), *_beyond_limits(stored)}
+    found = {*_unnamed(stored), *structural_problems(manifest["kind"], stored), *_open_parts(stored)}
     named, generated = _with_name(stored)
     for problem in broken_rules(named, schema_of(manifest["kind"]), lenient=bool(found)):
         if problem.path != "metadata.name":
@@ -73,12 +73,14 @@ def _kinds() -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _beyond_limits(manifest: dict[str, Any]) -> Iterator[FieldError]:
+def _open_parts(manifest: dict[str, Any]) -> list[FieldError]:
+    """What is wrong in the parts that the schema leaves open."""
     spec, path = manifest.get("spec"), "spec"
     if manifest["kind"] == "DaskCronJob":
         template = spec.get("jobTemplate") if isinstance(spec, dict) else None
         spec, path = template.get("spec") if isinstance(template, dict) else None, "spec.jobTemplate.spec"
-    return problems_in(spec, path)
+    beyond = list(problems_in(spec, path))
+    return beyond or list(template_errors(spec, path))
 
 
 def _unnamed(manifest: dict[str, Any]) -> list[FieldError]:

@@ -14,6 +14,7 @@ from daskjob.api import constants as c
 from daskjob.api.status import Attempt
 from daskjob.controller.objects import Objects
 from daskjob.controllers.job.watched import BY_KIND
+from daskjob.errors import SpecError
 from daskjob.kube.client import Body
 from daskjob.kube.resources import (
     CLUSTERS,
@@ -93,11 +94,24 @@ class Executor:
         known = self._built.pop(job.uid, None)
         if known is None or known[0] != origin:
             spec = (await self._whole(job)).spec
-            known = origin, AttemptObjects.build(AttemptContext(job.ref, spec, attempt, defaults), self._program)
+            built = AttemptObjects.build(AttemptContext(job.ref, spec, attempt, defaults), self._program)
+            await self._check_fields(built)
+            known = origin, built
         self._built[job.uid] = known
         while len(self._built) > MOST_BUILT:
             self._built.popitem(last=False)
         return known[1]
+
+    async def _check_fields(self, built: AttemptObjects) -> None:
+        """Raises SpecError for a field of a template that this cluster does not know. It is asked only about fields
+        that this release of the operator does not know, and by a pod that it does not create."""
+        for pod in built.uncertain():
+            body = {**built.runner, "spec": pod.spec}
+            refused = set(await self._objects.unknown_fields(PODS, body))
+            wrong = next((each for each in pod.unknown if each.server_path in refused), None)
+            if wrong is not None:
+                error = wrong.error()
+                raise SpecError(error.path, error.message)
 
     async def execute(self, action: Action, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects) -> None:
         """Carries out one action. `created`: what earlier calls for this job created; this call adds to it. Raises
