@@ -110,22 +110,6 @@ def workers_become(server: Server, namespace: str, count: int) -> list[dict[str,
     return wait_for(f"{count} workers", look, lambda found: len(found) == count)
 
 
-def handled(server: Server, namespace: str, name: str, essence: dict[str, Any]) -> None:
-    """Waits until the controller has recorded that it handled the cluster as it is."""
-
-    def look() -> Any:
-        # Not by its name: that would be counted among the controller's requests.
-        [found] = [
-            each["metadata"]
-            for each in server.admin.get(dask(namespace, "daskclusters")).ok()["items"]
-            if each["metadata"]["name"] == name
-        ]
-        annotations = found.get("annotations", {})
-        return json.loads(annotations.get("kopf.zalando.org/last-handled-configuration", "null"))
-
-    wait_for(f"cluster {name} handled", look, lambda seen: seen == essence)
-
-
 def scaled(log: Path, group: str, replicas: int) -> None:
     """Waits until the controller has given the worker group so many workers."""
     line = f"Scaled worker group {group} up to {replicas} workers."
@@ -143,9 +127,8 @@ def requests(server: Server) -> Counter[tuple[str, str]]:
     return counted
 
 
-#: What a cluster of two workers costs, but for what kopf's watches cost all clusters. The patch has the phase, and
-#: kopf's record of what it handled.
-REQUESTS = {("POST", "deployments"): 3, ("POST", "daskworkergroups"): 1, ("PATCH", "daskclusters"): 1}
+#: What a cluster of two workers costs, but for what kopf's watches cost all clusters.
+REQUESTS = {("POST", "deployments"): 3, ("POST", "daskworkergroups"): 1}
 
 
 def asked_of(made: Counter[tuple[str, str]]) -> dict[tuple[str, str], int]:

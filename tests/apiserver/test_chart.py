@@ -28,7 +28,6 @@ from .dask_clusters import (
     dask,
     dask_cluster,
     deployments,
-    handled,
     requests,
     scaled,
     token,
@@ -96,30 +95,35 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
     namespace, other = make_namespace(installed), make_namespace(installed)
     values = ["--set", f"watchNamespaces={{{namespace}}}"] if listed else ["--reset-values"]
     helm("upgrade", "daskjob", str(CHART), *values)
+    path = dask(namespace, "daskclusters")
     with controller(installed, tmp_path, *([namespace] if listed else [])) as log:
         before = requests(installed)
-        for name, labels in (("a", LABELS), ("theirs", {})):
-            installed.admin.create(dask(namespace, "daskclusters"), dask_cluster(name, labels)).ok()
+        cluster, theirs = (
+            installed.admin.create(path, dask_cluster(name, labels)).ok()
+            for name, labels in (("a", LABELS), ("theirs", {}))
+        )
         if listed:
             installed.admin.create(dask(other, "daskclusters"), dask_cluster("elsewhere", LABELS)).ok()
         workers = workers_become(installed, namespace, 2)
-        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
+        # What the controller might write about the first, it has written when it has made the second.
+        installed.admin.create(path, dask_cluster("b", LABELS)).ok()
+        workers_become(installed, namespace, 4)
         made = requests(installed) - before
-        cluster = installed.admin.get(f"{dask(namespace, 'daskclusters')}/a").ok()
         group = installed.admin.get(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
-        [scheduler] = deployments(installed, namespace, "scheduler")
-        untouched = installed.admin.get(f"{dask(namespace, 'daskclusters')}/theirs").ok()
+        scheduler = next(
+            each for each in deployments(installed, namespace, "scheduler") if each["metadata"]["name"] == "a-scheduler"
+        )
+        after = [installed.admin.get(f"{path}/{name}").ok() for name in ("a", "theirs")]
     said = log.read_text()
     assert "Traceback" not in said
     assert "ERROR" not in re.sub(r".*storage is \(re\)initializing.*", "", said)
-    assert asked_of(made) == REQUESTS
-    for each in (cluster, group, scheduler, *workers):
+    assert asked_of(made) == {each: 2 * count for each, count in REQUESTS.items()}
+    assert after == [cluster, theirs], "nothing is written about a cluster; theirs is not labelled as one of a job's"
+    for each in (group, scheduler, *workers):
         assert "finalizers" not in each["metadata"], f"{each['kind']} must go without anybody's help"
     for each, owner in ((group, cluster), (scheduler, cluster), *((worker, group) for worker in workers)):
         assert [reference["uid"] for reference in each["metadata"]["ownerReferences"]] == [owner["metadata"]["uid"]]
         assert each["metadata"]["labels"].items() >= LABELS.items()
-    assert cluster["status"]["phase"] == "Pending"
-    assert untouched["status"]["phase"] == "Created", "it is not labelled as one of a job's"
     assert not deployments(installed, other, "worker")
     if listed:
         # Or the next test's controller, which watches all namespaces, would make it.
@@ -131,17 +135,19 @@ def test_a_cluster_of_an_earlier_release_is_made_too(installed: Server, helm: He
     namespace = make_namespace(installed)
     with controller(installed, tmp_path):
         before = requests(installed)
-        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS, phase=None)).ok()
-        workers_become(installed, namespace, 2)
-        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
+        for number, (name, phase) in enumerate((("a", None), ("b", "Created"))):
+            cluster = dask_cluster(name, LABELS, phase=phase)
+            installed.admin.create(dask(namespace, "daskclusters"), cluster).ok()
+            workers_become(installed, namespace, 2 * (number + 1))
         made = requests(installed) - before
     # Its phase comes from the controller, which acts when it sees that phase.
-    assert asked_of(made) == REQUESTS | {("PATCH", "daskclusters"): 2}
+    doubled = {each: 2 * count for each, count in REQUESTS.items()}
+    assert asked_of(made) == doubled | {("PATCH", "daskclusters"): 1}
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2, 3], ids=["nothing", "a worker", "workers and group", "all"])
 def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_path: Path, lost: int) -> None:
-    """Killed before it recorded what it did: after all of it, or before the last objects came to be."""
+    """Killed after all of it, or before the last objects came to be: it has no record, and looks at what exists."""
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     namespace = make_namespace(installed)
     paths = [f"{dask(namespace, 'daskclusters')}/a", f"{dask(namespace, 'daskworkergroups')}/a-default"]
@@ -152,18 +158,12 @@ def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_pat
         found += [installed.admin.get(path).ok() for path in paths]
         return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found}
 
-    def completed(log: Path) -> None:
-        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
-        scaled(log, "a-default", 2)
-
     with controller(installed, tmp_path) as log:
         installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
         workers = workers_become(installed, namespace, 2)
-        completed(log)
+        scaled(log, "a-default", 2)
     log.unlink()
     made = uids()
-    unhandled = {"metadata": {"annotations": {"kopf.zalando.org/last-handled-configuration": None}}}
-    installed.admin.merge(paths[0], unhandled | {"status": {"phase": "Created"}}).ok()
     names = [each["metadata"]["name"] for each in workers]
     gone = [[], names[:1], [*names, "a-default"], [*names, "a-default", "a-scheduler"]][lost]
     for name in gone:
@@ -171,7 +171,7 @@ def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_pat
     kept = {name: uid for name, uid in made.items() if name not in gone}
     with controller(installed, tmp_path) as log:
         workers_become(installed, namespace, 2)
-        completed(log)
+        scaled(log, "a-default", 2)
         after = uids()
     assert "Traceback" not in log.read_text()
     assert len(after) == len(made)
@@ -241,7 +241,6 @@ def test_a_deployment_of_another_owner_stays_as_it_is(installed: Server, helm: H
     with controller(installed, tmp_path):
         installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
         workers_become(installed, namespace, 2)
-        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
         found = deployments(installed, namespace, "scheduler")
     assert [each["metadata"] for each in found] == [theirs["metadata"]]
 
@@ -260,7 +259,6 @@ def test_a_restart_makes_nothing_twice_and_scaling_is_the_operators(
     with controller(installed, tmp_path) as log:
         operator.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
         workers_become(installed, namespace, 2)
-        handled(installed, namespace, "a", {"spec": {"worker": {"replicas": 2}}})
         scaled(log, "a-default", 2)
     log.unlink()
     # While it is down.

@@ -51,7 +51,7 @@ async def test_our_settings_hold_after_their_startup_handler() -> None:
 
     settings = kopf.OperatorSettings()
     await controller.startup(settings=settings)
-    configure_kopf(settings)
+    configure_kopf(settings, set)
     assert settings.posting.enabled is False
     assert settings.peering.standalone is True
     assert settings.scanning.disabled is True
@@ -65,7 +65,7 @@ async def test_only_clusters_of_jobs_are_watched() -> None:
     from kopf._cogs.structs.references import Resource
 
     settings = kopf.OperatorSettings()
-    configure_kopf(settings)
+    configure_kopf(settings, set)
     for plural in ("daskclusters", "daskworkergroups"):
         resource = Resource(group="kubernetes.dask.org", version="v1", plural=plural)
         matching = [value for selector, value in settings.watching.label_selectors.items() if selector.check(resource)]

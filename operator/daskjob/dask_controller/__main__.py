@@ -40,7 +40,7 @@ def assemble(health: Health) -> kopf.OperatorRegistry:
     @kopf.on.startup(registry=selection.registry, id="daskjob", backoff=2)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         await health.begin()
-        behaviour.configure_kopf(settings)
+        behaviour.configure_kopf(settings, lambda: clusters.with_group)
         api = await connection.open_api()
         held.append(api)  # kr8s itself keeps only a weak reference
         await connection.wait_for_resources(api, RESOURCES_SECONDS)

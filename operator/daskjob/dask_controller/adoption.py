@@ -19,11 +19,13 @@ BUILDER = "build_default_worker_group_spec"
 
 
 class KnownClusters:
-    """The UIDs of the clusters that exist, by kopf's watch, which removes those that are deleted. kopf calls no handler
-    before it has listed all clusters."""
+    """The UIDs of the clusters that exist, by kopf's watches, which remove those that are deleted. kopf calls no
+    handler before it has listed all clusters and worker groups."""
 
     def __init__(self) -> None:
         self._by_uid: Collection[str] = ()
+        #: Of the clusters whose worker group exists.
+        self.with_group: Collection[str] = ()
 
     def index_in(self, registry: kopf.OperatorRegistry) -> None:
         """Makes kopf keep them, when it starts to run `registry`."""
@@ -32,9 +34,14 @@ class KnownClusters:
         def clusters_by_uid(uid: str, **_: Any) -> dict[str, None]:
             return {uid: None}
 
+        @kopf.index("daskworkergroup.kubernetes.dask.org", registry=registry, id="clusters_with_group")
+        def clusters_with_group(name: str, meta: Any, spec: Any, **_: Any) -> dict[str, None] | None:
+            owner = _owner(meta, spec.get("cluster"))
+            return {owner["uid"]: None} if owner is not None and name == f"{owner['name']}-default" else None
+
         @kopf.on.startup(registry=registry, id="known_clusters")
         def begin(**arguments: Any) -> None:
-            self._by_uid = arguments["clusters_by_uid"]
+            self._by_uid, self.with_group = arguments["clusters_by_uid"], arguments["clusters_with_group"]
 
     def __contains__(self, uid: object) -> bool:
         return uid in self._by_uid
@@ -59,14 +66,14 @@ def adopt_from_the_start(controller: Any, known: Container[str]) -> None:
     async def cluster_of(self: Any) -> Any:
         """The group's cluster. The handlers read name, UID and labels of it; the group has them all. They make no
         workers if it is gone."""
-        owner = _owner(self)
+        owner = _owner(self.metadata, self.spec.cluster)
         if owner is None or owner["uid"] not in known:
             return await ask(self)
         metadata = {"name": owner["name"], "namespace": self.namespace, "uid": owner["uid"], "labels": self.labels}
         return await cluster({"metadata": metadata}, namespace=self.namespace)
 
     async def adopt_if_needed(self: Any, child: Any) -> None:
-        owner = _owner(child)
+        owner = _owner(child.metadata, child.spec.cluster)
         if owner is None or owner["uid"] != self.metadata.uid:
             await adopt(self, child)
 
@@ -74,7 +81,7 @@ def adopt_from_the_start(controller: Any, known: Container[str]) -> None:
     group.cluster, cluster.adopt = cluster_of, adopt_if_needed
 
 
-def _owner(group: Any) -> Any:
-    """The owner reference of a worker group to its cluster; None: it has none."""
-    owners = group.metadata.get("ownerReferences") or ()
-    return next((each for each in owners if (each["kind"], each["name"]) == ("DaskCluster", group.spec.cluster)), None)
+def _owner(metadata: Any, cluster: Any) -> Any:
+    """The owner reference of a worker group to its cluster, which it names; None: it has none."""
+    owners = metadata.get("ownerReferences") or ()
+    return next((each for each in owners if (each["kind"], each["name"]) == ("DaskCluster", cluster)), None)

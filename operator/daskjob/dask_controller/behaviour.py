@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
+from collections.abc import Callable, Container
 from typing import Any
 
 import kopf
@@ -19,14 +20,15 @@ LABEL_SELECTOR = "app.kubernetes.io/managed-by=daskjob-operator"
 WATCHED = ("daskclusters", "daskworkergroups")
 
 
-def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Changes `settings`, after dask-kubernetes' own startup handler has changed them."""
+def configure_kopf(settings: kopf.OperatorSettings, complete: Callable[[], Container[str]]) -> None:
+    """Changes `settings`, after dask-kubernetes' own startup handler has changed them. `complete`: gives the UIDs of
+    the clusters whose worker group exists."""
     process_settings.configure_kopf(settings)
     for resource in WATCHED:
         settings.watching.label_selectors["kubernetes.dask.org", "v1", resource] = LABEL_SELECTOR
     settings.networking.request_timeout = 20
     settings.networking.error_backoffs = [0.2, 0.5, 1, 2, 4, 8, 15, 30, 30, 30, 30]
-    settings.persistence.diffbase_storage = HandledFields()
+    settings.persistence.diffbase_storage = HandledFields(complete)
     # Annotations only: the CRDs' status has no field for kopf's progress.
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage()
     # Seconds after an error of a handler; kopf's default of a minute is longer than many jobs.

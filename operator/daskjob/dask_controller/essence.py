@@ -1,47 +1,46 @@
-"""What kopf stores of an object, to detect changes: only the fields that a handler waits for."""
+"""What kopf remembers of an object, to detect changes: only the fields that a handler waits for, and only in memory."""
 
 from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import kopf
 
 PHASE = ("status", "phase")
-#: The one phase that a handler waits for.
-AWAITED_PHASE = "Created"
-#: Of how many worker groups the process remembers what it handled. One that it forgot is handled as a new one.
-MOST_GROUPS = 10_000
+#: The fields of a cluster and of a worker group that handlers name.
+FIELDS = (PHASE, ("spec", "worker", "replicas"))
+#: The one phase that a handler waits for, and the one that a cluster gets when its objects were created.
+AWAITED_PHASE, LAST_PHASE = "Created", "Pending"
+#: Of how many objects the process remembers what it handled. One that it forgot is handled as when the process starts.
+MOST_OBJECTS = 20_000
 
 
-class HandledFields(kopf.AnnotationsDiffBaseStorage):
-    """Stores only the fields that handlers name; kopf would store the whole spec.
+class HandledFields(kopf.DiffBaseStorage):
+    """Remembers what was handled of clusters and worker groups, and writes nothing about it to the API server: kopf's
+    annotations would be two patches of each job.
 
-    The whole spec would double the object, could exceed an annotation's 256 KiB, and would make kopf write after every
-    change of a label. Every phase but `Created` counts as none, so that kopf does not record the write of `Pending`
-    with one more patch.
+    A process that starts knows as much from what exists:
 
-    Of a worker group it stores nothing on the API server: this process remembers it. What handles a new group compares
-    its Deployments with the number that it wants, and does no harm to one that has them. So a process that starts asks
-    for the Deployments of each group once, instead of one patch for each group of each job.
+    - A cluster whose worker group exists was handled: the handler creates the group last.
+    - A worker group was not: its handler compares the Deployments with the number that is wanted, and does no harm to a
+      group that has them. That costs one list for each group.
+
+    Of the whole spec, kopf's own class would make a copy, and take a change of a label for one that has to be handled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, complete: Callable[[], Container[str]]) -> None:
+        """`complete`: gives the UIDs of the clusters whose worker group exists."""
         super().__init__()
-        #: What was handled of worker groups, as JSON, by their UIDs, the latest last.
-        self._groups: OrderedDict[str, str] = OrderedDict()
-
-    def fetch(self, *, body: Any) -> Any:
-        """What was handled of the object; None: nothing yet, as far as this process knows."""
-        if not _is_group(body):
-            return super().fetch(body=body)
-        known = self._groups.get(body["metadata"]["uid"])
-        return None if known is None else json.loads(known)
+        self._complete = complete
+        #: What was handled, as JSON, by the objects' UIDs, the latest last.
+        self._handled: OrderedDict[str, str] = OrderedDict()
 
     def build(self, *, body: Any, extra_fields: Iterable[Any] | None = None) -> Any:
-        """The fields of `body` that `extra_fields` (tuples of keys) name, nested as in `body`."""
+        """The fields of `body` that `extra_fields` (tuples of keys) name, nested as in `body`. Every phase but
+        `Created` counts as none."""
         essence: dict[str, Any] = {}
         for field in extra_fields or ():
             value: Any = body
@@ -55,20 +54,25 @@ class HandledFields(kopf.AnnotationsDiffBaseStorage):
             place[field[-1]] = value
         return essence
 
+    def fetch(self, *, body: Any) -> Any:
+        """What was handled of the object; None: nothing yet, as far as this process knows."""
+        uid = body["metadata"]["uid"]
+        if uid not in self._handled and body.get("kind") == "DaskCluster" and uid in self._complete():
+            self._remember(uid, self.build(body=body, extra_fields=FIELDS))
+        known = self._handled.get(uid)
+        return None if known is None else json.loads(known)
+
     def store(self, *, body: Any, patch: Any, essence: Any) -> None:
-        """Stores `essence` as it is after `patch`."""
-        if _is_group(body):
-            uid = body["metadata"]["uid"]
-            self._groups[uid] = json.dumps(essence)
-            self._groups.move_to_end(uid)
-            while len(self._groups) > MOST_GROUPS:
-                self._groups.popitem(last=False)
-            return
-        phase = (patch.get("status") or {}).get("phase")
-        if phase is not None and phase != AWAITED_PHASE:
-            essence = {key: value for key, value in essence.items() if key != "status"}
-        super().store(body=body, patch=patch, essence=essence)
+        """Remembers `essence`. The phase that says that a cluster's objects were created is not written: nobody waits
+        for it."""
+        self._remember(body["metadata"]["uid"], essence)
+        if (patch.get("status") or {}).get("phase") == LAST_PHASE:
+            del patch["status"]["phase"]
+            if not patch["status"]:
+                del patch["status"]
 
-
-def _is_group(body: Any) -> bool:
-    return bool(body.get("kind") == "DaskWorkerGroup")
+    def _remember(self, uid: str, essence: Any) -> None:
+        self._handled[uid] = json.dumps(essence)
+        self._handled.move_to_end(uid)
+        while len(self._handled) > MOST_OBJECTS:
+            self._handled.popitem(last=False)
