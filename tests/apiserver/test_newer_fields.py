@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .conftest import make_namespace
-from .dask_clusters import LABELS, dask, dask_cluster, deployments, wait_for, workers_become
+from .dask_clusters import LABELS, dask, dask_cluster
 from .server import Server, with_definitions
 
 DASK_CRDS = Path(__file__).resolve().parents[2] / "charts/daskjob-operator/files/dask-crds"

@@ -15,6 +15,10 @@ from ..lifecycle.builders import a_job
 
 DEFAULTS = Defaults(image="localhost/dask:test")
 LONGEST = "a" * 40
+#: Specs, by where their code comes from.
+INLINE = {"graph": {"entrypoint": "pack.age.mod:f", "source": {"inline": "x = 1\n"}}}
+FILES = {"graph": {"entrypoint": "m:f", "source": {"files": {"m.py": "a", "pack/__init__.py": "b"}}}}
+FROM_MAP = {"graph": {"entrypoint": "m:f", "source": {"configMap": {"name": "mine"}}}}
 
 
 def job(name: str = "sum", **spec: Any) -> Job:

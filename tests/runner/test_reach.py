@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def test_a_handshake_has_more_time_than_a_connection_and_is_tried_again() -> Non
 
 def test_a_connection_is_closed_only_after_the_scheduler_has_sent_something(tmp_path: Path) -> None:
     pair = tmp_path / "pair.pem"
-    pair.write_bytes(b"".join(key_pair(datetime.now(timezone.utc))))
+    pair.write_bytes(b"".join(key_pair(datetime.now(UTC))))
     scheduler, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     scheduler.load_cert_chain(pair)
     client.check_hostname = False

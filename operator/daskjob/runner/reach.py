@@ -22,9 +22,9 @@ def reach(address: str, context: Optional[ssl.SSLContext] = None, seconds: float
     is a `context`, or the scheduler would log a warning. Tries for about that many `seconds`, with the addresses that
     the name has at first. Raises OSError, the last one, if no attempt succeeds.
 
-    Dask's side speaks first, and its first byte is awaited: if the connection closes while OpenSSL (3.2 and later) sends
-    its session tickets, which comes before, an error stays in its queue, and Python (3.13, for one) then closes another
-    connection of the scheduler, such as that of user code's client."""
+    Dask's side speaks first, and its first byte is awaited: if the connection closes while OpenSSL (3.2 and later)
+    sends its session tickets, which comes before, an error stays in its queue, and Python (3.13, for one) then closes
+    another connection of the scheduler, such as that of user code's client."""
     place = urlsplit(address)
     until = time.monotonic() + seconds
     found = socket.getaddrinfo(place.hostname, place.port, type=socket.SOCK_STREAM)
