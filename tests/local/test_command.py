@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import daskjob
 from daskjob.cli.commands import daskjob as command
-from daskjob.cli.output import explain, line
+from daskjob.cli.output import explain, line, write
 
 JOB = """
 apiVersion: daskjob.io/v1alpha1
@@ -48,6 +51,60 @@ def test_valid(tmp_path: Path) -> None:
     assert done.exit_code == 0
     file = tmp_path / "job.yaml"
     assert done.stdout == f"{file}: document 1 (one): valid\n{file}: document 2 (two): valid\n"
+
+
+EVIL = r"\e[31mred\x9b2J\u202etxt.exe\a"
+TERMINAL = f"""
+apiVersion: daskjob.io/v1alpha1
+kind: DaskJob
+metadata: {{name: "{EVIL}"}}
+spec:
+  graph: {{entrypoint: "{EVIL}"}}
+  "{EVIL}": 1
+  runner:
+    template:
+      metadata: {{labels: {{"{EVIL}": "{EVIL}"}}}}
+      spec: {{"nodeSelectors{EVIL}": 1, hostname: ["{EVIL}"]}}
+"""
+
+
+@pytest.mark.parametrize("verb", ["validate", "run"])
+@pytest.mark.parametrize(
+    "text", [TERMINAL, f'kind: DaskJob\n"{EVIL}": 1\n"{EVIL}": 2\n', f'kind: "{EVIL}"\n'], ids=["job", "twice", "kind"]
+)
+def test_what_a_manifest_says_moves_no_terminal(verb: str, text: str, tmp_path: Path) -> None:
+    """Such as one of a pull request."""
+    (tmp_path / "job.yaml").write_text(text)
+    done = CliRunner().invoke(command, [verb, str(tmp_path / "job.yaml")])
+    assert done.exit_code == 2
+    assert done.output.replace("\n", "").isprintable()
+
+
+def finished(value: str) -> dict[str, Any]:
+    return {"metadata": {"name": "a"}, "status": {"phase": "Succeeded", "result": {"value": value}}}
+
+
+RESULT = json.dumps("\x1b[31m \x9b \u202e ä \n 🐍 \U000e0001", ensure_ascii=False)
+
+
+@pytest.mark.parametrize("output", ["json", "yaml", "value"])
+def test_a_result_is_printed_as_it_is_without_moving_a_terminal(
+    output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write([finished(RESULT)], output)
+    printed = capsys.readouterr().out
+    assert printed.replace("\n", "").isprintable()
+    if output == "value":
+        assert json.loads(printed) == json.loads(RESULT)
+    else:
+        read = json.loads if output == "json" else yaml.safe_load
+        assert read(printed)["status"]["result"]["value"] == RESULT
+
+
+def test_what_is_plain_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    write([finished('"ä 🐍"')], "value")
+    write([finished('"ä 🐍"')], "yaml")
+    assert capsys.readouterr().out.count("ä 🐍") == 2
 
 
 @pytest.mark.parametrize("verb", ["validate", "run"])

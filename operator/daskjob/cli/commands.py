@@ -18,6 +18,8 @@ import click
 import daskjob as package
 from daskjob.cli import cron
 from daskjob.cli.documents import Document, InputError, find_config_map, load_jobs
+from daskjob.cli.output import explain as explain_end
+from daskjob.cli.output import line, tell, write
 
 if TYPE_CHECKING:
     from daskjob.cli.live import Display
@@ -45,7 +47,7 @@ def validate(paths: tuple[str, ...], recursive: bool) -> None:
     jobs, _ = _load(paths, recursive)
     _check(jobs, err=False)
     for job in jobs:
-        click.echo(f"{job.title}: valid")
+        tell(f"{job.title}: valid")
 
 
 @daskjob.command()
@@ -76,7 +78,6 @@ def run(
         _refuse("running jobs here needs dask and distributed: pip install 'daskjob[local]'")
 
     from daskjob.cli.live import display
-    from daskjob.cli.output import explain, line, write
 
     finished: list[Mapping[str, Any]] = []
     width = max(len(job.name) for job in jobs)
@@ -86,15 +87,15 @@ def run(
                 content = _run_one(job, others, interrupted.event, shown, dashboard=dashboard, logs=verbose)
             finished.append(content)
             if output is None:
-                click.echo(line(content, width))
-            click.echo(explain(content), err=True, nl=False)
+                tell(line(content, width))
+            tell(explain_end(content), err=True, nl=False)
             if interrupted.number is not None:
                 break
     if output is not None:
         write(finished, output)
     left = [job.name for job in jobs[len(finished) :]]
     if left:
-        click.echo(f"not run: {', '.join(left)}", err=True)
+        tell(f"not run: {', '.join(left)}", err=True)
     if interrupted.number is not None:
         sys.exit(128 + interrupted.number)
     sys.exit(SUCCEEDED if all(each["status"]["phase"] == "Succeeded" for each in finished) else FAILED)
@@ -116,7 +117,7 @@ def explain(file: IO[str]) -> None:
     except ValueError as error:
         _refuse(f"{file.name}: {error}; give a line of the operator's log at DEBUG, or the JSON at its end")
     for each in lines(observation):
-        click.echo(each)
+        tell(each)
 
 
 def _run_one(
@@ -178,13 +179,13 @@ def _check(jobs: list[Document], *, err: bool) -> None:
         if first is not job:
             problems.append(f"{job.title}: metadata.name: {first.title} has the same name: give each its own")
     for problem in problems:
-        click.echo(problem, err=err)
+        tell(problem, err=err)
     if problems:
         sys.exit(BAD_INPUT)
 
 
 def _refuse(message: str) -> NoReturn:
-    click.echo(f"daskjob: {message}", err=True)
+    tell(f"daskjob: {message}", err=True)
     sys.exit(BAD_INPUT)
 
 

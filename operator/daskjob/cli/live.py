@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from daskjob.wire import clean
+
 #: Seconds between two lines that tell of nothing but counts.
 INTERVAL = 5.0
 
@@ -74,7 +76,7 @@ class Plain:
 
     def note(self, text: str) -> None:
         if not self._quiet:
-            self._write(f"{self._name}: {text}")
+            self._write(f"{self._name}: {clean(text)}")
 
     def _write(self, text: str) -> None:
         with self._lock:
@@ -120,4 +122,4 @@ class Bar:
         self._console.out(label(source, line), highlight=False)
 
     def note(self, text: str) -> None:
-        self._console.out(f"{self._name}: {text}", highlight=False)
+        self._console.out(f"{self._name}: {clean(text)}", highlight=False)

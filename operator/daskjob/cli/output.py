@@ -1,15 +1,16 @@
-"""What is printed of jobs that have ended."""
+"""What is printed, and of jobs that have ended what: with nothing that a terminal would obey."""
 
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 import yaml
+
+from daskjob.wire import clean
 
 #: What to do, where the message alone does not say it.
 ADVICE = {
@@ -27,6 +28,11 @@ ADVICE = {
     "ModuleNotFound": "put the module into spec.graph.source, or install it (on a cluster: in the image)",
 }
 TRACEBACK_LINES = 20
+
+
+def tell(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Prints a text for people, without what a terminal obeys: a manifest, a webhook or a log may have brought it."""
+    click.echo(clean(text), err=err, nl=nl)
 
 
 def line(job: Mapping[str, Any], width: int) -> str:
@@ -64,14 +70,28 @@ def write(jobs: Sequence[Mapping[str, Any]], output: str) -> None:
         for job in jobs:
             value = (job["status"].get("result") or {}).get("value")
             if value is not None:
-                click.echo(value)
+                click.echo(_escaped(value))
         return
     content = jobs[0] if len(jobs) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(jobs)}
     if output == "json":
-        json.dump(content, sys.stdout, indent=4, ensure_ascii=False)
-        click.echo()
+        click.echo(_escaped(json.dumps(content, indent=4, ensure_ascii=False)))
     else:
-        yaml.dump(content, sys.stdout, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+        click.echo(_yaml(content), nl=False)
+
+
+def _escaped(text: str) -> str:
+    """The same JSON with escapes for control, direction and unassigned characters, which only its strings can have."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
+
+
+def _yaml(content: Any) -> str:
+    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    if text.replace("\n", "").isprintable():
+        return text
+    escaped: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=120)
+    return escaped
 
 
 class _Dumper(yaml.SafeDumper):

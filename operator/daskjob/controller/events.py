@@ -10,6 +10,7 @@ from daskjob.api.times import to_seconds_text, to_text
 from daskjob.kube.client import Body
 from daskjob.kube.resources import Resource
 from daskjob.lifecycle.event import Event
+from daskjob.wire import clean
 
 
 def event_body(resource: Resource, namespace: str, name: str, uid: str, key: str, event: Event, now: datetime) -> Body:
@@ -28,7 +29,8 @@ def event_body(resource: Resource, namespace: str, name: str, uid: str, key: str
         },
         "type": "Warning" if event.warning else "Normal",
         "reason": event.reason,
-        "message": event.message,
+        # Words of others among them: the kubelet, webhooks, logs.
+        "message": clean(event.message),
         "action": event.reason,
         "eventTime": to_text(now),
         "firstTimestamp": to_seconds_text(now),

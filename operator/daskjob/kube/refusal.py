@@ -6,6 +6,7 @@ import json
 import re
 
 from daskjob.errors import ApiError, ErrorKind
+from daskjob.wire import clean
 
 
 def classify(status: int, body: str, headers: dict[str, str] | None = None) -> ApiError:
@@ -16,7 +17,7 @@ def classify(status: int, body: str, headers: dict[str, str] | None = None) -> A
         parsed = {}
     if not isinstance(parsed, dict):
         parsed = {}
-    message = str(parsed.get("message") or body)[:2000]
+    message = clean(str(parsed.get("message") or body)[:2000])
     details = parsed.get("details") if isinstance(parsed.get("details"), dict) else {}
     causes = (details or {}).get("causes") or ()
     reasons = {cause.get("reason") for cause in causes if isinstance(cause, dict)}

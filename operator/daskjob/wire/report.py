@@ -140,12 +140,18 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+#: What a terminal obeys, by ECMA-48 in its forms of seven and of eight bits: control sequences (colours, the cursor),
+#: strings (the window's title) with their ends, and other escapes.
+_TERMINAL_CODE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[P\]X^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]*[0-~]"
+)
 
 
 def clean(text: str, lines: bool = True) -> str:
-    """The text without colour codes and without control, direction and unassigned characters. Line ends and tabs stay
-    if `lines`, else they become blanks."""
+    """The text without what a terminal obeys, and without control, direction and unassigned characters. Line ends and
+    tabs stay if `lines`, else they become blanks."""
     text = _TERMINAL_CODE.sub("", text)
     if text.isprintable():
         return text

@@ -26,6 +26,7 @@ from daskjob.lifecycle.blocker import Blocker, blocker_of
 from daskjob.lifecycle.cron.observation import Child, CreateJob, CronAction, CronJob, CronObservation, DeleteJob
 from daskjob.lifecycle.cron.schedule import Schedule, ScheduleError, find_zone
 from daskjob.lifecycle.event import Event
+from daskjob.wire import clean
 
 #: If a cron job missed more starts than this at once, the operator posts a warning: a clock may be wrong, or the
 #: operator did not run for long.
@@ -279,7 +280,7 @@ def _with_conditions(
         since = old.last_transition_time if old is not None and old.status == word else None
         generation = observation.cron.generation
         time = since or to_seconds_text(observation.now)
-        conditions.append(Condition(kind, word, reason, message, time, generation))
+        conditions.append(Condition(kind, word, reason, clean(message), time, generation))
     return replace(status, conditions=tuple(conditions))
 
 

@@ -15,6 +15,7 @@ from daskjob.lifecycle.job import between_attempts, conclusion, finished, open_a
 from daskjob.lifecycle.job.attempt_end import failed
 from daskjob.lifecycle.job.decision import Advance, Decision
 from daskjob.lifecycle.job.observation import Observation
+from daskjob.lifecycle.job.plain_texts import with_plain_texts
 from daskjob.lifecycle.job.readiness import with_readiness
 from daskjob.lifecycle.rules import first_hit
 
@@ -35,7 +36,7 @@ def decide(observation: Observation) -> Decision:
     lingers = teardown.lingers(observation) and finished.kept_until(observation) is None
     if decision.needs_live_read or (not observation.live and (_concludes(observation, decision) or lingers)):
         return Decision(job.status, needs_live_read=True, rules=decision.rules)
-    status = replace(decision.status, observed_generation=job.generation)
+    status = with_plain_texts(replace(decision.status, observed_generation=job.generation))
     events = (*decision.events, *_warnings(observation))
     return replace(decision, status=with_readiness(status, job.generation, observation.now), events=events)
 
