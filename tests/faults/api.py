@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from daskjob.streams.shallow_json import parse
+
 from ..apiserver.server import Server
 
 Body = dict[str, Any]
@@ -30,6 +32,7 @@ PLACES = {
     "DaskWorkerGroup": ("/apis/kubernetes.dask.org/v1", "daskworkergroups"),
     "DaskJob": ("/apis/daskjob.io/v1alpha1", "daskjobs"),
     "DaskJobReport": ("/apis/daskjob.io/v1alpha1", "daskjobreports"),
+    "DaskCronJob": ("/apis/daskjob.io/v1alpha1", "daskcronjobs"),
 }
 #: What may be gone, or in the way, when somebody else acts too.
 EXPECTED = (404, 409)
@@ -69,7 +72,7 @@ class Api:
         """The answer; None if the object is gone or its name is taken. Raises Refused for anything else."""
         data = json.dumps(body) if body is not None else None
         async with self.session.request(method, path, data=data, headers={"Content-Type": kind}) as response:
-            answer: Body = await response.json()
+            answer: Body = parse(await response.read())
         if response.status in EXPECTED:
             return None
         if response.status >= 400:
@@ -114,7 +117,7 @@ class Api:
                 path(kind) + query, timeout=aiohttp.ClientTimeout(total=None), read_bufsize=1 << 22
             ) as stream:
                 async for line in stream.content:
-                    event = json.loads(line)
+                    event = parse(line, around=1)
                     body = event["object"]
                     if event["type"] == "ERROR":
                         raise Refused(f"the watch of {kind} broke: {body}")

@@ -15,6 +15,8 @@ from typing import Any
 
 from aiohttp import ClientTimeout, web
 
+from daskjob.streams.shallow_json import parse
+
 from .api import Api
 from .api_call import ApiCall, read
 from .faults import Fault, Plan
@@ -188,6 +190,6 @@ def _cut(request: web.Request) -> web.Response:
 
 def _version(body: bytes) -> int:
     try:
-        return int(json.loads(body)["metadata"]["resourceVersion"])
+        return int(parse(body)["metadata"]["resourceVersion"])
     except (ValueError, KeyError, TypeError):
         return 0

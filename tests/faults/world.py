@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from ..apiserver.server import Server
 from . import dask, kubelet
 from .api import Api, Body
-from .namespace_view import NamespaceView
+from .namespace_view import NamespaceView, labels_of
 
 WATCHED = (
     "DaskJob",
@@ -27,6 +27,9 @@ WATCHED = (
     "Secret",
     "ConfigMap",
 )
+
+#: A label of objects that nobody acts on.
+STRANGER = "strangers.test/stranger"
 
 
 class World:
@@ -58,6 +61,8 @@ class World:
 
     def act(self, view: NamespaceView, event: str, body: Body) -> None:
         kind, uid = body["kind"], body["metadata"]["uid"]
+        if STRANGER in labels_of(body):
+            return
         if kind == "Pod":
             if event == "DELETED":
                 view.dismiss(uid)
