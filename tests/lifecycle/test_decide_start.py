@@ -14,7 +14,7 @@ from daskjob.lifecycle.job.actions import CreateCluster, CreateReport, CreateRun
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.deadlines import REFERENCE_GRACE
 from daskjob.lifecycle.job.observation import Owned
-from daskjob.lifecycle.job.pacing import MINOR_INTERVAL
+from daskjob.lifecycle.job.pacing import MINOR_INTERVAL, STARTING_INTERVAL
 from daskjob.lifecycle.pods import Pod
 
 from .builders import ATTEMPT, NOW, Scene, a_job, a_pod, ago, looping, running, waiting
@@ -306,6 +306,17 @@ def test_that_the_cluster_exists_is_no_reason_to_write_at_once() -> None:
     # As long again as the attempt has been starting.
     assert (held.status.phase, held.requeue_after) == (Phase.PENDING, timedelta(seconds=60))
     assert scene.decide().status.phase == Phase.STARTING
+
+
+def test_a_start_of_a_few_seconds_is_told_with_the_graphs_beginning() -> None:
+    scene = a_job().accepted(3).cluster().runner().report(stage="Starting", seq=1)
+    recorded = replace(scene.decide().status, phase=Phase.PENDING)
+    scene = scene.with_status(**vars(recorded)).sees(last_status_write=NOW - timedelta(seconds=3))
+    held = scene.decide()
+    assert (held.status.phase, held.requeue_after) == (Phase.PENDING, STARTING_INTERVAL - timedelta(seconds=3))
+    assert held.requeue_after is not None
+    assert scene.sees(now=NOW + held.requeue_after).decide().status.phase == Phase.STARTING
+    assert scene.says(stage="Running").decide().status.phase == Phase.RUNNING
 
 
 def test_a_change_of_phase_is_not_held_back() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from daskjob.lifecycle.job.silence import explanation, silent_pods
+from daskjob.lifecycle.job.silence import explanation, next_question, silent_pods
 from daskjob.lifecycle.pods import Container, Pod
 
-from .builders import a_job, a_pod, ago, running, waiting
+from .builders import NOW, a_job, a_pod, ago, running, waiting
 
 CREATING = Container("runner", waiting=("ContainerCreating", ""))
 PODS = {
@@ -34,6 +35,11 @@ def test_the_first_three_are_asked_about() -> None:
     observation = a_job().accepted().cluster().schedulers(a_pod("scheduler")).workers(*pods).observe()
     assert len(silent_pods(observation)) == 3
     assert silent_pods(observation)[0].endswith("-scheduler")
+
+
+@pytest.mark.parametrize(("since", "pause"), [(0, 5), (5, 5), (10, 10), (300, 300)])
+def test_the_longer_a_pod_is_silent_the_seldomer_it_is_asked_about(since: int, pause: int) -> None:
+    assert next_question(ago(since), NOW) == NOW + timedelta(seconds=pause)
 
 
 def event(reason: str, at: str, field: str = "lastTimestamp") -> dict[str, Any]:

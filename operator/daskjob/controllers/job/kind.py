@@ -26,6 +26,7 @@ from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.executor import CreatedObjects, Executor
 from daskjob.controllers.job.installations import OtherInstallations
 from daskjob.controllers.job.job_gauges import JobCollector
+from daskjob.controllers.job.pod_warnings import PodWarnings
 from daskjob.controllers.job.recent_specs import RecentSpecs
 from daskjob.controllers.job.report_policy import INTERVAL, SOON, policy_in_force
 from daskjob.controllers.job.slots import Slots
@@ -33,7 +34,7 @@ from daskjob.controllers.job.urgency import urgency_of
 from daskjob.controllers.job.watched import BY_KIND, BY_REFERENCE, WATCHED, job_of
 from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import DASK_JOBS, EVENTS, REPORTS
+from daskjob.kube.resources import DASK_JOBS, REPORTS
 from daskjob.lifecycle.blocker import read_refusal
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job.actions import Action
@@ -46,7 +47,7 @@ from daskjob.lifecycle.job.reading import belongs, observe, read_job
 from daskjob.lifecycle.job.record import attempt_name
 from daskjob.lifecycle.job.reduce import reduce
 from daskjob.lifecycle.job.replay import dump
-from daskjob.lifecycle.job.silence import explanation, silent_pods
+from daskjob.lifecycle.job.silence import silent_pods
 from daskjob.lifecycle.job.spec_check import missing_image, needs_check, too_many_workers
 from daskjob.manifests.context import Defaults
 from daskjob.schema.limits import no_room_in, problem_in
@@ -71,6 +72,8 @@ class JobMemory:
     checked: tuple[object, str | None] = (None, None)
     #: Which objects exist of an attempt of which not all exist.
     created: CreatedObjects = field(default_factory=CreatedObjects)
+    #: What Kubernetes' events say about pods that do not start.
+    warnings: PodWarnings = field(default_factory=PodWarnings)
 
     def with_report_age(self, observation: Observation) -> Observation:
         """The observation with the time of the report's last change. The age of a report that existed at the first pass
@@ -186,7 +189,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         if job.status.finished or job.deleting or observation.attempt.reporting:
             return observation
         observation = await self._with_references(observation, state.memory)
-        warnings = await self._warnings(job, silent_pods(observation))
+        pods = silent_pods(observation)
+        warnings = await state.memory.warnings.look(self.client, job.namespace, pods, look.now)
         return replace(observation, attempt=replace(observation.attempt, warnings=warnings))
 
     async def _with_references(self, observation: Observation, memory: JobMemory) -> Observation:
@@ -208,20 +212,6 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
                 missing.append(reference)
         memory.references_found = not missing
         return replace(observation, missing_references=tuple(missing))
-
-    async def _warnings(self, job: Job, pods: Iterable[str]) -> tuple[str, ...]:
-        """Reads Kubernetes' events that explain why these pods do not start."""
-        found = []
-        for name in pods:
-            fields = f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning"
-            try:
-                events = await self.client.list(EVENTS, job.namespace, fields=fields)
-            except ApiError as error:
-                # Events only explain: the pass goes on without them.
-                logger.debug("no events of pod %s/%s: %s", job.namespace, name, error)
-                break
-            found.append(explanation(name, events))
-        return tuple(each for each in found if each is not None)
 
     def decide(self, key: Key, observation: Observation) -> Decision:
         return self.slots.decide(key, observation, _decide)

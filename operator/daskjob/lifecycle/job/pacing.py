@@ -9,8 +9,9 @@ from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.observation import Observation
 
-#: The least time between two writes of counts and times alone.
-MINOR_INTERVAL = timedelta(seconds=3)
+#: The least time between two writes of counts and times alone, while the graph runs and before. Most jobs start within
+#: the second, and what there is to say meanwhile is said with the graph's beginning.
+MINOR_INTERVAL, STARTING_INTERVAL = timedelta(seconds=3), timedelta(seconds=5)
 #: The least time between them as a share of the time that the job has run; the longer of the two counts. Before the
 #: graph runs, the share is larger: where a thousand jobs start, each waits for long, and its counts change slowly.
 MINOR_SHARE, STARTING_SHARE = 0.05, 0.5
@@ -35,10 +36,10 @@ def pause(observation: Observation) -> timedelta | None:
     if last is None:
         return None
     if observation.attempt.runner_report.computing:
-        share, since = MINOR_SHARE, observation.job.status.start_time
+        least, share, since = MINOR_INTERVAL, MINOR_SHARE, observation.job.status.start_time
     else:
-        share, since = STARTING_SHARE, observation.open_attempt.start_time
+        least, share, since = STARTING_INTERVAL, STARTING_SHARE, observation.open_attempt.start_time
     began = from_text(since) or last
     # The share is one of the time that will have passed when the write is due: a pass before that need not look again.
-    due = max(last + MINOR_INTERVAL, began + (last - began) / (1 - share))
+    due = max(last + least, began + (last - began) / (1 - share))
     return due - observation.now if due > observation.now else None

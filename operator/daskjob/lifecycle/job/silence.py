@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from daskjob.lifecycle.job.deadlines import SILENCE
@@ -24,6 +25,12 @@ def silent_pods(observation: Observation) -> list[str]:
         and all(each.waiting is not None and not each.waiting[1] for each in pod.containers)
     ]
     return silent[:MOST_PODS]
+
+
+def next_question(first: datetime, last: datetime) -> datetime:
+    """When Kubernetes' events about a silent pod are read again, which were read `first` and `last` then: after
+    `SILENCE`, and later after as long again as they have been read."""
+    return last + max(SILENCE, last - first)
 
 
 def explanation(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
