@@ -102,7 +102,9 @@ async def test_it_is_counted_and_named_once_a_version(
     plural = watched.resource.plural
     assert increase.of("daskjob_unreadable_objects") == {plural: 2}
     (line, same) = (each.getMessage() for each in caplog.records)
-    assert line.startswith(f"{plural} team/odd cannot be read, and is left alone: it cannot be read (AttributeError")
+    assert line.startswith(
+        f"{plural} team/odd cannot be read, and is left alone: it is not as its schema says (AttributeError"
+    )
     assert same == line
 
 
@@ -111,7 +113,7 @@ def test_of_a_job_that_cannot_be_read_its_status_and_plain_fields_count() -> Non
     spec = {"graph": "x", "cancel": True, "managedBy": "example.com/other"}
     kept = JOBS.keep(a_body(JOBS, spec=spec, status=RUNNING))
     job = read_job(kept, NOW)
-    assert (job.spec_problem or "").startswith("spec: cannot be read (AttributeError: ")
+    assert (job.spec_problem or "").startswith("spec: is not as its schema says (AttributeError: ")
     assert (job.spec_problem or "").endswith("; delete the job, and apply one that differs")
     assert job.spec.cancel
     assert job.unmanaged, "another controller looks after it"

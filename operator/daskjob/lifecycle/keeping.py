@@ -73,7 +73,7 @@ def keep_any(keep: Callable[[Body], Body], body: Body) -> Body:
     try:
         return _kept_by(keep, body)
     except Exception as error:
-        problem = f"cannot be read ({type(error).__name__}: {str(error)[:200]})"
+        problem = f"is not as its schema says ({type(error).__name__}: {str(error)[:200]})"
     spec = body.get("spec")
     body = {**body, "spec": _some(spec, PLAIN) if isinstance(spec, dict) else {}, UNREADABLE: problem}
     try:
