@@ -14,28 +14,23 @@ from typing import Any
 import kopf
 import pytest
 
-from daskjob.controller.cache import Key
 from daskjob.controller.controller import Controller
 from daskjob.controller.feed import Feed
 from daskjob.controller.health import Health, LivenessLimits, answer
 from daskjob.controller.watch import Backoffs, make_registry, make_settings
-from daskjob.controller.work_queue import WorkQueue
 from daskjob.controllers.job.kind import JobKind
 from daskjob.controllers.job.watched import WATCHED
 from daskjob.kube.lease import LeaseLock
 from daskjob.manifests.context import Defaults
-from daskjob.probes.heartbeat import Heartbeat
 from daskjob.probes.watch_health import Watches
 
 from ..support.fake_api import FakeApi
 from ..support.probing import ask, becomes, free_ports, listening
-from .test_queue import in_jumping_time, working
 
 #: Stands for the three minutes of the default limit; kopf's times are as much shorter.
 SILENCE = 1.0
 LIMITS = LivenessLimits(watch=SILENCE)
 PODS = "/api/v1/pods"
-JOB = ("team", "sum")
 
 
 class Turns:
@@ -73,7 +68,8 @@ class Process:
         settings.networking.error_backoffs = [SILENCE / 6] * 1000
         # It would end the tests.
         settings.process.ultimate_exiting_timeout = None
-        watches = Watches(clock=self.clock)
+        self.loop, self.watches = asyncio.get_running_loop(), Watches(clock=self.clock)
+        watches = self.watches
         client: Any = None
         controller = Controller(JobKind(client, lambda: datetime(2026, 3, 1, tzinfo=UTC), b"", Defaults()))
         lock = LeaseLock(client, "ops", "lease", "me")
@@ -96,6 +92,11 @@ class Process:
     async def becomes(self, path: str, status: int) -> dict[str, Any]:
         assert self.thread.is_alive(), "kopf gave up"
         return await becomes(self.port, path, status)
+
+    async def listed_once(self) -> bool:
+        assert self.loop is not None
+        future = asyncio.run_coroutine_threadsafe(self.watches.listed_once(), self.loop)
+        return await asyncio.wait_for(asyncio.wrap_future(future), 20)
 
     async def stays_alive(self, seconds: float) -> None:
         """Asks for so long, by the process' clock, and hears nothing but 200."""
@@ -192,6 +193,31 @@ async def test_a_right_that_is_missing(process: Process, api: FakeApi) -> None:
     await process.stays_alive(3 * SILENCE)
 
 
+async def test_whose_first_lists_are_all_that_there_is(process: Process, api: FakeApi) -> None:
+    assert await process.listed_once()
+    assert api.asked["list pods"] == 1
+    assert await process.listed_once(), "and nothing began anew since"
+    api.mood["pods"] = "refused"
+    await process.becomes("/readyz", 503)
+    assert not await process.listed_once()
+    api.mood.clear()
+    await process.becomes("/readyz", 200)
+    assert await process.listed_once(), "the watch went on where it was"
+    api.mood["pods"] = "expired"
+    await api.listed_again.wait()
+    api.mood.clear()
+    await process.becomes("/readyz", 200)
+    assert not await process.listed_once(), "what vanished between two lists, no watch tells"
+
+
+async def test_first_lists_that_fail(api: FakeApi, ports: tuple[int, int]) -> None:
+    api.mood["daskclusters"] = "refused"
+    process = Process(ports[0])
+    await process.start()
+    assert not await process.listed_once()
+    await process.stop()
+
+
 async def test_a_definition_that_was_missing_when_kopf_looked(api: FakeApi, ports: tuple[int, int]) -> None:
     """kopf looks once: without a restart, nothing would ever be heard of these."""
     api.missing.add("daskclusters")
@@ -244,128 +270,6 @@ def test_tries_never_end() -> None:
     pauses = [pause for pause, _ in zip(Backoffs(), range(10_000), strict=False)]
     assert len(pauses) == 10_000
     assert max(pauses) + make_settings(Feed([])).networking.request_timeout < LivenessLimits().watch / 2
-
-
-class Time:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Leader:
-    """Health of a process without watches, in a time of its own."""
-
-    def __init__(self) -> None:
-        self.time = Time()
-        self.queue = WorkQueue()
-        client: Any = None
-        self.lock = LeaseLock(client, "ops", "lease", "me")
-        self.lock.asked, self.lock.answered = Heartbeat(self.time), Heartbeat(self.time)
-        self.health = Health(Watches(clock=self.time), self.lock, [self.queue])
-        self.health.resynced = Heartbeat(self.time)
-
-
-@in_jumping_time
-async def test_a_pass_that_hangs() -> None:
-    process = Leader()
-
-    async def hang(key: Key) -> None:
-        await asyncio.sleep(10_000)
-
-    process.health.lead()
-    process.queue.add(JOB)
-    async with working(process.queue, hang):
-        await asyncio.sleep(599)
-        assert process.health.dead() == []
-        await asyncio.sleep(2)
-        assert process.health.dead() == ["queue daskjob: team/sum has been worked on for 601 s"]
-
-
-@in_jumping_time
-async def test_a_worker_that_died() -> None:
-    """Without an error that anybody would see: a cancellation that was meant for something else."""
-    process = Leader()
-
-    async def cancelled(key: Key) -> None:
-        raise asyncio.CancelledError
-
-    process.health.lead()
-    async with working(process.queue, cancelled):
-        await asyncio.sleep(1)
-        assert process.health.dead() == []
-        process.queue.add(JOB)
-        await asyncio.sleep(1)
-        assert process.health.dead() == ["1 of 2 workers of queue daskjob have ended"]
-
-
-@in_jumping_time
-async def test_work_that_nobody_takes_up() -> None:
-    process = Leader()
-    process.queue.add(JOB)
-    await asyncio.sleep(3600)
-    assert process.health.dead() == [], "another process leads"
-    process.health.lead()
-    assert process.health.dead() == [], "it waited for nobody here"
-    await asyncio.sleep(601)
-    assert process.health.dead() == ["queue daskjob: 1 keys wait, and none was taken up for 601 s"]
-
-
-@in_jumping_time
-async def test_more_work_than_can_be_done() -> None:
-    """An hour's work, a minute each: it goes on."""
-    process = Leader()
-
-    async def work(key: Key) -> None:
-        await asyncio.sleep(60)
-
-    process.health.lead()
-    async with working(process.queue, work, 1):
-        for number in range(60):
-            process.queue.add(("team", str(number)))
-        for _ in range(59):
-            await asyncio.sleep(60)
-            assert process.health.dead() == []
-        await asyncio.sleep(7200)
-        process.queue.add(JOB)
-        assert process.health.dead() == [], "that there was nothing to do is no fault"
-
-
-@in_jumping_time
-async def test_an_election_that_stands_still() -> None:
-    process = Leader()
-    process.time.now = 59.0
-    assert process.health.dead() == []
-    process.time.now = 61.0
-    assert process.health.dead() == ["the lease has not been asked for for 61 s"]
-
-
-@in_jumping_time
-async def test_full_looks_that_stand_still() -> None:
-    process = Leader()
-    process.time.now = 5000.0
-    process.lock.asked.give()
-    assert process.health.dead() == [], "who stands by has none"
-    process.health.lead()
-    assert process.health.dead() == []
-    process.time.now += 1201.0
-    process.lock.asked.give()
-    assert process.health.dead() == ["the last full look ended 1201 s ago"]
-
-
-@in_jumping_time
-async def test_who_is_ready() -> None:
-    process = Leader()
-    assert process.health.unready() == ["does not lead, and nobody else is seen to lead"]
-    process.lock.holder = "other"
-    assert process.health.unready() == []
-    process.time.now = 31.0
-    assert process.health.unready() == ["does not lead, and nobody else is seen to lead"]
-    process.health.lead()
-    assert process.health.unready() == ["leads, but has not seen all objects yet"]
-    process.health.complete.set()
-    assert process.health.unready() == []
 
 
 @pytest.mark.parametrize("leads", [True, False])

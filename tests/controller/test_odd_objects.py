@@ -67,7 +67,7 @@ async def test_whatever_a_part_is_the_object_is_kept(watched: Watched, spec: Any
     server = Server()
     server.objects = {(watched.resource.kind, "odd"): body}
     client: Any = ModelClient(server, lambda: "2026-03-01T12:00:00Z")
-    await resync(client, feed, (), first=False)
+    await resync(client, feed, ())
     found = feed.watched[watched][0].kind.cache.find(watched.resource.kind, "team", "odd")
     assert found is not None
     assert found["metadata"]["uid"] == "odd"

@@ -11,7 +11,7 @@ from typing import Any
 from daskjob.controller.cache import Key
 from daskjob.controller.controller import Controller
 from daskjob.controller.feed import Feed
-from daskjob.controller.resync import resync
+from daskjob.controller.resync import first_look, resync
 from daskjob.controllers.job.kind import JobKind
 from daskjob.controllers.job.watched import BY_KIND
 from daskjob.errors import ApiError
@@ -57,9 +57,12 @@ class Operator:
         self.controller.kind.wake = self.controller.queue.add = self.woken.add  # type: ignore[method-assign]
         self.cache = self.controller.kind.cache
         self.watch.clear()
-        self.resync()
+        self.loop.run(first_look(client, Feed((self.controller,)), (), self.watch_never_listed))
         self.controller.kind.slots.fill()
         self.looked_at = {key: self.edition(key) for key in self.cache.root_keys()}
+
+    async def watch_never_listed(self) -> bool:
+        return False
 
     def resync(self) -> None:
         client: Any = self.client

@@ -20,6 +20,7 @@ RESOURCES = {
     "apiextensions.k8s.io/v1": {"customresourcedefinitions": "CustomResourceDefinition"},
 }
 VERBS = ["get", "list", "watch", "create", "patch", "delete"]
+EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
 BOOKMARK = {"type": "BOOKMARK", "object": {"kind": "Pod", "metadata": {"resourceVersion": "2"}}}
 
 
@@ -31,12 +32,15 @@ class FakeApi:
     deaf        not answered at all
     ended       taken and ended in order, after 50 ms
     refused     HTTP 403, for lists too
+    expired     taken and ended with an event of error 410: the version from which to go on is too old
     """
 
     def __init__(self) -> None:
         self.mood: dict[str, str] = {}
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.asked: Counter[str] = Counter()
+        #: Set when a watch has begun anew.
+        self.listed_again = asyncio.Event()
         self.lease: dict[str, Any] | None = None
         self.missing: set[str] = set()
         self.port = 0
@@ -87,6 +91,8 @@ class FakeApi:
     async def _objects(self, request: web.Request, plural: str) -> web.StreamResponse:
         watch = request.query.get("watch") == "true"
         self.asked[f"{'watch' if watch else 'list'} {plural}"] += 1
+        if not watch and self.asked[f"list {plural}"] > 1:
+            self.listed_again.set()
         mood = self.mood.get(plural, "bookmarks")
         if mood == "refused":
             return web.json_response({"code": 403, "reason": "Forbidden", "message": "no right"}, status=403)
@@ -99,7 +105,9 @@ class FakeApi:
         # Until the mood changes: kopf is to ask anew then.
         while mood == self.mood.get(plural, "bookmarks") and not _gone(request):
             await asyncio.sleep(0.05)
-            if mood == "ended":
+            if mood == "expired":
+                await stream.write(json.dumps(EXPIRED).encode() + b"\n")
+            if mood in ("ended", "expired"):
                 break
             if mood == "bookmarks" and not _gone(request):
                 await stream.write(json.dumps(BOOKMARK).encode() + b"\n")

@@ -23,16 +23,28 @@ INTERVAL = 300.0
 RETRY = 5.0
 
 
-async def resync(client: KubeClient, feed: Feed, namespaces: Collection[str], first: bool = True) -> None:
-    """Lists every watched resource once, corrects the caches, and queues root objects for a pass: the `first` time all,
-    later those that do not rest, and those of which a watch missed something. `namespaces`: empty for all."""
+async def first_look(
+    client: KubeClient, feed: Feed, namespaces: Collection[str], listed: Callable[[], Awaitable[bool]]
+) -> None:
+    """Queues all root objects for a pass, once the caches have everything. `listed`: whether the watches' own lists
+    are all that there is; else it lists everything once more."""
+    if not await listed():
+        await resync(client, feed, namespaces)
+    for controller in feed.controllers:
+        for key in controller.kind.cache.root_keys():
+            controller.queue.add(key)
+
+
+async def resync(client: KubeClient, feed: Feed, namespaces: Collection[str]) -> None:
+    """Lists every watched resource once, corrects the caches, and queues root objects for a pass: those that do not
+    rest, and those of which a watch missed something. `namespaces`: empty for all."""
     missed: list[tuple[AnyController, Key]] = []
 
     def keep(watched: Watched, concerned: Sequence[AnyController], item: Body) -> Body:
         # The caches take each object as it comes: nothing else holds the whole list.
         kept = feed.read(watched, item)
         for controller in concerned:
-            is_new = not first and not controller.kind.cache.has(kept)
+            is_new = not controller.kind.cache.has(kept)
             key = controller.kind.cache.put(kept)
             # It may have come into being after its job was cleaned up: the job rests, and only this pass sees it.
             if key is not None and is_new:
@@ -57,7 +69,7 @@ async def resync(client: KubeClient, feed: Feed, namespaces: Collection[str], fi
             controller.queue.add(key)
     for controller in feed.controllers:
         for key in controller.kind.cache.root_keys():
-            if first or controller.kind.urgency(key) is not Urgency.RESTS:
+            if controller.kind.urgency(key) is not Urgency.RESTS:
                 controller.queue.add(key)
 
 

@@ -15,7 +15,7 @@ from daskjob.controller.controller import Controller
 from daskjob.controller.feed import AnyController, Feed
 from daskjob.controller.gauges import WorkCollector
 from daskjob.controller.health import Health, answer
-from daskjob.controller.resync import is_served, keep_resyncing, resync
+from daskjob.controller.resync import first_look, is_served, keep_resyncing, resync
 from daskjob.controller.watch import watch
 from daskjob.controllers.cron.kind import CronKind
 from daskjob.controllers.job.kind import JobKind
@@ -41,13 +41,16 @@ def make_controllers(client: KubeClient, settings: Settings) -> list[AnyControll
     ]
 
 
-async def work(client: KubeClient, feed: Feed, health: Health, settings: Settings) -> None:
+async def work(client: KubeClient, feed: Feed, watches: Watches, health: Health, settings: Settings) -> None:
     """The leader's work: resyncs and passes, until cancelled."""
     logger.info("leading")
     health.lead()
 
     async def look_at_all() -> None:
-        await resync(client, feed, settings.process.namespaces, first=not health.complete.is_set())
+        if health.complete.is_set():
+            await resync(client, feed, settings.process.namespaces)
+        else:
+            await first_look(client, feed, settings.process.namespaces, watches.listed_once)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(keep_resyncing(look_at_all, health.complete, health.resynced))
@@ -75,7 +78,7 @@ async def operate(settings: Settings) -> None:
     parts: dict[str, Coroutine[None, None, object]] = {
         "stop": stop.wait(),
         "probes": answer(health, collectors, settings.process.health_port, settings.metrics_port),
-        "leader": lead(lock, lambda: work(client, feed, health, settings)),
+        "leader": lead(lock, lambda: work(client, feed, watches, health, settings)),
         "watches": watch(feed, watches, settings.process.namespaces, stop),
     }
     try:

@@ -24,6 +24,8 @@ from daskjob.probes.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that the first lists of all watches may take.
+FIRST_LISTS = 120.0
 #: Seconds before a login returns credentials again that the API server just refused.
 LOGIN_PAUSE = 5.0
 
@@ -45,6 +47,8 @@ class Watch:
     sign: Heartbeat
     #: Whether kopf has sent a request for it.
     begun: bool = False
+    #: How many lists kopf has begun: one at the start, and one whenever it lost its place in the changes.
+    lists: int = 0
     #: Whether the API server accepted the last watch request, which follows a complete list.
     listening: bool = False
     #: Why the last request failed; None: it did not.
@@ -67,6 +71,7 @@ class Watches:
         self._clock = clock
         self._watches: dict[str, Watch] = {}
         self._trouble = Heartbeat(clock)
+        self._news = asyncio.Event()
         self._credentials: kopf.ConnectionInfo | None = None
 
     def expect(self, paths: Iterable[str]) -> None:
@@ -91,6 +96,23 @@ class Watches:
             for watch in self._watches.values()
             if not watch.listening
         ]
+
+    async def listed_once(self) -> bool:
+        """Waits until every watch has its complete list, and goes on from there. Returns False as soon as one failed or
+        began a second list, between which and the first an object may have vanished, or if it takes too long."""
+        try:
+            async with asyncio.timeout(FIRST_LISTS):
+                while not self._watches or self.unready():
+                    if self._is_disturbed():
+                        return False
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return False
+        return not self._is_disturbed()
+
+    def _is_disturbed(self) -> bool:
+        return any(watch.problem is not None or watch.lists > 1 for watch in self._watches.values())
 
     def ages(self) -> dict[str, float]:
         """Seconds since the last heartbeat of every watch, by path."""
@@ -148,6 +170,7 @@ class Watches:
         watch = self._find(request.method, request.url)
         if watch is not None:
             watch.begun = True
+            watch.lists += not _is_watch(request.url) and "continue" not in request.url.query
 
     async def _on_answer(self, _: Any, context: SimpleNamespace, answer: aiohttp.TraceRequestEndParams) -> None:
         response = answer.response
@@ -161,6 +184,7 @@ class Watches:
         watch.problem = None
         if _is_watch(answer.url):
             watch.listening = True
+            self._news.set()
             # mypy: the wrapper has only the methods that kopf calls.
             response.content = _HeartbeatStream(response.content, watch.sign)  # type: ignore[assignment]
 
@@ -179,6 +203,7 @@ class Watches:
 
     def _failed(self, method: str, url: URL, context: SimpleNamespace, problem: str, status: int | None) -> None:
         self._trouble.give()
+        self._news.set()
         watch = self._find(method, url)
         if watch is None:
             return
