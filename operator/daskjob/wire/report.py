@@ -152,9 +152,9 @@ _TERMINAL_CODE = re.compile(
 def clean(text: str, lines: bool = True) -> str:
     """The text without what a terminal obeys, and without control, direction and unassigned characters. Line ends and
     tabs stay if `lines`, else they become blanks."""
-    text = _TERMINAL_CODE.sub("", text)
     if text.isprintable():
         return text
+    text = _TERMINAL_CODE.sub("", text)
     keep = "\n\t" if lines else ""
     return "".join(c if c.isprintable() or c in keep else " " if c.isspace() else "" for c in text)
 
