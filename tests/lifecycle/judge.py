@@ -29,6 +29,8 @@ class Judge:
         self.world = world
         self.limits = limits
         self.one_leader = one_leader
+        #: UIDs of the pods that counted as fenced once.
+        self.fenced: set[str] = set()
 
     def __call__(self, verb: str, kind: str, before: Body | None, after: Body | None) -> None:
         if verb == "status" and before is not None and after is not None:
@@ -70,8 +72,12 @@ class Judge:
             assert report is None, "a second runner for an attempt that has a report"
 
     def is_fenced(self, pod: Body) -> bool:
-        deletion_deadline = from_text(pod["metadata"].get("deletionTimestamp"))
-        return deletion_deadline is not None and self.now() >= deletion_deadline + FENCED
+        """Whether the pod counts as fenced by the operator's clock, or did so once: the clock may be set back while an
+        attempt is being made."""
+        deletion_deadline, uid = from_text(pod["metadata"].get("deletionTimestamp")), pod["metadata"]["uid"]
+        if deletion_deadline is not None and self.now() >= deletion_deadline + FENCED:
+            self.fenced.add(uid)
+        return uid in self.fenced
 
     def check_delete(self, kind: str, body: Body) -> None:
         job = self.job_of(body)
