@@ -47,6 +47,10 @@ class Answer:
         return self.body
 
 
+#: Seconds without a request after which a connection is not used again: the API server closes it after 90.
+IDLE = 30.0
+
+
 @dataclass
 class Client:
     """One user of the API server, known by its token. Keeps one connection open."""
@@ -55,6 +59,7 @@ class Client:
     certificate: Path
     token: str
     _connection: http.client.HTTPSConnection = field(init=False)
+    _used: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         context = ssl.create_default_context(cafile=str(self.certificate))
@@ -67,6 +72,9 @@ class Client:
     def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
         """`path` with its query; `body` is sent as JSON of the content type `kind`."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
+        if time.monotonic() - self._used > IDLE:
+            self._connection.close()  # The next request opens it again.
+        self._used = time.monotonic()
         self._connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         with self._connection.getresponse() as response:
             content = response.read()
