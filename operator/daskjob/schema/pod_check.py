@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daskjob.schema.field_error import FieldError, join
-from daskjob.schema.limits import TEMPLATES, part_of
+from daskjob.schema.limits import part_of
 from daskjob.schema.messages import wrong_type
 from daskjob.schema.pod_fields import LIST, MAP, PLAIN, POD, PodType, misspelt, pod_types, similar
 
@@ -94,14 +94,14 @@ def template_errors(spec: Any, path: str = "spec") -> Iterator[FieldError]:
     `spec`: one in which `limits.problems_in` finds nothing; it need not fit the schema. `path`: the field that has it.
     """
     image = part_of(spec, "cluster").get("image")
-    for steps in TEMPLATES:
+    for steps, own in CONTAINERS.items():
         pod, where = part_of(spec, *steps, "template").get("spec"), ".".join((path, *steps, "template", "spec"))
         if pod is None:
             continue
         check = check_pod(pod, where)
         yield from check.errors
         yield from (each.error() for each in check.unknown if each.meant)
-        if not check.errors and (stray := stray_container(pod, where, CONTAINERS[steps], image)) is not None:
+        if not check.errors and (stray := stray_container(pod, where, own, image)) is not None:
             yield stray
 
 

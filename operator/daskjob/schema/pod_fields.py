@@ -44,19 +44,9 @@ class PodType:
 
 
 @cache
-def _content() -> Mapping[str, Any]:
-    content: Mapping[str, Any] = json.loads(files("daskjob.schema").joinpath("pod_fields.json").read_text("utf-8"))
-    return content
-
-
-def kubernetes_version() -> str:
-    """The release of Kubernetes that has these fields, such as `1.35`."""
-    return str(_content()["kubernetes"])
-
-
-@cache
 def pod_types() -> Mapping[str, PodType]:
     """All types by name."""
+    content: Mapping[str, Any] = json.loads(files("daskjob.schema").joinpath("pod_fields.json").read_text("utf-8"))
     return {
         name: PodType(
             fields=each["fields"],
@@ -65,7 +55,7 @@ def pod_types() -> Mapping[str, PodType]:
             atomic=each.get("atomic", False),
             unions=each.get("unions", {}),
         )
-        for name, each in _content()["types"].items()
+        for name, each in content["types"].items()
     }
 
 
