@@ -98,14 +98,14 @@ def dask(namespace: str, plural: str) -> str:
     return f"/apis/kubernetes.dask.org/v1/namespaces/{namespace}/{plural}"
 
 
-def deployments(server: Server, namespace: str, component: str) -> list[dict[str, Any]]:
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments?labelSelector=dask.org/component={component}"
+def pods(server: Server, namespace: str, component: str) -> list[dict[str, Any]]:
+    path = f"/api/v1/namespaces/{namespace}/pods?labelSelector=dask.org/component={component}"
     return list(server.admin.get(path).ok()["items"])
 
 
 def workers_become(server: Server, namespace: str, count: int) -> list[dict[str, Any]]:
     def look() -> list[dict[str, Any]]:
-        return deployments(server, namespace, "worker")
+        return pods(server, namespace, "worker")
 
     return wait_for(f"{count} workers", look, lambda found: len(found) == count)
 
@@ -128,12 +128,12 @@ def requests(server: Server) -> Counter[tuple[str, str]]:
 
 
 #: What a cluster of two workers costs, but for what kopf's watches cost all clusters.
-REQUESTS = {("POST", "deployments"): 3, ("POST", "daskworkergroups"): 1}
+REQUESTS = {("POST", "pods"): 3, ("POST", "daskworkergroups"): 1}
 
 
 def asked_of(made: Counter[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Those of the requests that are about a cluster's objects: no lists or watches, and not the cluster's creation."""
-    resources = {"daskclusters", "daskworkergroups", "deployments", "services", "pods", "events"}
+    resources = {"daskclusters", "daskworkergroups", "services", "pods", "events"}
     return {
         (verb, resource): count
         for (verb, resource), count in made.items()

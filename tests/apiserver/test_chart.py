@@ -1,22 +1,16 @@
-"""The chart installed by Helm on a real API server, and the Dask controller at work there with the rights it gives.
-
-A server of its own: the one that other tests share has the definitions from elsewhere, and Helm would not take them.
-"""
+"""The chart installed by Helm on a real API server, and the Dask controller at work there with the rights it gives."""
 
 from __future__ import annotations
 
 import copy
-import os
 import re
-import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import make_namespace
+from .conftest import CHART, Helm, make_namespace
 from .dask_clusters import (
     CONTROLLER,
     LABELS,
@@ -27,51 +21,15 @@ from .dask_clusters import (
     controller,
     dask,
     dask_cluster,
-    deployments,
+    pods,
     requests,
     scaled,
     token,
     wait_for,
     workers_become,
 )
-from .server import BINARIES, Client, Server, running
+from .server import Client, Server
 from .test_newer_fields import CONTAINER, POD, has
-
-CHART = Path(__file__).resolve().parents[2] / "charts" / "daskjob-operator"
-
-
-class Helm:
-    """Helm with a server, its files kept apart from the user's."""
-
-    def __init__(self, server: Server, home: Path) -> None:
-        self.server = server
-        folders = {f"HELM_{name}_HOME": str(home / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
-        self.environment = os.environ | folders | {"KUBECONFIG": str(server.kubeconfig)}
-
-    def __call__(self, *arguments: str) -> str:
-        command = [str(BINARIES / "helm"), *arguments, "--namespace", SYSTEM]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=self.environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[Server]:
-    with running() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def helm(own_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """With the chart installed, all values as they are."""
-    helm = Helm(own_server, tmp_path_factory.mktemp("helm"))
-    helm("install", "daskjob", str(CHART), "--create-namespace")
-    return helm
-
-
-@pytest.fixture(scope="module")
-def installed(helm: Helm) -> Server:
-    return helm.server
 
 
 def test_every_object_passes_strict_validation(own_server: Server, helm: Helm) -> None:
@@ -111,7 +69,7 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
         made = requests(installed) - before
         group = installed.admin.get(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
         scheduler = next(
-            each for each in deployments(installed, namespace, "scheduler") if each["metadata"]["name"] == "a-scheduler"
+            each for each in pods(installed, namespace, "scheduler") if each["metadata"]["name"] == "a-scheduler"
         )
         after = [installed.admin.get(f"{path}/{name}").ok() for name in ("a", "theirs")]
     said = log.read_text()
@@ -124,7 +82,7 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
     for each, owner in ((group, cluster), (scheduler, cluster), *((worker, group) for worker in workers)):
         assert [reference["uid"] for reference in each["metadata"]["ownerReferences"]] == [owner["metadata"]["uid"]]
         assert each["metadata"]["labels"].items() >= LABELS.items()
-    assert not deployments(installed, other, "worker")
+    assert not pods(installed, other, "worker")
     if listed:
         # Or the next test's controller, which watches all namespaces, would make it.
         installed.admin.delete(f"{dask(other, 'daskclusters')}/elsewhere").ok()
@@ -151,10 +109,10 @@ def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_pat
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     namespace = make_namespace(installed)
     paths = [f"{dask(namespace, 'daskclusters')}/a", f"{dask(namespace, 'daskworkergroups')}/a-default"]
-    apps = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    core = f"/api/v1/namespaces/{namespace}/pods"
 
     def uids() -> dict[str, str]:
-        found = [*deployments(installed, namespace, "scheduler"), *deployments(installed, namespace, "worker")]
+        found = [*pods(installed, namespace, "scheduler"), *pods(installed, namespace, "worker")]
         found += [installed.admin.get(path).ok() for path in paths]
         return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found}
 
@@ -167,7 +125,7 @@ def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_pat
     names = [each["metadata"]["name"] for each in workers]
     gone = [[], names[:1], [*names, "a-default"], [*names, "a-default", "a-scheduler"]][lost]
     for name in gone:
-        installed.admin.delete(paths[1] if name == "a-default" else f"{apps}/{name}").ok()
+        installed.admin.delete(paths[1] if name == "a-default" else f"{core}/{name}").ok()
     kept = {name: uid for name, uid in made.items() if name not in gone}
     with controller(installed, tmp_path) as log:
         workers_become(installed, namespace, 2)
@@ -198,7 +156,7 @@ def test_a_group_whose_cluster_is_gone_gets_no_workers(installed: Server, helm: 
     installed.admin.delete(f"{dask(namespace, 'daskclusters')}/a").ok()
     with controller(installed, tmp_path) as log:
         wait_for("the question", log.read_text, lambda text: "Could not find DaskCluster a" in text)
-        assert not deployments(installed, namespace, "worker")
+        assert not pods(installed, namespace, "worker")
     # Or the next test's controller would ask again.
     installed.admin.delete(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
 
@@ -209,40 +167,16 @@ def test_fields_of_todays_kubernetes_reach_the_pods(installed: Server, helm: Hel
     manifest = dask_cluster("a", LABELS, workers=1)
     for part in ("scheduler", "worker"):
         spec = manifest["spec"][part]["spec"]
-        spec |= copy.deepcopy(POD)
+        # As the operator writes it: the API server would add a volume with a token.
+        spec |= copy.deepcopy(POD) | {"automountServiceAccountToken": False}
         spec["containers"][0] |= copy.deepcopy(CONTAINER)
     with controller(installed, tmp_path):
         installed.admin.create(dask(namespace, "daskclusters"), manifest).ok()
         [worker] = workers_become(installed, namespace, 1)
-        [scheduler] = deployments(installed, namespace, "scheduler")
+        [scheduler] = pods(installed, namespace, "scheduler")
     for each in (worker, scheduler):
-        spec = each["spec"]["template"]["spec"]
-        assert has(spec, POD)
-        assert has(spec["containers"][0], CONTAINER)
-
-
-def test_a_deployment_of_another_owner_stays_as_it_is(installed: Server, helm: Helm, tmp_path: Path) -> None:
-    helm("upgrade", "daskjob", str(CHART), "--reset-values")
-    namespace = make_namespace(installed)
-    labels = {"dask.org/component": "scheduler", "of": "another"}
-    manifest = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "a-scheduler", "labels": labels},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"containers": [{"name": "theirs", "image": "localhost/none:test"}]},
-            },
-        },
-    }
-    theirs = installed.admin.create(f"/apis/apps/v1/namespaces/{namespace}/deployments", manifest).ok()
-    with controller(installed, tmp_path):
-        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
-        workers_become(installed, namespace, 2)
-        found = deployments(installed, namespace, "scheduler")
-    assert [each["metadata"] for each in found] == [theirs["metadata"]]
+        assert has(each["spec"], POD)
+        assert has(each["spec"]["containers"][0], CONTAINER)
 
 
 def test_a_restart_makes_nothing_twice_and_scaling_is_the_operators(
@@ -267,14 +201,13 @@ def test_a_restart_makes_nothing_twice_and_scaling_is_the_operators(
     with controller(installed, tmp_path) as log:
         workers = workers_become(installed, namespace, 4)
         scaled(log, "a-default", 3)
-        assert len(deployments(installed, namespace, "scheduler")) == 2
+        assert len(pods(installed, namespace, "scheduler")) == 2
         # As the operator does it for an adaptive job: the worker that retired, then the number.
         gone = next(each for each in workers if each["metadata"]["name"].startswith("a-default"))["metadata"]["name"]
-        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{gone}"
-        operator.request("DELETE", path, {"propagationPolicy": "Background"}).ok()
+        operator.delete(f"/api/v1/namespaces/{namespace}/pods/{gone}").ok()
         scale(2)
         scaled(log, "a-default", 2)
-        names = {each["metadata"]["name"] for each in deployments(installed, namespace, "worker")}
+        names = {each["metadata"]["name"] for each in pods(installed, namespace, "worker")}
     assert names == {each["metadata"]["name"] for each in workers} - {gone}
     assert "Traceback" not in log.read_text()
 
@@ -349,9 +282,10 @@ def test_reports_flow_on_a_level_of_their_own(installed: Server, helm: Helm) -> 
         (OPERATOR, "GET", "/api/v1/nodes"),
         (OPERATOR, "DELETE", "/apis/daskjob.io/v1alpha1/namespaces/default/daskcronjobs/any"),
         (OPERATOR, "PATCH", "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs/any"),
-        (CONTROLLER, "GET", "/api/v1/namespaces/default/pods"),
+        (OPERATOR, "GET", "/apis/apps/v1/namespaces/default/deployments"),
+        (CONTROLLER, "GET", "/apis/apps/v1/namespaces/default/deployments"),
+        (CONTROLLER, "DELETE", "/api/v1/namespaces/default/pods/any"),
         (CONTROLLER, "GET", "/api/v1/namespaces/default/secrets"),
-        (CONTROLLER, "DELETE", "/apis/apps/v1/namespaces/default/deployments/any"),
         (CONTROLLER, "GET", "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs"),
     ],
 )

@@ -23,8 +23,8 @@ from daskjob.manifests.context import Defaults
 
 from ..crd.cases import a_job
 from .conftest import make_namespace
+from .dask_clusters import wait_for
 from .server import Server, with_definitions
-from .test_chart import wait_for
 from .test_policy import account, await_policy, grant, token
 
 DASK_CRDS = Path(__file__).resolve().parents[2] / "charts/daskjob-operator/files/dask-crds"
@@ -79,7 +79,6 @@ async def look(operator: AnyController, namespace: str, name: str) -> None:
 
 async def test_the_policy_of_another_installation_is_named_in_the_status(own_server: Server) -> None:
     namespace = make_namespace(own_server)
-    account(own_server, namespace, "default")
     jobs = f"/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobs"
     own_server.admin.create(jobs, a_job()).ok()
     async with installation(own_server, namespace, "one") as one:
@@ -95,7 +94,6 @@ async def test_the_policy_of_another_installation_is_named_in_the_status(own_ser
 
 async def test_each_of_two_notices_the_other(own_server: Server) -> None:
     namespace = make_namespace(own_server)
-    account(own_server, namespace, "default")
     jobs = f"/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobs"
     policy = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/daskjob-report-writers"
     own_server.admin.delete(policy).ok()

@@ -99,10 +99,8 @@ def await_policy(server: Server) -> None:
 
 @pytest.fixture
 def place(world: Server) -> str:
-    """A new namespace with the account that every namespace has."""
-    name = make_namespace(world)
-    account(world, name, "default")
-    return name
+    """A new namespace."""
+    return make_namespace(world)
 
 
 @pytest.fixture
@@ -138,7 +136,6 @@ def test_not_another_pods_report(world: Server, place: str, runner: Runner) -> N
 def test_not_another_namespaces_report(world: Server, runner: Runner) -> None:
     """The roles would allow it: they are bound to all accounts everywhere."""
     elsewhere = make_namespace(world)
-    account(world, elsewhere, "default")
     stranger = Runner(world, elsewhere, "one")
     denied(stranger.write(runner.report, seq=1), NOT_YOURS)
     denied(runner.write(stranger.report, seq=1), NOT_YOURS)

@@ -19,8 +19,6 @@ OPERATOR = {
     ("daskjob.io", "daskjobreports"): {"get", "list", "watch", "create", "patch", "delete"},
     ("kubernetes.dask.org", "daskclusters"): {"get", "list", "watch", "create", "delete"},
     ("kubernetes.dask.org", "daskworkergroups"): {"list", "watch", "patch", "delete"},
-    ("apps", "deployments"): {"list", "watch", "delete", "deletecollection"},
-    ("apps", "replicasets"): {"delete", "deletecollection"},
     ("", "pods"): {"get", "list", "watch", "create", "delete", "deletecollection"},
     ("", "configmaps"): {"get", "create"},
     ("", "secrets"): {"create"},
@@ -32,7 +30,7 @@ DASK_CONTROLLER = {
     ("kubernetes.dask.org", "daskworkergroups"): {"get", "list", "watch", "create", "patch"},
     ("kubernetes.dask.org", "daskclusters/finalizers"): {"update"},
     ("kubernetes.dask.org", "daskworkergroups/finalizers"): {"update"},
-    ("apps", "deployments"): {"get", "list", "create"},
+    ("", "pods"): {"get", "list", "create"},
 }
 RUNNER = {("daskjob.io", "daskjobreports/status"): {"patch"}}
 GRANTS = {

@@ -28,7 +28,7 @@ from .counting import Increase
 
 Body = dict[str, Any]
 ALL = (*WATCHED, *CronKind.watched)
-JOBS, PODS, DEPLOYMENTS = WATCHED[0], WATCHED[5], WATCHED[4]
+JOBS, PODS, GROUPS = WATCHED[0], WATCHED[4], WATCHED[3]
 
 #: Fields that something reads, at any depth.
 FIELDS = """spec status graph cluster source configMap workers worker replicas template containers name readinessGates
@@ -82,11 +82,11 @@ async def test_whatever_a_part_is_the_object_is_kept(watched: Watched, spec: Any
 @pytest.mark.parametrize(
     ("watched", "parts"),
     [
-        (DEPLOYMENTS, {"status": {"conditions": ["x"]}}),
+        (GROUPS, {"spec": "x"}),
         (PODS, {"status": {"conditions": {"type": "Ready"}, "phase": "Running"}}),
         (JOBS, {"spec": {"graph": "x"}}),
     ],
-    ids=["Deployment", "Pod", "DaskJob"],
+    ids=["DaskWorkerGroup", "Pod", "DaskJob"],
 )
 async def test_it_is_counted_and_named_once_a_version(
     watched: Watched, parts: Body, caplog: pytest.LogCaptureFixture

@@ -10,8 +10,9 @@ from typing import Any
 import kopf
 import pytest
 
-from daskjob.dask_controller import behaviour
-from daskjob.dask_controller.behaviour import Locks, bound_locks, configure_kopf
+from daskjob.api import constants as c
+from daskjob.dask_controller import behaviour, connection, new_groups, replacement
+from daskjob.dask_controller.behaviour import Locks, bound_locks, configure_kopf, leave_out_annotations
 from daskjob.dask_controller.essence import HandledFields
 from daskjob.probes.process_settings import Environment, ProcessSettings
 
@@ -72,6 +73,14 @@ async def test_only_clusters_of_jobs_are_watched() -> None:
         assert matching == ["app.kubernetes.io/managed-by=daskjob-operator"]
 
 
+def test_both_processes_mean_the_same_annotations_and_labels() -> None:
+    assert connection.REFUSED_ANNOTATION == c.REFUSED_ANNOTATION
+    assert replacement.REPLACE_ANNOTATION == c.REPLACE_ANNOTATION
+    assert new_groups.GROUP_LABEL == c.DASK_GROUP_LABEL
+    assert connection.GROUP_VERSION == c.DASK_API_VERSION
+    assert behaviour.LABEL_SELECTOR == c.MANAGED_SELECTOR
+
+
 def test_groups_have_the_labels_of_their_cluster() -> None:
     """Or our own controller would not see the groups that it made."""
     from dask_kubernetes.operator.controller import controller
@@ -107,6 +116,20 @@ def test_their_dictionary_of_locks_is_replaced() -> None:
     assert isinstance(Copy.worker_group_scale_locks, Locks)
     with pytest.raises(RuntimeError, match="has no worker_group_scale_locks"):
         bound_locks(type("Empty", (), {}))
+
+
+def test_what_one_object_is_told_is_not_copied_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dask_kubernetes.operator.controller import controller
+
+    ignored = controller._ANNOTATION_NAMESPACES_TO_IGNORE
+    monkeypatch.setattr(controller, "_ANNOTATION_NAMESPACES_TO_IGNORE", ignored)
+    annotations = {"daskjob.io/refused": "{}", "daskjob.io/replace-workers": "now", "daskjob.io/another": "a", "b": "c"}
+    metadata = kopf.Body({"metadata": {"annotations": annotations}}).metadata
+    assert controller._get_annotations(metadata) == annotations
+    leave_out_annotations(controller)
+    assert controller._get_annotations(metadata) == {"daskjob.io/another": "a", "b": "c"}
+    with pytest.raises(RuntimeError, match="has no _ANNOTATION_NAMESPACES_TO_IGNORE"):
+        leave_out_annotations(type("Empty", (), {}))
 
 
 @pytest.fixture

@@ -1,13 +1,8 @@
-"""The API server as the launcher reaches it, played by a small HTTP server."""
+"""How the launcher reaches the API server, and which requests it saves."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import kopf
@@ -17,103 +12,17 @@ from kr8s.asyncio.objects import Deployment, Service
 
 from daskjob.dask_controller import connection
 
-GROUP = f"/apis/{connection.GROUP_VERSION}"
-
-
-class Server:
-    """Answers like an API server with no groups; `resources` are those of kubernetes.dask.org/v1, None: 404."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.resources: list[str] | None = ["daskclusters", "daskworkergroups"]
-        self.forbidden = 0
-        #: Status and body of the answer to a POST; with 201, what was sent comes back.
-        self.posted: tuple[int, dict[str, Any]] = (201, {})
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                path = self.path.rstrip("/")
-                server.asked.append(path)
-                answer: Any = {"versions": ["v1"], "groups": [], "resources": []}
-                status = 200
-                if path == "/version":
-                    answer = {"gitVersion": "v1.35.0"}
-                elif path == GROUP:
-                    status = 404 if server.resources is None else 200
-                    answer = {"message": "not found", "resources": [{"name": name} for name in server.resources or []]}
-                elif path.startswith("/apis/apps") and server.forbidden:
-                    server.forbidden -= 1
-                    status, answer = 403, {"message": "exceeded quota"}
-                data = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def do_POST(self) -> None:
-                path = self.path.rstrip("/")
-                server.asked.append(f"POST {path}")
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, answer = server.posted
-                data = body if status == 201 else json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}"
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.thread.join()
-        self.http.server_close()
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A running server that KUBECONFIG names."""
-    server = Server()
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "a", "cluster": {"server": server.url}}],
-        "users": [{"name": "a", "user": {"token": "t"}}],
-        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
-        "current-context": "a",
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(json.dumps(config))
-    monkeypatch.setenv("KUBECONFIG", str(path))
-    yield server
-    server.close()
-
-
-async def closed(api: connection.SharedApi) -> None:
-    if api._session:
-        await api._session.aclose()
+from .conftest import EXISTS, PODS, Server, closed, deployment
 
 
 async def test_one_login_and_one_version_for_many_objects(server: Server) -> None:
     api = await connection.open_api()
     begun = len(server.asked)
     for name in "abc":
-        deployment = await Deployment({"metadata": {"name": name}}, namespace="n")
-        assert deployment.api is api
-        await deployment.create()
-    assert server.asked[begun:] == ["POST /apis/apps/v1/namespaces/n/deployments"] * 3
+        created = await deployment(name)
+        assert created.api is api
+        await created.create()
+    assert server.asked[begun:] == [f"POST {PODS}"] * 3
     assert server.asked.count("/version") == 1
     await closed(api)
 
@@ -142,13 +51,13 @@ async def test_discovery_is_done_before_the_first_job(server: Server) -> None:
     await closed(api)
 
 
-async def test_a_quota_that_is_exceeded_does_not_close_other_requests(server: Server) -> None:
+async def test_a_refusal_does_not_close_other_requests(server: Server) -> None:
     """kr8s logs in again after a 403, and its new session would close the one in use."""
     api = await connection.open_api()
     session = api._session
     server.forbidden = 2
-    deployment = await Deployment({"metadata": {"name": "a"}}, namespace="n")
-    await deployment.refresh()
+    group = kr8s.asyncio.objects.new_class("DaskWorkerGroup", connection.GROUP_VERSION)
+    await (await group({"metadata": {"name": "a"}}, namespace="n")).refresh()
     assert server.forbidden == 0
     assert api._session is session
     await closed(api)
@@ -158,31 +67,47 @@ async def test_what_somebody_else_created_meanwhile_is_as_good(server: Server) -
     """Else the handler fails, and the job waits for its retry."""
     api = await connection.open_api()
     begun = len(server.asked)
-    server.posted = 409, {"reason": "AlreadyExists", "message": "already exists"}
-    deployment = await Deployment({"metadata": {"name": "a"}}, namespace="n")
-    await deployment.create()
-    path = "/apis/apps/v1/namespaces/n/deployments"
-    assert server.asked[begun:] == [f"POST {path}", f"{path}/a"]
+    server.posted = [EXISTS]
+    created = await deployment()
+    server.found[f"{PODS}/a"] = {"metadata": {**created.raw["metadata"], "uid": "2"}}
+    await created.create()
+    assert server.asked[begun:] == [f"POST {PODS}", f"{PODS}/a"]
+    assert created.metadata.uid == "2"
+    assert server.patches == []
     await closed(api)
 
 
 @pytest.mark.parametrize("posted", [(409, {"reason": "Conflict"}), (422, {"reason": "Invalid"})])
 async def test_other_refusals_are_errors(server: Server, posted: tuple[int, dict[str, Any]]) -> None:
     api = await connection.open_api()
-    server.posted = posted[0], posted[1] | {"message": "no"}
-    deployment = await Deployment({"metadata": {"name": "a"}}, namespace="n")
+    server.posted = [(posted[0], posted[1] | {"message": "no"})]
+    kind = kr8s.asyncio.objects.new_class("DaskWorkerGroup", connection.GROUP_VERSION)
+    group = await kind({"metadata": {"name": "a"}}, namespace="n")
     with pytest.raises(kr8s.ServerError, match="no"):
-        await deployment.create()
+        await group.create()
     await closed(api)
 
 
 async def test_creation_is_one_request(server: Server) -> None:
     api = await connection.open_api()
     begun = len(server.asked)
-    deployment = await Deployment({"metadata": {"name": "a", "uid": "1"}}, namespace="n")
-    await deployment.create()
-    assert server.asked[begun:] == ["POST /apis/apps/v1/namespaces/n/deployments"]
-    assert deployment.metadata.uid == "1"
+    created = await deployment()
+    await created.create()
+    assert server.asked[begun:] == [f"POST {PODS}"]
+    assert created.raw["spec"] == {"containers": [{"name": "worker"}]}, "the answer is a pod"
+    await closed(api)
+
+
+async def test_workers_that_have_ended_or_are_being_deleted_are_not_counted(server: Server) -> None:
+    api = await connection.open_api()
+    begun = len(server.asked)
+    ended = {"metadata": {"name": "b"}, "status": {"phase": "Failed"}}
+    server.found[PODS] = {"metadata": {}, "items": [{"metadata": {"name": "a"}}, ended]}
+    selector = {"dask.org/workergroup-name": "a-default"}
+    found = [each async for each in kr8s.asyncio.get(Deployment, namespace="n", label_selector=selector)]
+    assert [each.name for each in found] == ["a"]
+    [asked] = [path for path in server.asked[begun:] if path.startswith(PODS)]
+    assert "labelSelector=dask.org%2Fworkergroup-name%3Da-default" in asked
     await closed(api)
 
 
@@ -190,7 +115,7 @@ async def test_creation_is_one_request(server: Server) -> None:
 async def test_workers_of_a_new_group_are_not_counted_by_a_question(server: Server, exists: bool) -> None:
     api = await connection.open_api()
     if exists:
-        server.posted = 409, {"reason": "AlreadyExists", "message": "already exists"}
+        server.posted = [EXISTS]
     kind = kr8s.asyncio.objects.new_class("DaskWorkerGroup", connection.GROUP_VERSION)
     group = await kind({"metadata": {"name": "a-default"}}, namespace="n")
     await group.create()
@@ -198,7 +123,7 @@ async def test_workers_of_a_new_group_are_not_counted_by_a_question(server: Serv
     for expected in (exists, True):
         selector = {"dask.org/workergroup-name": "a-default"}
         assert [each async for each in kr8s.asyncio.get(Deployment, namespace="n", label_selector=selector)] == []
-        asked = [path for path in server.asked[begun:] if "deployments?" in path]
+        asked = [path for path in server.asked[begun:] if "pods?" in path]
         assert bool(asked) is expected
     await closed(api)
 

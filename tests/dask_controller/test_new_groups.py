@@ -1,4 +1,4 @@
-"""A worker group that was created just now has no Deployment, and that is known for certain."""
+"""A worker group that was created just now has no workers, and that is known for certain."""
 
 from __future__ import annotations
 

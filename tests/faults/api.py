@@ -26,8 +26,6 @@ PLACES = {
     "Service": ("/api/v1", "services"),
     "Secret": ("/api/v1", "secrets"),
     "ConfigMap": ("/api/v1", "configmaps"),
-    "Deployment": ("/apis/apps/v1", "deployments"),
-    "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "DaskCluster": ("/apis/kubernetes.dask.org/v1", "daskclusters"),
     "DaskWorkerGroup": ("/apis/kubernetes.dask.org/v1", "daskworkergroups"),
     "DaskJob": ("/apis/daskjob.io/v1alpha1", "daskjobs"),

@@ -1,7 +1,7 @@
-"""A real control plane: etcd, kube-apiserver, the project's and Dask's CRDs, and three of Kubernetes' own controllers.
+"""A real control plane: etcd, kube-apiserver, the project's and Dask's CRDs, and Kubernetes' own garbage collector.
 
-Garbage collector, Deployments and ReplicaSets are the real ones (kube-controller-manager); there is no kubelet and no
-scheduler, and dask-kubernetes is played too: see `world`.
+The garbage collector is the real one (kube-controller-manager); there is no kubelet and no scheduler, and the Dask
+controller is played too: see `world`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unittest import mock
 from ..apiserver.server import BINARIES, Server, with_definitions
 
 DASK_CRDS = Path(__file__).resolve().parents[2] / "charts/daskjob-operator/files/dask-crds"
-CONTROLLERS = ("garbage-collector-controller", "deployment-controller", "replicaset-controller")
+COLLECTOR = "garbage-collector-controller"
 READY_SECONDS = 60
 
 
@@ -25,18 +25,18 @@ READY_SECONDS = 60
 def running_control_plane() -> Iterator[Server]:
     """All of it, ready. Raises RuntimeError when a program is missing or does not get ready."""
     # Go collects its garbage less often then, and a busy machine has time for the tests.
-    with mock.patch.dict(os.environ, GOGC="200"), with_definitions(DASK_CRDS) as server, _controllers(server):
+    with mock.patch.dict(os.environ, GOGC="200"), with_definitions(DASK_CRDS) as server, _collector(server):
         yield server
 
 
 @contextmanager
-def _controllers(server: Server) -> Iterator[None]:
+def _collector(server: Server) -> Iterator[None]:
     """kube-controller-manager, as soon as its garbage collector knows the CRDs."""
     log = server.kubeconfig.parent / "kube-controller-manager.log"
     command = [
         str(BINARIES / "kube-controller-manager"),
         f"--kubeconfig={server.kubeconfig}",
-        f"--controllers={','.join(CONTROLLERS)}",
+        f"--controllers={COLLECTOR}",
         *("--leader-elect=false", "--secure-port=0"),
         # Its own brake (20 requests a second) would be what the tests wait for.
         *("--kube-api-qps=2000", "--kube-api-burst=4000"),

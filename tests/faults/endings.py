@@ -113,6 +113,8 @@ ENDINGS = {
         Ending("fails-twice", ("raises",), ("Failed", "Failed"), "TaskFailed", spec={"backoffLimit": 1, **SOON}),
         Ending("preempted", ("preempted", "ok"), ("Failed", "Succeeded"), spec=SOON),
         Ending("scheduler-lost", ("scheduler-deleted", "ok"), ("Failed", "Succeeded"), spec=SOON),
+        Ending("scheduler-lost-early", ("scheduler-deleted-early", "ok"), ("Failed", "Succeeded"), spec=SOON),
+        Ending("worker-lost", ("worker-deleted",)),
         Ending(
             "infrastructure-fails",
             ("scheduler-restarts", "deleted"),

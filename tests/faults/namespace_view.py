@@ -57,6 +57,7 @@ class NamespaceView:
     def __post_init__(self) -> None:
         self._news = asyncio.Event()
         self._tasks: dict[str, set[asyncio.Task[None]]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     # What is there.
 
@@ -122,6 +123,10 @@ class NamespaceView:
         await self.until(lambda: self.free or found())
 
     # Who acts.
+
+    def lock(self, who: str) -> asyncio.Lock:
+        """What somebody holds who does one thing at a time."""
+        return self._locks.setdefault(who, asyncio.Lock())
 
     def spawn(self, who: str, work: Coroutine[Any, Any, None]) -> None:
         """Somebody's work, until `dismiss`."""

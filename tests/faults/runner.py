@@ -55,7 +55,8 @@ class Runner:
                 await self.end({"outcome": "Succeeded", "result": RESULT}, reports=False)
                 return
             await self.say(stage="Starting", timings={"runnerStarted": now()})
-            await self.compute()
+            if script != "scheduler-deleted-early":
+                await self.compute()
             await SCRIPTS[script](self)
         except Cancelled:
             await self.end(failed("Cancelled", "cancelled as asked for by the report's spec.cancel"))
@@ -186,13 +187,20 @@ async def _loses_scheduler(runner: Runner) -> None:
 
 
 async def _loses_scheduler_pod(runner: Runner) -> None:
-    """The pod is deleted; a ReplicaSet makes another, which knows nothing."""
-    # Pods' times are whole seconds, and no real one is there again within the one in which the first began.
-    await asyncio.sleep(1.1)
+    """The pod is deleted, and nobody makes another."""
     for pod in runner.component("scheduler"):
         await pods.kill(runner.view, pod)
     await runner.view.pause(f"notice {runner.attempt}", 1.0)
     await runner.end(failed("SchedulerLost", "the connection to the scheduler was lost"))
+
+
+async def _never_connects(runner: Runner) -> None:
+    """The scheduler's pod is deleted before the runner has reached it."""
+    await runner.attend(lambda: runner.component("scheduler"))
+    await runner.view.gate(lambda: runner.view.is_at(runner.job, runner.attempt, "Starting"))
+    for pod in runner.component("scheduler"):
+        await pods.kill(runner.view, pod)
+    await runner.attend(lambda: False)
 
 
 async def _loses_cluster(runner: Runner) -> None:
@@ -202,6 +210,20 @@ async def _loses_cluster(runner: Runner) -> None:
         runner.view.broken.add(cluster["metadata"]["uid"])
         await runner.view.api.delete(cluster)
     await runner.attend(lambda: False)
+
+
+async def _loses_worker(runner: Runner) -> None:
+    """A worker's pod is deleted; the graph goes on when another one is there."""
+    group = runner.view.find("DaskWorkerGroup", f"{runner.name}-default")
+    assert group is not None
+    lost = runner.component("worker")[0]
+    await pods.kill(runner.view, lost)
+
+    def others() -> list[Body]:
+        return [each for each in runner.component("worker") if each["metadata"]["uid"] != lost["metadata"]["uid"]]
+
+    await runner.attend(lambda: len(others()) == group["spec"]["worker"]["replicas"])
+    await _succeeds(runner)
 
 
 async def _worker_exceeds_memory(runner: Runner) -> None:
@@ -222,6 +244,8 @@ SCRIPTS: dict[str, Callable[[Runner], Awaitable[None]]] = {
     "exits": _exits,
     "scheduler-restarts": _loses_scheduler,
     "scheduler-deleted": _loses_scheduler_pod,
+    "scheduler-deleted-early": _never_connects,
     "cluster-deleted": _loses_cluster,
+    "worker-deleted": _loses_worker,
     "worker-out-of-memory": _worker_exceeds_memory,
 }

@@ -26,7 +26,7 @@ ABSENCE = 2.0
 #: How long an operator that was started again after the end is looked at, in seconds.
 LAST_LOOK = 0.5
 #: The kinds whose watches an operator opens.
-STREAMS = ("daskjobs", "daskjobreports", "daskclusters", "daskworkergroups", "deployments", "pods")
+STREAMS = ("daskjobs", "daskjobreports", "daskclusters", "daskworkergroups", "pods")
 
 
 @dataclass

@@ -121,6 +121,8 @@ _ANNOTATIONS = st.fixed_dictionaries(
     optional={
         c.RUN_NOW_ANNOTATION: st.sampled_from(("", "now", "x" * 20_000)),
         c.RERUN_ANNOTATION: st.sampled_from(("", "now", "x" * 20_000)),
+        c.REFUSED_ANNOTATION: st.sampled_from(("", "null", '{"status": 422, "message": 1}', "[" * 2_000)),
+        c.REPLACE_ANNOTATION: st.sampled_from(("", "never", "2026-03-01T12:00:00Z", "x" * 2_000)),
         c.SCHEDULED_AT_ANNOTATION: st.sampled_from(("never", "2026-03-01T12:00:00Z", "9" * 100)),
         "strangers.test/size": st.sampled_from(("x" * 200_000, "\ud800")),
     },
@@ -130,7 +132,7 @@ _STATES = st.sampled_from(("True", "False", "Unknown"))
 _CONDITIONS = st.lists(
     st.fixed_dictionaries(
         {
-            "type": st.sampled_from(("PodScheduled", "Ready", "DisruptionTarget", "ReplicaFailure", "x")),
+            "type": st.sampled_from(("PodScheduled", "Ready", "DisruptionTarget", "x")),
             "status": _STATES,
         },
         optional={"reason": st.sampled_from(("Unschedulable", "x" * 900)), "message": st.text(max_size=20)},
@@ -245,18 +247,6 @@ def _pod(draft: _Draft) -> Body:
     return {"spec": _POD, "status": status}
 
 
-def _deployment(draft: _Draft) -> Body:
-    labels = {STRANGER: "true"}
-    return {
-        "spec": {
-            "replicas": draft.draw(st.sampled_from((0, 1))),
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _POD},
-        },
-        "status": {"conditions": draft.draw(_CONDITIONS)},
-    }
-
-
 def _config_map(draft: _Draft) -> Body:
     return {"data": {"a": draft.draw(st.sampled_from(("", "x", "x" * 1_000_000, "\ud800")))}}
 
@@ -268,7 +258,6 @@ MAKERS: dict[str, tuple[str, Callable[[_Draft], Body]]] = {
     "DaskCluster": (c.DASK_API_VERSION, _cluster),
     "DaskWorkerGroup": (c.DASK_API_VERSION, _worker_group),
     "Pod": ("v1", _pod),
-    "Deployment": ("apps/v1", _deployment),
     "ConfigMap": ("v1", _config_map),
 }
 

@@ -1,7 +1,7 @@
 """The cluster around the operator: watches all of it, keeps its history, and sets everybody to work.
 
-Real: API server, garbage collector, Deployments, ReplicaSets (see `control_plane`). Played, each in its module: the
-scheduler and kubelet of pods, dask-kubernetes' controller, and the runners.
+Real: API server, garbage collector (see `control_plane`). Played, each in its module: the scheduler and kubelet of
+pods, the Dask controller, and the runners.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ WATCHED = (
     "DaskJobReport",
     "DaskCluster",
     "DaskWorkerGroup",
-    "Deployment",
     "Pod",
     "Service",
     "Secret",
@@ -56,10 +55,12 @@ class World:
         async for event, body in self.api.watch(kind):
             view = self.views.get(body["metadata"].get("namespace", ""))
             if view is not None:
+                before = view.find(kind, body["metadata"]["name"])
                 view.take(event, body)
-                self.act(view, event, body)
+                self.act(view, event, body, before)
 
-    def act(self, view: NamespaceView, event: str, body: Body) -> None:
+    def act(self, view: NamespaceView, event: str, body: Body, before: Body | None) -> None:
+        """`before`: the object of that name as it was known until now."""
         kind, uid = body["kind"], body["metadata"]["uid"]
         if STRANGER in labels_of(body):
             return
@@ -70,7 +71,7 @@ class World:
                 view.spawn(uid, kubelet.run(view, body))
         elif kind == "DaskCluster" and event == "ADDED":
             view.spawn(uid, dask.make_cluster(view, body))
-        elif kind == "DaskWorkerGroup" and event == "ADDED":
+        elif kind == "DaskWorkerGroup" and event != "DELETED" and dask.is_asked(before, body):
             view.spawn(uid, dask.make_workers(view, body))
 
 

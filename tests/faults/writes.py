@@ -17,16 +17,11 @@ RENEWED = ("create leases", "patch leases")
 _UID = re.compile(r"-[0-9a-f]{5}-(?=\d+(-|$))")
 _REASON = re.compile(r" \(\w+\)")
 _HASH = re.compile(r"[-.][0-9a-f]{8,}$")
-#: What Kubernetes' controllers add to the name of a Deployment for its ReplicaSets, and to that for their pods.
-_OF_DEPLOYMENT = re.compile(r"(?<=-)[b-df-hj-np-tv-xz2-9]{5,10}(-[b-df-hj-np-tv-xz2-9]{5})?$")
 
 
 def sign(call: ApiCall) -> str:
     """`create pods sum-1-runner`, `patch daskjobs/status sum: 1 Running`, `create events sum (Started)`."""
-    name = _UID.sub("-", call.name)
-    if call.resource == "replicasets" or (call.resource == "pods" and not name.endswith("-runner")):
-        name = _OF_DEPLOYMENT.sub("", name).rstrip("-")
-    name = _HASH.sub("", name)
+    name = _HASH.sub("", _UID.sub("-", call.name))
     what = f"{call.verb} {call.resource}{'/' + call.subresource if call.subresource else ''} {name}".strip()
     if call.resource == "events":
         return f"{what} ({call.body.get('reason')})"

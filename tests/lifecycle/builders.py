@@ -17,7 +17,6 @@ from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import (
     AttemptObservation,
-    Deployment,
     Job,
     Observation,
     Owned,
@@ -158,7 +157,7 @@ class Scene:
 
     def gone(self) -> Self:
         """Nothing is left of the attempt."""
-        return self.sees(cluster=None, groups={}, deployments=(), schedulers=(), workers=(), runner=None, report=None)
+        return self.sees(cluster=None, groups={}, schedulers=(), workers=(), runner=None, report=None)
 
     def finished(self, kind: ConditionType = ConditionType.COMPLETE, seconds_ago: float = 5) -> Self:
         """An outcome is recorded."""
@@ -185,11 +184,9 @@ class Scene:
     def workers(self, *pods: Pod) -> Self:
         return self.sees(workers=pods)
 
-    def deployments(self, *names: str, refusal: str | None = None, component: str = "worker") -> Self:
-        return self.sees(deployments=tuple(Deployment(name, f"uid-{name}", component, refusal) for name in names))
-
-    def group(self, replicas: int) -> Self:
-        return self.sees(groups={"default": WorkerGroup(f"{ATTEMPT}-default", "uid-group", replicas)})
+    def group(self, replicas: int, **fields: Any) -> Self:
+        fields = {"created": ago(1), **fields}
+        return self.sees(groups={"default": WorkerGroup(f"{ATTEMPT}-default", "uid-group", replicas, **fields)})
 
     def runner(self, pod: Pod | None = None) -> Self:
         return self.sees(runner=pod or running("runner"))

@@ -15,7 +15,7 @@ from daskjob.lifecycle.job.queueing import RunLimits
 
 from .queue_invariants import check_places
 from .status_invariants import Change, check
-from .world import World, is_ended, labels_of, status_of
+from .world import World, component_of, is_ended, labels_of, status_of
 
 #: After so long a pod that is to be gone cannot do harm: its node does not answer.
 FENCED = timedelta(seconds=60)
@@ -39,7 +39,7 @@ class Judge:
             self.check_create(kind, after)
         elif verb == "delete" and before is not None and kind == "DaskJob":
             self.check_delete_job(before)
-        elif verb == "delete" and before is not None and kind != "Deployment":
+        elif verb == "delete" and before is not None:
             self.check_delete(kind, before)
         elif verb == "patch" and before is not None and after is not None and kind == "DaskJobReport":
             if "cancel" in after["spec"]:
@@ -86,14 +86,23 @@ class Judge:
         number = attempt_of(body)
         if self.is_deleted(body):
             return
+        if kind == "Pod" and self.is_retired(body):
+            return
         assert job.open is None or job.open.number != number, f"{kind} deleted before an outcome was recorded"
         assert number <= (job.attempt or 0), f"{kind} of an attempt deleted that is yet to be heard of"
         assert kind != "DaskJobReport" or number != job.attempt, "the report of the last attempt deleted"
-        kept = self.seen(kind, body) and kind == "Pod" and is_ended(body)
+        kept = self.seen(kind, body) and component_of(body) == "runner" and is_ended(body)
         assert not kept or number <= (job.attempt or 0) - 3, "a runner's logs deleted"
         if kind == "DaskCluster" and job.finished and number == job.attempt:
             specs = [self.spec_of(body, known=False), self.spec_of(body, known=True)]
             assert not all(self.is_kept(spec, job) for spec in specs), "a cluster deleted that is to be kept"
+
+    def is_retired(self, pod: Body) -> bool:
+        """Whether the runner of its attempt has retired a worker."""
+        name, component = pod["metadata"]["name"], labels_of(pod).get(c.DASK_COMPONENT_LABEL)
+        report = self.world.server.find("DaskJobReport", labels_of(pod).get(c.DASK_CLUSTER_LABEL, ""))
+        reported = ((report or {}).get("status") or {}).get("workers") or {}
+        return component == "worker" and name in reported.get("retired", ())
 
     def is_kept(self, spec: DaskJobSpec, job: DaskJobStatus) -> bool:
         """Whether the cluster of a job that has ended is to be there still."""

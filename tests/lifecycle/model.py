@@ -226,7 +226,8 @@ class ModelClient:
         if fate == "conflict":
             raise ApiError(ErrorKind.CONFLICT, 409, "the object has been modified")
         self._judge("patch", resource.kind, before, body)
-        return self._answer(fate, self.server.update(resource.kind, name, spec=_merge(before["spec"], body["spec"])))
+        parts = {part: _merge(before.get(part, {}), change) for part, change in body.items()}
+        return self._answer(fate, self.server.update(resource.kind, name, **parts))
 
     async def patch_owned(
         self, resource: Resource, namespace: str, name: str, owner: str, changes: Mapping[str, Any]

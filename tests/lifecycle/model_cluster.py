@@ -23,7 +23,7 @@ from daskjob.lifecycle.job.queueing import RunLimits
 from .judge import Judge, attempt_of
 from .operators import Operator
 from .queue_invariants import wanted
-from .world import JOBS, World, a_job, component_of, is_ended, is_running, labels_of, status_of
+from .world import JOBS, World, a_job, acts, component_of, is_ended, is_running, labels_of, status_of
 
 #: With one of these in its spec, a job's graph never ends by itself.
 PATIENCE = ("activeDeadlineSeconds", "attemptDeadlineSeconds", "stallTimeoutSeconds")
@@ -98,8 +98,8 @@ class ModelCluster(RuleBasedStateMachine):
         cluster = runner["metadata"]["name"].removesuffix("-runner")
         workers = [
             each["metadata"]["name"]
-            for each in self.server.all("Deployment")
-            if each["metadata"]["name"].startswith(f"{cluster}-default-worker-")
+            for each in self.world.pods()
+            if each["metadata"]["name"].startswith(f"{cluster}-default-worker-") and acts(each)
         ]
         self.world.say(
             runner,
@@ -163,7 +163,7 @@ class ModelCluster(RuleBasedStateMachine):
             self.at_rest = (self.server.version, world.obstacle, world.full, len(world.lost), len(world.begun))
             if self.at_rest == before:
                 return
-            acted = world.make_clusters() | world.make_pods() | world.collect()
+            acted = world.make_clusters() | world.collect()
             acted |= world.give_up_nodes() | world.remove_pods()
             for pod in world.pods():
                 acted |= world.start(pod)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.lifecycle.job.actions import Delete, Scale
 from daskjob.lifecycle.job.adaptive import scale
+from daskjob.lifecycle.pods import Pod
 
-from .builders import ATTEMPT, Scene, a_job
+from .builders import ATTEMPT, Scene, a_job, running
 
 
 def workers(count: int) -> tuple[str, ...]:
     return tuple(f"w-{number}" for number in range(count))
 
 
+def pods(count: int) -> tuple[Pod, ...]:
+    return tuple(replace(running("worker", number), name=name) for number, name in enumerate(workers(count)))
+
+
 def adaptive(minimum: int, maximum: int, there: int, wanted: int | None, retired: tuple[str, ...] = ()) -> Scene:
     said = {"connected": there, "wanted": wanted, "retired": list(retired)}
     scene = a_job().with_workers(adaptive={"minimum": minimum, "maximum": maximum}).started()
-    return scene.group(there).deployments(*workers(there)).says(workers=said)
+    return scene.group(there).workers(*pods(there)).says(workers=said)
 
 
 def actions(scene: Scene) -> tuple[list[str], int | None]:
-    """(deployments to delete, number to scale to)."""
+    """(pods to delete, number to scale to)."""
     found = scale(scene.observe())
     gone = [each.target.name for each in found if isinstance(each, Delete)]
     numbers = [each.replicas for each in found if isinstance(each, Scale)]
@@ -42,7 +49,7 @@ SIZES = {
     "somebody unknown retired": (adaptive(1, 8, 2, 2, ("w-9",)), ([], None)),
     "nothing said": (adaptive(1, 8, 2, None), ([], None)),
     "nothing said, one retired": (adaptive(1, 8, 2, None, ("w-0",)), (["w-0"], 1)),
-    "a Deployment is still to come": (adaptive(1, 8, 2, 5).group(4), ([], None)),
+    "a pod is still to come": (adaptive(1, 8, 2, 5).group(4), ([], None)),
     "fewer than the minimum, all of them retired": (adaptive(3, 8, 2, 0, workers(2)).group(3), ([], None)),
 }
 

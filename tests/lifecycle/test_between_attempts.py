@@ -45,7 +45,6 @@ LEFT = {
     "cluster": a_job().cluster(),
     "cluster that is deleted": a_job().cluster(deleting=True),
     "worker group": a_job().group(2),
-    "Deployment": a_job().deployments("w"),
     "scheduler": a_job().schedulers(running("scheduler")),
     "worker": a_job().workers(running("worker")),
     "runner": a_job().runner(),

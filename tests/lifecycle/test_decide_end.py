@@ -359,7 +359,6 @@ def test_a_job_is_clean_when_only_its_ended_runner_and_report_are_left() -> None
         left.cluster(deleting=True),
         left.schedulers(running("scheduler", deleting=True)),
         left.workers(running("worker")),
-        left.deployments("w-1"),
         left.group(1),
         left.runner(running("runner", deleting=True)),
     ):

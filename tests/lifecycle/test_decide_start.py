@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
+from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase, Reason
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.blocker import Blocker, read_refusal
 from daskjob.lifecycle.job.actions import CreateCluster, CreateReport, CreateRunner, Delete, OpenService
@@ -72,15 +72,6 @@ SERVICE = {
     "no scheduler": (MADE.report(), ()),
     "no address": (MADE.report().schedulers(a_pod("scheduler")), ()),
     "an address": (MADE.report().schedulers(WITH_ADDRESS), OPEN),
-    "an address, and another scheduler that ends": (
-        MADE.report().schedulers(replace(WITH_ADDRESS, deleting=True), a_pod("scheduler", 1, has_address=True)),
-        OPEN,
-    ),
-    "only one that ends has an address": (
-        MADE.report().schedulers(replace(WITH_ADDRESS, deleting=True), a_pod("scheduler", 1)),
-        (),
-    ),
-    "the address of a scheduler that has ended": (MADE.report().schedulers(replace(WITH_ADDRESS, phase="Failed")), ()),
     "a runner that looks for it": (MADE.report(stage="Starting", seq=1).schedulers(WITH_ADDRESS), OPEN),
     "a runner that has reached it": (a_job().started().schedulers(running("scheduler", has_address=True)), ()),
     "not all is there yet": (MADE.schedulers(WITH_ADDRESS), REPORT),
@@ -90,6 +81,30 @@ SERVICE = {
 @pytest.mark.parametrize(("scene", "expected"), SERVICE.values(), ids=SERVICE)
 def test_the_service_is_opened_when_its_scheduler_has_an_address(scene: Scene, expected: tuple[object, ...]) -> None:
     assert scene.live().decide().actions == expected
+
+
+LOST = {
+    "is being deleted": MADE.report().schedulers(replace(WITH_ADDRESS, deleting=True)),
+    "was evicted": MADE.report().schedulers(a_pod("scheduler", phase="Failed", reason="Evicted")),
+    "is gone": MADE.report().group(2, created=ago(10)),
+}
+
+
+@pytest.mark.parametrize("scene", LOST.values(), ids=LOST)
+def test_a_scheduler_that_goes_before_the_runner_reached_it_is_lost(scene: Scene) -> None:
+    """Nothing makes another one."""
+    assert scene.decide().needs_live_read
+    decision = scene.live().decide()
+    last = decision.status.attempts[-1]
+    assert (last.outcome, last.reason) == (Outcome.FAILED, Reason.SCHEDULER_LOST)
+    assert decision.status.failure is not None
+    assert decision.status.failure.failure_class == FailureClass.INFRASTRUCTURE
+    assert not any(isinstance(each, OpenService) for each in decision.actions)
+
+
+def test_a_scheduler_that_is_not_there_yet_is_waited_for() -> None:
+    """The cache of pods may be later than that of worker groups."""
+    assert MADE.report().group(2, created=ago(9)).live().decide().actions == ()
 
 
 def test_nothing_is_made_for_a_known_attempt_before_asking_whether_it_is_there() -> None:
@@ -245,12 +260,25 @@ def test_a_problem_names_the_failure_when_the_time_is_up() -> None:
     assert "0/1 nodes" in (failure.message or "")
 
 
-def test_a_deployment_without_pods_says_why() -> None:
-    scene = a_job().accepted().cluster().deployments("w-1", refusal="exceeded quota: q")
+def test_a_worker_that_kubernetes_refuses_says_why() -> None:
+    refusal = read_refusal("exceeded quota: q")
+    scene = a_job().accepted().cluster().group(2, refusal=refusal).workers(a_pod("worker"))
     problem = find_blocker(scene.observe())
     assert problem is not None
     assert problem.reason == Reason.QUOTA_EXCEEDED
     assert problem.message == "worker: exceeded quota: q"
+    there = scene.workers(a_pod("worker"), a_pod("worker", 1))
+    assert find_blocker(there.observe()) is None, "what was refused earlier does not count"
+
+
+def test_a_scheduler_that_kubernetes_never_accepts_fails_the_job_at_once() -> None:
+    words = 'Pod "a" is invalid: spec.containers[0].volumeMounts[2].name: Not found: "x"'
+    refusal = read_refusal(words, permanent=True)
+    scene = a_job().accepted().cluster().runner(a_pod("runner")).report().sees(scheduler_refusal=refusal).live()
+    failure = scene.decide().status.failure
+    assert failure is not None
+    assert (failure.reason, failure.failure_class) == (Reason.POD_REJECTED, FailureClass.APPLICATION)
+    assert failure.message == f"scheduler: {words}"
 
 
 def test_the_missing_config_map_is_told_before_what_follows_from_it() -> None:

@@ -140,15 +140,17 @@ def test_objects_of_an_attempt_are_observed_the_same() -> None:
     job = read_job(of_api_server({"kind": "DaskJob", "spec": {}, "status": {"attempt": 1}}), NOW)
     labels = {c.JOB_UID_LABEL: "u", c.JOB_LABEL: "sum", c.ATTEMPT_LABEL: "1", c.DASK_COMPONENT_LABEL: "worker"}
     owners = [{"apiVersion": "v1", "kind": "DaskCluster", "name": "sum", "uid": "c", "controller": True}]
-    refused = {"type": "ReplicaFailure", "status": "True", "message": "no room"}
+    refused = {c.REFUSED_ANNOTATION: json.dumps({"status": 403, "message": "no room"})}
     whole = [
-        of_api_server({"kind": "DaskCluster", "spec": {"worker": {"a": "b" * 999}}}, labels=labels),
+        of_api_server(
+            {"kind": "DaskCluster", "spec": {"worker": {"a": "b" * 999}}}, labels=labels, annotations=refused
+        ),
         of_api_server(
             {"kind": "DaskWorkerGroup", "spec": {"worker": {"replicas": 3, "spec": {}}}},
             labels=labels,
             ownerReferences=owners,
+            annotations={c.REPLACE_ANNOTATION: "2026-03-01T12:00:00Z"},
         ),
-        of_api_server({"kind": "Deployment", "status": {"conditions": [refused]}}, labels=labels),
         of_api_server(
             {
                 "kind": "DaskJobReport",
@@ -158,7 +160,7 @@ def test_objects_of_an_attempt_are_observed_the_same() -> None:
             labels=labels,
         ),
     ]
-    keepers = (keeping.keep_cluster, keeping.keep_worker_group, keeping.keep_deployment, keeping.keep_report)
+    keepers = (keeping.keep_cluster, keeping.keep_worker_group, keeping.keep_report)
     kept = [keep(body) for keep, body in zip(keepers, whole, strict=True)]
     assert observe(job, kept, NOW) == observe(job, whole, NOW)
     assert all(len(json.dumps(each)) < 900 for each in kept)

@@ -151,7 +151,6 @@ class Machine(Users):
                 self.world.start(pod)
         else:
             self.world.make_clusters()
-            self.world.make_pods()
             self.world.collect()
 
     @rule(obstacle=st.sampled_from([None] * 6 + OBSTACLES), full=st.sampled_from([False, False, False, True]))

@@ -40,7 +40,7 @@ CASES = {
     "of no job": (body(uid=None), None, False),
     "on its way out": (body(deletionTimestamp="2026-03-01T11:00:00Z"), None, False),
     "not of the operator's making": (body(labels=FOREIGN), None, False),
-    "of a kind that goes with its owner": (body("Deployment"), None, False),
+    "of a kind that goes with its owner": (body("Service"), None, False),
     "of no known age": (body(creationTimestamp=None), None, False),
 }
 

@@ -10,7 +10,7 @@ from daskjob.lifecycle.job.ownership import KEPT_RUNNERS, is_stale, why_unmanage
 from daskjob.lifecycle.job.spec_check import missing_image, needs_check
 from daskjob.lifecycle.pods import Pod
 
-from .builders import Scene, a_job, ended, running
+from .builders import Scene, a_job, a_pod, ended, running
 
 CURRENT = 9
 OBJECTS = {
@@ -20,9 +20,10 @@ OBJECTS = {
     "the runner before": ("Pod", 8, ended("runner"), True, False),
     "the oldest runner that is kept": ("Pod", CURRENT - KEPT_RUNNERS + 1, ended("runner"), True, False),
     "an older runner": ("Pod", CURRENT - KEPT_RUNNERS, ended("runner"), True, True),
+    "an evicted worker": ("Pod", 8, a_pod("worker", phase="Failed"), True, True),
     "a group goes with its cluster": ("DaskWorkerGroup", 8, None, True, False),
     "a group without an owner": ("DaskWorkerGroup", 8, None, False, True),
-    "a deployment goes with its cluster": ("Deployment", 8, None, True, False),
+    "a service goes with its cluster": ("Service", 8, None, True, False),
 }
 
 

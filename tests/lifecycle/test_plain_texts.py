@@ -12,7 +12,7 @@ from daskjob.api.resource_json import to_dict
 from daskjob.controller.events import event_body
 from daskjob.kube.refusal import classify
 from daskjob.kube.resources import DASK_JOBS
-from daskjob.lifecycle.blocker import blocker_of
+from daskjob.lifecycle.blocker import blocker_of, read_refusal
 from daskjob.lifecycle.event import Event
 
 from .builders import NOW, Scene, a_job, a_pod, looping, waiting
@@ -42,7 +42,7 @@ PLACES: dict[str, Callable[[], Scene]] = {
     "a pod's own message": lambda: (
         a_job().started().runner(a_pod("runner", phase="Failed", reason="Evicted", message=EVIL, disrupted=True))
     ),
-    "a deployment's refusal": lambda: starting().workers().deployments("w", refusal=f"exceeded quota: {EVIL}"),
+    "a worker's refusal": lambda: starting().workers().group(1, refusal=read_refusal(f"exceeded quota: {EVIL}")),
     "an admission webhook": refusal,
     "the runner's report": lambda: (
         a_job().started().says(**wire.parse_report({"protocol": 1, "outcome": "Failed", "failure": FAILURE}))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from daskjob.api import constants as c
+from daskjob.api.constants import Reason
+from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.ownership import KEPT_RUNNERS
 from daskjob.lifecycle.job.reading import observe, read_job
@@ -69,6 +73,35 @@ def seen(*bodies: dict[str, Any], attempt: int = 5) -> Observation:
 def test_objects_of_another_job_of_that_name_are_passed_over() -> None:
     found = seen(owned("DaskCluster", 5, uid="another"), owned("Pod", 4, uid="another"))
     assert (found.attempt.cluster, found.stale_objects) == (None, ())
+
+
+REFUSALS = {
+    "a quota": ('{"status": 403, "message": "exceeded quota: q"}', (Reason.QUOTA_EXCEEDED, "exceeded quota: q", False)),
+    "an invalid pod": ('{"status": 422, "message": "is invalid"}', (Reason.POD_REJECTED, "is invalid", True)),
+    "one that is too long": (
+        json.dumps({"status": 422, "message": "x" * 200_000}),
+        (Reason.POD_REJECTED, "x" * 4096, True),
+    ),
+    "none": ("", None),
+    "an empty one": ("{}", None),
+    "no JSON": ("refused", None),
+    "a list": ("[1]", None),
+    "a number": ("9" * 5000, None),
+    "no message": ('{"status": 422}', None),
+    "no status": ('{"message": "is invalid"}', None),
+    "one that is too deep": ("[" * 100_000, None),
+}
+
+
+@pytest.mark.parametrize(("text", "refusal"), REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("kind", ["DaskCluster", "DaskWorkerGroup"])
+def test_why_kubernetes_refused_a_pod(kind: str, text: str, refusal: tuple[Reason, str, bool] | None) -> None:
+    """Who may edit the object may write anything."""
+    body = owned(kind, 5)
+    body["metadata"]["annotations"] = {c.REFUSED_ANNOTATION: text}
+    attempt = seen(body).attempt
+    found = attempt.scheduler_refusal if kind == "DaskCluster" else attempt.groups[DEFAULT_GROUP].refusal
+    assert found == (Blocker(*refusal) if refusal is not None else None)
 
 
 def test_what_earlier_attempts_left_is_told_apart_from_what_belongs_to_this_one() -> None:

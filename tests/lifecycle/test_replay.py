@@ -58,7 +58,7 @@ SCENES = {
     "looping": a_job().accepted().cluster().schedulers(looping("scheduler", 1, SECRET)).live(),
     "config map": a_job().with_config_map("code", found=False).accepted(),
     "running": a_job().started(),
-    "adaptive": a_job().with_spec(**SPEC).started().deployments("w-1", "w-2").group(2).says(workers={"wanted": 3}),
+    "adaptive": a_job().with_spec(**SPEC).started().group(2).says(workers={"wanted": 3}),
     "succeeded": a_job().started().says(outcome="Succeeded", result=RESULT),
     "failed": a_job().with_spec(**SPEC).started().says(outcome="Failed", failure=FAILURE).live(),
     "last words": a_job().started().runner(ended("runner", 0, message=LAST_WORDS)).live(),

@@ -1,4 +1,4 @@
-"""Who else acts on a model of the API server: kubelet, Deployments, dask-kubernetes, garbage collector, runners."""
+"""Who else acts on a model of the API server: kubelet, dask-kubernetes, garbage collector, runners."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ def is_ended(pod: Body) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
+def acts(pod: Body) -> bool:
+    """Whether a pod has not ended and is not being deleted."""
+    return not is_ended(pod) and "deletionTimestamp" not in pod["metadata"]
+
+
 def is_running(pod: Body) -> bool:
     return pod.get("status", {}).get("phase") == "Running"
 
@@ -61,7 +66,7 @@ class World:
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         #: How far the clock in the pods is ahead of the operator's.
         self.skew = timedelta(seconds=skew)
-        #: Whether Deployments may make pods.
+        #: Whether a quota leaves no room for the pods of schedulers and workers.
         self.full = False
         #: What keeps new pods from starting: (reason, message), or None.
         self.obstacle: tuple[str, str] | None = None
@@ -109,19 +114,22 @@ class World:
         for group in self.server.all("DaskWorkerGroup"):
             acted |= self._serve(group)
         # It reads a cluster, and then makes what that needs, whether it is still there or not.
-        begun, self.begun = self.begun, []
+        begun = self.begun
         for cluster in begun:
-            self._make(cluster)
+            acted |= self._make(cluster)
         self.begun = [
             each
             for each in self.server.all("DaskCluster")
             if self.server.find("DaskWorkerGroup", f"{each['metadata']['name']}-default") is None
         ]
-        return acted or bool(begun or self.begun)
+        known = [each["metadata"]["uid"] for each in begun]
+        return acted or any(each["metadata"]["uid"] not in known for each in self.begun)
 
-    def _make(self, cluster: Body) -> None:
+    def _make(self, cluster: Body) -> bool:
+        """The scheduler's pod, and then the worker group; False if the pod was refused."""
         name, labels = cluster["metadata"]["name"], labels_of(cluster)
-        self._deployment(f"{name}-scheduler", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"})
+        if not self._pod(f"{name}-scheduler", "DaskCluster", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"}):
+            return False
         if self.server.find("DaskWorkerGroup", f"{name}-default") is None:
             group = {
                 "metadata": {
@@ -132,6 +140,7 @@ class World:
                 "spec": {"cluster": name, "worker": cluster["spec"]["worker"]},
             }
             self.server.create("DaskWorkerGroup", group, self.text())
+        return True
 
     def _serve(self, group: Body) -> bool:
         name, cluster = group["metadata"]["name"], self.server.find("DaskCluster", group["spec"]["cluster"])
@@ -142,57 +151,42 @@ class World:
             self.server.update("DaskWorkerGroup", name, metadata={**group["metadata"], "ownerReferences": [owner]})
             return True
         wanted = group["spec"]["worker"]["replicas"]
-        # It acts on a change of the number, and never again by itself.
-        handled = group.get("status", {}).get("handled")
-        if handled == wanted:
+        # It acts on a change of the number, and when it is asked, and never again by itself.
+        asked = group["metadata"].get("annotations", {}).get(c.REPLACE_ANNOTATION)
+        request = {"replicas": wanted, "asked": asked}
+        if group.get("status", {}).get("handled") == request:
             return False
-        there = [each for each in self.server.all("Deployment") if _owned_by(each, group)]
+        there = [each for each in self.pods() if _owned_by(each, group) and acts(each)]
         labels = {**labels_of(group), c.DASK_COMPONENT_LABEL: "worker"}
-        for _ in range(wanted - len(there)):
+        for number in range(wanted - len(there)):
             self.server.made += 1
-            self._deployment(f"{name}-worker-{self.server.made:010x}", group, labels)
+            if not self._pod(f"{name}-worker-{self.server.made:010x}", "DaskWorkerGroup", group, labels):
+                return number > 0
         for each in there[wanted:]:
-            self.server.delete("Deployment", each["metadata"]["name"], self.text())
-        self.server.update("DaskWorkerGroup", name, status={"handled": wanted})
+            self.server.delete("Pod", each["metadata"]["name"], self.text())
+        self.server.update("DaskWorkerGroup", name, status={"handled": request})
         return True
 
-    def _deployment(self, name: str, owner: Body, labels: dict[str, str]) -> bool:
-        if self.server.find("Deployment", name) is not None:
+    def _pod(self, name: str, kind: str, owner: Body, labels: dict[str, str]) -> bool:
+        """Makes a pod, unless there is one of that name; False if it is refused, which its owner is told."""
+        if self.server.find("Pod", name) is not None:
+            return True
+        if self.full:
+            words = f'pods "{name}" is forbidden: exceeded quota: team, requested: pods=1'
+            refused = json.dumps({"status": 403, "message": words})
+            current = self.server.find(kind, owner["metadata"]["name"])
+            if current is not None and current["metadata"]["uid"] == owner["metadata"]["uid"]:
+                metadata = current["metadata"]
+                annotations = metadata.get("annotations", {})
+                if annotations.get(c.REFUSED_ANNOTATION) != refused:
+                    annotations = {**annotations, c.REFUSED_ANNOTATION: refused}
+                    self.server.update(kind, metadata["name"], metadata={**metadata, "annotations": annotations})
             return False
         place = {"name": name, "namespace": owner["metadata"]["namespace"]}
-        metadata = {**place, "labels": labels, "ownerReferences": [_reference(owner["kind"], owner)]}
-        self.server.create("Deployment", {"metadata": metadata}, self.text())
+        metadata = {**place, "labels": labels, "ownerReferences": [_reference(kind, owner)]}
+        spec = {"containers": [{"name": labels[c.DASK_COMPONENT_LABEL]}]}
+        self.server.create("Pod", {"metadata": metadata, "spec": spec}, self.text())
         return True
-
-    # Deployments.
-
-    def make_pods(self) -> bool:
-        """A pod for each Deployment that has none; False if all have one, or none can be made."""
-        acted = False
-        for deployment in self.server.all("Deployment"):
-            name = deployment["metadata"]["name"]
-            mine = [each for each in self.pods() if _owned_by(each, deployment)]
-            if any("deletionTimestamp" not in each["metadata"] and not is_ended(each) for each in mine):
-                continue
-            if self.full:
-                words = f'pods "{name}-x" is forbidden: exceeded quota: team, requested: pods=1'
-                refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words}
-                if deployment.get("status") != {"conditions": [refused]}:
-                    self.server.update("Deployment", name, status={"conditions": [refused]})
-                    acted = True
-                continue
-            if deployment.get("status"):
-                self.server.update("Deployment", name, status={})
-            metadata = {
-                "name": f"{name}-{self.server.made:05x}",
-                "namespace": deployment["metadata"]["namespace"],
-                "labels": labels_of(deployment),
-                "ownerReferences": [_reference("Deployment", deployment)],
-            }
-            spec = {"containers": [{"name": labels_of(deployment)[c.DASK_COMPONENT_LABEL]}]}
-            self.server.create("Pod", {"metadata": metadata, "spec": spec}, self.text())
-            acted = True
-        return acted
 
     # The kubelet.
 
@@ -224,7 +218,7 @@ class World:
         return None
 
     def end(self, pod: Body, exit_code: int, reason: str, message: str = "") -> None:
-        """A container ends: a runner's for good, one of a Deployment to start again."""
+        """A container ends: a runner's for good, another one to start again."""
         status = pod["status"]
         container = status["containerStatuses"][0]
         ended = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": self.pod_time()}
@@ -340,7 +334,8 @@ def a_past() -> Body:
 
 def _reference(kind: str, owner: Body) -> dict[str, Any]:
     metadata = owner["metadata"]
-    return {"kind": kind, "name": metadata["name"], "uid": metadata["uid"], "controller": True}
+    name, uid = metadata["name"], metadata["uid"]
+    return {"apiVersion": c.DASK_API_VERSION, "kind": kind, "name": name, "uid": uid, "controller": True}
 
 
 def _owned_by(body: Body, owner: Body) -> bool:

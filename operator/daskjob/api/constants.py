@@ -34,9 +34,15 @@ CRON_JOB_LABEL = f"{GROUP}/cron-job"
 #: Default of `spec.managedBy`: this operator reconciles the job.
 MANAGED_BY = f"{GROUP}/operator"
 
+#: Annotation of the Dask controller on a cluster or a worker group: why Kubernetes refused its last pod.
+REFUSED_ANNOTATION = f"{GROUP}/refused"
+#: Annotation of the operator on a worker group: when it last asked for workers in place of those that are gone.
+REPLACE_ANNOTATION = f"{GROUP}/replace-workers"
+
 # Labels that dask-kubernetes writes on its pods.
 DASK_CLUSTER_LABEL = "dask.org/cluster-name"
 DASK_COMPONENT_LABEL = "dask.org/component"
+DASK_GROUP_LABEL = "dask.org/workergroup-name"
 
 SCHEDULER_PORT = 8786
 DASHBOARD_PORT = 8787

@@ -32,8 +32,8 @@ class ReportedWorkers:
     threads: int | None = None
     #: wanted is the number that the load asks for; only with adaptive scaling.
     wanted: int | None = None
-    #: retired are the names of the Deployments whose workers the runner retired; nothing runs there any more, and the
-    #: operator may delete them.
+    #: retired are the names of the pods whose workers the runner retired; nothing runs there any more, and the operator
+    #: may delete them.
     retired: tuple[str, ...] = ()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import kopf
 
-from daskjob.dask_controller import adoption, behaviour, connection, registry
+from daskjob.dask_controller import adoption, behaviour, connection, registry, replacement
 from daskjob.dask_controller.liveness import Health
 from daskjob.dask_controller.readable import Readable
 from daskjob.probes.process_settings import Environment, ProcessSettings
@@ -28,12 +28,14 @@ def assemble(health: Health) -> kopf.OperatorRegistry:
     handlers it has and which not."""
     controller = importlib.import_module(CONTROLLER)
     behaviour.bound_locks(controller)
+    behaviour.leave_out_annotations(controller)
     clusters = adoption.KnownClusters()
     adoption.adopt_from_the_start(controller, clusters)
     selection = registry.select(kopf.get_default_registry())
     logger.info("Handlers kept: %s", ", ".join(selection.kept))
     logger.info("Handlers left out: %s", ", ".join(selection.left_out + selection.foreign))
     clusters.index_in(selection.registry)
+    replacement.replace_when_asked(controller, selection.registry)
     held: list[connection.SharedApi] = []
     responses = response_class({plural: Readable(plural) for plural in behaviour.WATCHED})
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import kopf
 
+from daskjob.dask_controller.connection import REFUSED_ANNOTATION
 from daskjob.dask_controller.essence import HandledFields
+from daskjob.dask_controller.replacement import REPLACE_ANNOTATION
 from daskjob.probes import process_settings
 from daskjob.probes.process_settings import ProcessSettings
 
@@ -18,6 +20,8 @@ from daskjob.probes.process_settings import ProcessSettings
 #: the labels of its cluster.
 LABEL_SELECTOR = "app.kubernetes.io/managed-by=daskjob-operator"
 WATCHED = ("daskclusters", "daskworkergroups")
+#: Annotations of one object, which dask-kubernetes would copy from a cluster to its worker group, and to pods.
+NOT_COPIED = (REFUSED_ANNOTATION, REPLACE_ANNOTATION)
 
 
 def configure_kopf(settings: kopf.OperatorSettings, complete: Callable[[], Container[str]]) -> None:
@@ -65,3 +69,14 @@ def bound_locks(controller: Any) -> None:
             f"{controller.__name__} has no worker_group_scale_locks: install the dask-kubernetes of pyproject.toml"
         )
     controller.worker_group_scale_locks = Locks()
+
+
+def leave_out_annotations(controller: Any) -> None:
+    """Makes dask-kubernetes' module copy no annotation of `NOT_COPIED`. Raises `RuntimeError` if it has no list of what
+    it does not copy."""
+    if not hasattr(controller, "_ANNOTATION_NAMESPACES_TO_IGNORE"):
+        raise RuntimeError(
+            f"{controller.__name__} has no _ANNOTATION_NAMESPACES_TO_IGNORE: install the dask-kubernetes of "
+            "pyproject.toml"
+        )
+    controller._ANNOTATION_NAMESPACES_TO_IGNORE += NOT_COPIED

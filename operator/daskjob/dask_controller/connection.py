@@ -16,6 +16,7 @@ import kopf
 import kr8s
 from kr8s.asyncio import Api
 
+from daskjob.dask_controller.bare_pods import DEPLOYMENTS, PODS, acting, owner_of, pod_of
 from daskjob.dask_controller.new_groups import NewGroups
 
 GROUP_VERSION = "kubernetes.dask.org/v1"
@@ -24,7 +25,13 @@ REQUEST_SECONDS = 20.0
 CONNECTIONS = 20
 #: How `exists()` is answered without a request, by resource. An object is created without the question whether it
 #: exists: the answer to the creation says so. The operator creates the Service of each of its clusters.
-KNOWN = {"deployments": httpx.codes.NOT_FOUND, "daskworkergroups": httpx.codes.NOT_FOUND, "services": httpx.codes.OK}
+KNOWN = {DEPLOYMENTS: httpx.codes.NOT_FOUND, "daskworkergroups": httpx.codes.NOT_FOUND, "services": httpx.codes.OK}
+#: The resources of those that own pods, by kind.
+OWNERS = {"DaskCluster": "daskclusters", "DaskWorkerGroup": "daskworkergroups"}
+#: Annotation on the owner of a pod that Kubernetes refused: HTTP status and message, as JSON.
+REFUSED_ANNOTATION = "daskjob.io/refused"
+#: Characters of a refusal that the operator gets: a status has room for no more.
+MOST_CHARACTERS = 4096
 
 logger = logging.getLogger(__name__)
 
@@ -95,31 +102,80 @@ class SharedApi(Api):
         stream: bool = False,
         **arguments: Any,
     ) -> AsyncGenerator[httpx.Response]:
-        """Sends a request as kr8s does; but the creation of an object that exists returns that object, and nothing is
-        asked whose answer is known: whether an object exists before it is created (`KNOWN`), and how many workers a
-        group has that was created just now.
+        """Sends a request as kr8s does; but Deployments are pods (`bare_pods`), the creation of an object that exists
+        returns that object, and nothing is asked whose answer is known: whether an object exists before it is created
+        (`KNOWN`), and how many workers a group has that was created just now.
         """
         # Only `exists()` takes any status for an answer.
         if method == "GET" and not raise_for_status and (known := KNOWN.get(url.split("/")[0])) is not None:
             yield httpx.Response(known)
             return
-        if (method, url) == ("GET", "deployments") and self._new_groups.have_none(
-            namespace, (arguments.get("params") or {}).get("labelSelector")
-        ):
-            yield httpx.Response(httpx.codes.OK, json={"items": []})
-            return
+        match method, url:
+            case "GET", "deployments":
+                yield await self._acting_pods(namespace, arguments)
+                return
+            case "POST", "deployments":
+                yield await self._create_pod(namespace, pod_of(json.loads(arguments["content"])))
+                return
         request = super().call_api(method, version, base, namespace, url, raise_for_status, stream, **arguments)
         try:
             with self._creation(method, namespace, url, arguments):
                 response = await request.__aenter__()
         except kr8s.ServerError as error:
-            if method != "POST" or not _already_exists(error):
+            if method != "POST" or not _already_exists(error.response):
                 raise
             request = super().call_api("GET", version, base, namespace, f"{url}/{_name_in(arguments)}")
             response = await request.__aenter__()
         async with AsyncExitStack() as stack:
             stack.push_async_exit(request)
             yield response
+
+    async def _acting_pods(self, namespace: str | None, arguments: Mapping[str, Any]) -> httpx.Response:
+        """The answer to a list of Deployments: those of the pods that may still act."""
+        if self._new_groups.have_none(namespace, (arguments.get("params") or {}).get("labelSelector")):
+            return httpx.Response(httpx.codes.OK, json={"items": []})
+        async with super().call_api("GET", namespace=namespace, url=PODS, **arguments) as response:
+            body = response.json()
+        return httpx.Response(httpx.codes.OK, json={**body, "items": acting(body["items"])})
+
+    async def _create_pod(self, namespace: str | None, pod: dict[str, Any]) -> httpx.Response:
+        """Creates a pod, or finds the one that the same owner has under that name. If Kubernetes refuses it, the owner
+        gets the reason, for the operator. Raises `kr8s.ServerError` as kr8s does."""
+        arguments: dict[str, Any] = {"namespace": namespace, "url": PODS, "content": json.dumps(pod)}
+        # kr8s logs in anew and tries again after a 403, which for a pod means a quota or a policy.
+        async with super().call_api("POST", raise_for_status=False, **arguments) as response:
+            pass
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            async with super().call_api("POST", **arguments) as response:
+                pass
+        if response.is_success:
+            return response
+        if _already_exists(response):
+            async with super().call_api("GET", namespace=namespace, url=f"{PODS}/{pod['metadata']['name']}") as found:
+                pass
+            if owner_of(found.json()).get("uid") == owner_of(pod).get("uid"):
+                return found
+        message = _message_of(response)
+        if _is_about_the_object(response, message):
+            await self._tell_owner(namespace, owner_of(pod), response.status_code, message)
+        raise kr8s.ServerError(message, status=None, response=response)
+
+    async def _tell_owner(self, namespace: str | None, owner: Mapping[str, Any], status: int, message: str) -> None:
+        """Writes why Kubernetes refused a pod into an annotation of the pod's owner, where the operator reads it."""
+        refusal = json.dumps({"status": status, "message": message[:MOST_CHARACTERS]})
+        if not owner:
+            return
+        patch = {"metadata": {"uid": owner["uid"], "annotations": {REFUSED_ANNOTATION: refusal}}}
+        url = f"{OWNERS[owner['kind']]}/{owner['name']}"
+        arguments: dict[str, Any] = {
+            "namespace": namespace,
+            "url": url,
+            "headers": {"Content-Type": "application/merge-patch+json"},
+            "content": json.dumps(patch),
+        }
+        async with super().call_api("PATCH", GROUP_VERSION, raise_for_status=False, **arguments) as response:
+            if response.is_error:
+                logger.warning("Not written to %s: %s", url, _message_of(response))
 
     def _creation(
         self, method: str, namespace: str | None, url: str, arguments: Mapping[str, Any]
@@ -135,10 +191,26 @@ def _name_in(arguments: Mapping[str, Any]) -> str:
     return str(json.loads(arguments["content"])["metadata"]["name"])
 
 
-def _already_exists(error: kr8s.ServerError) -> bool:
-    if error.response is None or error.response.status_code != httpx.codes.CONFLICT:
+def _already_exists(response: httpx.Response | None) -> bool:
+    if response is None or response.status_code != httpx.codes.CONFLICT:
         return False
-    return bool(error.response.json().get("reason") == "AlreadyExists")
+    return bool(response.json().get("reason") == "AlreadyExists")
+
+
+def _is_about_the_object(response: httpx.Response, message: str) -> bool:
+    """Whether the API server refused the object, or only had no time for it. A webhook that cannot be asked is an
+    error of the server."""
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return False
+    return response.is_client_error or "webhook" in message
+
+
+def _message_of(response: httpx.Response) -> str:
+    """What the API server says about a request that it refused."""
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{response.status_code} {response.text[:MOST_CHARACTERS]}"
 
 
 async def open_api() -> SharedApi:

@@ -25,7 +25,7 @@ class HandledFields(kopf.DiffBaseStorage):
     A process that starts knows as much from what exists:
 
     - A cluster whose worker group exists was handled: the handler creates the group last.
-    - A worker group was not: its handler compares the Deployments with the number that is wanted, and does no harm to a
+    - A worker group was not: its handler compares the workers with the number that is wanted, and does no harm to a
       group that has them. That costs one list for each group.
 
     Of the whole spec, kopf's own class would make a copy, and take a change of a label for one that has to be handled.

@@ -6,16 +6,16 @@ from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
 
-#: The label of a worker's Deployment that names its group.
+#: The label of a worker's pod that names its group.
 GROUP_LABEL = "dask.org/workergroup-name"
-#: How many groups may wait until their Deployments are counted; for the eldest of more, the API server is asked.
+#: How many groups may wait until their workers are counted; for the eldest of more, the API server is asked.
 MOST_UNCOUNTED = 1_000
 
 
 class NewGroups:
-    """Worker groups that this process created and whose Deployments nobody has counted yet: they have none.
+    """Worker groups that this process created and whose workers nobody has counted yet: they have none.
 
-    Only the count before a scaling leads to Deployments, so the first count of a group is 0 without a question. A group
+    Only the count before a scaling leads to workers, so the first count of a group is 0 without a question. A group
     whose creation was answered otherwise, or not at all, may be an earlier one that has some.
     """
 
@@ -40,7 +40,7 @@ class NewGroups:
             self._created[key] = True
 
     def have_none(self, namespace: str | None, selector: str | None) -> bool:
-        """Whether a list with this label selector would find no Deployment, for certain. It is the first count of a
+        """Whether a list with this label selector would find no worker, for certain. It is the first count of a
         group: about the next one, nothing is certain."""
         label, _, name = (selector or "").partition("=")
         return label == GROUP_LABEL and self._created.pop((namespace, name), False)

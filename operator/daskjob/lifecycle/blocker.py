@@ -20,9 +20,11 @@ class Blocker:
     permanent: bool = False
 
 
-def read_refusal(message: str) -> Blocker:
-    """The blocker that the API server's message means when it forbids the creation of a pod or of an operator's
-    object."""
+def read_refusal(message: str, permanent: bool = False) -> Blocker:
+    """The blocker that the API server's message means when it refuses a pod or an operator's object. `permanent`: it
+    calls the object invalid, and will never accept it."""
+    if permanent:
+        return Blocker(Reason.POD_REJECTED, message, permanent=True)
     if "exceeded quota" in message:
         return Blocker(Reason.QUOTA_EXCEEDED, message)
     if re.search(r"violates PodSecurity|admission webhook|LimitRange|(minimum|maximum) .* usage per", message):
@@ -47,7 +49,7 @@ def blocker_of(error: ApiError | SpecError) -> Blocker | None:
     if error.kind is ErrorKind.INVALID:
         if error.status == 409:
             return Blocker(Reason.NAME_CONFLICT, error.message)
-        return Blocker(Reason.POD_REJECTED, error.message, permanent=True)
+        return read_refusal(error.message, permanent=True)
     return None
 
 

@@ -30,7 +30,13 @@ LABELS = (
     c.DASK_COMPONENT_LABEL,
     c.INSTALLATION_LABEL,
 )
-ANNOTATIONS = (c.RERUN_ANNOTATION, c.RUN_NOW_ANNOTATION, c.SCHEDULED_AT_ANNOTATION)
+ANNOTATIONS = (
+    c.RERUN_ANNOTATION,
+    c.RUN_NOW_ANNOTATION,
+    c.SCHEDULED_AT_ANNOTATION,
+    c.REFUSED_ANNOTATION,
+    c.REPLACE_ANNOTATION,
+)
 OWNER = ("apiVersion", "kind", "name", "uid", "controller")
 #: An object of ours has one owner; a user may add his own.
 MOST_OWNERS = 10
@@ -44,7 +50,6 @@ CONTAINER = ("name", "ready", "restartCount", "state", "lastState")
 CONDITION = ("type", "status", "reason", "message")
 #: The conditions that are read, with the status in which they say nothing: then they are not kept.
 POD_CONDITIONS = {"PodScheduled": "True", "Ready": "True", "DisruptionTarget": "False"}
-DEPLOYMENT_CONDITIONS = {"ReplicaFailure": "False"}
 
 
 def rests(body: Body) -> bool:
@@ -138,11 +143,6 @@ def keep_worker_group(body: Body) -> Body:
     """What the operator keeps of a DaskWorkerGroup."""
     worker = (body.get("spec") or {}).get("worker") or {}
     return {**_kept(body), "spec": {"worker": _some(worker, ("replicas",))}}
-
-
-def keep_deployment(body: Body) -> Body:
-    """What the operator keeps of a Deployment."""
-    return {**_kept(body), "status": {"conditions": _conditions(body, DEPLOYMENT_CONDITIONS)}}
 
 
 def keep_pod(body: Body) -> Body:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_COMPONENT_LABEL
+from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_API_VERSION, DASK_COMPONENT_LABEL
 from daskjob.api.runner_report import RunnerReport, read_termination_message
 from daskjob.api.times import from_text
 
@@ -44,14 +44,6 @@ class Container:
 
 
 @dataclass(frozen=True)
-class ReplicaSet:
-    """The ReplicaSet that created a pod, and creates another one when the pod is deleted before it."""
-
-    name: str
-    uid: str
-
-
-@dataclass(frozen=True)
 class Pod:
     name: str
     uid: str
@@ -74,8 +66,8 @@ class Pod:
     #: Whether its node has given it an address.
     has_address: bool = False
     containers: tuple[Container, ...] = ()
-    #: None: no ReplicaSet created it.
-    replica_set: ReplicaSet | None = None
+    #: Whether the Dask controller created it: its controlling owner is a cluster or a worker group.
+    of_cluster: bool = False
     #: Where a person finds what it printed; empty: `kubectl logs` of the pod.
     log_place: str = ""
 
@@ -87,6 +79,11 @@ class Pod:
     @property
     def ended(self) -> bool:
         return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def acting(self) -> bool:
+        """Whether it has not ended and is not being deleted."""
+        return not self.deleting and not self.ended
 
     @property
     def main(self) -> Container | None:
@@ -142,15 +139,14 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         message=status.get("message") or "",
         has_address=bool(status.get("podIP")),
         containers=tuple(_read_container(states[name]) for name in names if name in states),
-        replica_set=_read_replica_set(metadata),
+        of_cluster=_is_of_cluster(metadata),
     )
 
 
-def _read_replica_set(metadata: Mapping[str, Any]) -> ReplicaSet | None:
+def _is_of_cluster(metadata: Mapping[str, Any]) -> bool:
     owners = (each for each in metadata.get("ownerReferences") or () if each.get("controller"))
     owner: Mapping[str, Any] = next(owners, {})
-    of_apps = owner.get("apiVersion", "").startswith("apps/") and owner.get("kind") == "ReplicaSet"
-    return ReplicaSet(owner["name"], owner["uid"]) if of_apps else None
+    return owner.get("apiVersion") == DASK_API_VERSION and owner.get("kind") in ("DaskCluster", "DaskWorkerGroup")
 
 
 def read_attempt(labels: Mapping[str, Any]) -> int:

@@ -128,7 +128,7 @@ class LocalCluster:
         return RunState(scheduler, workers, runner, self._report, self._report_at, self._cancelled)
 
     def restart_workers(self) -> None:
-        """As a Deployment would: Dask's scheduler decides when a task has killed too many."""
+        """As the kubelet would: Dask's scheduler decides when a task has killed too many."""
         for name, worker in self._workers.items():
             code = worker.process.poll()
             if code is not None:

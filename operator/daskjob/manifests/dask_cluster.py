@@ -127,8 +127,8 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
             "distributed.cli.dask_worker",
             context.defaults.unattended_seconds,
             context.names.scheduler_address(context.defaults.cluster_domain),
-            # No nanny: the kubelet restarts workers. The worker has the name of its Deployment, so that the operator
-            # finds the Deployments of retired workers.
+            # No nanny: the kubelet restarts workers. The worker has the name of its pod, so that the operator finds the
+            # pods of retired workers.
             *("--no-nanny", "--no-dashboard", "--name", "$(DASK_WORKER_NAME)"),
             *("--nthreads", str(workers.threads), "--local-directory", "/tmp"),
             *_memory_limit(workers.resources),

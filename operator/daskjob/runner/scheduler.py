@@ -271,7 +271,7 @@ class Scheduler:
 
     async def _retire(self, count: int) -> None:
         """Retires the least busy workers: the scheduler moves their data to others and gives them no more tasks. The
-        operator deletes their Deployments."""
+        operator deletes their pods."""
         try:
             names = await self._rpc.workers_to_close(n=count, attribute="name")
             mine = [str(name) for name in names if str(name) not in self._retired][:count]

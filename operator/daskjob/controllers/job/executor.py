@@ -12,6 +12,7 @@ from typing import assert_never
 
 from daskjob.api import constants as c
 from daskjob.api.status import Attempt
+from daskjob.api.times import to_text
 from daskjob.controller.objects import Objects
 from daskjob.controllers.job.watched import BY_KIND
 from daskjob.errors import SpecError
@@ -21,7 +22,6 @@ from daskjob.kube.resources import (
     CONFIG_MAPS,
     DASK_JOBS,
     PODS,
-    REPLICA_SETS,
     REPORTS,
     SECRETS,
     SERVICES,
@@ -38,6 +38,7 @@ from daskjob.lifecycle.job.actions import (
     DeleteAll,
     DeleteJob,
     OpenService,
+    ReplaceWorkers,
     Scale,
     SetDeadline,
 )
@@ -54,8 +55,6 @@ MOST_BUILT = 32
 #: For how long the executor does not look again for the ConfigMap with the runner's program: who deletes it holds up
 #: the jobs that start in this time.
 PROGRAM_STAYS = timedelta(seconds=60)
-#: The resources of what it deletes, by kind. A ReplicaSet is not watched: its pods lead to it.
-DELETED = {**BY_KIND, REPLICA_SETS.kind: REPLICA_SETS}
 #: The resources of a cluster's further objects, by kind.
 BESIDE = {each.kind: each for each in (SERVICES, SECRETS)}
 
@@ -136,17 +135,20 @@ class Executor:
             case Scale(group, replicas):
                 spec = {"spec": {"worker": {"replicas": replicas}}}
                 await self._objects.patch(WORKER_GROUPS, job.namespace, group, spec)
+            case ReplaceWorkers(group):
+                asked = {"metadata": {"annotations": {c.REPLACE_ANNOTATION: to_text(now)}}}
+                await self._objects.patch(WORKER_GROUPS, job.namespace, group, asked)
             case Cancel(name):
                 await self._objects.patch(REPORTS, job.namespace, name, {"spec": {"cancel": True}})
             case SetDeadline(name, deadline):
                 wanted = deadline.shape() if deadline is not None else None
                 await self._objects.patch(REPORTS, job.namespace, name, {"spec": {"deadline": wanted}})
             case Delete(target):
-                await self._objects.delete(DELETED[target.kind], job.namespace, target.name, target.uid)
+                await self._objects.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
             case DeleteAll(kind, cluster, targets):
                 labels = f"{c.MANAGED_SELECTOR},{c.JOB_UID_LABEL}={job.uid},{c.DASK_CLUSTER_LABEL}={cluster}"
                 known = [(target.name, target.uid) for target in targets]
-                await self._objects.delete_all(DELETED[kind], job.namespace, labels, known)
+                await self._objects.delete_all(BY_KIND[kind], job.namespace, labels, known)
             case DeleteJob():
                 # With the version: if a user edited the job just now, the edit decides first.
                 await self._objects.delete(DASK_JOBS, job.namespace, job.name, job.uid, job.resource_version)

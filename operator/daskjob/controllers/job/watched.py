@@ -6,7 +6,7 @@ from daskjob.api import constants as c
 from daskjob.controller.cache import Key
 from daskjob.controller.kind import Watched
 from daskjob.kube.client import Body
-from daskjob.kube.resources import CLUSTERS, CONFIG_MAPS, DASK_JOBS, DEPLOYMENTS, PODS, REPORTS, WORKER_GROUPS
+from daskjob.kube.resources import CLUSTERS, CONFIG_MAPS, DASK_JOBS, PODS, REPORTS, WORKER_GROUPS
 from daskjob.lifecycle import keeping
 
 
@@ -28,7 +28,6 @@ WATCHED = (
     Watched(REPORTS, keeping.keep_report, c.MANAGED_SELECTOR),
     Watched(CLUSTERS, keeping.keep_cluster, c.MANAGED_SELECTOR, settles=_settles),
     Watched(WORKER_GROUPS, keeping.keep_worker_group, c.MANAGED_SELECTOR, settles=_settles),
-    Watched(DEPLOYMENTS, keeping.keep_deployment, c.MANAGED_SELECTOR, settles=_settles),
     Watched(PODS, keeping.keep_pod, c.MANAGED_SELECTOR, settles=pod_settles),
 )
 BY_KIND = {each.resource.kind: each.resource for each in WATCHED}

@@ -58,6 +58,13 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class ReplaceWorkers:
+    """Asks the Dask controller for other workers in place of those of a group that are gone."""
+
+    group: str
+
+
+@dataclass(frozen=True)
 class Cancel:
     """Asks the runner, through its report, to stop."""
 
@@ -104,6 +111,7 @@ Action = (
     | CreateReport
     | OpenService
     | Scale
+    | ReplaceWorkers
     | Cancel
     | SetDeadline
     | Delete

@@ -2,7 +2,7 @@
 
 dask-kubernetes' own DaskAutoscaler cannot ask a scheduler that speaks only TLS. The runner has a TLS connection: it
 asks Dask's scheduler for the target and retires workers itself. The operator changes only the number of workers and
-deletes the Deployments of retired ones.
+deletes the pods of retired ones.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ def scale(observation: Observation) -> list[Action]:
     for key, workers in observation.job.spec.cluster.worker_groups.items():
         group = observation.attempt.groups.get(key)
         if workers.adaptive is not None and group is not None:
-            actions += _scale(observation, key, group, workers.adaptive)
+            actions += _scale(observation, group, workers.adaptive)
     return actions
 
 
-def _scale(observation: Observation, key: str, group: WorkerGroup, bounds: Adaptive) -> list[Action]:
-    """Deletes the Deployments of retired workers first and then sets the number, so that dask-kubernetes never chooses
+def _scale(observation: Observation, group: WorkerGroup, bounds: Adaptive) -> list[Action]:
+    """Deletes the pods of retired workers first and then sets the number, so that dask-kubernetes never chooses
     a worker to remove."""
     reported = observation.attempt.runner_report.workers
-    workers = [each for each in observation.attempt.deployments if each.component == "worker" and each.group == key]
+    # All workers are of the one group that there is.
+    workers = [each for each in observation.attempt.workers if each.acting]
     retired = [each for each in workers if each.name in reported.retired]
     left = len(workers) - len(retired)
     if left < bounds.minimum:
@@ -37,7 +38,7 @@ def _scale(observation: Observation, key: str, group: WorkerGroup, bounds: Adapt
         left = len(workers) - len(retired)
     attempt = observation.job.status.attempt or 0
     actions: list[Action] = [
-        Delete(Owned("Deployment", each.name, each.uid, attempt), "its worker was retired") for each in retired
+        Delete(Owned("Pod", each.name, each.uid, attempt), "its worker was retired") for each in retired
     ]
     target = max(left, min(reported.wanted, bounds.maximum)) if reported.wanted is not None else left
     target = max(target, bounds.minimum)

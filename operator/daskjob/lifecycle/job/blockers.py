@@ -4,9 +4,10 @@ server."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from daskjob.api.constants import Reason
-from daskjob.lifecycle.blocker import Blocker, read_refusal
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.pods import Container, Pod
 
@@ -37,9 +38,12 @@ def _blockers(observation: Observation) -> Iterator[Blocker]:
         yield Blocker(reference.reason, reference.missing_in(observation.job.namespace))
     if attempt.refusal is not None:
         yield attempt.refusal
-    for deployment in attempt.deployments:
-        if deployment.refusal:
-            yield read_refusal(f"{deployment.component or 'pod'}: {deployment.refusal}")
+    if attempt.scheduler_refusal is not None and not attempt.schedulers:
+        yield _about("scheduler", attempt.scheduler_refusal)
+    for group in attempt.groups.values():
+        # What was refused earlier does not count when all workers are there.
+        if group.refusal is not None and sum(each.acting for each in attempt.workers) < group.replicas:
+            yield _about("worker", group.refusal)
     for pod in attempt.pods:
         yield from (blocker for each in pod.containers if (blocker := _container_blocker(pod, each)))
     for pod in attempt.pods:
@@ -47,6 +51,10 @@ def _blockers(observation: Observation) -> Iterator[Blocker]:
             yield Blocker(Reason.UNSCHEDULABLE, f"pod {pod.name} ({pod.component}): {pod.unschedulable}")
     for warning in attempt.warnings:
         yield Blocker(Reason.VOLUME_MOUNT_FAILED, warning)
+
+
+def _about(component: str, refusal: Blocker) -> Blocker:
+    return replace(refusal, message=f"{component}: {refusal.message}")
 
 
 def _container_blocker(pod: Pod, container: Container) -> Blocker | None:

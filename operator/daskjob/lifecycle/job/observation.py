@@ -11,7 +11,7 @@ from datetime import datetime
 
 from daskjob.api.job_ref import JobRef
 from daskjob.api.runner_report import RunnerReport
-from daskjob.api.spec import DEFAULT_GROUP, DaskJobSpec
+from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.pods import Pod
@@ -85,20 +85,11 @@ class WorkerGroup:
     uid: str
     replicas: int
     deleting: bool = False
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """A Deployment that dask-kubernetes created: one for the scheduler, and one per worker."""
-
-    name: str
-    uid: str
-    component: str
-    #: Why Kubernetes cannot create its pods (the message of its `ReplicaFailure` condition).
-    refusal: str | None = None
-    #: The worker group that it belongs to, by its key in the spec.
-    group: str = DEFAULT_GROUP
-    deleting: bool = False
+    created: datetime | None = None
+    #: When the operator last asked for workers in place of those that are gone; None: it has not.
+    asked: datetime | None = None
+    #: Why Kubernetes refused the group's last worker, as the Dask controller wrote it; None: it refused none.
+    refusal: Blocker | None = None
 
 
 @dataclass(frozen=True)
@@ -126,9 +117,10 @@ class AttemptObservation:
     #: Whether this very pass records the attempt: none of its objects exists yet.
     new: bool = False
     cluster: Owned | None = None
+    #: Why Kubernetes refused the scheduler's pod, as the Dask controller wrote it; None: it did not.
+    scheduler_refusal: Blocker | None = None
     #: Worker groups by their key in the spec; the only key today is `api.spec.DEFAULT_GROUP`.
     groups: Mapping[str, WorkerGroup] = field(default_factory=dict)
-    deployments: tuple[Deployment, ...] = ()
     #: Pods, the oldest first.
     schedulers: tuple[Pod, ...] = ()
     workers: tuple[Pod, ...] = ()

@@ -9,7 +9,17 @@ from daskjob.api.constants import ConditionType, Outcome, Reason
 from daskjob.api.status import DaskJobStatus, Markers
 from daskjob.api.times import from_text, to_text
 from daskjob.lifecycle.event import Event
-from daskjob.lifecycle.job import conclusion, deadlines, endings, pacing, progress, record, runs, teardown
+from daskjob.lifecycle.job import (
+    conclusion,
+    deadlines,
+    endings,
+    lost_workers,
+    pacing,
+    progress,
+    record,
+    runs,
+    teardown,
+)
 from daskjob.lifecycle.job.actions import (
     Action,
     Cancel,
@@ -60,7 +70,16 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
     deadline = runner.deletion_deadline if runner is not None else None
     if deadline is not None and not teardown.is_fenced(deadline, now):
         moments.append(deadline + teardown.NODE_PATIENCE - now)
-    actions = [*teardown.delete_stale_objects(observation), *missing, *scale(observation), *_deadline(observation)]
+    replaced, look_again = lost_workers.replace_lost(observation)
+    if look_again is not None:
+        moments.append(look_again - now)
+    actions = [
+        *teardown.delete_stale_objects(observation),
+        *missing,
+        *scale(observation),
+        *replaced,
+        *_deadline(observation),
+    ]
     status, cancel = _cancel(observation, status)
     actions += [*cancel, *_open_service(observation)]
     asked = from_text(status.markers.cancel_requested) if status.markers is not None else None

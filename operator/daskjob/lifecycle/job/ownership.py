@@ -27,6 +27,6 @@ def is_stale(kind: str, attempt: int, current: int, pod: Pod | None = None, adop
     The operator keeps an ended runner of one of the last attempts. dask-kubernetes sets the owner of a worker group
     only after it created the group: if the cluster is gone by then, nothing but the operator deletes the group.
     """
-    kept = pod is not None and pod.ended and current - KEPT_RUNNERS < attempt
+    kept = pod is not None and pod.component == "runner" and pod.ended and current - KEPT_RUNNERS < attempt
     alone = kind in DELETED_ALONE or (kind == "DaskWorkerGroup" and not adopted)
     return alone and not kept

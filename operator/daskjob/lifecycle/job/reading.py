@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,9 +16,9 @@ from daskjob.api.runner_report import read_report
 from daskjob.api.spec import DEFAULT_GROUP, digest, parse_spec
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
+from daskjob.lifecycle.blocker import Blocker, read_refusal
 from daskjob.lifecycle.job.observation import (
     AttemptObservation,
-    Deployment,
     Job,
     Observation,
     Owned,
@@ -31,6 +32,9 @@ from daskjob.streams.depth import TOO_DEEP, UNREADABLE
 from daskjob.wire.runner_deadline import parse_deadline
 
 Body = Mapping[str, Any]
+
+#: The HTTP status of an object that will never be accepted as it is.
+INVALID = 422
 
 
 def read_job(body: Body, now: datetime) -> Job:
@@ -67,9 +71,8 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
     """The observation of a job and its objects. `bodies`: all objects with the label of its name; those with another
     UID do not count. The caller adds what else a decision looks at."""
     current = job.status.attempt or 0
-    cluster = report = None
+    cluster = report = scheduler_refusal = None
     groups: dict[str, WorkerGroup] = {}
-    deployments: list[Deployment] = []
     stale_objects: list[Owned] = []
     pods: dict[str, list[Pod]] = {"scheduler": [], "worker": [], "runner": []}
     for body in bodies:
@@ -85,17 +88,9 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
             if is_stale(kind, attempt, current, pod, adopted=bool(body["metadata"].get("ownerReferences"))):
                 stale_objects.append(read_owned(body))
         elif kind == "DaskCluster":
-            cluster = read_owned(body)
+            cluster, scheduler_refusal = read_owned(body), _read_refusal(body)
         elif kind == "DaskWorkerGroup":
-            replicas = (((body.get("spec") or {}).get("worker")) or {}).get("replicas")
-            groups[DEFAULT_GROUP] = WorkerGroup(
-                name=body["metadata"]["name"],
-                uid=body["metadata"]["uid"],
-                replicas=replicas if isinstance(replicas, int) else 0,
-                deleting=bool(body["metadata"].get("deletionTimestamp")),
-            )
-        elif kind == "Deployment":
-            deployments.append(_read_deployment(body))
+            groups[DEFAULT_GROUP] = _read_group(body)
         elif kind == "DaskJobReport":
             report = _read_report(body)
         elif kind == "Pod":
@@ -106,8 +101,8 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
         job=job,
         attempt=AttemptObservation(
             cluster=cluster,
+            scheduler_refusal=scheduler_refusal,
             groups=groups,
-            deployments=tuple(deployments),
             schedulers=_by_age(pods["scheduler"]),
             workers=_by_age(pods["worker"]),
             runner=next(iter(pods["runner"]), None),
@@ -140,16 +135,31 @@ def read_owned(body: Body) -> Owned:
     )
 
 
-def _read_deployment(body: Body) -> Deployment:
-    conditions: list[Mapping[str, Any]] = (body.get("status") or {}).get("conditions") or []
-    refused = next((each for each in conditions if each.get("type") == "ReplicaFailure"), {})
-    return Deployment(
-        name=body["metadata"]["name"],
-        uid=body["metadata"]["uid"],
-        component=(body["metadata"].get("labels") or {}).get(c.DASK_COMPONENT_LABEL, ""),
-        refusal=refused.get("message") if refused.get("status") == "True" else None,
-        deleting=bool(body["metadata"].get("deletionTimestamp")),
+def _read_group(body: Body) -> WorkerGroup:
+    metadata = body["metadata"]
+    replicas = (((body.get("spec") or {}).get("worker")) or {}).get("replicas")
+    return WorkerGroup(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        replicas=replicas if isinstance(replicas, int) else 0,
+        deleting=bool(metadata.get("deletionTimestamp")),
+        created=from_text(metadata.get("creationTimestamp")),
+        asked=from_text((metadata.get("annotations") or {}).get(c.REPLACE_ANNOTATION)),
+        refusal=_read_refusal(body),
     )
+
+
+def _read_refusal(body: Body) -> Blocker | None:
+    """Why Kubernetes refused a pod of a cluster or a group, as `dask_controller.connection` wrote it."""
+    text = (body["metadata"].get("annotations") or {}).get(c.REFUSED_ANNOTATION)
+    try:
+        refusal = json.loads(text or "null")
+        if not refusal:
+            return None
+        # Cut to what the status has room for: others may write the annotation, too.
+        return read_refusal(str(refusal["message"])[:4096], permanent=refusal["status"] == INVALID)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _read_report(body: Body) -> Report:

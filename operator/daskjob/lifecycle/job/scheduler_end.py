@@ -1,11 +1,12 @@
 """When an attempt has lost its scheduler. A scheduler has its state in memory only, so the attempt cannot go on.
 
-A scheduler that ends before the runner has reached it is not lost: it keeps the attempt from starting (`blockers`).
+Nothing replaces a scheduler's pod. One whose container ends before the runner has reached it is not lost: the kubelet
+starts it again, and meanwhile it keeps the attempt from starting (`blockers`).
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daskjob.api.constants import Reason
 from daskjob.api.times import to_shortest_text
@@ -15,26 +16,28 @@ from daskjob.lifecycle.job.progress import markers_of
 from daskjob.lifecycle.pods import Pod
 
 GONE = "the scheduler's pod is gone, and with it the state of the graph"
+#: The Dask controller creates the scheduler's pod before the worker group. So long after the group, a pod that is not
+#: there was deleted.
+LATEST = timedelta(seconds=10)
 
 
 def scheduler_died(observation: Observation) -> AttemptEnd | None:
-    """The scheduler that the runner reached has ended, was started again, or is being deleted."""
-    dead = next((pod for pod in observation.attempt.schedulers if _died(pod)), None)
-    return _lost(dead) if dead is not None and _reached(observation) is not None else None
+    """The scheduler's pod has ended or is being deleted; or its container ended after the runner had reached it."""
+    reached = _reached(observation) is not None
+    dead = next((pod for pod in observation.attempt.schedulers if not pod.acting or (reached and _died(pod))), None)
+    return _lost(dead, reached) if dead is not None else None
 
 
 def scheduler_replaced(observation: Observation) -> AttemptEnd | None:
-    """A scheduler runs that is not the one that the runner reached, or (by a live read) none does."""
-    if _reached(observation) is None:
-        return None
-    alive = _alive(observation)
+    """A scheduler runs that is not the one that the runner reached, or none is there any more."""
+    alive, reached = _alive(observation), _reached(observation) is not None
     # The kubelet gives both times: the rule compares no clock with another.
     markers = markers_of(observation.job.status)
-    first = markers.scheduler_started if markers.connected else None
+    first = markers.scheduler_started if reached and markers.connected else None
     replaced = [pod for pod in alive if first and pod.running_since and to_shortest_text(pod.running_since) != first]
-    if replaced or (not alive and observation.live):
-        return infrastructure(Reason.SCHEDULER_LOST, GONE)
-    return None
+    # Before it takes an absence for true, the operator asks the API server.
+    gone = not alive and (reached or _was_created(observation))
+    return infrastructure(Reason.SCHEDULER_LOST, GONE) if replaced or gone else None
 
 
 def confirm_scheduler_lost(observation: Observation) -> AttemptEnd | None:
@@ -49,7 +52,7 @@ def confirm_scheduler_lost(observation: Observation) -> AttemptEnd | None:
         return None
     for pod in observation.attempt.schedulers:
         if _died(pod) or pod.unreachable:
-            return _lost(pod)
+            return _lost(pod, True)
     if any(pod.created and pod.created > reached for pod in _alive(observation)):
         return infrastructure(Reason.SCHEDULER_LOST, GONE)
     return scheduler_replaced(observation)
@@ -60,15 +63,21 @@ def _reached(observation: Observation) -> datetime | None:
     return observation.attempt.runner_report.timings.connected
 
 
+def _was_created(observation: Observation) -> bool:
+    """Whether the Dask controller must have created the scheduler's pod."""
+    groups = observation.attempt.groups.values()
+    return any(each.created is not None and each.created + LATEST <= observation.now for each in groups)
+
+
 def _alive(observation: Observation) -> list[Pod]:
-    return [pod for pod in observation.attempt.schedulers if not pod.deleting and not pod.ended]
+    return [pod for pod in observation.attempt.schedulers if pod.acting]
 
 
 def _died(pod: Pod) -> bool:
-    return pod.deleting or pod.ended or pod.restarts > 0 or any(each.terminated for each in pod.containers)
+    return not pod.acting or pod.restarts > 0 or any(each.terminated for each in pod.containers)
 
 
-def _lost(pod: Pod) -> AttemptEnd:
+def _lost(pod: Pod, reached: bool) -> AttemptEnd:
     if pod.oom_killed:
         return failed(
             Reason.SCHEDULER_OOM_KILLED,
@@ -79,4 +88,5 @@ def _lost(pod: Pod) -> AttemptEnd:
     how = f"its container ended with exit code {ends[0].exit_code}" if ends else pod.reason or "it was removed"
     if pod.unreachable:
         how = "its node does not answer"
-    return infrastructure(Reason.SCHEDULER_LOST, f"scheduler pod {pod.name} was lost while the graph ran: {how}")
+    when = "while the graph ran" if reached else "before the runner reached it"
+    return infrastructure(Reason.SCHEDULER_LOST, f"scheduler pod {pod.name} was lost {when}: {how}")

@@ -53,26 +53,19 @@ def remove_all(observation: Observation) -> list[Action]:
 
 
 def _remove_cluster(observation: Observation, why: str) -> list[Action]:
-    """Deletes the cluster and what runs of it, in an order in which nothing comes back: Deployments before their
-    ReplicaSets, these before their pods. Owner references lead Kubernetes' garbage collector to the same objects, but
-    it deletes no more than some twenty objects a second of a whole Kubernetes cluster.
+    """Deletes the cluster and what runs of it. The pods come first: nothing makes others, and the garbage collector,
+    which owner references lead to the same objects, passes over those that are being deleted. It deletes no more than
+    some twenty objects a second of a whole Kubernetes cluster.
     """
     attempt, status = observation.attempt, observation.job.status
     number = status.attempt or 0
-    all_pods = (*attempt.schedulers, *attempt.workers)
-    pods = [each for each in all_pods if not each.deleting]
-    replica_sets = {each.replica_set: None for each in pods if each.replica_set is not None}
-    deployments = [
-        Owned("Deployment", each.name, each.uid, number) for each in attempt.deployments if not each.deleting
-    ]
+    pods = [each for each in (*attempt.schedulers, *attempt.workers) if not each.deleting]
     groups = [each for each in attempt.groups.values() if not each.deleting]
-    # A pod that no ReplicaSet made is left to its owner.
-    of_sets = [Owned("Pod", each.name, each.uid, number) for each in pods if each.replica_set is not None]
-    name = status.current.name if status.current is not None and len(of_sets) == len(pods) else None
+    # A pod with the labels that the Dask controller did not create is left to its owner.
+    of_cluster = [Owned("Pod", each.name, each.uid, number) for each in pods if each.of_cluster]
+    name = status.current.name if status.current is not None and len(of_cluster) == len(pods) else None
     return [
-        *_delete_at_once(deployments, name, why),
-        *_delete_at_once([Owned("ReplicaSet", each.name, each.uid, number) for each in replica_sets], name, why),
-        *_delete_at_once(of_sets, name, why),
+        *_delete_at_once(of_cluster, name, why),
         *(Delete(Owned("DaskWorkerGroup", each.name, each.uid, number), why) for each in groups),
         *(Delete(each, why) for each in (attempt.cluster,) if each is not None and not each.deleting),
     ]
@@ -148,7 +141,6 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
     return (
         attempt.cluster is None
         and not attempt.groups
-        and not attempt.deployments
         and all(gone(each.deletion_deadline) for each in (*attempt.schedulers, *attempt.workers))
         and all(gone(each.deletion_deadline) for each in observation.stale_objects)
         and (runner is None or runner.ended or gone(runner.deletion_deadline))

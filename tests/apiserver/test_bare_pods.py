@@ -1,0 +1,148 @@
+"""Pods in place of Deployments, on a real API server with the chart's rights: refused, another's, deleted, replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daskjob.api import constants as c
+
+from .conftest import make_namespace
+from .dask_clusters import (
+    LABELS,
+    OPERATOR,
+    controller,
+    dask,
+    dask_cluster,
+    pods,
+    requests,
+    scaled,
+    token,
+    wait_for,
+    workers_become,
+)
+from .server import Server
+
+#: What kopf logs of a handler that it will call again.
+TRIED = "failed with an exception and will try again"
+
+
+@pytest.fixture
+def namespace(installed: Server) -> str:
+    return make_namespace(installed)
+
+
+def refusal(server: Server, path: str) -> dict[str, Any]:
+    """The refusal that the Dask controller has written on an object; {} if there is none, or no such object."""
+    annotations = server.admin.get(path).body.get("metadata", {}).get("annotations") or {}
+    found: dict[str, Any] = json.loads(annotations.get(c.REFUSED_ANNOTATION, "{}"))
+    return found
+
+
+def await_refusal(server: Server, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = wait_for(f"a refusal on {path}", lambda: refusal(server, path), bool)
+    return found
+
+
+def room_for(server: Server, namespace: str, pods: int) -> None:
+    """A quota; without Kubernetes' controller, which fills its status."""
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    spec = {"hard": {"pods": str(pods)}}
+    manifest = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "room"}, "spec": spec}
+    if server.admin.get(f"{path}/room").status == 404:
+        server.admin.create(path, manifest).ok()
+        server.admin.merge(f"{path}/room/status", {"status": {**spec, "used": {"pods": "0"}}}).ok()
+    else:
+        server.admin.merge(f"{path}/room", {"spec": spec}).ok()
+        server.admin.merge(f"{path}/room/status", {"status": spec}).ok()
+
+
+def test_a_worker_beyond_the_quota_is_told_and_comes_when_there_is_room(
+    installed: Server, namespace: str, tmp_path: Path
+) -> None:
+    room_for(installed, namespace, 1)
+    group = f"{dask(namespace, 'daskworkergroups')}/a-default"
+    before = requests(installed)["POST", "pods"]
+    with controller(installed, tmp_path, namespace) as log:
+        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS, workers=1)).ok()
+        refused = await_refusal(installed, group)
+        assert not pods(installed, namespace, "worker")
+        room_for(installed, namespace, 2)
+        workers_become(installed, namespace, 1)
+        scaled(log, "a-default", 1)
+    assert refused["status"] == 403
+    assert "exceeded quota: room, requested: pods=1, used: pods=1, limited: pods=1" in refused["message"]
+    tries = log.read_text().count(TRIED)
+    assert tries
+    assert requests(installed)["POST", "pods"] - before == 2 + tries, "one request for each try: none is repeated"
+
+
+def test_a_worker_that_cannot_be_is_told(installed: Server, namespace: str, tmp_path: Path) -> None:
+    manifest = dask_cluster("a", LABELS, workers=1)
+    [container] = manifest["spec"]["worker"]["spec"]["containers"]
+    container["volumeMounts"] = [{"name": "undeclared", "mountPath": "/data"}]
+    with controller(installed, tmp_path, namespace):
+        installed.admin.create(dask(namespace, "daskclusters"), manifest).ok()
+        refused = await_refusal(installed, f"{dask(namespace, 'daskworkergroups')}/a-default")
+    assert refused["status"] == 422
+    assert 'spec.containers[0].volumeMounts[0].name: Not found: "undeclared"' in refused["message"]
+    assert not pods(installed, namespace, "worker")
+
+
+def test_a_pod_of_another_owner_stays_as_it_is(installed: Server, namespace: str, tmp_path: Path) -> None:
+    labels = {"dask.org/component": "scheduler", "of": "another"}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "a-scheduler", "labels": labels},
+        "spec": {"containers": [{"name": "theirs", "image": "localhost/none:test"}]},
+    }
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    theirs = installed.admin.create(path, manifest).ok()
+    cluster, group = f"{dask(namespace, 'daskclusters')}/a", f"{dask(namespace, 'daskworkergroups')}/a-default"
+    with controller(installed, tmp_path, namespace):
+        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+        refused = await_refusal(installed, cluster)
+        assert [each["metadata"] for each in pods(installed, namespace, "scheduler")] == [theirs["metadata"]]
+        assert installed.admin.get(group).status == 404, "workers of another's scheduler"
+        installed.admin.delete(f"{path}/a-scheduler").ok()
+        workers_become(installed, namespace, 2)
+        [scheduler] = pods(installed, namespace, "scheduler")
+    assert refused == {"status": 409, "message": 'pods "a-scheduler" already exists'}
+    assert scheduler["metadata"]["ownerReferences"][0]["kind"] == "DaskCluster"
+    assert refusal(installed, cluster) == refused
+    assert refusal(installed, group) == {}, "no worker was refused"
+
+
+def test_workers_that_are_gone_are_replaced_when_the_operator_asks(
+    installed: Server, namespace: str, tmp_path: Path
+) -> None:
+    operator = installed.client(token(installed, OPERATOR))
+    group = f"{dask(namespace, 'daskworkergroups')}/a-default"
+    path = f"/api/v1/namespaces/{namespace}/pods"
+
+    def ask(text: str) -> None:
+        operator.merge(group, {"metadata": {"annotations": {c.REPLACE_ANNOTATION: text}}}).ok()
+
+    with controller(installed, tmp_path, namespace) as log:
+        operator.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS, workers=3)).ok()
+        first = [each["metadata"]["name"] for each in workers_become(installed, namespace, 3)]
+        scaled(log, "a-default", 3)
+        before = requests(installed)["POST", "pods"]
+        installed.admin.delete(f"{path}/{first[0]}").ok()
+        installed.admin.merge(f"{path}/{first[1]}/status", {"status": {"phase": "Failed"}}).ok()
+        installed.admin.delete(f"{path}/a-scheduler").ok()
+        ask("2026-03-01T12:00:00Z")
+        after = [each["metadata"]["name"] for each in workers_become(installed, namespace, 4)]
+        # Asked once more, it finds that there are enough.
+        ask("2026-03-01T12:00:10Z")
+        line = "Scaled worker group a-default up to 3 workers."
+        wait_for("both answers", log.read_text, lambda text: text.count(line) == 3)
+    assert set(after) & set(first) == set(first[1:]), "another name for another worker"
+    assert len(pods(installed, namespace, "worker")) == 4
+    assert not pods(installed, namespace, "scheduler"), "a scheduler is never replaced"
+    assert requests(installed)["POST", "pods"] - before == 2
+    assert "Traceback" not in log.read_text()
