@@ -19,7 +19,7 @@ OPERATOR = {
     ("daskjob.io", "daskjobreports"): {"get", "list", "watch", "create", "patch", "delete"},
     ("kubernetes.dask.org", "daskclusters"): {"get", "list", "watch", "create", "delete"},
     ("kubernetes.dask.org", "daskworkergroups"): {"list", "watch", "patch", "delete"},
-    ("", "pods"): {"get", "list", "watch", "create", "delete", "deletecollection"},
+    ("", "pods"): {"get", "list", "watch", "create", "patch", "delete", "deletecollection"},
     ("", "configmaps"): {"get", "create"},
     ("", "secrets"): {"create"},
     ("", "services"): {"create", "patch"},

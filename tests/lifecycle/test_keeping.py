@@ -106,7 +106,13 @@ def test_a_pod_reads_the_same_from_what_is_kept() -> None:
     state = {"terminated": {"exitCode": 3, "reason": "Error", "message": "{}", "containerID": "c"}}
     pod = {
         "kind": "Pod",
-        "spec": {"containers": [{"name": "runner", "env": [{"name": "A"}] * 100}], "readinessGates": [{"x": 1}]},
+        "spec": {
+            "nodeName": "n",
+            "activeDeadlineSeconds": 1,
+            "initContainers": [{"name": "a", "image": "i" * 500}, {"name": "mesh", "restartPolicy": "Always"}],
+            "containers": [{"name": "runner", "env": [{"name": "A"}] * 100}],
+            "readinessGates": [{"x": 1}],
+        },
         "status": {
             "phase": "Failed",
             "reason": "Evicted",
@@ -118,6 +124,7 @@ def test_a_pod_reads_the_same_from_what_is_kept() -> None:
                 {"type": "DisruptionTarget", "status": "True"},
                 {"type": "Initialized", "status": "True"},
             ],
+            "initContainerStatuses": [{"name": "a", "state": state, "imageID": "i"}, {"name": "mesh", "ready": True}],
             "containerStatuses": [
                 {"name": "runner", "ready": True, "restartCount": 1, "state": state, "imageID": "i"},
                 {"name": "sidecar", "state": {"running": {"startedAt": "2026-03-01T12:00:00Z"}}},

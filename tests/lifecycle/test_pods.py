@@ -9,19 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.api import constants as c
-from daskjob.lifecycle.pods import read_attempt, read_pod
+from daskjob.lifecycle.pods import Termination, read_attempt, read_pod
+
+WORKER = {c.DASK_COMPONENT_LABEL: "worker"}
 
 
 def a_body(status: dict[str, Any], **labels: str) -> dict[str, Any]:
+    """A pod in which the operator's container comes after another one: a webhook may put one before it."""
+    first = [{"name": "init"}, {"name": "mesh", "restartPolicy": "Always"}]
     return {
         "metadata": {"name": "p", "uid": "u", "creationTimestamp": "2026-03-01T12:00:00Z", "labels": labels},
-        "spec": {"containers": [{"name": "ours"}, {"name": "sidecar"}]},
+        "spec": {"initContainers": first, "containers": [{"name": "sidecar"}, {"name": "worker"}]},
         "status": status,
     }
 
 
-def ours(**state: Any) -> dict[str, Any]:
-    return {"phase": "Running", "containerStatuses": [{"name": "sidecar", "ready": True}, {"name": "ours", **state}]}
+def ours(sidecar: bool = True, mesh: bool = True, **state: Any) -> dict[str, Any]:
+    """The states of a pod whose init container has ended: ours, and whether the others are ready."""
+    done = {"name": "init", "ready": True, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    return {
+        "phase": "Running",
+        "initContainerStatuses": [done, {"name": "mesh", "ready": mesh}],
+        "containerStatuses": [{"name": "worker", **state}, {"name": "sidecar", "ready": sidecar}],
+    }
 
 
 def test_a_pod_without_a_status_is_pending() -> None:
@@ -29,24 +39,80 @@ def test_a_pod_without_a_status_is_pending() -> None:
     assert (pod.phase, pod.main, pod.started, pod.ended, pod.ready) == ("Pending", None, False, False, False)
 
 
-def test_the_first_container_is_ours_whatever_the_order_of_their_states() -> None:
-    pod = read_pod(a_body(ours(ready=True, restartCount=2, state={"running": {"startedAt": "2026-03-01T12:00:05Z"}})))
+def test_the_container_with_the_name_of_the_component_is_ours() -> None:
+    state = {"running": {"startedAt": "2026-03-01T12:00:05Z"}}
+    pod = read_pod(a_body(ours(ready=True, restartCount=2, state=state), **WORKER))
     assert pod.main is not None
-    assert pod.main.name == "ours"
+    assert pod.main.name == "worker"
+    assert [(each.name, each.initial, each.sidecar) for each in pod.containers] == [
+        ("init", True, False),
+        ("mesh", True, True),
+        ("sidecar", False, False),
+        ("worker", False, False),
+    ]
     assert (pod.ready, pod.started, pod.restarts) == (True, True, 2)
     assert str(pod.running_since) == "2026-03-01 12:00:05+00:00"
 
 
 def test_a_sidecar_does_not_make_a_pod_ready() -> None:
-    assert not read_pod(a_body(ours(ready=False))).ready
+    assert not read_pod(a_body(ours(ready=False), **WORKER)).ready
+
+
+READY = {"conditions": [{"type": "Ready", "status": "False"}]}
+UNREADY = {
+    "all containers are ready: the node does not answer": ({"ready": True}, True),
+    "ours is not ready": ({"ready": False}, False),
+    "a container beside it is not ready": ({"ready": True, "sidecar": False}, False),
+    "a native sidecar is not ready": ({"ready": True, "mesh": False}, False),
+}
+
+
+@pytest.mark.parametrize(("states", "unreachable"), UNREADY.values(), ids=UNREADY)
+def test_a_container_that_is_not_ready_is_no_node_that_does_not_answer(
+    states: dict[str, Any], unreachable: bool
+) -> None:
+    assert read_pod(a_body({**ours(**states), **READY}, **WORKER)).unreachable == unreachable
+
+
+@pytest.mark.parametrize(("component", "ended"), [("runner", True), ("worker", False)])
+def test_a_runners_pod_has_ended_with_the_runner_whatever_goes_on_beside_it(component: str, ended: bool) -> None:
+    done = {"name": component, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    mesh = {"name": "mesh", "state": {"running": {"startedAt": "2026-03-01T12:00:05Z"}}}
+    body = a_body({"phase": "Running", "containerStatuses": [mesh, done]}, **{c.COMPONENT_LABEL: component})
+    body["spec"] = {"containers": [{"name": "mesh"}, {"name": component}]}
+    pod = read_pod(body)
+    assert (pod.ended, pod.all_ended, pod.goes_on) == (ended, False, ended)
+    body["spec"]["activeDeadlineSeconds"] = 1
+    assert not read_pod(body).goes_on, "they have been told to end"
+    body["status"]["phase"] = "Succeeded"
+    assert (read_pod(body).ended, read_pod(body).goes_on) == (True, False)
+
+
+ENDS: dict[str, tuple[Termination, bool, str]] = {
+    "an exit code": (Termination(3, "Error", ""), True, "exit code 3 (Error)"),
+    "none": (Termination(0, "Completed", ""), True, "exit code 0 (Completed)"),
+    "a segmentation fault": (Termination(139, "Error", ""), True, "exit code 139 (SIGSEGV)"),
+    "abort": (Termination(134, "Error", ""), True, "exit code 134 (SIGABRT)"),
+    "its memory": (Termination(137, "OOMKilled", ""), True, "exit code 137 (OOMKilled)"),
+    "killed": (Termination(137, "Error", ""), False, "exit code 137 (SIGKILL)"),
+    "stopped": (Termination(143, "Error", ""), False, "exit code 143 (SIGTERM)"),
+    "lost": (Termination(137, "ContainerStatusUnknown", ""), False, "exit code 137 (ContainerStatusUnknown)"),
+    "beyond signals": (Termination(255, "Error", ""), True, "exit code 255 (Error)"),
+}
+
+
+@pytest.mark.parametrize(("end", "own", "how"), ENDS.values(), ids=ENDS)
+def test_whose_doing_an_end_was(end: Termination, own: bool, how: str) -> None:
+    assert (end.own_doing, end.how) == (own, how)
 
 
 def test_how_a_container_ended() -> None:
     end = {"exitCode": 137, "reason": "OOMKilled", "message": "m", "signal": 9, "finishedAt": "2026-03-01T12:00:05Z"}
     for state in ({"state": {"terminated": end}}, {"lastState": {"terminated": end}}):
-        pod = read_pod(a_body(ours(**state)))
+        pod = read_pod(a_body(ours(**state), **WORKER))
         assert pod.main is not None
         assert pod.oom_killed
+        assert not read_pod(a_body(ours(**state), **{c.DASK_COMPONENT_LABEL: "scheduler"})).oom_killed, "not ours"
         assert pod.started
         assert [(each.exit_code, each.signal) for each in pod.main.terminations] == [(137, 9)]
 

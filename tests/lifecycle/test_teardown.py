@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from daskjob.lifecycle.job.actions import Action, Delete, DeleteAll
+from daskjob.api.constants import ConditionType
+from daskjob.lifecycle.job.actions import Action, Delete, DeleteAll, EndSidecars
+from daskjob.lifecycle.pods import Container, Pod, Termination
 
-from .builders import a_job, ended, running
+from .builders import a_job, a_pod, ago, ended, running
 
 
 def test_a_worker_group_goes_whether_it_got_its_owner_or_not() -> None:
@@ -54,3 +57,32 @@ def test_a_pod_of_nobody_is_left_to_its_owner() -> None:
     """A pod that the Dask controller did not make."""
     scene = a_job().started().finished().runner(ended("runner")).sees(cluster=None, schedulers=(running("scheduler"),))
     assert scene.decide().actions == ()
+
+
+MESH = Container("mesh", ready=True, running_since=ago(50))
+
+
+def with_mesh(**fields: Any) -> Pod:
+    """A runner that has ended beside a sidecar that goes on."""
+    own = Container("runner", terminated=Termination(0, "Completed", ""))
+    return a_pod("runner", phase="Running", containers=(MESH, own), **fields)
+
+
+def test_a_sidecar_that_outlives_the_runner_is_ended_and_the_pod_stays() -> None:
+    scene = a_job().started().finished(seconds_ago=1).sees(cluster=None, schedulers=(), workers=()).live()
+    assert scene.runner(with_mesh()).decide().actions == (EndSidecars("sum-3f2a9-1-runner", "uid-runner-0"),)
+    assert not scene.runner(with_mesh()).decide().status.is_true(ConditionType.CLEANED_UP), "it is asked for first"
+    asked = scene.runner(with_mesh(active_deadline=1)).decide()
+    assert (asked.actions, asked.status.is_true(ConditionType.CLEANED_UP)) == ((), True)
+
+
+def test_the_next_attempt_waits_until_the_sidecar_is_told_to_end() -> None:
+    scene = a_job().started().retrying(due_in=-1).gone().live()
+    assert scene.runner(with_mesh()).decide().status.attempt == 1
+    assert scene.runner(with_mesh(active_deadline=1)).decide().status.attempt == 2
+
+
+def test_a_job_that_is_deleted_takes_the_sidecar_with_it() -> None:
+    scene = a_job().started().that_is(deleting=True).runner(with_mesh())
+    targets = [each.target.name for each in scene.decide().actions if isinstance(each, Delete)]
+    assert "sum-3f2a9-1-runner" in targets

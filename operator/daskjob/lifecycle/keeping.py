@@ -149,15 +149,22 @@ def keep_pod(body: Body) -> Body:
     """What the operator keeps of a pod."""
     spec, status = body.get("spec") or {}, body.get("status") or {}
     containers = [{"name": each.get("name", "")} for each in spec.get("containers") or ()]
+    initial = [{"name": "", **_some(each, ("name", "restartPolicy"))} for each in spec.get("initContainers") or ()]
     gates: Body = {"readinessGates": [{}]} if spec.get("readinessGates") else {}
-    states = [_some(each, CONTAINER) for each in status.get("containerStatuses") or ()]
+    kinds = ("initContainerStatuses", "containerStatuses")
+    states = {kind: [_some(each, CONTAINER) for each in status[kind]] for kind in kinds if status.get(kind)}
     return {
         **_kept(body),
-        "spec": {"containers": containers, **gates},
+        "spec": {
+            **({"initContainers": initial} if initial else {}),
+            "containers": containers,
+            **_some(spec, ("nodeName", "activeDeadlineSeconds")),
+            **gates,
+        },
         "status": {
             **_some(status, ("phase", "reason", "message", "podIP")),
             "conditions": _conditions(body, POD_CONDITIONS),
-            **({"containerStatuses": states} if states else {}),
+            **states,
         },
     }
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_API_VERSION, DASK_COMPONENT_LABEL
 from daskjob.api.runner_report import RunnerReport, read_termination_message
 from daskjob.api.times import from_text
+
+#: Characters of a container's last words that a message has room for.
+MOST_WORDS = 800
+#: The least number of seconds that Kubernetes takes for how long a pod may run.
+LEAST_DEADLINE = 1
+#: What the kubelet calls the end of a container whose command it could not start.
+NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+#: Exit codes of a process that SIGKILL or SIGTERM ended: somebody else ended it, if not its memory limit.
+FROM_OUTSIDE = frozenset({128 + signal.SIGKILL, 128 + signal.SIGTERM})
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,35 @@ class Termination:
     finished: datetime | None = None
 
     @property
+    def out_of_memory(self) -> bool:
+        """Whether it exceeded its memory limit."""
+        return self.reason == "OOMKilled"
+
+    @property
+    def not_started(self) -> bool:
+        """Whether its command could not be started; the message is the kubelet's then."""
+        return self.reason in NOT_STARTED
+
+    @property
+    def own_doing(self) -> bool:
+        """Whether the process ended by itself, and not because somebody or something else ended it."""
+        return self.out_of_memory or not (self.exit_code in FROM_OUTSIDE or self.reason == "ContainerStatusUnknown")
+
+    @property
+    def how(self) -> str:
+        """`exit code 139 (SIGSEGV)`."""
+        number = self.signal or (self.exit_code - 128 if self.exit_code > 128 else 0)
+        name = next((each.name for each in signal.Signals if each == number), "")
+        plain = self.reason in ("", "Error")
+        return f"exit code {self.exit_code} ({name if name and plain else self.reason or 'no reason given'})"
+
+    @property
+    def words(self) -> str:
+        """`: ` and its last words; empty if it left none."""
+        text = self.message.strip()[-MOST_WORDS:]
+        return f": {text}" if text else ""
+
+    @property
     def report(self) -> RunnerReport | None:
         """The outcome that a runner wrote into its termination message; None if it wrote none."""
         return read_termination_message(self.message)
@@ -29,6 +68,10 @@ class Termination:
 @dataclass(frozen=True)
 class Container:
     name: str
+    #: Whether it is an init container: the next one starts when it has ended well or, if it is a sidecar, has started.
+    initial: bool = False
+    #: Whether it is one of Kubernetes' own sidecars: an init container that goes on beside the others.
+    sidecar: bool = False
     ready: bool = False
     restarts: int = 0
     running_since: datetime | None = None
@@ -41,6 +84,11 @@ class Container:
     @property
     def terminations(self) -> tuple[Termination, ...]:
         return tuple(each for each in (self.terminated, self.last_terminated) if each is not None)
+
+    @property
+    def ends(self) -> int:
+        """How often it has ended."""
+        return self.restarts + (1 if self.running_since is None and self.terminations else 0)
 
 
 @dataclass(frozen=True)
@@ -63,9 +111,14 @@ class Pod:
     disrupted: bool = False
     reason: str = ""
     message: str = ""
+    #: The node that it is on; empty: none yet.
+    node: str = ""
     #: Whether its node has given it an address.
     has_address: bool = False
+    #: The init containers first, in the order in which they start.
     containers: tuple[Container, ...] = ()
+    #: How long Kubernetes lets it run at most, in seconds; None: for any time.
+    active_deadline: int | None = None
     #: Whether the Dask controller created it: its controlling owner is a cluster or a worker group.
     of_cluster: bool = False
     #: Where a person finds what it printed; empty: `kubectl logs` of the pod.
@@ -78,7 +131,19 @@ class Pod:
 
     @property
     def ended(self) -> bool:
+        """Whether it has ended: a runner's pod has as soon as the runner's own container has, which never starts again,
+        whatever others go on beside it."""
+        return self.all_ended or (self.component == "runner" and self.main is not None and bool(self.main.terminated))
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether all its containers have ended for good."""
         return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has ended, and others of its containers run until they are told to end (`actions.EndSidecars`)."""
+        return self.ended and not self.all_ended and not self.deleting and self.active_deadline != LEAST_DEADLINE
 
     @property
     def acting(self) -> bool:
@@ -87,8 +152,9 @@ class Pod:
 
     @property
     def main(self) -> Container | None:
-        """The container that the operator defines: the first."""
-        return self.containers[0] if self.containers else None
+        """The container that the operator defines, which has the name of the component. Only this one decides whether
+        a scheduler, worker or runner lives: a template or a webhook may put others before and beside it."""
+        return next((each for each in self.containers if each.name == self.component and not each.initial), None)
 
     @property
     def running_since(self) -> datetime | None:
@@ -105,7 +171,13 @@ class Pod:
 
     @property
     def oom_killed(self) -> bool:
-        return any(end.reason == "OOMKilled" for each in self.containers for end in each.terminations)
+        """Whether its main container exceeded its memory limit."""
+        return any(end.out_of_memory for end in self.terminations)
+
+    @property
+    def terminations(self) -> tuple[Termination, ...]:
+        """How its main container ended, the last time first."""
+        return self.main.terminations if self.main is not None else ()
 
     @property
     def restarts(self) -> int:
@@ -119,10 +191,18 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
     status = body.get("status") or {}
     conditions = {each.get("type"): each for each in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled") or {}
-    names = [each["name"] for each in (body.get("spec") or {}).get("containers") or ()]
-    states = {each.get("name"): each for each in status.get("containerStatuses") or ()}
-    gates = (body.get("spec") or {}).get("readinessGates")
-    ready = bool(states) and not gates and all(each.get("ready") for each in states.values())
+    spec = body.get("spec") or {}
+    first, beside = spec.get("initContainers") or (), spec.get("containers") or ()
+    sidecars = [each["name"] for each in first if each.get("restartPolicy") == "Always"]
+    kinds = ("initContainerStatuses", "containerStatuses")
+    states = {each.get("name"): each for kind in kinds for each in status.get(kind) or ()}
+    lasting = [*sidecars, *(each["name"] for each in beside)]
+    ready = not spec.get("readinessGates") and all((states.get(name) or {}).get("ready") for name in lasting)
+    containers = [
+        replace(_read_container(states[name]), initial=index < len(first), sidecar=name in sidecars)
+        for index, name in enumerate(each["name"] for each in (*first, *beside))
+        if name in states
+    ]
     return Pod(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -133,12 +213,14 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         deleting=bool(metadata.get("deletionTimestamp")),
         deletion_deadline=from_text(metadata.get("deletionTimestamp")),
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
-        unreachable=ready and (conditions.get("Ready") or {}).get("status") in ("False", "Unknown"),
+        unreachable=bool(lasting) and ready and (conditions.get("Ready") or {}).get("status") in ("False", "Unknown"),
         disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",
         reason=status.get("reason") or "",
         message=status.get("message") or "",
+        node=spec.get("nodeName") or "",
         has_address=bool(status.get("podIP")),
-        containers=tuple(_read_container(states[name]) for name in names if name in states),
+        containers=tuple(containers),
+        active_deadline=spec.get("activeDeadlineSeconds"),
         of_cluster=_is_of_cluster(metadata),
     )
 

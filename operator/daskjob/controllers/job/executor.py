@@ -37,6 +37,7 @@ from daskjob.lifecycle.job.actions import (
     Delete,
     DeleteAll,
     DeleteJob,
+    EndSidecars,
     OpenService,
     ReplaceWorkers,
     Scale,
@@ -44,6 +45,7 @@ from daskjob.lifecycle.job.actions import (
 )
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import belongs
+from daskjob.lifecycle.pods import LEAST_DEADLINE
 from daskjob.manifests.attempt import AttemptObjects, Manifest
 from daskjob.manifests.context import AttemptContext, Defaults
 from daskjob.manifests.dask_cluster import scheduler_selector
@@ -143,6 +145,11 @@ class Executor:
             case SetDeadline(name, deadline):
                 wanted = deadline.shape() if deadline is not None else None
                 await self._objects.patch(REPORTS, job.namespace, name, {"spec": {"deadline": wanted}})
+            case EndSidecars(pod, uid):
+                # The kubelet ends all containers of a pod that has run for so long, and keeps it. With the UID, the
+                # API server takes the patch for no other pod of that name.
+                ends = {"metadata": {"uid": uid}, "spec": {"activeDeadlineSeconds": LEAST_DEADLINE}}
+                await self._objects.patch(PODS, job.namespace, pod, ends)
             case Delete(target):
                 await self._objects.delete(BY_KIND[target.kind], job.namespace, target.name, target.uid)
             case DeleteAll(kind, cluster, targets):

@@ -80,6 +80,14 @@ class SetDeadline:
 
 
 @dataclass(frozen=True)
+class EndSidecars:
+    """Ends what still runs in the pod of a runner that has ended, and keeps the pod with its logs."""
+
+    pod: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class Delete:
     """Deletes the object with that UID, and no other of the same name."""
 
@@ -114,6 +122,7 @@ Action = (
     | ReplaceWorkers
     | Cancel
     | SetDeadline
+    | EndSidecars
     | Delete
     | DeleteAll
     | DeleteJob

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from daskjob.api.times import from_text
-from daskjob.lifecycle.job.actions import Action, Cancel, Delete, DeleteAll
+from daskjob.lifecycle.job.actions import Action, Cancel, Delete, DeleteAll, EndSidecars
 from daskjob.lifecycle.job.observation import Observation, Owned
 from daskjob.lifecycle.pods import Pod
 
@@ -40,6 +40,8 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
             actions.append(Delete(pod, f"{why} and its runner has not"))
         elif report is not None and not report.sealed and not report.cancel:
             actions.append(Cancel(report.name))
+    if runner is not None and runner.goes_on:
+        actions.append(EndSidecars(runner.name, runner.uid))
     return actions
 
 
@@ -47,7 +49,7 @@ def remove_all(observation: Observation) -> list[Action]:
     """Deletes all that runs of a job that is being deleted."""
     actions = [*delete_stale_objects(observation), *_remove_cluster(observation, "its job is being deleted")]
     runner = observation.attempt.runner
-    if runner is not None and not runner.ended and not runner.deleting:
+    if runner is not None and not runner.all_ended and not runner.deleting:
         actions.append(Delete(Owned("Pod", runner.name, runner.uid, runner.attempt), "its job is being deleted"))
     return actions
 
@@ -143,5 +145,5 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
         and not attempt.groups
         and all(gone(each.deletion_deadline) for each in (*attempt.schedulers, *attempt.workers))
         and all(gone(each.deletion_deadline) for each in observation.stale_objects)
-        and (runner is None or runner.ended or gone(runner.deletion_deadline))
+        and (runner is None or (runner.ended and not runner.goes_on) or gone(runner.deletion_deadline))
     )
