@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from daskjob.api.constants import ConditionType, Outcome, Phase
+from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase
 from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.api.runner_report import RunnerReport
 from daskjob.api.spec import parse_spec
@@ -237,3 +238,24 @@ class Scene:
 
 def a_job() -> Scene:
     return Scene()
+
+
+def sealed(outcome: str = "Succeeded", **more: Any) -> Scene:
+    return a_job().started().says(outcome=outcome, **more).live()
+
+
+def failed_with(reason: str, message: str = "boom", **more: Any) -> Scene:
+    return sealed("Failed", failure={"reason": reason, "message": message}, **more)
+
+
+def end_of(scene: Scene) -> tuple[str, FailureClass | None]:
+    """(reason, class) of the end that a scene leads to; "" if it is not the end."""
+    status = scene.decide().status
+    if not status.finished:
+        return "", None
+    return status.failure.reason if status.failure else "Succeeded", status.failure and status.failure.failure_class
+
+
+def message(outcome: str, **more: Any) -> str:
+    """A termination message with that outcome."""
+    return json.dumps({"protocol": 1, "outcome": outcome, **more})

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from daskjob.lifecycle.job.silence import explanation, next_question, silent_pods
-from daskjob.lifecycle.pods import Container, Pod
+from daskjob.lifecycle.job.silence import explanation, next_question, next_silence, silent_pods
+from daskjob.lifecycle.pods import Container, Pod, Termination
 
 from .builders import NOW, a_job, a_pod, ago, running, waiting
 
 CREATING = Container("runner", waiting=("ContainerCreating", ""))
+INIT, ENDED = Container("init", initial=True), Termination(0, "Completed", "")
+MESH = Container("mesh", initial=True, sidecar=True, running_since=ago(9))
 PODS = {
     "no word about its container": (a_pod("runner"), True),
     "its container is being created": (a_pod("runner", containers=(CREATING,)), True),
@@ -21,6 +24,15 @@ PODS = {
     "unschedulable says why": (a_pod("runner", unschedulable="0/3 nodes"), False),
     "an image says why": (waiting("runner", "ErrImagePull", "no such image"), False),
     "runs": (running("runner"), False),
+    "is going": (a_pod("runner", deleting=True), False),
+    "an init container runs": (a_pod("runner", containers=(replace(INIT, running_since=ago(9)), CREATING)), False),
+    "an init container waits": (
+        a_pod("runner", containers=(replace(INIT, waiting=("PodInitializing", "")), CREATING)),
+        True,
+    ),
+    "an init container has ended": (a_pod("runner", containers=(replace(INIT, terminated=ENDED), CREATING)), False),
+    "a native sidecar is not ready": (a_pod("runner", containers=(MESH, CREATING)), True),
+    "a native sidecar is ready": (a_pod("runner", containers=(replace(MESH, ready=True), CREATING)), False),
 }
 
 
@@ -40,6 +52,15 @@ def test_the_first_three_are_asked_about() -> None:
 @pytest.mark.parametrize(("since", "pause"), [(0, 5), (5, 5), (10, 10), (300, 300)])
 def test_the_longer_a_pod_is_silent_the_seldomer_it_is_asked_about(since: int, pause: int) -> None:
     assert next_question(ago(since), NOW) == NOW + timedelta(seconds=pause)
+
+
+@pytest.mark.parametrize(("age", "due"), [(0, 5), (4, 5), (5, 10), (9, 10), (10, 20), (79, 80), (80, 160)])
+def test_a_pass_looks_at_a_silent_pod_when_its_age_has_doubled(age: int, due: int) -> None:
+    quiet = a_pod("worker", created=ago(age))
+    scene = a_job().started().workers(running("worker", 1), quiet)
+    assert next_silence(scene.observe()) == NOW + timedelta(seconds=due - age)
+    assert (scene.decide().requeue_after or timedelta.max) <= timedelta(seconds=due - age), "also while the graph runs"
+    assert next_silence(a_job().started().observe()) is None
 
 
 def event(reason: str, at: str, field: str = "lastTimestamp") -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from daskjob.api.constants import Reason
+from daskjob.api.constants import FailureClass, Reason
 from daskjob.errors import ApiError, ErrorKind, SpecError
+
+#: Reasons by which an attempt fails without a fault of the job's author.
+NOBODYS_FAULT = frozenset({Reason.KUBERNETES_FAILED})
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,11 @@ class Blocker:
     message: str
     #: Waiting does not help: the attempt fails at once, without waiting for the startup deadline.
     permanent: bool = False
+
+    @property
+    def failure_class(self) -> FailureClass:
+        """The class of the failure, if the attempt ends by it."""
+        return FailureClass.INFRASTRUCTURE if self.reason in NOBODYS_FAULT else FailureClass.APPLICATION
 
 
 def read_refusal(message: str, permanent: bool = False) -> Blocker:

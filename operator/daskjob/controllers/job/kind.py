@@ -186,9 +186,10 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             other_installation=self.other_installations.look(look.objects),
         )
         observation = state.memory.with_report_age(observation)
-        if job.status.finished or job.deleting or observation.attempt.reporting:
+        if job.status.finished or job.deleting:
             return observation
-        observation = await self._with_references(observation, state.memory)
+        if not observation.attempt.reporting:
+            observation = await self._with_references(observation, state.memory)
         pods = silent_pods(observation)
         warnings = await state.memory.warnings.look(self.client, job.namespace, pods, look.now)
         return replace(observation, attempt=replace(observation.attempt, warnings=warnings))

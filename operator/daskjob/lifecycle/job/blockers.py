@@ -3,33 +3,21 @@ server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from daskjob.api.constants import Reason
+from daskjob.api.constants import ConditionType, Reason
 from daskjob.lifecycle.blocker import Blocker
+from daskjob.lifecycle.job.container_trouble import trouble_of
 from daskjob.lifecycle.job.observation import Observation
-from daskjob.lifecycle.pods import Container, Pod
-
-IMAGE_REASONS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "SignatureValidationFailed",
-    }
-)
-#: Waiting does not help: the kubelet gives the same answer at every try.
-PERMANENT_IMAGE_REASONS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-START_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
+from daskjob.lifecycle.job.silence import read_warning
+from daskjob.lifecycle.pods import Pod
 
 
 def find_blocker(observation: Observation) -> Blocker | None:
-    """The blocker of the attempt that explains most; None if nothing keeps it from starting."""
-    return next(_blockers(observation), None)
+    """The blocker of the attempt that explains most: one that is there now, else the last one that was, until it is
+    overcome. None if nothing keeps the attempt from starting."""
+    return next(_blockers(observation), None) or _remembered(observation)
 
 
 def _blockers(observation: Observation) -> Iterator[Blocker]:
@@ -44,33 +32,80 @@ def _blockers(observation: Observation) -> Iterator[Blocker]:
         # What was refused earlier does not count when all workers are there.
         if group.refusal is not None and sum(each.acting for each in attempt.workers) < group.replicas:
             yield _about("worker", group.refusal)
-    for pod in attempt.pods:
-        yield from (blocker for each in pod.containers if (blocker := _container_blocker(pod, each)))
+    yield from _troubles(observation)
     for pod in attempt.pods:
         if pod.unschedulable is not None:
             yield Blocker(Reason.UNSCHEDULABLE, f"pod {pod.name} ({pod.component}): {pod.unschedulable}")
-    for warning in attempt.warnings:
-        yield Blocker(Reason.VOLUME_MOUNT_FAILED, warning)
+    yield from map(read_warning, attempt.warnings)
 
 
 def _about(component: str, refusal: Blocker) -> Blocker:
     return replace(refusal, message=f"{component}: {refusal.message}")
 
 
-def _container_blocker(pod: Pod, container: Container) -> Blocker | None:
-    where = f"pod {pod.name} ({pod.component})"
-    reason, message = container.waiting or ("", "")
-    if reason in IMAGE_REASONS:
-        words = f"{where}: {reason}: {message}" if message else f"{where}: {reason}"
-        return Blocker(Reason.IMAGE_PULL_FAILED, words, permanent=reason in PERMANENT_IMAGE_REASONS)
-    if reason in START_REASONS:
-        return Blocker(Reason.CONTAINER_START_FAILED, f"{where}: {reason}: {message}")
-    if reason == "CrashLoopBackOff" and container.last_terminated is not None:
-        end = container.last_terminated
-        last_words = f": {end.message.strip()[-800:]}" if end.message.strip() else ""
-        return Blocker(
-            Reason.CONTAINER_START_FAILED,
-            f"{where}: its container keeps ending, the last time with exit code {end.exit_code} "
-            f"({end.reason or 'no reason given'}){last_words}",
-        )
-    return None
+def _troubles(observation: Observation) -> Iterator[Blocker]:
+    """What the pods' containers show, the permanent first."""
+    attempt, report = observation.attempt, observation.attempt.runner_report
+    joined = {
+        "scheduler": report.timings.connected is not None,
+        "worker": report.computing or report.timings.first_worker is not None,
+    }
+    found = [(pod, trouble_of(pod, joined.get(pod.component, False))) for pod in attempt.pods]
+    troubles = [(pod, trouble) for pod, trouble in found if trouble is not None]
+    hopeless = sum(trouble.permanent for pod, trouble in troubles if pod.component == "worker")
+    # One worker that cannot start, on a bad node, say, does not matter while enough others may.
+    wanted = max(sum(each.replicas for each in attempt.groups.values()), len(attempt.workers))
+    spared = wanted - hopeless >= observation.job.spec.cluster.workers.min_workers
+    for pod, trouble in sorted(troubles, key=lambda each: not each[1].permanent):
+        yield replace(trouble, permanent=False) if pod.component == "worker" and spared else trouble
+
+
+def _remembered(observation: Observation) -> Blocker | None:
+    """The blocker that the status has, if it is not overcome: its pod may be silent for a while, or another one be in
+    its place."""
+    recorded = observation.job.status.condition(ConditionType.CLUSTER_READY)
+    if recorded is None or recorded.status != "False" or recorded.reason not in OVERCOME:
+        return None
+    reason = Reason(recorded.reason)
+    return None if OVERCOME[reason](observation) else Blocker(reason, recorded.message)
+
+
+def _is_made(observation: Observation) -> bool:
+    """Whether the operator has created all objects of the attempt. What the Dask controller could not create stays on
+    its objects."""
+    return observation.attempt.report is not None
+
+
+def _is_placed(observation: Observation) -> bool:
+    return _all_pods(observation, lambda pod: bool(pod.node or pod.containers))
+
+
+def _runs(observation: Observation) -> bool:
+    return _all_pods(observation, lambda pod: pod.running_since is not None)
+
+
+def _all_pods(observation: Observation, holds: Callable[[Pod], bool]) -> bool:
+    """Whether the attempt has all pods that it wants, and this holds for each."""
+    attempt = observation.attempt
+    pods = [each for each in attempt.pods if each.acting]
+    components = [each.component for each in pods if holds(each)]
+    wanted = sum(each.replicas for each in attempt.groups.values())
+    there = components.count("worker") >= wanted and {"scheduler", "runner"} <= {*components}
+    return bool(attempt.groups) and there and len(components) == len(pods)
+
+
+#: Reasons of blockers that the status keeps although nothing shows them any more, with what tells that they are
+#: overcome. (A missing reference is looked for in every pass.)
+OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
+    Reason.QUOTA_EXCEEDED: _is_made,
+    Reason.POD_REJECTED: _is_made,
+    Reason.OPERATOR_FORBIDDEN: _is_made,
+    Reason.UNSCHEDULABLE: _is_placed,
+    Reason.KUBERNETES_FAILED: _runs,
+    Reason.VOLUME_MOUNT_FAILED: _runs,
+    Reason.IMAGE_PULL_FAILED: _runs,
+    Reason.INIT_CONTAINER_FAILED: _runs,
+    Reason.CONTAINER_START_FAILED: _runs,
+    Reason.SCHEDULER_OOM_KILLED: _runs,
+    Reason.WORKER_OOM_KILLED: _runs,
+}

@@ -9,18 +9,19 @@ from datetime import datetime, timedelta
 from daskjob.api.constants import Reason
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.times import from_text
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job import progress
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import Job, Observation
+from daskjob.lifecycle.job.silence import SILENCE, next_silence
+from daskjob.lifecycle.pods import Pod
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: How long an attempt waits for a missing ConfigMap: the same `kubectl apply` may create it a little after the job.
 REFERENCE_GRACE = timedelta(seconds=60)
 #: A healthy runner reports several times in this time (at least every 15 s, `runner.cadence.LONGEST`).
 REPORTS_WITHIN = timedelta(seconds=60)
-#: How long a pod may stay pending without a reason in its status before the operator reads Kubernetes' events about it.
-SILENCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,10 @@ def overdue(observation: Observation) -> tuple[str, AttemptEnd] | None:
 
 def moments(observation: Observation) -> list[datetime]:
     """The coming times at which a rule could decide otherwise about the open attempt."""
-    found = [deadline.moment(observation) for deadline in DEADLINES]
-    if not progress.has_started(observation):
-        # At these times the operator reads the events of silent pods, and looks for missing references again.
-        found.append(began(observation) + SILENCE)
-        if observation.missing_references:
-            found.append(observation.now + SILENCE)
+    # At the last two times the operator reads the events of silent pods, and looks for missing references again.
+    found = [*(deadline.moment(observation) for deadline in DEADLINES), next_silence(observation)]
+    if observation.missing_references and not progress.has_started(observation):
+        found.append(observation.now + SILENCE)
     return [moment for moment in found if moment is not None and moment > observation.now]
 
 
@@ -166,7 +165,7 @@ def _at_once(observation: Observation) -> datetime | None:
 
 def _blocked_for_good(observation: Observation) -> AttemptEnd | None:
     blocker = find_blocker(observation)
-    return failed(blocker.reason, blocker.message) if blocker is not None and blocker.permanent else None
+    return _by(blocker) if blocker is not None and blocker.permanent else None
 
 
 def _reference_deadline(observation: Observation) -> datetime | None:
@@ -183,14 +182,38 @@ def _startup_deadline(observation: Observation) -> datetime | None:
 def _never_started(observation: Observation) -> AttemptEnd:
     blocker, spec = find_blocker(observation), observation.job.spec
     if blocker is not None:
-        return failed(blocker.reason, blocker.message)
+        return _by(blocker)
     wanted = spec.cluster.workers.min_workers
     joined = "no worker" if wanted == 1 else f"fewer than {wanted} workers (spec.cluster.workers.minWorkers)"
     return infrastructure(
         Reason.STARTUP_DEADLINE_EXCEEDED,
         f"{joined} joined, or no runner started, within spec.startupDeadlineSeconds "
-        f"({spec.startup_deadline_seconds} s)",
+        f"({spec.startup_deadline_seconds} s); in the end {_last_state(observation)}",
     )
+
+
+def _by(blocker: Blocker) -> AttemptEnd:
+    return failed(blocker.reason, blocker.message, blocker.failure_class)
+
+
+def _last_state(observation: Observation) -> str:
+    """What was there of the attempt's pods, for an end of which nothing else shows the cause."""
+    attempt, wanted = observation.attempt, observation.attempt.groups.values()
+    parts = [("the scheduler", attempt.schedulers[-1:]), ("the runner", [attempt.runner] if attempt.runner else [])]
+    words = [f"{name} {_state(pods[0]) if pods else 'did not exist'}" for name, pods in parts]
+    running = sum(each.running_since is not None for each in attempt.workers)
+    words.append(f"{running} of {sum(each.replicas for each in wanted)} workers ran")
+    others = [each for each in attempt.workers if each.running_since is None]
+    return ", ".join(words) + (f", and worker {others[0].name} {_state(others[0])}" if others else "")
+
+
+def _state(pod: Pod) -> str:
+    if pod.running_since is not None:
+        return "ran"
+    if pod.terminations:
+        return f"had been ended from outside with {pod.terminations[0].how}"
+    waiting = pod.main.waiting if pod.main is not None else None
+    return f"was {pod.phase}" + (f" ({waiting[0]})" if waiting and waiting[0] else "")
 
 
 #: Ordered: the first deadline that has passed ends the attempt.

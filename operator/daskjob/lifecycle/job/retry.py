@@ -27,6 +27,7 @@ MISTAKES = frozenset(
         Reason.UNSCHEDULABLE,
         Reason.QUOTA_EXCEEDED,
         Reason.POD_REJECTED,
+        Reason.CONTAINER_START_FAILED,
         Reason.VOLUME_MOUNT_FAILED,
         Reason.OPERATOR_FORBIDDEN,
         Reason.NAME_CONFLICT,

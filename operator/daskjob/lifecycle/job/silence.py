@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from daskjob.lifecycle.job.deadlines import SILENCE
+from daskjob.api.constants import Reason
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.observation import Observation
+from daskjob.lifecycle.pods import Pod
 
+#: How long a pod may stay pending without a reason in its status before the operator reads Kubernetes' events about it.
+SILENCE = timedelta(seconds=5)
 #: The operator reads the events of so many silent pods; they mostly have the same cause.
 MOST_PODS = 3
 
 
 def silent_pods(observation: Observation) -> list[str]:
     """Names of pods on a node that are pending for `SILENCE` while their containers give no message; at most three."""
-    silent = [
+    found = [
         pod.name
         for pod in observation.attempt.pods
-        if pod.phase == "Pending"
-        and pod.unschedulable is None
-        and pod.created is not None
-        and observation.now - pod.created >= SILENCE
-        and all(each.waiting is not None and not each.waiting[1] for each in pod.containers)
+        if _is_mute(pod) and pod.created is not None and observation.now - pod.created >= SILENCE
     ]
-    return silent[:MOST_PODS]
+    return found[:MOST_PODS]
+
+
+def next_silence(observation: Observation) -> datetime | None:
+    """When a pass next looks at the pods that say nothing: after `SILENCE`, and later after as long again as the pod
+    has been there. None: all pods say something."""
+    found = [
+        _next_look(pod.created, observation.now) for pod in observation.attempt.pods if _is_mute(pod) and pod.created
+    ]
+    return min(found, default=None)
+
+
+def _next_look(created: datetime, now: datetime) -> datetime:
+    age, due = now - created, SILENCE
+    while due <= age:
+        due *= 2
+    return created + due
+
+
+def _is_mute(pod: Pod) -> bool:
+    """Whether a pod is on a node, runs nothing, and does not say why."""
+    begun = [each for each in pod.containers if each.running_since is not None or each.terminations]
+    waits = all(each.waiting is not None and not each.waiting[1] for each in pod.containers if each not in begun)
+    # A sidecar that is not ready keeps the others from starting, and only its events say so.
+    alone = all(each.sidecar and not each.ready for each in begun)
+    return pod.phase == "Pending" and not pod.deleting and pod.unschedulable is None and waits and alone
 
 
 def next_question(first: datetime, last: datetime) -> datetime:
@@ -33,11 +58,30 @@ def next_question(first: datetime, last: datetime) -> datetime:
     return last + max(SILENCE, last - first)
 
 
+#: What a warning event's reason means for the pod.
+MEANINGS: Mapping[str, Reason] = {
+    "FailedMount": Reason.VOLUME_MOUNT_FAILED,
+    "FailedAttachVolume": Reason.VOLUME_MOUNT_FAILED,
+    "FailedMapVolume": Reason.VOLUME_MOUNT_FAILED,
+    "FailedToRetrieveImagePullSecret": Reason.IMAGE_PULL_FAILED,
+    "FailedCreatePodSandBox": Reason.KUBERNETES_FAILED,
+    "NetworkNotReady": Reason.KUBERNETES_FAILED,
+    "Unhealthy": Reason.CONTAINER_START_FAILED,
+}
+
+
 def explanation(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
-    """The last warning that explains why a pod does not start (mostly a volume that cannot be mounted); None if there
-    is none. `events`: the warning events about the pod, as the API server's JSON."""
-    failures = [each for each in events if str(each.get("reason", "")).startswith("Failed")]
+    """The last warning that explains why a pod does not start (mostly a volume that cannot be mounted), with the
+    event's reason; None if there is none. `events`: the warning events about the pod, as the API server's JSON."""
+    reasons = [(str(each.get("reason", "")), each) for each in events]
+    failures = [each for reason, each in reasons if reason in MEANINGS or reason.startswith("Failed")]
     if not failures:
         return None
     last = max(failures, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
     return f"pod {pod}: {last.get('reason')}: {last.get('message')}"
+
+
+def read_warning(warning: str) -> Blocker:
+    """The blocker that a warning means, which `explanation` gave."""
+    _, event, _ = warning.split(": ", 2)
+    return Blocker(MEANINGS.get(event, Reason.CONTAINER_START_FAILED), warning)
