@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -12,30 +11,12 @@ from daskjob.api.constants import ConditionType, FailureClass, Phase, Reason
 from daskjob.api.status import Timings
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.job.actions import Cancel, CreateRunner, Delete
-from daskjob.lifecycle.job.claims import NODE_SETTLE, SETTLE
-from daskjob.lifecycle.job.decision import Decision
-from daskjob.lifecycle.pods import Pod
+from daskjob.lifecycle.pods import Container, Pod, Termination
 
-from .builders import Scene, a_job, a_pod, ago, ended, looping, restarted, running, text
+from .builders import Scene, a_job, a_pod, ago, end_of, ended, failed_with, message, restarted, running, sealed, text
 
 A, B = FailureClass.APPLICATION, FailureClass.INFRASTRUCTURE
 SEVEN = {"type": "int", "value": "7", "size": 1}
-
-
-def sealed(outcome: str = "Succeeded", **more: Any) -> Scene:
-    return a_job().started().says(outcome=outcome, **more).live()
-
-
-def failed_with(reason: str, message: str = "boom", **more: Any) -> Scene:
-    return sealed("Failed", failure={"reason": reason, "message": message}, **more)
-
-
-def end_of(scene: Scene) -> tuple[str, FailureClass | None]:
-    """(reason, class) of the end that a scene leads to; "" if it is not the end."""
-    status = scene.decide().status
-    if not status.finished:
-        return "", None
-    return status.failure.reason if status.failure else "Succeeded", status.failure and status.failure.failure_class
 
 
 # The report.
@@ -102,126 +83,12 @@ def test_what_comes_after_the_end_changes_nothing() -> None:
     assert decision.events == ()
 
 
-# What a report claims and pods must confirm.
-
-OOM_WORKER = restarted("worker", 137, "OOMKilled")
-CLAIMS = {
-    "workers killed, one for its memory": ("WorkersKilled", {"workers": (OOM_WORKER,)}, "WorkerOOMKilled", A),
-    "workers killed, no word why": ("WorkersKilled", {"workers": (restarted("worker", 1),)}, "WorkersKilled", A),
-    "scheduler killed for its memory": (
-        "SchedulerLost",
-        {"schedulers": (restarted("scheduler", 137, "OOMKilled"),)},
-        "SchedulerOOMKilled",
-        A,
-    ),
-    "scheduler lost": ("SchedulerLost", {"schedulers": (ended("scheduler", 1),)}, "SchedulerLost", B),
-    "scheduler on a node that does not answer": (
-        "SchedulerLost",
-        {"schedulers": (running("scheduler", unreachable=True),)},
-        "SchedulerLost",
-        B,
-    ),
-    "scheduler there": ("SchedulerLost", {"schedulers": (running("scheduler"),)}, "SchedulerLost", A),
-    "another one": ("SchedulerLost", {"schedulers": (running("scheduler", created=ago(9)),)}, "SchedulerLost", B),
-    "no workers, nothing to be seen": ("NoWorkers", {}, "NoWorkers", B),
-    "no workers, for want of a node": (
-        "NoWorkers",
-        {"workers": (a_pod("worker", unschedulable="0/1 nodes"),)},
-        "Unschedulable",
-        A,
-    ),
-    "workers killed, one evicted": (
-        "WorkersKilled",
-        {"workers": (running("worker", disrupted=True, message="node was low on memory"),)},
-        "WorkersDisrupted",
-        B,
-    ),
-    "told to stop, drained": ("Cancelled", {"runner": running("runner", disrupted=True)}, "RunnerDisrupted", B),
-    "told to stop, deleted": ("Cancelled", {"runner": running("runner", deleting=True)}, "RunnerLost", B),
-    "told to stop, deleted and gone": ("Cancelled", {"runner": None}, "RunnerLost", B),
-    "told to stop, evicted": (
-        "Cancelled",
-        {"runner": a_pod("runner", phase="Failed", reason="Evicted", message="used too much")},
-        "RunnerEvicted",
-        A,
-    ),
-    "told to stop, nobody knows why": ("Cancelled", {}, "RunnerStopped", A),
-    "scheduler not reached": ("SchedulerUnreachable", {}, "SchedulerUnreachable", B),
-    "scheduler not reached, it keeps ending": (
-        "SchedulerUnreachable",
-        {"schedulers": (looping("scheduler", 1, "no distributed"),)},
-        "ContainerStartFailed",
-        A,
-    ),
-}
-
-
-@pytest.mark.parametrize(("claim", "seen", "reason", "kind"), CLAIMS.values(), ids=CLAIMS)
-def test_pods_have_the_last_word(claim: str, seen: dict[str, Any], reason: str, kind: FailureClass) -> None:
-    assert end_of(failed_with(claim).sees(**seen)) == (reason, kind)
-
-
-@pytest.mark.parametrize(
-    ("code", "seconds_ago", "pod", "reason"),
-    [
-        (137, 1, ended("runner", 1, "OOMKilled"), "RunnerOOMKilled"),
-        (137, 1, running("runner"), ""),
-        (137, 5, running("runner"), "Signal"),
-        (139, 1, running("runner"), "Signal"),
-    ],
-)
-def test_a_process_that_was_killed_may_have_been_for_its_memory(
-    code: int, seconds_ago: int, pod: Pod, reason: str
-) -> None:
-    failure = {"reason": "Signal", "message": "killed", "exitCode": code}
-    scene = sealed("Failed", failure=failure, heartbeatTime=text(seconds_ago))
-    assert end_of(scene.runner(pod))[0] == reason
-
-
-def test_a_failure_is_believed_only_after_asking() -> None:
-    """Of which class it is, and for what reason, is for good; a success needs no pod's word."""
-    scene = failed_with("TaskFailed").sees(live=False)
-    assert scene.decide() == Decision(scene.status, needs_live_read=True)
-    assert end_of(sealed(result=SEVEN).sees(live=False))[0] == "Succeeded"
-
-
-def test_the_memory_limit_is_named() -> None:
-    scene = failed_with("WorkersKilled").with_workers(replicas=2, resources={"limits": {"memory": "2Gi"}})
-    failure = scene.workers(OOM_WORKER).decide().status.failure
-    assert failure is not None
-    assert "memory limit of 2Gi" in (failure.message or "")
-    assert "spec.cluster.workers.resources.limits.memory" in (failure.message or "")
-    assert (failure.message or "").endswith("boom")
-
-
-@pytest.mark.parametrize(("claim", "settle"), [("WorkersKilled", SETTLE), ("SchedulerLost", NODE_SETTLE)])
-def test_the_kubelet_gets_a_moment_to_say_what_it_saw(claim: str, settle: timedelta) -> None:
-    def scene(seconds_ago: float) -> Scene:
-        return failed_with(claim, heartbeatTime=text(seconds_ago)).workers(running("worker"))
-
-    last_words = message("Failed", failure={"reason": claim, "message": "boom"})
-    unsealed = scene(1).report().runner(ended("runner", 1, message=last_words, finished=ago(1)))
-    assert unsealed.decide().requeue_after == scene(1).decide().requeue_after
-    waits = scene(1).decide()
-    assert not waits.status.finished
-    assert waits.requeue_after == settle - timedelta(seconds=1)
-    assert not any(isinstance(each, Delete) for each in waits.actions)
-    assert end_of(scene(settle.total_seconds())) == (claim, A)
-    assert end_of(scene(-60)) == (claim, A), "a clock that is ahead is not waited for"
-    assert scene(-60).sees(last_report_at=ago(1)).decide().requeue_after == waits.requeue_after, "ours is right"
-    assert end_of(scene(1).workers(OOM_WORKER).schedulers(ended("scheduler", 1)))[0] in (
-        "WorkerOOMKilled",
-        "SchedulerLost",
-    )
-
-
 # The termination message, and what the pod shows.
 
 
-def message(outcome: str, **more: Any) -> str:
-    return json.dumps({"protocol": 1, "outcome": outcome, **more})
-
-
+OOM, DONE = Termination(137, "OOMKilled", ""), Termination(0, "Completed", "")
+INIT = Container("migrate", initial=True, terminated=Termination(42, "Error", "no such bucket"))
+MESH = Container("mesh", ready=True, running_since=ago(50))
 ENDED: dict[str, tuple[Pod, str, FailureClass | None]] = {
     "a result": (ended("runner", 3, message=message("Succeeded", result=SEVEN)), "Succeeded", None),
     "a failure": (
@@ -233,6 +100,22 @@ ENDED: dict[str, tuple[Pod, str, FailureClass | None]] = {
     "no outcome, another exit code": (ended("runner", 2), "ExitCode", A),
     "garbage": (ended("runner", 1, message='{"protocol": 1, "outcome": "Maybe"}'), "ExitCode", A),
     "out of memory": (ended("runner", 137, "OOMKilled"), "RunnerOOMKilled", A),
+    "its command could not be started": (ended("runner", 128, "StartError", "no python3"), "ContainerStartFailed", A),
+    "an init container failed": (
+        ended("runner", containers=(INIT, Container("runner", waiting=("PodInitializing", "")))),
+        "InitContainerFailed",
+        A,
+    ),
+    "it ended, and a sidecar goes on": (
+        ended("runner", 2, phase="Running", containers=(MESH, Container("runner", terminated=Termination(2, "", "")))),
+        "ExitCode",
+        A,
+    ),
+    "a sidecar was out of memory": (
+        ended("runner", 0, containers=(replace(MESH, last_terminated=OOM), Container("runner", terminated=DONE))),
+        "ExitedEarly",
+        A,
+    ),
     "out of memory, but an outcome": (
         ended("runner", 137, "OOMKilled", message("Failed", failure={"reason": "TaskFailed", "message": "no"})),
         "TaskFailed",
@@ -256,6 +139,15 @@ def test_an_ended_runner_without_a_report(pod: Pod, reason: str, kind: FailureCl
     if reason == "Succeeded":
         assert status.result is not None
         assert status.result.value == "7"
+
+
+def test_an_init_container_that_failed_is_named_with_exit_code_and_last_words() -> None:
+    pod = a_pod("runner", phase="Failed", containers=(INIT, Container("runner", waiting=("PodInitializing", ""))))
+    failure = a_job().started().runner(pod).live().decide().status.failure
+    assert failure is not None
+    where = "pod sum-3f2a9-1-runner (runner), init container migrate"
+    assert failure.message == f"{where} ended with exit code 42 (Error): no such bucket"
+    assert failure.exit_code == 42
 
 
 def test_the_report_goes_before_the_termination_message() -> None:
@@ -293,6 +185,38 @@ def test_a_scheduler_that_came_later_than_the_runner_has_lost_the_graph() -> Non
     late = running("scheduler", 2, since=9, created=ago(10))
     assert end_of(known.schedulers(late).live()) == (Reason.SCHEDULER_LOST, B)
     assert end_of(known.schedulers(running("scheduler", since=50)).live()) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "kind"),
+    [
+        ("its container ended with exit code 3 (Error): words", 3, A),
+        ("its container ended with exit code 4 (Error): words", 3, B),
+        ("its container ended with exit code 137 (SIGKILL)", 137, B),
+        ("its node does not answer", 3, B),
+    ],
+)
+def test_a_scheduler_that_ends_in_the_same_way_again_is_not_the_infrastructures_fault(
+    before: str, code: int, kind: FailureClass
+) -> None:
+    scene = a_job().started()
+    first = replace(scene.status.attempts[0], number=1, reason="SchedulerLost", message=f"scheduler pod x: {before}")
+    second = replace(scene.status.attempts[0], number=2)
+    scene = scene.with_status(attempts=(first, second), attempt=2).schedulers(restarted("scheduler", code)).live()
+    assert end_of(scene) == (Reason.SCHEDULER_LOST, kind)
+    other = replace(second, run=2)
+    assert end_of(scene.with_status(attempts=(first, other), run=2)) == (Reason.SCHEDULER_LOST, B), "of another run"
+
+
+OOM_BESIDE = Container("uploader", restarts=9, last_terminated=Termination(137, "OOMKilled", ""))
+
+
+@pytest.mark.parametrize("component", ["scheduler", "worker"])
+def test_a_container_beside_ours_that_ends_is_no_loss(component: str) -> None:
+    pod = running(component)
+    beside = replace(pod, containers=(OOM_BESIDE, *pod.containers))
+    scene = a_job().started().live()
+    assert end_of(scene.schedulers(beside) if component == "scheduler" else scene.workers(beside)) == ("", None)
 
 
 def test_a_scheduler_that_starts_badly_is_no_loss_until_the_runner_knew_it() -> None:

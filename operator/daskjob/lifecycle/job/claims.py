@@ -16,9 +16,10 @@ from daskjob.api.status import Failure, Result
 from daskjob.lifecycle.job import deadlines
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided, failed, infrastructure
 from daskjob.lifecycle.job.blockers import find_blocker
+from daskjob.lifecycle.job.container_trouble import failed_before
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.scheduler_end import confirm_scheduler_lost
-from daskjob.lifecycle.pods import Pod
+from daskjob.lifecycle.pods import Pod, Termination
 from daskjob.wire.runner_deadline import REASONS
 
 #: The kubelet can report a dead pod later than the runner reports the failure: how long the operator waits for it.
@@ -47,28 +48,22 @@ def judge_claim(observation: Observation, report: RunnerReport, reported_at: dat
         # The runner ended by its own clock, because no operator ended it. Its deadline may have been edited since.
         passed = deadlines.confirm_passed(observation, failure.reason)
         return passed or AttemptEnd(failure=replace(failure, reason=Reason.RUNNER_STOPPED))
-    settle = CORROBORATED.get(failure.reason)
+    settle = _settle(observation, failure)
     if settle is not None and not _needs_no_pod(observation, failure):
         confirmed = _corroborate(observation, failure)
         if confirmed is None and reported_at is not None and not observation.settled:
             age = observation.now - reported_at
             if timedelta(0) <= age < settle:
                 return Undecided(settle - age)
-        failure = confirmed or _uncorroborated(failure)
+        failure = confirmed or _uncorroborated(observation, failure)
     elif failure.reason in (Reason.NO_WORKERS, Reason.SCHEDULER_UNREACHABLE):
-        blocker = find_blocker(observation)
-        failure = (
-            replace(failure, reason=blocker.reason, message=f"{failure.message}; {blocker.message}")
-            if blocker is not None
-            else replace(failure, failure_class=FailureClass.INFRASTRUCTURE)
-        )
+        failure = _unserved(observation, failure)
     return AttemptEnd(failure=failure, result=report.result)
 
 
 def judge_exit(observation: Observation, runner: Pod) -> AttemptEnd | Undecided:
     """How an attempt ends whose runner's pod ended without an outcome in the report."""
-    main = runner.main
-    last = next(iter(main.terminations), None) if main is not None else None
+    last = next(iter(runner.terminations), None)
     report = last.report if last is not None else None
     degraded = "the runner's pod ended without a sealed report"
     if last is not None and report is not None:
@@ -77,8 +72,20 @@ def judge_exit(observation: Observation, runner: Pod) -> AttemptEnd | Undecided:
         if isinstance(end, Undecided):
             return end
         return replace(end, degraded=f"{degraded}; its outcome is from its termination message{lost}")
-    end = _unreported(runner, last.exit_code if last else None, last.reason if last else "")
-    return replace(end, degraded=degraded)
+    return replace(_unreported(runner, last), degraded=degraded)
+
+
+def _settle(observation: Observation, failure: Failure) -> timedelta | None:
+    """How long to wait for pods that corroborate the claim; None: it needs none."""
+    settle = CORROBORATED.get(failure.reason)
+    if failure.reason != Reason.SCHEDULER_LOST:
+        return settle
+    # What the kubelet of the scheduler's node says after the claim, of the runner's end or of a worker's, shows that
+    # the node is there. Nothing says so of another node.
+    runner = observation.attempt.runner
+    answers = runner is not None and runner.ended and bool(runner.terminations and runner.node)
+    same = [each for each in observation.attempt.schedulers if runner is not None and each.node == runner.node]
+    return SETTLE if answers and same and all(each.ready and each.acting for each in same) else settle
 
 
 def _needs_no_pod(observation: Observation, failure: Failure) -> bool:
@@ -119,9 +126,42 @@ def _workers_killed(observation: Observation, failure: Failure) -> Failure | Non
     )
 
 
-def _uncorroborated(failure: Failure) -> Failure:
+def _died_under_a_task(observation: Observation, failure: Failure) -> Failure:
+    """The claim that workers were killed, told by how the last of them ended; as it is if no pod shows that."""
+    ends = [(end, pod) for pod in observation.attempt.workers for end in pod.terminations if end.exit_code]
+    if not ends:
+        return failure
+    # Of several, the last: an earlier one may have had another cause.
+    end, pod = max(ends, key=lambda each: (each[0].finished is not None, each[0].finished or 0))
+    task = f"the workers that ran task {failure.task_key} died" if failure.task_key else "workers died under a task"
+    message = f"{task}: worker pod {pod.name} ended with {end.how}{end.words}"
+    return replace(failure, message=message, exit_code=end.exit_code)
+
+
+def _unserved(observation: Observation, failure: Failure) -> Failure:
+    """The claim that no worker came, or that the scheduler could not be reached: what keeps the attempt from starting
+    is the reason; else pods have to show that they are not there. User code may claim it at any time."""
+    blocker = find_blocker(observation)
+    if blocker is not None:
+        message = f"{failure.message}; {blocker.message}"
+        return replace(failure, reason=blocker.reason, message=message, failure_class=blocker.failure_class)
+    attempt, spec = observation.attempt, observation.job.spec
+    workers = failure.reason == Reason.NO_WORKERS
+    pods, wanted = (attempt.workers, spec.cluster.workers.min_workers) if workers else (attempt.schedulers, 1)
+    there = sum(each.acting and each.running_since is not None and not each.unreachable for each in pods)
+    taken = any(each.disrupted or each.unreachable for each in pods)
+    # The runner waits for so long before it says so. Until then, pods may only be on their way.
+    due = observation.now >= deadlines.began(observation) + timedelta(seconds=spec.startup_deadline_seconds)
+    missing = there < wanted and (taken or due)
+    kind = FailureClass.INFRASTRUCTURE if missing else FailureClass.APPLICATION
+    return replace(failure, failure_class=kind)
+
+
+def _uncorroborated(observation: Observation, failure: Failure) -> Failure:
     """A failure that no pod corroborates. A runner that claims `Cancelled` without the operator's request was stopped
     by user code, or by a kubelet that started the pod's sandbox anew."""
+    if failure.reason == Reason.WORKERS_KILLED:
+        return _died_under_a_task(observation, failure)
     return replace(failure, reason=Reason.RUNNER_STOPPED) if failure.reason == Reason.CANCELLED else failure
 
 
@@ -130,33 +170,38 @@ def _stopped(runner: Pod | None) -> Failure | None:
     if runner is not None and runner.disrupted:
         return _disrupted(runner).failure
     if runner is not None and runner.reason == "Evicted":
-        return _unreported(runner, None, "").failure
+        return _unreported(runner, None).failure
     if runner is None or runner.deleting:
         return infrastructure(Reason.RUNNER_LOST, "the runner's pod was deleted while the graph ran").failure
     return None
 
 
-def _unreported(runner: Pod, exit_code: int | None, reason: str) -> AttemptEnd:
+def _unreported(runner: Pod, last: Termination | None) -> AttemptEnd:
     name = runner.name
     if runner.disrupted:
         return _disrupted(runner)
     if runner.reason == "Evicted":
         return failed(Reason.RUNNER_EVICTED, f"runner pod {name} was evicted: {runner.message}")
-    if reason == "OOMKilled":
-        return _out_of_memory(name, exit_code)
-    if exit_code is None:
+    before = failed_before(runner) if last is None else None
+    if before is not None:
+        ends = (each.terminated for each in runner.containers if each.initial and each.terminated is not None)
+        code = next((end.exit_code for end in ends if end is not None and end.exit_code), None)
+        return failed(before.reason, before.message, exit_code=code)
+    if last is None:
         return infrastructure(
             Reason.RUNNER_LOST, f"runner pod {name} ended ({runner.reason or runner.phase}) {runner.message}".strip()
         )
-    if exit_code == 0:
-        return failed(
-            Reason.EXITED_EARLY, f"runner pod {name} ended with exit code 0 but left no result", exit_code=exit_code
-        )
+    if last.out_of_memory:
+        return _out_of_memory(name, last.exit_code)
+    if last.not_started:
+        message = f"pod {name} (runner): {last.reason}: {last.message}"
+        return failed(Reason.CONTAINER_START_FAILED, message, exit_code=last.exit_code)
+    if last.exit_code == 0:
+        return failed(Reason.EXITED_EARLY, f"runner pod {name} ended with exit code 0 but left no result", exit_code=0)
     return failed(
         Reason.EXIT_CODE,
-        f"runner pod {name} ended with exit code {exit_code} ({reason or 'no reason given'}) and left no outcome; "
-        f"see {runner.logs}",
-        exit_code=exit_code,
+        f"runner pod {name} ended with {last.how} and left no outcome; see {runner.logs}",
+        exit_code=last.exit_code,
     )
 
 

@@ -13,7 +13,7 @@ from daskjob.api.times import to_shortest_text
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.progress import markers_of
-from daskjob.lifecycle.pods import Pod
+from daskjob.lifecycle.pods import Pod, Termination
 
 GONE = "the scheduler's pod is gone, and with it the state of the graph"
 #: The Dask controller creates the scheduler's pod before the worker group. So long after the group, a pod that is not
@@ -25,7 +25,7 @@ def scheduler_died(observation: Observation) -> AttemptEnd | None:
     """The scheduler's pod has ended or is being deleted; or its container ended after the runner had reached it."""
     reached = _reached(observation) is not None
     dead = next((pod for pod in observation.attempt.schedulers if not pod.acting or (reached and _died(pod))), None)
-    return _lost(dead, reached) if dead is not None else None
+    return _lost(observation, dead, reached) if dead is not None else None
 
 
 def scheduler_replaced(observation: Observation) -> AttemptEnd | None:
@@ -52,7 +52,7 @@ def confirm_scheduler_lost(observation: Observation) -> AttemptEnd | None:
         return None
     for pod in observation.attempt.schedulers:
         if _died(pod) or pod.unreachable:
-            return _lost(pod, True)
+            return _lost(observation, pod, True)
     if any(pod.created and pod.created > reached for pod in _alive(observation)):
         return infrastructure(Reason.SCHEDULER_LOST, GONE)
     return scheduler_replaced(observation)
@@ -74,19 +74,34 @@ def _alive(observation: Observation) -> list[Pod]:
 
 
 def _died(pod: Pod) -> bool:
-    return not pod.acting or pod.restarts > 0 or any(each.terminated for each in pod.containers)
+    return not pod.acting or bool(pod.terminations) or pod.restarts > 0
 
 
-def _lost(pod: Pod, reached: bool) -> AttemptEnd:
+def _lost(observation: Observation, pod: Pod, reached: bool) -> AttemptEnd:
     if pod.oom_killed:
         return failed(
             Reason.SCHEDULER_OOM_KILLED,
             f"scheduler pod {pod.name} was killed for exceeding its memory limit; raise "
             "spec.cluster.scheduler.resources.limits.memory or build a smaller graph",
         )
-    ends = [end for each in pod.containers for end in each.terminations]
-    how = f"its container ended with exit code {ends[0].exit_code}" if ends else pod.reason or "it was removed"
+    ends = pod.terminations
+    how = f"its container ended with {ends[0].how}{ends[0].words}" if ends else pod.reason or "it was removed"
     if pod.unreachable:
         how = "its node does not answer"
+    elif pod.message and not ends:
+        how = f"{how}: {pod.message}"
     when = "while the graph ran" if reached else "before the runner reached it"
-    return infrastructure(Reason.SCHEDULER_LOST, f"scheduler pod {pod.name} was lost {when}: {how}")
+    message = f"scheduler pod {pod.name} was lost {when}: {how}"
+    before = _ended_so_before(observation, ends[0]) if ends and not pod.unreachable and not pod.disrupted else None
+    if before is None:
+        return infrastructure(Reason.SCHEDULER_LOST, message)
+    return failed(Reason.SCHEDULER_LOST, f"{message}; attempt {before} ended in the same way")
+
+
+def _ended_so_before(observation: Observation, end: Termination) -> int | None:
+    """The number of the attempt before this one, if its scheduler ended by its own doing in the same way; None: no."""
+    current, *earlier = reversed(observation.job.status.attempts)
+    last = next((each for each in earlier if each.run == current.run), None)
+    if last is None or last.reason != Reason.SCHEDULER_LOST or not end.own_doing:
+        return None
+    return last.number if f"its container ended with {end.how}" in (last.message or "") else None
