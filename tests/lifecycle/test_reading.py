@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
-from daskjob.api.constants import Reason
+from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.observation import Observation
@@ -118,3 +118,27 @@ def test_the_logs_of_the_last_runners_are_kept() -> None:
     assert [each.attempt for each in seen(*runners).stale_objects] == list(range(1, 6 - KEPT_RUNNERS))
     reports = [owned("DaskJobReport", attempt) for attempt in range(1, 6)]
     assert [each.attempt for each in seen(*reports).stale_objects] == [1, 2, 3, 4], "what they said is in the status"
+
+
+PODS_REFUSED = {
+    "invalid": (422, 'Pod "a" is invalid: spec.volumes', Reason.POD_REJECTED, True),
+    "unreadable": (400, "Pod in version v1 cannot be handled", Reason.POD_REJECTED, True),
+    "too large": (413, "Request entity too large", Reason.POD_REJECTED, True),
+    "pod security": (403, 'pods "a" is forbidden: violates PodSecurity "restricted"', Reason.POD_REJECTED, True),
+    "a quota": (403, 'pods "a" is forbidden: exceeded quota: q', Reason.QUOTA_EXCEEDED, False),
+    "a webhook": (403, 'admission webhook "w" denied the request', Reason.POD_REJECTED, False),
+    "a webhook that is down": (500, "failed calling webhook: no endpoints", Reason.KUBERNETES_FAILED, False),
+    "too many requests": (429, "slow down", Reason.KUBERNETES_FAILED, False),
+}
+
+
+@pytest.mark.parametrize("kind", ["DaskCluster", "DaskWorkerGroup"])
+@pytest.mark.parametrize(("status", "message", "reason", "permanent"), PODS_REFUSED.values(), ids=PODS_REFUSED)
+def test_what_a_refusal_of_kubernetes_means(kind: str, status: int, message: str, reason: Reason, permanent: bool) -> None:
+    body = owned(kind, 5)
+    body["metadata"]["annotations"] = {c.REFUSED_ANNOTATION: json.dumps({"status": status, "message": message})}
+    attempt = seen(body).attempt
+    found = attempt.scheduler_refusal if kind == "DaskCluster" else attempt.groups["default"].refusal
+    assert found == Blocker(reason, message, permanent)
+    down = FailureClass.INFRASTRUCTURE if reason == Reason.KUBERNETES_FAILED else FailureClass.APPLICATION
+    assert found.failure_class == down

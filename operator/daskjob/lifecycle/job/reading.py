@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.constants import Reason
 from daskjob.api.resource_json import from_dict
 from daskjob.api.runner_report import read_report
 from daskjob.api.spec import DEFAULT_GROUP, digest, parse_spec
@@ -33,8 +34,10 @@ from daskjob.wire.runner_deadline import parse_deadline
 
 Body = Mapping[str, Any]
 
-#: The HTTP status of an object that will never be accepted as it is.
-INVALID = 422
+#: The HTTP statuses of an object that will never be accepted as it is: it cannot be read, is too large or invalid.
+INVALID = frozenset({400, 413, 422})
+#: The HTTP status of one that a quota, a policy or a webhook refuses, as the message says.
+FORBIDDEN = 403
 
 
 def read_job(body: Body, now: datetime) -> Job:
@@ -154,12 +157,14 @@ def _read_refusal(body: Body) -> Blocker | None:
     text = (body["metadata"].get("annotations") or {}).get(c.REFUSED_ANNOTATION)
     try:
         refusal = json.loads(text or "null")
-        if not refusal:
-            return None
         # Cut to what the status has room for: others may write the annotation, too.
-        return read_refusal(str(refusal["message"])[:4096], permanent=refusal["status"] == INVALID)
+        status, message = (int(refusal["status"]), str(refusal["message"])[:4096]) if refusal else (0, "")
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    if status == FORBIDDEN or status in INVALID:
+        return read_refusal(message, permanent=status in INVALID)
+    # The API server, or a webhook that it asks, is busy or down.
+    return Blocker(Reason.KUBERNETES_FAILED, message) if status else None
 
 
 def _read_report(body: Body) -> Report:
