@@ -56,6 +56,13 @@ CLAIMS = {
     "another one": ("SchedulerLost", {"schedulers": (running("scheduler", created=ago(9)),)}, "SchedulerLost", B),
     "no workers, and all are there": ("NoWorkers", {}, "NoWorkers", A),
     "no workers, and none is there yet": ("NoWorkers", {"workers": ()}, "NoWorkers", A),
+    "no workers, and the runner has ended": ("NoWorkers", {"runner": ended("runner", 1)}, "NoWorkers", A),
+    "no workers, one ends by an exit code that pretends": (
+        "NoWorkers",
+        {"workers": (restarted("worker", 143),)},
+        "NoWorkers",
+        A,
+    ),
     "no workers, one taken": ("NoWorkers", {"workers": (a_pod("worker", disrupted=True),)}, "NoWorkers", B),
     "no workers, one on a node that does not answer": (
         "NoWorkers",
@@ -132,6 +139,14 @@ def test_pods_that_are_not_there_prove_it_when_the_runner_may_have_waited_for_th
     scene = failed_with(claim).sees(**{pods: ()})
     scene = scene.with_status(attempts=(replace(began, start_time=to_seconds_text(ago(seconds_ago))),))
     assert end_of(scene) == (claim, kind)
+
+
+@pytest.mark.parametrize("code", [137, 143])
+def test_a_task_that_ends_its_worker_with_any_exit_code_proves_nothing(code: int) -> None:
+    once = Container("worker", waiting=("CrashLoopBackOff", ""), last_terminated=Termination(code, "Error", ""))
+    began = replace(a_job().started().status.attempts[0], start_time=to_seconds_text(ago(9000)))
+    scene = failed_with("NoWorkers").with_status(attempts=(began,))
+    assert end_of(scene.workers(a_pod("worker", phase="Running", containers=(once,)))) == ("NoWorkers", A)
 
 
 DEAD = {

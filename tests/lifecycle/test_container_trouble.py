@@ -101,6 +101,18 @@ TROUBLES: dict[str, tuple[Pod, Reason | None, str]] = {
         f"{WORKER} was killed for exceeding its memory limit; raise spec.cluster.workers.resources.limits.memory",
     ),
     "ours was killed by somebody": (own(terminated=KILLED), None, ""),
+    "ours was killed again and again": (
+        looping("worker", 143),
+        Reason.CONTAINER_START_FAILED,
+        f"{WORKER}: its container keeps ending, the last time with exit code 143 (SIGTERM)",
+    ),
+    "the pod has ended": (replace(own(terminated=FAILED), phase="Failed"), None, ""),
+    "the pod is being deleted": (replace(own(terminated=FAILED), deleting=True), None, ""),
+    "a runner has ended, and a sidecar goes on": (
+        a_pod("runner", phase="Running", containers=(Container("runner", terminated=FAILED),)),
+        None,
+        "",
+    ),
     "our command cannot be started": (
         own(waiting=("RunContainerError", NO_PYTHON.message), last_terminated=NO_PYTHON),
         Reason.CONTAINER_START_FAILED,

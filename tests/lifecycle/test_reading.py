@@ -127,6 +127,7 @@ PODS_REFUSED = {
     "pod security": (403, 'pods "a" is forbidden: violates PodSecurity "restricted"', Reason.POD_REJECTED, True),
     "a quota": (403, 'pods "a" is forbidden: exceeded quota: q', Reason.QUOTA_EXCEEDED, False),
     "a webhook": (403, 'admission webhook "w" denied the request', Reason.POD_REJECTED, False),
+    "a name": (409, 'pods "a" already exists', Reason.NAME_CONFLICT, False),
     "a webhook that is down": (500, "failed calling webhook: no endpoints", Reason.KUBERNETES_FAILED, False),
     "too many requests": (429, "slow down", Reason.KUBERNETES_FAILED, False),
 }

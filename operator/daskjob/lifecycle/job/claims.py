@@ -148,7 +148,8 @@ def _unserved(observation: Observation, failure: Failure) -> Failure:
     attempt, spec = observation.attempt, observation.job.spec
     workers = failure.reason == Reason.NO_WORKERS
     pods, wanted = (attempt.workers, spec.cluster.workers.min_workers) if workers else (attempt.schedulers, 1)
-    there = sum(each.acting and each.running_since is not None and not each.unreachable for each in pods)
+    # One that has ended and starts again is there: a task may end its worker with any exit code.
+    there = sum(each.acting and each.started and not each.unreachable for each in pods)
     taken = any(each.disrupted or each.unreachable for each in pods)
     # The runner waits for so long before it says so. Until then, pods may only be on their way.
     due = observation.now >= deadlines.began(observation) + timedelta(seconds=spec.startup_deadline_seconds)

@@ -35,10 +35,13 @@ LIMITS = {
 def trouble_of(pod: Pod, joined: bool = False) -> Blocker | None:
     """What keeps the pod's main container from running, or made it end; None: nothing that its containers show.
 
-    An init container counts while the main one has not started. A container beside it never does. `joined`: the
-    component has been reached, so that what it ended by before it runs again is overcome.
+    An init container counts while the main one has not started. A container beside it never does, and neither does a
+    pod that starts nothing any more: `endings` has a rule for each. `joined`: the component has been reached, so that
+    what it ended by before it runs again is overcome.
     """
     main = pod.main
+    if not pod.acting:
+        return None
     if main is not None and (found := _trouble(pod, main)) is not None:
         return found if main.running_since is None or not joined else None
     if pod.started:
@@ -69,8 +72,10 @@ def _trouble(pod: Pod, container: Container) -> Blocker | None:
 
 
 def _counts(container: Container, end: Termination) -> bool:
-    """Whether an end is trouble of the container's own: an init container is meant to end well, any other to go on."""
-    return end.own_doing and (end.exit_code != 0 or not container.initial or container.sidecar)
+    """Whether an end is trouble of the container's own: an init container is meant to end well, any other to go on.
+    Nobody ends a container from outside again and again: a process may take any exit code that it likes."""
+    own = end.own_doing or container.ends >= REPEATED
+    return own and (end.exit_code != 0 or not container.initial or container.sidecar)
 
 
 def _ended(pod: Pod, container: Container, end: Termination) -> Blocker:

@@ -36,8 +36,9 @@ Body = Mapping[str, Any]
 
 #: The HTTP statuses of an object that will never be accepted as it is: it cannot be read, is too large or invalid.
 INVALID = frozenset({400, 413, 422})
-#: The HTTP status of one that a quota, a policy or a webhook refuses, as the message says.
-FORBIDDEN = 403
+#: The HTTP status of one that a quota, a policy or a webhook refuses, as the message says; and of one whose name
+#: somebody else's object has.
+FORBIDDEN, CONFLICT = 403, 409
 
 
 def read_job(body: Body, now: datetime) -> Job:
@@ -163,6 +164,8 @@ def _read_refusal(body: Body) -> Blocker | None:
         return None
     if status == FORBIDDEN or status in INVALID:
         return read_refusal(message, permanent=status in INVALID)
+    if status == CONFLICT:
+        return Blocker(Reason.NAME_CONFLICT, message)
     # The API server, or a webhook that it asks, is busy or down.
     return Blocker(Reason.KUBERNETES_FAILED, message) if status else None
 
