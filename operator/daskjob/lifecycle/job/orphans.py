@@ -47,4 +47,4 @@ def takes_room(body: Mapping[str, Any], now: datetime) -> bool:
     if body["kind"] != "Pod":
         return bool(body["kind"] != "DaskJobReport")
     pod = read_pod(body)
-    return not pod.ended and not is_fenced(pod.deletion_deadline, now)
+    return not pod.all_ended and not is_fenced(pod.deletion_deadline, now)

@@ -45,11 +45,13 @@ def _next_look(created: datetime, now: datetime) -> datetime:
 
 def _is_mute(pod: Pod) -> bool:
     """Whether a pod is on a node, runs nothing, and does not say why."""
+    if pod.phase != "Pending" or pod.deleting or pod.unschedulable is not None:
+        return False
     begun = [each for each in pod.containers if each.running_since is not None or each.terminations]
     waits = all(each.waiting is not None and not each.waiting[1] for each in pod.containers if each not in begun)
     # A sidecar that is not ready keeps the others from starting, and only its events say so.
     alone = all(each.sidecar and not each.ready for each in begun)
-    return pod.phase == "Pending" and not pod.deleting and pod.unschedulable is None and waits and alone
+    return waits and alone
 
 
 def next_question(first: datetime, last: datetime) -> datetime:
