@@ -61,6 +61,11 @@ TROUBLES: dict[str, tuple[Pod, Reason | None, str]] = {
         Reason.INIT_CONTAINER_FAILED,
         f"{WORKER}, init container migrate was killed for exceeding its memory limit",
     ),
+    "an init container ends as if it were killed": (
+        init(terminated=KILLED),
+        Reason.INIT_CONTAINER_FAILED,
+        f"{WORKER}, init container migrate ended with exit code 137 (SIGKILL)",
+    ),
     "an init container's command cannot be started": (
         init(terminated=NO_PYTHON),
         Reason.CONTAINER_START_FAILED,

@@ -106,6 +106,16 @@ ENDED: dict[str, tuple[Pod, str, FailureClass | None]] = {
         "InitContainerFailed",
         A,
     ),
+    "an init container ended as if it were killed": (
+        ended("runner", containers=(replace(INIT, terminated=Termination(137, "Error", "")),)),
+        "InitContainerFailed",
+        A,
+    ),
+    "deleted while an init container ran": (
+        ended("runner", 1, deleting=True, containers=(replace(INIT, terminated=Termination(143, "Error", "")),)),
+        "RunnerLost",
+        B,
+    ),
     "it ended, and a sidecar goes on": (
         ended("runner", 2, phase="Running", containers=(MESH, Container("runner", terminated=Termination(2, "", "")))),
         "ExitCode",

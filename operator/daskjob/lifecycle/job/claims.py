@@ -183,7 +183,7 @@ def _unreported(runner: Pod, last: Termination | None) -> AttemptEnd:
         return _disrupted(runner)
     if runner.reason == "Evicted":
         return failed(Reason.RUNNER_EVICTED, f"runner pod {name} was evicted: {runner.message}")
-    before = failed_before(runner) if last is None else None
+    before = failed_before(runner) if last is None and not runner.deleting else None
     if before is not None:
         ends = (each.terminated for each in runner.containers if each.initial and each.terminated is not None)
         code = next((end.exit_code for end in ends if end is not None and end.exit_code), None)

@@ -73,8 +73,8 @@ def _trouble(pod: Pod, container: Container) -> Blocker | None:
 
 def _counts(container: Container, end: Termination) -> bool:
     """Whether an end is trouble of the container's own: an init container is meant to end well, any other to go on.
-    Nobody ends a container from outside again and again: a process may take any exit code that it likes."""
-    own = end.own_doing or container.ends >= REPEATED
+    What looks like an end from outside is one of a main container, and once: a process may take any exit code."""
+    own = end.own_doing or container.initial or container.ends >= REPEATED
     return own and (end.exit_code != 0 or not container.initial or container.sidecar)
 
 
