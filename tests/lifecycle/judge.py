@@ -46,6 +46,8 @@ class Judge:
                 self.check_cancel(before)
             if "deadline" in after["spec"]:
                 self.check_deadline(before, after["spec"]["deadline"])
+        elif verb == "patch" and before is not None and after is not None and kind == "Pod":
+            self.check_end_of_sidecars(before, after)
 
     def now(self) -> datetime:
         """By the clock of whoever acts."""
@@ -144,6 +146,13 @@ class Judge:
         else:
             given = [seconds for each in limits for seconds in each if seconds is not None]
             assert deadline["seconds"] <= max(given, default=0), "a deadline that no user gave"
+
+    def check_end_of_sidecars(self, pod: Body, patch: Body) -> None:
+        job = self.job_of(pod)
+        assert patch == {"metadata": {"uid": pod["metadata"]["uid"]}, "spec": {"activeDeadlineSeconds": 1}}
+        assert component_of(pod) == "runner"
+        assert is_ended(pod), "a runner's pod cut short"
+        assert job is None or job.open is None or job.open.number != attempt_of(pod), "before an outcome was recorded"
 
     # The status.
 

@@ -223,7 +223,8 @@ class ModelClient:
         before = self.server.find(resource.kind, name)
         if before is None:
             raise ApiError(ErrorKind.NOT_FOUND, 404, "not found")
-        if fate == "conflict":
+        other = body.get("metadata", {}).get("uid", before["metadata"]["uid"]) != before["metadata"]["uid"]
+        if fate == "conflict" or other:
             raise ApiError(ErrorKind.CONFLICT, 409, "the object has been modified")
         self._judge("patch", resource.kind, before, body)
         parts = {part: _merge(before.get(part, {}), change) for part, change in body.items()}

@@ -23,7 +23,7 @@ from daskjob.lifecycle.job.queueing import RunLimits
 from .judge import Judge, attempt_of
 from .operators import Operator
 from .queue_invariants import wanted
-from .world import JOBS, World, a_job, acts, component_of, is_ended, is_running, labels_of, status_of
+from .world import JOBS, World, a_job, acts, all_ended, component_of, is_ended, is_running, labels_of, status_of
 
 #: With one of these in its spec, a job's graph never ends by itself.
 PATIENCE = ("activeDeadlineSeconds", "attemptDeadlineSeconds", "stallTimeoutSeconds")
@@ -166,7 +166,7 @@ class ModelCluster(RuleBasedStateMachine):
             acted = world.make_clusters() | world.collect()
             acted |= world.give_up_nodes() | world.remove_pods()
             for pod in world.pods():
-                acted |= world.start(pod)
+                acted |= world.start(pod) or world.end_in_time(pod)
             if not acted:
                 return
         raise AssertionError("the model's cluster does not come to rest")
@@ -265,6 +265,10 @@ class ModelCluster(RuleBasedStateMachine):
 
     def judge_the_end(self) -> None:
         assert list(self.remains()) == []
+        untold = [
+            each for each in self.runners() if not all_ended(each) and "activeDeadlineSeconds" not in each["spec"]
+        ]
+        assert all(each["metadata"]["uid"] in self.world.lost for each in untold), "a sidecar outlives its runner"
         for job in self.jobs():
             status = status_of(job)
             if job["spec"].get("managedBy"):

@@ -52,6 +52,7 @@ class Machine(Users):
         veteran=st.sampled_from([False, False, False, True]),
         ahead=st.integers(0, 4),
         unlucky=st.sampled_from([0, 0, 1, 3]),
+        mesh=st.sampled_from([False, False, True]),
     )
     def begin(
         self,
@@ -62,11 +63,13 @@ class Machine(Users):
         veteran: bool,
         ahead: int,
         unlucky: int,
+        mesh: bool,
     ) -> None:
         """`veteran`: the first job has a past, and runs anew; `ahead`: how far all jobs are on their way; `unlucky`:
         how many runners are drained from their nodes at the end."""
         self.prepare(skew, limits, one_leader)
         self.unlucky = unlucky
+        self.world.mesh = mesh
         for name, spec in zip(JOBS, applied, strict=False):
             self.apply_job(name, spec)
         if veteran and "managedBy" not in applied[0]:

@@ -88,6 +88,32 @@ def test_a_runners_pod_has_ended_with_the_runner_whatever_goes_on_beside_it(comp
     assert (read_pod(body).ended, read_pod(body).goes_on) == (True, False)
 
 
+def test_a_runner_without_other_containers_that_run_does_not_go_on() -> None:
+    """The kubelet says that the container has ended, and a moment later the phase."""
+    done = {"name": "runner", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    mesh = {"name": "mesh", "state": {"running": {"startedAt": "2026-03-01T12:00:05Z"}}}
+    status = {"phase": "Running", "containerStatuses": [done], "initContainerStatuses": [mesh]}
+    body = a_body(status, **{c.COMPONENT_LABEL: "runner"})
+    body["spec"]["containers"] = [{"name": "runner"}]
+    pod = read_pod(body)
+    assert (pod.ended, pod.goes_on) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("", ""),
+        (" bye \n", ": bye"),
+        ("x" * 1000, ": " + "x" * 800),
+        ("y" * 300 + "\n" + "x" * 700, ": " + "x" * 700),
+        ("\n".join(["y" * 199] * 9), ": " + "\n".join(["y" * 199] * 4)),
+        ("y" * 1000 + "\n", ": " + "y" * 800),
+    ],
+)
+def test_last_words_begin_with_a_line(message: str, words: str) -> None:
+    assert Termination(1, "Error", message).words == words
+
+
 ENDS: dict[str, tuple[Termination, bool, str]] = {
     "an exit code": (Termination(3, "Error", ""), True, "exit code 3 (Error)"),
     "none": (Termination(0, "Completed", ""), True, "exit code 0 (Completed)"),

@@ -135,7 +135,9 @@ PODS_REFUSED = {
 
 @pytest.mark.parametrize("kind", ["DaskCluster", "DaskWorkerGroup"])
 @pytest.mark.parametrize(("status", "message", "reason", "permanent"), PODS_REFUSED.values(), ids=PODS_REFUSED)
-def test_what_a_refusal_of_kubernetes_means(kind: str, status: int, message: str, reason: Reason, permanent: bool) -> None:
+def test_what_a_refusal_of_kubernetes_means(
+    kind: str, status: int, message: str, reason: Reason, permanent: bool
+) -> None:
     body = owned(kind, 5)
     body["metadata"]["annotations"] = {c.REFUSED_ANNOTATION: json.dumps({"status": status, "message": message})}
     attempt = seen(body).attempt

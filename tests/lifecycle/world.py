@@ -46,6 +46,13 @@ def component_of(pod: Body) -> str:
 
 
 def is_ended(pod: Body) -> bool:
+    """Whether it has ended, a runner's whatever its sidecar does."""
+    states = {each["name"]: each["state"] for each in pod.get("status", {}).get("containerStatuses", ())}
+    runner = component_of(pod) == "runner" and "terminated" in states.get("runner", ())
+    return runner or all_ended(pod)
+
+
+def all_ended(pod: Body) -> bool:
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
@@ -55,7 +62,7 @@ def acts(pod: Body) -> bool:
 
 
 def is_running(pod: Body) -> bool:
-    return pod.get("status", {}).get("phase") == "Running"
+    return pod.get("status", {}).get("phase") == "Running" and not is_ended(pod)
 
 
 class World:
@@ -68,6 +75,8 @@ class World:
         self.skew = timedelta(seconds=skew)
         #: Whether a quota leaves no room for the pods of schedulers and workers.
         self.full = False
+        #: Whether a mesh puts a sidecar, which never ends by itself, into the pods of runners.
+        self.mesh = False
         #: What keeps new pods from starting: (reason, message), or None.
         self.obstacle: tuple[str, str] | None = None
         #: UIDs of pods on nodes that no longer answer.
@@ -203,8 +212,13 @@ class World:
         if reason:
             state = {"name": container, "state": {"waiting": {"reason": reason, "message": message}}}
             return self._say(pod, {"phase": "Pending", "containerStatuses": [state]})
-        state = {"name": container, "ready": True, "state": {"running": {"startedAt": self.pod_time()}}}
-        return self._say(pod, {"phase": "Running", "podIP": "198.18.1.1", "containerStatuses": [state]})
+        running = {"ready": True, "state": {"running": {"startedAt": self.pod_time()}}}
+        states = [{"name": container, **running}]
+        if self.mesh and component_of(pod) == "runner":
+            states = [{"name": "mesh", **running}, *states]
+            spec = {**pod["spec"], "containers": [*pod["spec"]["containers"], {"name": "mesh"}]}
+            pod = self.server.update("Pod", pod["metadata"]["name"], spec=spec)
+        return self._say(pod, {"phase": "Running", "podIP": "198.18.1.1", "containerStatuses": states})
 
     def _missing_volume(self, pod: Body) -> tuple[str, str] | None:
         """A pod waits, without a word in its status, for what it mounts."""
@@ -220,14 +234,15 @@ class World:
     def end(self, pod: Body, exit_code: int, reason: str, message: str = "") -> None:
         """A container ends: a runner's for good, another one to start again."""
         status = pod["status"]
-        container = status["containerStatuses"][0]
+        container = status["containerStatuses"][-1]
         ended = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": self.pod_time()}
         if component_of(pod) == "runner":
             if '"Succeeded"' in message:
                 self.succeeded.add(pod["metadata"]["name"].removesuffix("-runner"))
             state = {"name": container["name"], "state": {"terminated": ended}}
-            phase = "Succeeded" if exit_code == 0 else "Failed"
-            self._say(pod, {"phase": phase, "containerStatuses": [state]})
+            beside = status["containerStatuses"][:-1]
+            phase = "Running" if beside else "Succeeded" if exit_code == 0 else "Failed"
+            self._say(pod, {"phase": phase, "containerStatuses": [*beside, state]})
             return
         again = {
             "name": container["name"],
@@ -237,6 +252,12 @@ class World:
             "lastState": {"terminated": ended},
         }
         self._say(pod, {"phase": "Running", "containerStatuses": [again]})
+
+    def end_in_time(self, pod: Body) -> bool:
+        """Ends all of a pod that has run for as long as it may; False if it has not."""
+        if "activeDeadlineSeconds" not in pod["spec"] or pod.get("status", {}).get("phase") != "Running":
+            return False
+        return self._say(pod, {**pod["status"], "phase": "Failed", "reason": "DeadlineExceeded"})
 
     def evict(self, pod: Body, disrupted: bool) -> None:
         conditions = [{"type": "DisruptionTarget", "status": "True"}] if disrupted else []

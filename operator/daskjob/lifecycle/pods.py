@@ -56,7 +56,11 @@ class Termination:
     @property
     def words(self) -> str:
         """`: ` and its last words; empty if it left none."""
-        text = self.message.strip()[-MOST_WORDS:]
+        text = self.message.strip()
+        if len(text) > MOST_WORDS:
+            # From the beginning of a line, if one begins there.
+            _, _, lines = text[-MOST_WORDS:].partition("\n")
+            text = lines.strip() or text[-MOST_WORDS:]
         return f": {text}" if text else ""
 
     @property
@@ -142,8 +146,11 @@ class Pod:
 
     @property
     def goes_on(self) -> bool:
-        """Whether it has ended, and others of its containers run until they are told to end (`actions.EndSidecars`)."""
-        return self.ended and not self.all_ended and not self.deleting and self.active_deadline != LEAST_DEADLINE
+        """Whether it has ended, and others of its containers run until they are told to end (`actions.EndSidecars`).
+        The kubelet itself ends Kubernetes' own sidecars, and takes a moment to give an ended pod its phase."""
+        others = any(each.running_since is not None for each in self.containers if not each.initial)
+        stopping = self.all_ended or self.deleting or self.active_deadline == LEAST_DEADLINE
+        return self.ended and others and not stopping
 
     @property
     def acting(self) -> bool:
