@@ -197,6 +197,28 @@ def test_code_in_the_current_directory_and_settings(command: Command) -> None:
         assert path.parent == command.folder, "only Python's own traces of importing mine.py"
 
 
+def test_clients_that_user_code_opens(command: Command) -> None:
+    code = """
+        from dask.distributed import Client
+
+        def inc(number):
+            return number + 1
+
+        def inside(number):
+            client = Client()
+            return [client.submit(inc, number).result(), client.id.startswith("Client-worker-")]
+
+        client = Client()
+        total = client.submit(sum, client.map(inc, range(5))).result()
+
+        def main():
+            return [total, Client().submit(inside, 1)]
+    """
+    command.write("job.yaml", manifest("clients", code, cluster={"workers": {"threads": 2}}))
+    done = command.run("job.yaml", "-o", "value")
+    assert json.loads(done.stdout) == [15, [2, True]], done.stderr
+
+
 def test_a_worker_that_dies_is_replaced(command: Command) -> None:
     code = """
         import os, pathlib

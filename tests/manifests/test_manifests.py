@@ -197,6 +197,17 @@ def test_traffic_is_encrypted_for_every_role() -> None:
     )
 
 
+def test_every_client_finds_the_jobs_scheduler_whatever_the_domain() -> None:
+    specs = pod_specs(job(), Defaults(image="i", cluster_domain="example.internal"))
+    for name, spec in specs.items():
+        variables = {each["name"]: each["value"] for each in container(spec, name)["env"]}
+        address = "tls://sum-3f2a9-1-scheduler.team.svc.example.internal:8786"
+        assert variables["DASK_SCHEDULER_ADDRESS"] == address
+        assert variables["DASK_DISTRIBUTED__COMM__DEFAULT_SCHEME"] == "tls"
+        # The scheduler's own watch over whether anybody needs it leaves out the clients of workers.
+        assert variables.get("DASK_CLIENT_NAME") == ("worker" if name == "worker" else None)
+
+
 @pytest.mark.parametrize(("given", "setting"), [("1.5", "1.5"), (10, "10"), ("inf", "inf"), (None, None)])
 def test_the_saturation_of_workers_is_a_setting_of_the_scheduler(given: int | str | None, setting: str | None) -> None:
     specs = pod_specs(job(cluster={"image": "i", "scheduler": {"workerSaturation": given}}))

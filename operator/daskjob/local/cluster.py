@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from daskjob.api.runner_report import RunnerReport, read_report
 from daskjob.local.observation import ProcessState, RunState
 from daskjob.local.plan import Plan, job_file, scheduler_command, worker_command, write_code
 from daskjob.local.processes import Processes, tail
+from daskjob.manifests.dask_cluster import WORKER_ENVIRONMENT
 from daskjob.runner.archive import build as build_runner
 from daskjob.wire import jobfile
 
@@ -84,13 +85,13 @@ class LocalCluster:
         self._program.write_bytes(build_runner())
         paths = [str(code_path), *filter(None, [os.environ.get("PYTHONPATH")])]
         own = {"PYTHONPATH": os.pathsep.join(paths), "DASK_TEMPORARY_DIRECTORY": str(self._scratch)}
-        own["DASKJOB_ATTEMPT"] = "1"
+        own |= {"DASKJOB_ATTEMPT": "1", "DASK_SCHEDULER_ADDRESS": address}
         self._environment = {**os.environ, **own, **self._plan.environment}
 
     def start_cluster(self) -> None:
         """Starts scheduler and workers."""
         command = scheduler_command(self._port, self._scheduler_file, self._dashboard)
-        self._scheduler = Started(self._start_dask("scheduler", command))
+        self._scheduler = Started(self._start_dask("scheduler", command, {}))
         for number in range(self._plan.workers):
             name = f"worker-{number}"
             self._workers[name] = Started(self._start_worker(name))
@@ -172,12 +173,14 @@ class LocalCluster:
     def _start_worker(self, name: str) -> subprocess.Popen[bytes]:
         # A scheduler takes no second worker of a name as long as it believes in the first.
         full = f"{name}-{self._restarts}" if self._restarts else name
-        return self._start_dask(name, worker_command(self._plan, full, self._scheduler_file, self._scratch))
+        command = worker_command(self._plan, full, self._scheduler_file, self._scratch)
+        return self._start_dask(name, command, WORKER_ENVIRONMENT)
 
-    def _start_dask(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+    def _start_dask(self, name: str, command: list[str], own: Mapping[str, str]) -> subprocess.Popen[bytes]:
         # What a task prints goes to stdout, Dask's own log to stderr.
         log = None if self._logs else self._log(name)
-        return self._processes.start(name, command, environment=self._environment, folder=self._home, log=log)
+        environment = {**own, **self._environment}
+        return self._processes.start(name, command, environment=environment, folder=self._home, log=log)
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

@@ -13,6 +13,9 @@ from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
 
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
 GRACE_SECONDS = 1
+#: Dask names the clients that tasks open `Client-worker-…`, by which a scheduler tells whether anybody but its own
+#: workers talks to it (`launch.LAUNCH`). This gives the same name to a client that user code opens on a worker itself.
+WORKER_ENVIRONMENT = {"DASK_CLIENT_NAME": "worker"}
 
 
 def dask_cluster(context: AttemptContext) -> dict[str, Any]:
@@ -136,8 +139,17 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
         ),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
-    pod = {"terminationGracePeriodSeconds": GRACE_SECONDS}
-    return pod_spec(context, PodPlan(workers, "worker", "spec.cluster.workers.template", fields, pod=pod))
+    return pod_spec(
+        context,
+        PodPlan(
+            workers,
+            "worker",
+            "spec.cluster.workers.template",
+            fields,
+            environment=WORKER_ENVIRONMENT,
+            pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
+        ),
+    )
 
 
 def _memory_limit(resources: Mapping[str, Any]) -> list[str]:

@@ -36,10 +36,15 @@ class PodPlan:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def dask_environment(more: Mapping[str, str]) -> list[dict[str, str]]:
-    """The environment variables with Dask's settings for TLS, and `more`."""
+def dask_environment(scheduler: str, more: Mapping[str, str]) -> list[dict[str, str]]:
+    """The environment variables by which every client of Dask in the job's pods finds the job's scheduler and speaks
+    TLS with it, and `more`. `scheduler`: its address."""
     prefix = "DASK_DISTRIBUTED__COMM"
     values = {f"{prefix}__REQUIRE_ENCRYPTION": "true", f"{prefix}__TLS__CA_FILE": f"{TLS_PATH}/ca.crt"}
+    # Without it, dask-kubernetes adds an address without TLS, and with a domain that need not be the cluster's.
+    values["DASK_SCHEDULER_ADDRESS"] = scheduler
+    # For an address without a protocol.
+    values[f"{prefix}__DEFAULT_SCHEME"] = "tls"
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         values[f"{prefix}__TLS__{role}__CERT"] = f"{TLS_PATH}/tls.crt"
         values[f"{prefix}__TLS__{role}__KEY"] = f"{TLS_PATH}/tls.key"
@@ -62,7 +67,8 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     init_containers = source.init_containers() if source is not None else ()
     # Without fsGroup, the files of a volume belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
-    variables = dask_environment({ATTEMPT_VARIABLE: str(context.attempt.number), **plan.environment})
+    scheduler = context.names.scheduler_address(defaults.cluster_domain)
+    variables = dask_environment(scheduler, {ATTEMPT_VARIABLE: str(context.attempt.number), **plan.environment})
     spec: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,

@@ -52,7 +52,10 @@ class _Child:
 
             folder = prepare_path(job.code_path)
             client = self._connect(job, scheduler)
-            target = load(job.entrypoint, folder)
+            from daskjob.runner.script import watched
+
+            with watched(job.module, folder):
+                target = load(job.entrypoint, folder)
             if not scheduler.wait(scheduler.enough_workers):
                 self.end(_failed("NoWorkers", _no_workers(job, scheduler)))
             from daskjob.runner.execute import execute
@@ -144,7 +147,10 @@ class _Child:
     def _cancel(self) -> None:
         print("daskjob: cancelled; this is where it was:", file=sys.stderr, flush=True)
         faulthandler.dump_traceback()
-        for cancel in list(self._clients):
+        from distributed import Client
+
+        own: list[Callable[[], Any]] = [functools.partial(_cancel_futures, each) for each in _open_clients(Client)]
+        for cancel in [*self._clients, *own]:
             try:
                 cancel()
             except Exception as error:
@@ -152,6 +158,12 @@ class _Child:
 
     def _lost(self, message: str) -> None:
         self.end(_failed("SchedulerLost", message))
+
+
+def _open_clients(kind: Any) -> list[Any]:
+    """The clients that user code opened itself, but for those of event loops. `kind`: their class."""
+    found = [each for each in list(getattr(kind, "_instances", ())) if each.status == "running"]
+    return [each for each in found if not getattr(each, "_asynchronous", False)]
 
 
 def _soon(loop: Any, action: Callable[[], Any]) -> None:

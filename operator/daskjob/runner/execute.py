@@ -9,8 +9,13 @@ from typing import Any, Callable, Coroutine, Mapping
 
 from dask.base import is_dask_collection
 from distributed import Client, Future
+from distributed import client as untyped_client
 
 from daskjob.wire.jobfile import JobFile
+
+futures_of: Any = untyped_client.futures_of
+#: What a client does with some items; it gives as many.
+Act = Callable[[Any, "list[Any]"], Any]
 
 
 def execute(target: Any, job: JobFile, client: Client, open_client: Callable[[], Any]) -> Any:
@@ -86,18 +91,43 @@ async def _settle(value: Any, job: JobFile, client: Any) -> Any:
     """The value with all collections computed and all futures gathered; with `graph.keys`, the values of these keys."""
     if job.keys is not None:
         return await _resolved(client.gather(_submit_graph(value, job.keys, client)))
-    collections: list[Any] = []
-    _replace(value, is_dask_collection, collections.append)
-    if collections:
-        # In one call, so that the cluster computes shared tasks once.
-        futures = iter(await _resolved(client.compute(collections)))
-        value = _replace(value, is_dask_collection, lambda _: next(futures))
-    pending: list[Any] = []
-    _replace(value, _is_future, pending.append)
-    if pending:
-        values = iter(await _resolved(client.gather(pending)))
-        value = _replace(value, _is_future, lambda _: next(values))
-    return value
+    value = await _by_owner(value, is_dask_collection, lambda owner, found: owner.compute(found), client)
+    return await _by_owner(value, _is_future, lambda owner, found: owner.gather(found), client)
+
+
+async def _by_owner(
+    value: Any, wanted: Callable[[Any], bool], act: Callable[[Any, list[Any]], Any], client: Any
+) -> Any:
+    """The value with every wanted item replaced by what `act(owner, items)` gives for it, in one call for each client:
+    no client knows the futures of another one, and what one computes in one call shares its tasks."""
+    items: list[Any] = []
+    _replace(value, wanted, items.append)
+    groups: dict[int, tuple[Any, list[int]]] = {}
+    for place, item in enumerate(items):
+        owner = _owner(item, client)
+        groups.setdefault(id(owner), (owner, []))[1].append(place)
+    results = list(items)
+    for owner, places in groups.values():
+        answers = iter(await _resolved(act(owner, [items[place] for place in places])))
+        for place in places:
+            results[place] = next(answers)
+    following = iter(results)
+    return _replace(value, wanted, lambda _: next(following)) if items else value
+
+
+def _owner(item: Any, client: Any) -> Any:
+    """The client that made a future, or the futures in a collection: user code's own, or `client`."""
+    if not _is_future(item) and not set(getattr(Client, "_instances", ())) - {client}:
+        # To look for futures in a collection would build its graph.
+        return client
+    futures = [item] if _is_future(item) else futures_of(item)
+    owner = next((each for each in (getattr(future, "client", None) for future in futures) if each is not None), client)
+    if owner.status in ("closing", "closed"):
+        raise RuntimeError(
+            "the entry point returns futures of a client that is closed, as one is after its `with` block: its futures "
+            "are cancelled. Gather them before, or leave the client open"
+        )
+    return owner
 
 
 async def _resolved(value: Any) -> Any:

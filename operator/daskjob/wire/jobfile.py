@@ -73,6 +73,11 @@ class JobFile:
     #: How long the runner goes on after it.
     unattended: float = UNATTENDED
 
+    @property
+    def module(self) -> str:
+        """The module that the entry point names."""
+        return self.entrypoint.partition(":")[0]
+
     def dump(self) -> str:
         """The text of the file."""
         return json.dumps(

@@ -63,6 +63,14 @@ def with_dask_compute(n):
     return dask.compute(returns_delayed(n), one)
 
 
+def module_of_square():
+    return square.__module__
+
+
+def where_defined(client):
+    return [square.__module__, client.submit(module_of_square)]
+
+
 def with_own_client(n):
     return Client().submit(square, n).result()
 
