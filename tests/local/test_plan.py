@@ -226,4 +226,5 @@ def test_job_file() -> None:
         "limits": {"resultBytes": 262144},
         "deadline": None,
         "unattendedSeconds": 600.0,
+        "forgottenSeconds": 600.0,
     }

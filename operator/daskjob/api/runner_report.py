@@ -77,6 +77,8 @@ class RunnerReport:
     failure: Failure | None = None
     #: outcome of the attempt, which seals the report.
     outcome: Outcome | None = None
+    #: discarded is how many tasks were not finished when the graph was computed, and were thrown away.
+    discarded: int | None = None
     #: Whether something had no room in the termination message; only a report from there has it.
     truncated: bool = False
 

@@ -52,8 +52,10 @@ class _Child:
 
             folder = prepare_path(job.code_path)
             client = self._connect(job, scheduler)
+            from daskjob.runner.forgotten import Forgotten
             from daskjob.runner.script import watched
 
+            forgotten = Forgotten()
             with watched(job.module, folder):
                 target = load(job.entrypoint, folder)
             if not scheduler.wait(scheduler.enough_workers):
@@ -63,9 +65,13 @@ class _Child:
             started = wire.timestamp(time.time())
             self._channel.send({"stage": wire.Stage.RUNNING, "timings": {"graphStarted": started}})
             value = execute(target, job, client, lambda: self._open_client(job))
+            forgotten.wait(scheduler, job.forgotten_seconds)
             finished = wire.timestamp(time.time())
             store: ResultStore = StatusStore(job.result_bytes)
             end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": store.put(value)}
+            if scheduler.unfinished:
+                end["discarded"] = scheduler.unfinished
+                print(f"daskjob: {wire.discarded_words(scheduler.unfinished)}", file=sys.stderr, flush=True)
         except BaseException as error:
             finished = wire.timestamp(time.time())
             end = self._describe(error, scheduler)

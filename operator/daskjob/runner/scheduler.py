@@ -77,6 +77,11 @@ class Scheduler:
         self._pickled = {function: pickle.dumps(_by_value(function)) for function in functions}
         self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
         self._had_worker = False
+        #: Of the last snapshot: the unfinished tasks that `fire_and_forget` asked for, all unfinished tasks, and
+        #: whether tasks have clients.
+        self.forgotten = 0
+        self.unfinished = 0
+        self.has_nested_clients = False
         self.last_error = "no attempt was made"
         self.connected = threading.Event()
         self.enough_workers = threading.Event()
@@ -96,6 +101,10 @@ class Scheduler:
         if self._id:
             self._call(self._observe(), patience)
         return dict(self._last)
+
+    def observe(self) -> bool:
+        """Takes a snapshot now. Returns whether the scheduler answered."""
+        return self._call(self._observe(), CALL) is not None
 
     def erred_tasks(self) -> list[tuple[str, str, str]]:
         """Key, exception and traceback, as texts, of the tasks that erred last, newest first; [] without an answer."""
@@ -223,7 +232,8 @@ class Scheduler:
             raise RuntimeError(f"the scheduler does not run functions: {str(answer)[:500]}")
         return str(answer["result"])
 
-    async def _observe(self) -> None:
+    async def _observe(self) -> bool:
+        """Takes a snapshot, and publishes what is new in it."""
         try:
             answer = json.loads(await self._ask(snapshot.counts))
         except (OSError, asyncio.TimeoutError):
@@ -236,6 +246,8 @@ class Scheduler:
         if answer["id"] != self._id:
             raise SchedulerLost(f"another scheduler answers at {self._job.scheduler}: the first one is gone")
         self._workers = answer["workers"]
+        self.forgotten, self.has_nested_clients = answer["forgotten"], answer["nested"]
+        self.unfinished = sum(row[2] + row[3] for row in answer["prefixes"].values())
         usable = self._usable()
         part: dict[str, Any] = {"progress": self._progress.take(answer["prefixes"])}
         part["workers"] = {"connected": len(usable), "threads": sum(threads for _, threads, _ in usable)}
@@ -249,6 +261,7 @@ class Scheduler:
             self._publish(part)
         if len(usable) >= self._job.min_workers:
             self.enough_workers.set()
+        return True
 
     async def _observe_workers(self) -> dict[str, Any]:
         identity = await asyncio.wait_for(self._rpc.identity(), CALL)
@@ -256,7 +269,7 @@ class Scheduler:
             address: [str(worker.get("name", address)), worker.get("nthreads", 1), True]
             for address, worker in identity.get("workers", {}).items()
         }
-        return {"id": identity["id"], "workers": workers, "prefixes": {}}
+        return {"id": identity["id"], "workers": workers, "prefixes": {}, "forgotten": 0, "nested": False}
 
     def _usable(self) -> list[list[Any]]:
         return [worker for worker in self._workers.values() if worker[2] and worker[0] not in self._retired]

@@ -9,8 +9,9 @@ from typing import Any
 
 
 def counts(dask_scheduler: Any) -> str:
-    """`{id, workers: {address: [name, threads, usable]}, prefixes: {name: row}}`, a row being
-    `[total, ever done, processing, pending, ever erred, erred now]`.
+    """`{id, workers: {address: [name, threads, usable]}, prefixes: {name: row}, forgotten, nested}`, a row being
+    `[total, ever done, processing, pending, ever erred, erred now]`; `forgotten`: the number of unfinished tasks that
+    `fire_and_forget` asked for; `nested`: whether tasks have clients.
 
     Dask counts for a prefix how often its tasks entered a state, forgotten tasks included, so the counts stay when Dask
     forgets a computation. A task that Dask computes twice counts as done twice; `task_counts` corrects that.
@@ -31,7 +32,11 @@ def counts(dask_scheduler: Any) -> str:
         address: [str(worker.name), worker.nthreads, worker.status.name in ("running", "paused")]
         for address, worker in dask_scheduler.workers.items()
     }
-    return json.dumps({"id": dask_scheduler.id, "workers": workers, "prefixes": prefixes})
+    nobody = dask_scheduler.clients.get("fire-and-forget")
+    forgotten = len(nobody.wants_what) if nobody is not None else 0
+    nested = any("Client-worker-" in name for name in dask_scheduler.clients)
+    found = {"id": dask_scheduler.id, "workers": workers, "prefixes": prefixes}
+    return json.dumps({**found, "forgotten": forgotten, "nested": nested})
 
 
 def erred(dask_scheduler: Any) -> str:

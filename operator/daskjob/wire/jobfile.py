@@ -22,6 +22,8 @@ VARIABLE = "DASKJOB_JOB_FILE"
 COOLDOWN = 15.0
 #: Seconds for which the runner goes on after its deadline: an operator that runs ends the attempt earlier.
 UNATTENDED = 600.0
+#: Seconds for which the runner waits, at the end of a graph, for tasks that nobody waits for (`fire_and_forget`).
+FORGOTTEN = 600.0
 
 
 class InvalidJob(Exception):
@@ -72,6 +74,8 @@ class JobFile:
     deadline: Optional[RunnerDeadline] = None
     #: How long the runner goes on after it.
     unattended: float = UNATTENDED
+    #: How long the runner waits for tasks that nobody waits for, before it throws them away.
+    forgotten_seconds: float = FORGOTTEN
 
     @property
     def module(self) -> str:
@@ -99,6 +103,7 @@ class JobFile:
                 "limits": {"resultBytes": self.result_bytes},
                 "deadline": self.deadline.shape() if self.deadline is not None else None,
                 "unattendedSeconds": self.unattended,
+                "forgottenSeconds": self.forgotten_seconds,
             }
         )
 
@@ -145,6 +150,7 @@ def parse(data: Any) -> JobFile:
         result_bytes=_get(limits, "resultBytes", int, default["result_bytes"], "limits."),
         deadline=parse_deadline(data.get("deadline")),
         unattended=float(_get(data, "unattendedSeconds", (int, float), default["unattended"])),
+        forgotten_seconds=float(_get(data, "forgottenSeconds", (int, float), default["forgotten_seconds"])),
     )
 
 

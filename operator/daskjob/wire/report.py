@@ -135,6 +135,12 @@ def termination_message(outcome: str, result: Optional[Shape] = None, failure: O
     return text
 
 
+def discarded_words(count: int) -> str:
+    """What a report's `discarded` means, for people."""
+    tasks = "1 task was not finished and was" if count == 1 else f"{count} tasks were not finished and were"
+    return f"{tasks} thrown away: nobody waited for {'it' if count == 1 else 'them'}"
+
+
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC with microseconds, of seconds since 1970."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -358,6 +364,7 @@ _REPORT: dict[str, _Reader] = {
     "result": _result,
     "failure": lambda value: _failure(value) if isinstance(value, Mapping) else None,
     "outcome": _outcome,
+    "discarded": _count,
 }
 _TERMINATION: dict[str, _Reader] = {
     "protocol": _protocol,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from daskjob import wire
 from daskjob.api.constants import FailureClass
 from daskjob.api.status import Failure, Result
 
@@ -13,11 +14,18 @@ from daskjob.api.status import Failure, Result
 @dataclass(frozen=True)
 class AttemptEnd:
     """The end of an attempt, ready to be recorded. `failure`: None if the graph was computed; `degraded`: why the end
-    does not come from the report."""
+    does not come from the report; `discarded`: tasks that nobody waited for, and that were thrown away."""
 
     failure: Failure | None = None
     result: Result | None = None
     degraded: str | None = None
+    discarded: int = 0
+
+    @property
+    def success(self) -> str:
+        """The message of a graph that was computed."""
+        computed = "the graph was computed"
+        return f"{computed}; {wire.discarded_words(self.discarded)}" if self.discarded else computed
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ def judge_claim(observation: Observation, report: RunnerReport, reported_at: dat
     """How the attempt ends by a sealed report or a termination message. `reported_at`: when the runner wrote it; None:
     unknown, then the operator does not wait for pods to corroborate it."""
     if report.outcome is Outcome.SUCCEEDED:
-        return AttemptEnd(result=report.result or Result(type="NoneType", value="null"))
+        return AttemptEnd(
+            result=report.result or Result(type="NoneType", value="null"), discarded=report.discarded or 0
+        )
     failure = report.failure or Failure()
     failure = replace(failure, reason=failure.reason or Reason.EXIT_CODE, failure_class=FailureClass.APPLICATION)
     if failure.reason in REASONS:

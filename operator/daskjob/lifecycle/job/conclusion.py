@@ -46,7 +46,7 @@ def finish(observation: Observation, end: AttemptEnd, note: str = "") -> Decisio
     status = record.end(last, end, note, keep_until, observation.now)
     failure = status.failure
     reason = failure.reason if failure is not None else Reason.SUCCEEDED
-    message = (failure.message or reason) if failure is not None else "the graph was computed"
+    message = (failure.message or reason) if failure is not None else end.success
     event = Event(reason, message[:EVENT_MESSAGE], warning=failure is not None)
     after = finished.tend(with_status(observation, status))
     return replace(after, events=(event, *after.events))

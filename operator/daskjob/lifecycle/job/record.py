@@ -78,7 +78,7 @@ def end(job: Job, ending: AttemptEnd, note: str, keep_until: datetime | None, no
     if failure is not None and note:
         failure = replace(failure, message=f"{failure.message or failure.reason}; {note}")
     reason = failure.reason if failure is not None else Reason.SUCCEEDED
-    message = (failure.message or "") if failure is not None else "the graph was computed"
+    message = (failure.message or "") if failure is not None else ending.success
     kind = ConditionType.FAILED if failure is not None else ConditionType.COMPLETE
     open_attempt, first = status.open, status.spec_digest is None
     status = replace(

@@ -1,0 +1,60 @@
+"""Tasks that `fire_and_forget` asked for: nobody waits for them, so the runner does."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import time
+from typing import Any
+
+from distributed import Client
+
+from daskjob.runner.scheduler import Scheduler
+
+#: Seconds in which a request that a client has just sent reaches the scheduler: clients send a few times a second at
+#: most, and the runner asks by a connection of its own.
+UNDER_WAY = 0.2
+#: Seconds between two questions whether all is done.
+PAUSE = 0.5
+
+
+class Forgotten:
+    """Notices from its creation on whether this process calls `fire_and_forget`."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        owner: Any = Client
+        send = owner._send_to_scheduler
+
+        @functools.wraps(send)
+        def send_and_note(client: Any, message: Any) -> Any:
+            if isinstance(message, dict) and message.get("client") == "fire-and-forget":
+                self._asked.set()
+            return send(client, message)
+
+        owner._send_to_scheduler = send_and_note
+
+    def wait(self, scheduler: Scheduler, patience: float) -> None:
+        """Waits until these tasks are finished, well or not, for at most `patience` seconds."""
+        deadline = time.monotonic() + patience
+        # Tasks may have asked for others, too.
+        asked = self._asked.is_set() or _has_pending_futures()
+        sure = not asked and scheduler.observe() and not scheduler.has_nested_clients
+        announced = False
+        while not sure and time.monotonic() < deadline:
+            time.sleep(UNDER_WAY)
+            if not scheduler.observe():
+                return
+            if not scheduler.forgotten:
+                break
+            if not announced:
+                announced = True
+                what = f"{scheduler.forgotten} tasks that nobody waits for (fire_and_forget)"
+                print(f"daskjob: waiting for {what}, for at most {patience:g} s", file=sys.stderr, flush=True)
+            time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
+
+
+def _has_pending_futures() -> bool:
+    clients: list[Any] = list(getattr(Client, "_instances", ()))
+    return any(state.status == "pending" for each in clients for state in list(each.futures.values()))
