@@ -219,6 +219,31 @@ def test_clients_that_user_code_opens(command: Command) -> None:
     assert json.loads(done.stdout) == [15, [2, True]], done.stderr
 
 
+def test_workers_are_as_on_a_cluster(command: Command) -> None:
+    """The limit is that of the container, by the template; threads of BLAS are those that Dask's nanny sets."""
+    code = """
+        import getpass, os
+        from dask import delayed
+        from dask.distributed import get_worker
+
+        NAMES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
+
+        def look():
+            limit = get_worker().memory_manager.memory_limit
+            return [limit == 400 * 2**20, *(os.environ.get(name) for name in NAMES), bool(getpass.getuser())]
+
+        def main():
+            return delayed(look)()
+    """
+    template = {"spec": {"containers": [{"name": "worker", "resources": {"limits": {"memory": "400Mi"}}}]}}
+    env = [{"name": "MKL_NUM_THREADS", "value": "2"}]
+    limited = manifest("limited", code, cluster={"workers": {"template": template}, "env": env})
+    command.write("job.yaml", limited, manifest("unlimited", code, cluster={"env": env}))
+    done = command.run("job.yaml", "-o", "json")
+    values = [json.loads(each["status"]["result"]["value"]) for each in json.loads(done.stdout)["items"]]
+    assert values == [[with_limit, "1", "2", "1", "65536", True] for with_limit in (True, False)], done.stderr
+
+
 def test_a_worker_that_dies_is_replaced(command: Command) -> None:
     code = """
         import os, pathlib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from daskjob.manifests.launch import LAUNCH
+from daskjob.runner.surroundings import memory_limit
 
 from .builders import container, job, pod_specs
 
@@ -111,7 +113,7 @@ def test_it_hears_the_signal_while_it_starts(tmp_path: Path, signals: str) -> No
 
 
 FIRST_BYTE = "waits for the first byte"
-WORKER = "import sys\nprint('ready', *sys.argv[1:], flush=True)"
+WORKER = "import sys\nprint('ready', sys.argv[1], flush=True)"
 
 
 def start_worker(folder: Path, address: str, fails: int) -> list[str]:
@@ -168,3 +170,51 @@ def test_how_long_they_stay_without_a_contact(
         "scheduler": scheduler,
         "worker": worker,
     }
+
+
+STARTED = """\
+import json, os, resource, sys
+names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "MINE", "LOGNAME")
+early = [name for name in ("numpy", "distributed") if name in sys.modules]
+print(json.dumps({**{name: os.environ.get(name) for name in names}, "early": early, "options": sys.argv[2:]}))
+"""
+
+
+def start(folder: Path, module: str, *options: str, **variables: str) -> dict[str, Any]:
+    """What this module finds when it starts."""
+    environment = install(folder, module, STARTED, __init__=SECURITY, _signals="") | {"FAILS": "0", **variables}
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_"):
+        if name not in variables:
+            environment.pop(name, None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tls://127.0.0.1:{server.getsockname()[1]}"
+        command = [sys.executable, "-c", LAUNCH, module, "600", "600", address, *options]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_worker_has_what_a_nanny_would_have_set(tmp_path: Path) -> None:
+    found = start(tmp_path, "a_worker")
+    assert [found[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")] == ["1", "1", "1"]
+    assert found["MALLOC_TRIM_THRESHOLD_"] == "65536"
+    assert "numpy" not in found["early"], "NumPy reads these variables when it is imported"
+
+
+def test_what_the_image_or_the_job_sets_wins_over_it(tmp_path: Path) -> None:
+    settings = {"MKL_NUM_THREADS": 7, "MALLOC_TRIM_THRESHOLD_": None, "OMP_NUM_THREADS": 9, "MINE": "yes"}
+    variable = "DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON"
+    found = start(tmp_path, "a_worker", OMP_NUM_THREADS="3", **{variable: repr(settings)})
+    assert (found["OMP_NUM_THREADS"], found["MKL_NUM_THREADS"], found["OPENBLAS_NUM_THREADS"]) == ("3", "7", "1")
+    assert (found["MALLOC_TRIM_THRESHOLD_"], found["MINE"]) == (None, "yes")
+
+
+def test_a_scheduler_has_no_nanny_and_no_limit(tmp_path: Path) -> None:
+    found = start(tmp_path, "a_scheduler", DASKJOB_MEMORY_REQUEST="1Gi")
+    assert (found["OMP_NUM_THREADS"], found["options"]) == (None, [])
+
+
+def test_options_of_a_template_come_after_the_containers_limit(tmp_path: Path) -> None:
+    found = start(tmp_path, "a_worker", "--nthreads", "2", "--memory-limit", "5GB", DASKJOB_MEMORY_REQUEST="1Gi")
+    limit = memory_limit() or "1Gi"
+    assert found["options"] == ["--memory-limit", limit, "--nthreads", "2", "--memory-limit", "5GB"]

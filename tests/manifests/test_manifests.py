@@ -183,6 +183,10 @@ def test_every_mount_has_a_volume_and_every_volume_a_mount() -> None:
         assert not any(one != other and other.startswith(f"{one}/") for one in paths for other in paths)
 
 
+def variables_of(container: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in container["env"]}
+
+
 def test_traffic_is_encrypted_for_every_role() -> None:
     for name, spec in pod_specs(job()).items():
         variables = {each["name"]: each["value"] for each in container(spec, name)["env"]}
@@ -258,14 +262,34 @@ def test_images_pull_policies_and_secrets() -> None:
         )
 
 
-def test_workers_have_the_memory_of_their_container() -> None:
+def test_a_worker_has_its_threads_and_knows_what_it_requests() -> None:
+    """Its limit, its process reads from the container."""
     resources = {"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}
-    spec = pod_specs(job(cluster={"image": "i", "workers": {"threads": 3, "resources": resources}}))["worker"]
-    command = container(spec, "worker")["command"]
-    assert command[command.index("--memory-limit") + 1] == "2Gi"
-    assert command[command.index("--nthreads") + 1] == "3"
-    assert container(spec, "worker")["resources"] == resources
-    assert "--memory-limit" not in container(pod_specs(job())["worker"], "worker")["command"]
+    spec = container(
+        pod_specs(job(cluster={"image": "i", "workers": {"threads": 3, "resources": resources}}))["worker"], "worker"
+    )
+    assert spec["command"][spec["command"].index("--nthreads") + 1] == "3"
+    assert spec["resources"] == resources
+    assert variables_of(spec)["DASKJOB_MEMORY_REQUEST"] == "1Gi"
+    plain = container(pod_specs(job())["worker"], "worker")
+    assert "DASKJOB_MEMORY_REQUEST" not in variables_of(plain)
+    assert "--memory-limit" not in spec["command"] + plain["command"]
+
+
+@pytest.mark.parametrize("given", ["nowhere", "spec.cluster.env", "a template"])
+def test_a_home_that_the_user_chose_stays(given: str) -> None:
+    env = [{"name": "HOME", "value": "/home/u"}]
+    cluster: dict[str, Any] = {"image": "i", "env": env} if given == "spec.cluster.env" else {"image": "i"}
+    spec: dict[str, Any] = {"cluster": cluster}
+    if given == "a template":
+        for name, part in (("scheduler", "scheduler"), ("worker", "workers")):
+            cluster[part] = {"template": {"spec": {"containers": [{"name": name, "env": env}]}}}
+        spec["runner"] = {"template": {"spec": {"containers": [{"name": "runner", "env": env}]}}}
+    for name, pod in pod_specs(job(**spec)).items():
+        variables = variables_of(container(pod, name))
+        home = None if given == "nowhere" else "/home/u"
+        assert (variables.get("HOME"), variables.get("DASKJOB_HOME")) == (home, None if home else "/tmp")
+        assert variables["DASKJOB_SCRATCH"] == "/tmp"
 
 
 @pytest.mark.parametrize(

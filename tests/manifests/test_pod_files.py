@@ -89,6 +89,7 @@ def test_the_runners_orders() -> None:
         "limits": {"resultBytes": 262144},
         "deadline": None,
         "unattendedSeconds": 600,
+        "forgottenSeconds": 600,
     }
     plain = json.loads(job_file(context(job())).dump())
     assert (plain["codePath"], plain["adaptive"], plain["graph"]["keys"]) == (None, None, None)

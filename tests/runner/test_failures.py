@@ -229,3 +229,11 @@ def test_image_without_dask(run, tmp_path):
     failure = outcome.failure
     assert failure["reason"] == "ModuleNotFound"
     assert "dask and distributed" in failure["message"]
+
+
+def test_packages_that_the_images_own_start_would_have_installed(run):
+    failure = run("broken_import:main", env={"EXTRA_PIP_PACKAGES": "xgboost"}).failure
+    assert failure["reason"] == "ModuleNotFound"
+    assert failure["message"].endswith(
+        "; EXTRA_PIP_PACKAGES is read by the image's entry point, which no job runs: build an image with these packages"
+    )

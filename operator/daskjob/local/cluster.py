@@ -21,6 +21,7 @@ from daskjob.local.plan import Plan, job_file, scheduler_command, worker_command
 from daskjob.local.processes import Processes, tail
 from daskjob.manifests.dask_cluster import WORKER_ENVIRONMENT
 from daskjob.runner.archive import build as build_runner
+from daskjob.runner.surroundings import NANNY
 from daskjob.wire import jobfile
 
 #: Seconds for the runner to end by itself, once it is told to or has reported all.
@@ -174,7 +175,7 @@ class LocalCluster:
         # A scheduler takes no second worker of a name as long as it believes in the first.
         full = f"{name}-{self._restarts}" if self._restarts else name
         command = worker_command(self._plan, full, self._scheduler_file, self._scratch)
-        return self._start_dask(name, command, WORKER_ENVIRONMENT)
+        return self._start_dask(name, command, {**NANNY, **WORKER_ENVIRONMENT})
 
     def _start_dask(self, name: str, command: list[str], own: Mapping[str, str]) -> subprocess.Popen[bytes]:
         # What a task prints goes to stdout, Dask's own log to stderr.

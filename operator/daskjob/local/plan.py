@@ -12,9 +12,10 @@ from typing import Any
 
 from daskjob.api.constants import MANAGED_BY, Reason
 from daskjob.api.resource_json import camel
-from daskjob.api.spec import Cleanup, Cluster, DaskJobSpec, Graph, parse_spec
+from daskjob.api.spec import Cleanup, Cluster, DaskJobSpec, Graph, Workers, parse_spec
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
+from daskjob.manifests.merging import merge
 from daskjob.schema.limits import problem_in
 from daskjob.schema.pod_check import template_errors
 from daskjob.schema.quantity import amount
@@ -88,7 +89,7 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     if workers.adaptive is not None:
         notes.append(f"adaptive: all {workers.adaptive.maximum} workers (the maximum) are started at once here")
     environment = {**cluster.scheduler.environment, **read_environment(cluster, notes)}
-    limit = (workers.resources.get("limits") or {}).get("memory")
+    limit = memory_limit(workers)
     count = workers.adaptive.maximum if workers.adaptive is not None else workers.initial
     # Nothing is scaled here, and no port-forward leads to the dashboard.
     fixed = replace(cluster, workers=replace(workers, adaptive=None, replicas=count), dashboard=False)
@@ -100,6 +101,15 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
         memory=quantity(limit) if limit is not None else None,
         notes=tuple(notes),
     )
+
+
+def memory_limit(workers: Workers) -> Any:
+    """The limit of the container of a worker, by its resources or by the template; None: it has none."""
+    merged = merge(
+        {"containers": [{"name": "worker", "resources": dict(workers.resources)}]}, workers.template.get("spec") or {}
+    )
+    resources = next(each for each in merged["containers"] if each["name"] == "worker").get("resources") or {}
+    return (resources.get("limits") or {}).get("memory")
 
 
 def control_notes(spec: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from daskjob.api.spec import DEFAULT_GROUP, Workers
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
+from daskjob.runner.surroundings import REQUEST_VARIABLE
 
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
 GRACE_SECONDS = 1
@@ -134,7 +135,6 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
             # pods of retired workers.
             *("--no-nanny", "--no-dashboard", "--name", "$(DASK_WORKER_NAME)"),
             *("--nthreads", str(workers.threads), "--local-directory", "/tmp"),
-            *_memory_limit(workers.resources),
             *("--death-timeout", str(max(60, context.spec.startup_deadline_seconds))),
         ),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -146,15 +146,15 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
             "worker",
             "spec.cluster.workers.template",
             fields,
-            environment=WORKER_ENVIRONMENT,
+            environment={**WORKER_ENVIRONMENT, **_memory_request(workers.resources)},
             pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
         ),
     )
 
 
-def _memory_limit(resources: Mapping[str, Any]) -> list[str]:
-    """The container's memory limit, in Kubernetes' notation, which Dask understands. Without it, Dask divides the
-    memory by the node's cores: a worker with one thread on a node of eight cores would use an eighth of its
-    container."""
-    size = (resources.get("limits") or {}).get("memory") or (resources.get("requests") or {}).get("memory")
-    return ["--memory-limit", str(size)] if size else []
+def _memory_request(resources: Mapping[str, Any]) -> dict[str, str]:
+    """What the container requests, in Kubernetes' notation, which Dask understands: the limit of a worker whose
+    container has none. Without it, Dask divides the memory by the node's cores: a worker with one thread on a node of
+    eight cores would use an eighth of the node."""
+    size = (resources.get("requests") or {}).get("memory")
+    return {REQUEST_VARIABLE: str(size)} if size else {}

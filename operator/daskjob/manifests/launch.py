@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+
 from daskjob.manifests.pod_spec import CODE_PATH
+from daskjob.runner import surroundings
 
 #: Starts a module as `python -m` does, with the job's code first on the path; the image's own PYTHONPATH and working
 #: directory stay as they are. Arguments: the module, two numbers of seconds (below), and the module's arguments, of
@@ -27,7 +30,12 @@ from daskjob.manifests.pod_spec import CODE_PATH
 #: crashes may be longer than the time. The times are of the node's monotonic clock: no two clocks have to agree, and
 #: the time in which a process was frozen or blocked hardly counts. The watch takes the place of `wait_for_signals`,
 #: which each of Dask's processes awaits; a `distributed` that it does not know is left without one.
+#:
+#: **Surroundings.** Before it imports anything else, the process sees to a home, a user's name and a working folder. A
+#: worker also sets what Dask's nanny would set, and takes the memory limit of its container. The source of all that
+#: comes first (`daskjob.runner.surroundings`). An option that a template adds comes later, and counts.
 LAUNCH = f"""\
+{inspect.getsource(surroundings)}
 import asyncio, functools, os, runpy, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 module = sys.argv.pop(1)
@@ -142,7 +150,12 @@ if read() <= 0:
     if not worker or not listens(sys.argv[1]):
         leave()
     write(later)
+settle_in()
 if worker:
+    stand_in_for_nanny()
+    limit = memory_limit()
+    if limit:
+        sys.argv[2:2] = ['--memory-limit', limit]
     look_for(sys.argv[1])
 try:
     from distributed import _signals

@@ -11,6 +11,7 @@ from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.manifests.pod_files import tls_volume
 from daskjob.manifests.template import check_template
+from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
 
 TLS_PATH = "/opt/daskjob/tls"
 CODE_PATH = "/opt/daskjob/code"
@@ -48,8 +49,8 @@ def dask_environment(scheduler: str, more: Mapping[str, str]) -> list[dict[str, 
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         values[f"{prefix}__TLS__{role}__CERT"] = f"{TLS_PATH}/tls.crt"
         values[f"{prefix}__TLS__{role}__KEY"] = f"{TLS_PATH}/tls.key"
-    # The image's user may have no home, or one that is not writable.
-    values["HOME"] = "/tmp"
+    # For an image whose user has no home or working folder, or one that is not writable.
+    values[HOME_VARIABLE] = values[SCRATCH_VARIABLE] = "/tmp"
     values["PYTHONUNBUFFERED"] = "1"
     return [{"name": name, "value": value} for name, value in {**values, **more}.items()]
 
@@ -111,7 +112,12 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         spec["priorityClassName"] = context.spec.priority_class_name
     if cluster.image_pull_secrets:
         spec["imagePullSecrets"] = list(cluster.image_pull_secrets)
-    return merge(spec, plan.component.template.get("spec") or {})
+    merged = merge(spec, plan.component.template.get("spec") or {})
+    for container in merged["containers"]:
+        if any(each["name"] == "HOME" for each in container.get("env") or ()):
+            # The user has chosen one.
+            container["env"] = [each for each in container["env"] if each["name"] != HOME_VARIABLE]
+    return merged
 
 
 def template_metadata(component: Component) -> dict[str, Any]:

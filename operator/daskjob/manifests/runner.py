@@ -10,6 +10,7 @@ from daskjob.api import constants as c
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.pod_files import job_volume
 from daskjob.manifests.pod_spec import ATTEMPT_VARIABLE, CODE_PATH, PodPlan, pod_spec, template_metadata
+from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
 from daskjob.wire import jobfile
 from daskjob.wire.runner_deadline import RunnerDeadline
 
@@ -98,7 +99,9 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
         {"name": "DASKJOB_REPORT", "value": "kubernetes" if token else "none"},
     ]
     runner = next(each for each in spec["containers"] if each["name"] == "runner")
-    runner["env"] = [each for each in runner["env"] if not each["name"].startswith("DASKJOB_")] + ours
+    kept = (HOME_VARIABLE, SCRATCH_VARIABLE)
+    given = [each for each in runner["env"] if not each["name"].startswith("DASKJOB_") or each["name"] in kept]
+    runner["env"] = given + ours
     # The operator's labels override those of the template.
     labels = {**metadata["labels"], **context.labels, c.COMPONENT_LABEL: "runner"}
     return {

@@ -11,6 +11,9 @@ def main(arguments: list[str]) -> int:
         from daskjob.runner.child import run
 
         return run(int(arguments[1]), int(arguments[2]))
+    from daskjob.runner.surroundings import settle_in
+
+    settle_in()
     # Start the child first: its imports take long, and the supervisor starts meanwhile.
     from daskjob.runner.process_group import Child
 

@@ -56,10 +56,10 @@ def load(entrypoint: str, folder: str) -> Any:
 
 
 def _missing_module(error: ModuleNotFoundError, wanted: str, folder: str) -> ModuleMissing:
-    missing = error.name or ""
+    missing, unread = error.name or "", _unread_packages()
     if wanted != missing and not wanted.startswith(f"{missing}."):
         return ModuleMissing(
-            f"{error}: {wanted} imports it, and it is not installed in this image nor among the job's files"
+            f"{error}: {wanted} imports it, and it is not installed in this image nor among the job's files{unread}"
         )
     if "." in missing:
         parent = sys.modules.get(missing.rpartition(".")[0])
@@ -68,7 +68,16 @@ def _missing_module(error: ModuleNotFoundError, wanted: str, folder: str) -> Mod
     else:
         names = sorted(module.name for module in pkgutil.iter_modules([folder]))
         missing_name, where = missing, folder
-    return ModuleMissing(f"there is no module {missing!r}; {where} has: {_listing(names)}{_close(missing_name, names)}")
+    hint = f"{_close(missing_name, names)}{unread}"
+    return ModuleMissing(f"there is no module {missing!r}; {where} has: {_listing(names)}{hint}")
+
+
+def _unread_packages() -> str:
+    """That packages were asked for in a way that the image's own start would have read, if it is so."""
+    asked = [name for name in ("EXTRA_PIP_PACKAGES", "EXTRA_CONDA_PACKAGES") if os.environ.get(name)]
+    if not asked:
+        return ""
+    return f"; {asked[0]} is read by the image's entry point, which no job runs: build an image with these packages"
 
 
 def _missing_attribute(owner: Any, name: str, walked: str) -> str:
