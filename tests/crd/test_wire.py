@@ -31,6 +31,7 @@ STRICTER = {
     "failure.message": report.MESSAGE_BYTES,
     "failure.traceback": report.TRACEBACK_BYTES,
     "failure.taskKey": report.NAME_BYTES,
+    "waiting.[].message": report.MESSAGE_BYTES,
     "result.types.*": 128,
 }
 #: Texts that are read whole or not at all, with one that is right.
@@ -59,7 +60,7 @@ def leaves(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Map
 LEAVES = dict(leaves(STATUS))
 TEXTS = [path for path, schema in LEAVES.items() if schema["type"] == "string" and "maxLength" in schema]
 NUMBERS = [path for path, schema in LEAVES.items() if schema["type"] == "integer"]
-LISTS = {"progress.prefixes": 50, "workers.retired": 1000}
+LISTS = {"progress.prefixes": 50, "workers.retired": 1000, "waiting": report.MAX_WAITS}
 
 
 def good(schema: Mapping[str, Any], path: str = "") -> Any:
@@ -184,8 +185,9 @@ def test_a_number_is_clamped_to_what_the_definition_allows(path: str) -> None:
 
 @pytest.mark.parametrize("path", LISTS)
 def test_a_list_is_cut_to_what_the_definition_allows(path: str) -> None:
-    parent, _, name = path.partition(".")
-    schema = STATUS["properties"][parent]["properties"][name]
+    schema: dict[str, Any] = STATUS
+    for name in path.split("."):
+        schema = schema["properties"][name]
     assert schema["maxItems"] == LISTS[path]
     item = good(schema["items"], f"{path}.[]")
     status = replaced(good(STATUS), path, [item] * (2 * LISTS[path]))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from ..support.jobs import apply, manifest, result_of
+from typing import Any
+
+from ..support.jobs import apply, condition, manifest, result_of
 from ..support.kube import Kube
+
+#: Seconds within which a mistake must be told: 15 on a machine that has nothing else to do.
+SOON = 45
 
 SCRIPT = """
 from dask.distributed import Client, worker_client
@@ -63,6 +68,55 @@ def test_the_limit_of_a_namespaces_limit_range_counts(kube: Kube) -> None:
     kube.apply(kind)
     code = "def main(client):\n    return [w['memory_limit'] for w in client.scheduler_info()['workers'].values()]\n"
     assert result_of(apply(kube, manifest("limits", code)).end()) == [500 * 2**20]
+
+
+NOBODY_HAS = "def main(client):\n    return client.submit(sum, [1, 2], resources={'GPU': 1}, key='on-gpu')\n"
+
+
+def test_a_resource_that_no_worker_has(kube: Kube) -> None:
+    job = apply(kube, manifest("gpu", NOBODY_HAS))
+    failure = job.end(SOON)["failure"]
+    assert (failure["reason"], failure["class"]) == ("TaskUnschedulable", "Application")
+    assert failure["taskKey"] == "on-gpu"
+    assert "asks for GPU: 1, which no worker has" in failure["message"]
+    job.is_clean()
+
+
+PAUSED = """
+import time
+
+def main(client):
+    while {each["status"] for each in client.scheduler_info()["workers"].values()} != {"paused"}:
+        time.sleep(0.1)
+    return client.submit(sum, [1, 2])
+"""
+
+
+def test_workers_that_are_paused_do_not_look_healthy(kube: Kube) -> None:
+    """Dask believes in less memory than its process takes; the kernel gives more, or it would be killed."""
+    worker = {"name": "worker", "args": ["--memory-limit", "30MiB"]}
+    template = {"spec": {"containers": [worker]}}
+    job = apply(kube, manifest("paused", PAUSED, cluster={"workers": {"template": template}}))
+
+    def told(status: Any) -> bool:
+        return condition(status, "ClusterReady").get("reason") == "WorkersPaused"
+
+    status = job.reaches("word of paused workers", told, SOON)
+    assert condition(status, "ClusterReady")["status"] == "False"
+    assert "memory limit of 30 MiB" in condition(status, "Ready")["message"]
+    failure = job.end(120)["failure"]
+    assert (failure["reason"], failure["class"]) == ("WorkersPaused", "Application")
+
+
+def test_an_import_that_hangs_is_told_with_its_line(kube: Kube) -> None:
+    job = apply(kube, manifest("hangs", "import time\ntime.sleep(20)\nmain = 5\n"))
+
+    def told(status: Any) -> bool:
+        return condition(status, "ClusterReady").get("reason") == "Importing"
+
+    status = job.reaches("word of the import", told, SOON)
+    assert condition(status, "Ready")["message"] == "module job is still being imported, at job.py:2"
+    assert result_of(job.end()) == 5
 
 
 FORGETS = """

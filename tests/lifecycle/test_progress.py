@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from daskjob.api.constants import ConditionType, Phase, Reason
@@ -115,3 +117,27 @@ def test_a_time_that_was_seen_stays() -> None:
 def test_the_kubelet_tells_when_a_silent_runner_started() -> None:
     assert a_job().accepted().cluster().runner().live().decide().status.timings.runner_started == "2026-03-01T11:59:10Z"
     assert a_job().accepted().cluster().runner().report(stage="Starting").decide().status.timings.runner_started is None
+
+
+WAITS = {
+    "WorkersPaused": [{"reason": "WorkersPaused", "message": "all 2 workers are paused"}],
+    "Importing": [{"reason": "Importing", "message": "at job.py:2"}, {"reason": "Importing", "message": "and on"}],
+}
+
+
+@pytest.mark.parametrize("reason", WAITS)
+def test_a_graph_that_waits_does_not_look_healthy(reason: str) -> None:
+    scene = a_job().started().says(waiting=WAITS[reason], stage="Running" if reason == "WorkersPaused" else "Connected")
+    decision = scene.decide()
+    message = "; ".join(each["message"] for each in WAITS[reason])
+    for kind in (ConditionType.CLUSTER_READY, ConditionType.READY):
+        condition = decision.status.condition(kind)
+        assert condition is not None
+        assert (condition.status, condition.reason, condition.message) == ("False", reason, message)
+    assert [(each.reason, each.warning) for each in decision.events] == [(reason, True)]
+    # It goes on, and what was told is taken back.
+    over = (
+        replace(scene, status=decision.status).says(waiting=[]).decide().status.condition(ConditionType.CLUSTER_READY)
+    )
+    assert over is not None
+    assert (over.status, over.reason) == ("True", "WorkersReady")

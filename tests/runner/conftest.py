@@ -64,8 +64,8 @@ class Cluster:
     def scheduler(self) -> subprocess.Popen[bytes]:
         return self.processes[0]
 
-    def add_worker(self, name: str) -> None:
-        self._run("dask_worker", self.address, "--no-nanny", "--nthreads", "2", "--name", name)
+    def add_worker(self, name: str, *options: str) -> None:
+        self._run("dask_worker", self.address, "--no-nanny", "--nthreads", "2", "--name", name, *options)
 
     def _run(self, program: str, *options: str) -> None:
         command = [PYTHON, "-c", f"from distributed.cli.{program} import main; main()", *options, "--no-dashboard"]

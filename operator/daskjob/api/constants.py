@@ -138,6 +138,8 @@ class Reason(StrEnum):
     ENTRYPOINT_FAILED = "EntrypointFailed"
     TASK_FAILED = "TaskFailed"
     WORKERS_KILLED = "WorkersKilled"
+    WORKERS_PAUSED = "WorkersPaused"
+    TASK_UNSCHEDULABLE = "TaskUnschedulable"
     RESULT_NOT_SERIALIZABLE = "ResultNotSerializable"
     RESULT_TOO_LARGE = "ResultTooLarge"
     EXITED_EARLY = "ExitedEarly"
@@ -177,6 +179,7 @@ class Reason(StrEnum):
 
     # Not failures.
     WAITING = "Waiting"
+    IMPORTING = "Importing"
     WORKERS_READY = "WorkersReady"
     SUCCEEDED = "Succeeded"
     REPORT_MISSING = "ReportMissing"

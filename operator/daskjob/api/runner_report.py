@@ -54,6 +54,16 @@ class ReportedTimings:
 
 
 @dataclass(frozen=True)
+class ReportedWait:
+    """What the graph waits for although all processes run."""
+
+    #: reason is WorkersPaused, or Importing for an import of user code that takes long.
+    reason: str | None = None
+    #: message says what to change, or where user code is.
+    message: str | None = None
+
+
+@dataclass(frozen=True)
 class RunnerReport:
     """What one runner wrote last. Absent fields are None."""
 
@@ -69,6 +79,8 @@ class RunnerReport:
     progress: Progress | None = None
     #: workers as the Dask scheduler counts them.
     workers: ReportedWorkers = field(default_factory=ReportedWorkers)
+    #: waiting says what keeps the graph from going on although all processes run; empty: nothing.
+    waiting: tuple[ReportedWait, ...] = ()
     #: timings has one time for each stage (RFC 3339, UTC); absent while not reached.
     timings: ReportedTimings = field(default_factory=ReportedTimings)
     #: result of the graph; without value when it could not be kept (see failure).

@@ -46,7 +46,7 @@ class _Child:
                 from daskjob.runner.scheduler import Scheduler
             except ImportError as error:
                 self.end(_missing_dask(error))
-            scheduler = Scheduler(job, self._channel.send, self._lost)
+            scheduler = Scheduler(job, self._channel.send, self._fail)
             self._channel.go.wait()
             from daskjob.runner.load import load, prepare_path
 
@@ -56,8 +56,10 @@ class _Child:
             from daskjob.runner.script import watched
 
             forgotten = Forgotten()
+            scheduler.obstacles.imports(job.module, folder)
             with watched(job.module, folder):
                 target = load(job.entrypoint, folder)
+            scheduler.obstacles.has_imported()
             if not scheduler.wait(scheduler.enough_workers):
                 self.end(_failed("NoWorkers", _no_workers(job, scheduler)))
             from daskjob.runner.execute import execute
@@ -106,8 +108,8 @@ class _Child:
         from daskjob.runner import load
 
         end: dict[str, Any] = {"outcome": wire.FAILED, "failure": failure.describe(error, scheduler)}
-        # For the pod's log. A local run prints the failure itself, from the report's file.
-        if not os.environ.get("DASKJOB_REPORT", "").startswith("file:"):
+        # For the pod's log.
+        if not _is_local():
             if not isinstance(error, (NotSerializable, TooLarge, load.ModuleMissing, load.EntrypointMissing)):
                 import traceback
 
@@ -162,8 +164,15 @@ class _Child:
             except Exception as error:
                 print(f"daskjob: futures could not be cancelled: {error!r}", file=sys.stderr, flush=True)
 
-    def _lost(self, message: str) -> None:
-        self.end(_failed("SchedulerLost", message))
+    def _fail(self, failure: dict[str, Any]) -> None:
+        if not _is_local():
+            print(f"daskjob: {failure['reason']}: {failure.get('message', '')}", file=sys.stderr, flush=True)
+        self.end({"outcome": wire.FAILED, "failure": failure})
+
+
+def _is_local() -> bool:
+    """Whether this is a local run, which prints the failure itself, from the report's file."""
+    return os.environ.get("DASKJOB_REPORT", "").startswith("file:")
 
 
 def _open_clients(kind: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any, Iterator, Optional
 from daskjob import wire
 from daskjob.results.codec import NotSerializable, TooLarge
 from daskjob.runner.load import EntrypointMissing, ModuleMissing
+from daskjob.runner.obstacles import full_memory
 from daskjob.runner.scheduler import Scheduler
 from daskjob.wire.jobfile import InvalidJob
 
@@ -37,7 +38,7 @@ def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, 
     if scheduler is not None and _is_connection_error(error) and (_lost_connection(error) or not scheduler.alive()):
         message = "the connection to the scheduler was lost, and the futures with it"
         return wire.failure("SchedulerLost", f"{message}: {error}", name_of(error), _traceback(error))
-    return _raised(error, scheduler.erred_tasks() if scheduler is not None else [])
+    return _raised(error, scheduler)
 
 
 def _exit(error: SystemExit) -> dict[str, Any]:
@@ -47,7 +48,8 @@ def _exit(error: SystemExit) -> dict[str, Any]:
     return wire.failure(reason, what, "SystemExit", _traceback(error), exit_code=max(-255, min(255, code)))
 
 
-def _raised(error: BaseException, erred: list[tuple[str, str, str]]) -> dict[str, Any]:
+def _raised(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, Any]:
+    erred = scheduler.erred_tasks() if scheduler is not None else []
     if type(error).__name__ == "KilledWorker":
         task = str(getattr(error, "task", ""))
         message = f"the workers that ran task {task} died, each time: most often for want of memory. {error}"
@@ -55,13 +57,24 @@ def _raised(error: BaseException, erred: list[tuple[str, str, str]]) -> dict[str
     match = _match(error, erred)
     if type(error).__name__ in ("NoValidWorkerError", "NoWorkerError"):
         # The scheduler raises it when its `no-workers-timeout` is set.
-        return wire.failure("NoWorkers", _message(error), name_of(error), None, match[0] if match else None)
+        return _no_worker(error, scheduler, match[0] if match else str(getattr(error, "task", "")) or None)
     if match is not None:
         key, text, remote = match
         return wire.failure("TaskFailed", *_words(error, text, remote), task_key=key)
     behind = next((found for found in (_match(each, erred) for each in _causes(error)) if found), None)
     blamed = behind[0] if behind else None
     return wire.failure("EntrypointFailed", _message(error), name_of(error), _traceback(error), blamed)
+
+
+def _no_worker(error: BaseException, scheduler: Optional[Scheduler], key: Optional[str]) -> dict[str, Any]:
+    """Why no worker took a task: the task's own restrictions, the workers' memory, or there was none."""
+    restrictions = ("host_restrictions", "worker_restrictions", "resource_restrictions")
+    if any(getattr(error, name, None) for name in restrictions):
+        return wire.failure("TaskUnschedulable", _message(error), name_of(error), None, key)
+    if scheduler is not None and scheduler.paused_limit:
+        message = f"all workers are paused: {full_memory(scheduler.paused_limit)}. {_message(error)}"
+        return wire.failure("WorkersPaused", message, name_of(error), None, key)
+    return wire.failure("NoWorkers", _message(error), name_of(error), None, key)
 
 
 def _match(error: BaseException, erred: list[tuple[str, str, str]]) -> Optional[tuple[str, str, str]]:

@@ -24,6 +24,7 @@ from daskjob import wire
 from daskjob.runner import snapshot
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
+from daskjob.runner.obstacles import PAUSED_END, Obstacles
 from daskjob.runner.reach import reach
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
@@ -53,16 +54,21 @@ class SchedulerLost(Exception):
 
 
 class Scheduler:
-    """The connection. It calls `publish` with parts of the report's status, and `lost` once, with a message, from its
-    own thread."""
+    """The connection. It calls `publish` with parts of the report's status, and `fail` once, with the report's
+    `failure`, from its own thread."""
 
-    def __init__(self, job: JobFile, publish: Callable[[dict[str, Any]], None], lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, job: JobFile, publish: Callable[[dict[str, Any]], None], fail: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._job = job
         self._publish = publish
-        self._lost = lost
+        self._fail = fail
         self._deadline = time.monotonic() + job.scheduler_timeout
         self._security = security.Security().get_connection_args("client")
         self._progress = Progress()
+        self.obstacles = Obstacles(min(PAUSED_END, job.scheduler_timeout))
+        #: The limit, in MiB, of workers that are all paused; 0 while one is not.
+        self.paused_limit = 0.0
         self._scaler = Scaler(job.adaptive) if job.adaptive is not None else None
         self._loop = asyncio.new_event_loop()
         self._rpc: Any = None
@@ -135,7 +141,7 @@ class Scheduler:
             await self._connect()
             await self._watch()
         except SchedulerLost as error:
-            self._lost(str(error))
+            self._fail(wire.failure("SchedulerLost", str(error)))
 
     async def _connect(self) -> None:
         while not self._id:
@@ -247,10 +253,13 @@ class Scheduler:
             raise SchedulerLost(f"another scheduler answers at {self._job.scheduler}: the first one is gone")
         self._workers = answer["workers"]
         self.forgotten, self.has_nested_clients = answer["forgotten"], answer["nested"]
+        limits = [row[3] for row in self._workers.values()]
+        self.paused_limit = max(limits) / 2**20 if limits and all(limits) else 0.0
         self.unfinished = sum(row[2] + row[3] for row in answer["prefixes"].values())
         usable = self._usable()
         part: dict[str, Any] = {"progress": self._progress.take(answer["prefixes"])}
-        part["workers"] = {"connected": len(usable), "threads": sum(threads for _, threads, _ in usable)}
+        part["waiting"] = self.obstacles.look(time.monotonic(), answer)
+        part["workers"] = {"connected": len(usable), "threads": sum(threads for _, threads, *_ in usable)}
         if self._scaler is not None:
             part["workers"].update({"wanted": self._scaler.wanted, "retired": list(self._retired)})
         if part != self._last:
@@ -261,15 +270,19 @@ class Scheduler:
             self._publish(part)
         if len(usable) >= self._job.min_workers:
             self.enough_workers.set()
+        failure = self.obstacles.find_end(time.monotonic(), answer)
+        if failure is not None:
+            self._fail(failure)
         return True
 
     async def _observe_workers(self) -> dict[str, Any]:
         identity = await asyncio.wait_for(self._rpc.identity(), CALL)
         workers = {
-            address: [str(worker.get("name", address)), worker.get("nthreads", 1), True]
+            address: [str(worker.get("name", address)), worker.get("nthreads", 1), True, 0, 0]
             for address, worker in identity.get("workers", {}).items()
         }
-        return {"id": identity["id"], "workers": workers, "prefixes": {}, "forgotten": 0, "nested": False}
+        nothing = {"prefixes": {}, "forgotten": 0, "nested": False, "stuck": [], "resources": {}}
+        return {"id": identity["id"], "workers": workers, **nothing}
 
     def _usable(self) -> list[list[Any]]:
         return [worker for worker in self._workers.values() if worker[2] and worker[0] not in self._retired]

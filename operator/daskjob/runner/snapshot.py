@@ -9,9 +9,13 @@ from typing import Any
 
 
 def counts(dask_scheduler: Any) -> str:
-    """`{id, workers: {address: [name, threads, usable]}, prefixes: {name: row}, forgotten, nested}`, a row being
-    `[total, ever done, processing, pending, ever erred, erred now]`; `forgotten`: the number of unfinished tasks that
-    `fire_and_forget` asked for; `nested`: whether tasks have clients.
+    """What a runner wants to know, as a JSON object:
+
+    `workers`: by address `[name, threads, usable, memory limit if it is paused, else 0, tasks in execution]`;
+    `prefixes`: by name `[total, ever done, processing, pending, ever erred, erred now]`; `forgotten`: the number of
+    unfinished tasks that `fire_and_forget` asked for; `nested`: whether tasks have clients; `stuck`: `[key, resources]`
+    of the first tasks that no worker can run and that ask for resources; `resources`: by name the most that a worker
+    has.
 
     Dask counts for a prefix how often its tasks entered a state, forgotten tasks included, so the counts stay when Dask
     forgets a computation. A task that Dask computes twice counts as done twice; `task_counts` corrects that.
@@ -29,14 +33,24 @@ def counts(dask_scheduler: Any) -> str:
             done, erred = ever.get("memory", 0), ever.get("erred", 0)
             prefixes[prefix.name] = [total, done, processing, pending, erred, now.get("erred", 0)]
     workers = {
-        address: [str(worker.name), worker.nthreads, worker.status.name in ("running", "paused")]
+        address: [
+            str(worker.name),
+            worker.nthreads,
+            worker.status.name in ("running", "paused"),
+            (worker.memory_limit or 1) if worker.status.name == "paused" else 0,
+            len(worker.executing),
+        ]
         for address, worker in dask_scheduler.workers.items()
     }
     nobody = dask_scheduler.clients.get("fire-and-forget")
     forgotten = len(nobody.wants_what) if nobody is not None else 0
     nested = any("Client-worker-" in name for name in dask_scheduler.clients)
     found = {"id": dask_scheduler.id, "workers": workers, "prefixes": prefixes}
-    return json.dumps({**found, "forgotten": forgotten, "nested": nested})
+    wanting = [task for task in dask_scheduler.unrunnable if task.resource_restrictions]
+    stuck = [[str(task.key), dict(task.resource_restrictions)] for task in wanting[:20]]
+    resources = {name: max(each.values()) for name, each in dask_scheduler.resources.items() if each}
+    found.update({"forgotten": forgotten, "nested": nested, "stuck": stuck, "resources": resources})
+    return json.dumps(found)
 
 
 def erred(dask_scheduler: Any) -> str:

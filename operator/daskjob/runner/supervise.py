@@ -34,7 +34,7 @@ MAX_LINE = 4 * 1024 * 1024
 
 #: The fields of a report that the child may send; the supervisor writes the others.
 _END = ("outcome", "result", "failure", "discarded")
-_NEWS = ("stage", "timings", "progress", "workers")
+_NEWS = ("stage", "timings", "progress", "workers", "waiting")
 
 TERMINATION_LOG = "/dev/termination-log"
 

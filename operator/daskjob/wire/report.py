@@ -39,6 +39,8 @@ REASONS = (
     "EntrypointFailed",
     "TaskFailed",
     "WorkersKilled",
+    "WorkersPaused",
+    "TaskUnschedulable",
     "ResultNotSerializable",
     "ResultTooLarge",
     "ExitedEarly",
@@ -51,6 +53,8 @@ REASONS = (
     "InvalidJob",
     *DEADLINE_REASONS,
 )
+#: What a runner can wait for although all its processes run.
+WAITS = ("WorkersPaused", "Importing")
 TIMINGS = ("runnerStarted", "connected", "firstWorker", "graphStarted", "graphFinished")
 COUNTS = ("total", "done", "processing", "erred")
 
@@ -64,6 +68,7 @@ TERMINATION_BYTES = 3072
 MAX_PREFIXES = 50
 MAX_RETIRED = 1000
 MAX_TYPES = 10_000
+MAX_WAITS = 10
 #: Larger numbers are clamped to it: up to here every reader of JSON has whole numbers.
 MAX_COUNT = 2**53
 MAX_WORKERS = 1_000_000
@@ -360,6 +365,7 @@ _REPORT: dict[str, _Reader] = {
             "retired": _list_of(_matching(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", 253), MAX_RETIRED),
         }
     ),
+    "waiting": _list_of(_sub({"reason": _one_of(WAITS), "message": _text(MESSAGE_BYTES)}, ("reason",)), MAX_WAITS),
     "timings": _sub(dict.fromkeys(TIMINGS, _time)),
     "result": _result,
     "failure": lambda value: _failure(value) if isinstance(value, Mapping) else None,

@@ -149,8 +149,12 @@ def _markers(status: DaskJobStatus, timings: Timings) -> Markers | None:
 
 def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus:
     counts = status.cluster.workers if status.cluster is not None else WorkerCounts()
-    blocker = find_blocker(observation)
-    if counts.wanted and counts.ready >= counts.wanted and has_started(observation):
+    blocker, waiting = find_blocker(observation), observation.attempt.runner_report.waiting
+    if waiting:
+        # All processes run, and yet nothing goes on.
+        ready, reason = False, Reason(waiting[0].reason or Reason.WAITING)
+        message = "; ".join(each.message or "" for each in waiting)
+    elif counts.wanted and counts.ready >= counts.wanted and has_started(observation):
         ready, reason, message = True, Reason.WORKERS_READY, f"all {counts.wanted} workers are connected"
     elif blocker is not None:
         ready, reason, message = False, blocker.reason, blocker.message
