@@ -58,6 +58,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "name generated": {k: v for k, v in a_job().items() if k != "metadata"} | {"metadata": {"generateName": "sum-"}},
     "labels and annotations": a_job(labels={"a": "b"}, annotations={"c/d": "e"}),
     "saturation": a_job("{cluster: {scheduler: {workerSaturation: '1.5'}}}"),
+    "Dask's resources": a_job("{cluster: {workers: {daskResources: {GPU: 1, memory: '0.5', example.com/x_y-z: 0}}}}"),
     "infinite saturation": a_job("{cluster: {scheduler: {workerSaturation: inf}}}"),
     "whole saturation": a_job("{cluster: {scheduler: {workerSaturation: 10, resources: {limits: {cpu: 1}}}}}"),
     "deep entry point": a_job("{graph: {entrypoint: 'a_1.b2._c:Outer.build'}}"),
@@ -104,6 +105,8 @@ _ENTRYPOINT = "write package.module:attribute, e.g. square_sum:graph"
 _FILES = "name each file by a relative path such as pkg/mod.py"
 _SOURCE = "give exactly one of inline, files and configMap; leave source out when the code is in the image"
 _QUANTITY = 'write a quantity that is not negative: "500m" or 2 (cpu), 2Gi (memory)'
+_DASK_RESOURCES = "spec.cluster.workers.daskResources"
+_AMOUNT = 'write a number of at least 0, a fraction in quotes ("0.5")'
 _SATURATED = "spec.cluster.scheduler.workerSaturation"
 _SATURATION = 'write a number from 1 to 999999, a fraction in quotes ("1.5"), or inf'
 _LIMITS = "spec.cluster.workers.resources.limits"
@@ -259,6 +262,16 @@ REFUSED: list[Refused] = [
         "must be at least 1",
         "greater than or equal to 1",
     ),
+    refused(
+        "a resource with a blank", "{cluster: {workers: {daskResources: {a b: 1}}}}", _DASK_RESOURCES, "name resources"
+    ),
+    refused(
+        "a resource as two", "{cluster: {workers: {daskResources: {'a=1,b': 1}}}}", _DASK_RESOURCES, "name resources"
+    ),
+    refused(
+        "less than no resource", "{cluster: {workers: {daskResources: {GPU: -1}}}}", f"{_DASK_RESOURCES}[GPU]", _AMOUNT
+    ),
+    refused("a quantity", "{cluster: {workers: {daskResources: {GPU: 1Gi}}}}", f"{_DASK_RESOURCES}[GPU]", _AMOUNT),
     refused("low saturation", "{cluster: {scheduler: {workerSaturation: 0}}}", _SATURATED, _SATURATION),
     refused("low text of it", "{cluster: {scheduler: {workerSaturation: '0.5'}}}", _SATURATED, _SATURATION),
     refused("high saturation", "{cluster: {scheduler: {workerSaturation: 1000000}}}", _SATURATED, _SATURATION),

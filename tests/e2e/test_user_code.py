@@ -119,6 +119,11 @@ def test_an_import_that_hangs_is_told_with_its_line(kube: Kube) -> None:
     assert result_of(job.end()) == 5
 
 
+def test_names_of_resources_keep_their_case(kube: Kube) -> None:
+    cluster = {"workers": {"daskResources": {"GPU": 1}}}
+    assert result_of(apply(kube, manifest("gpu", NOBODY_HAS, cluster=cluster)).end()) == 3
+
+
 FORGETS = """
 import pathlib, time
 from dask.distributed import fire_and_forget

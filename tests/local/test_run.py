@@ -219,6 +219,19 @@ def test_clients_that_user_code_opens(command: Command) -> None:
     assert json.loads(done.stdout) == [15, [2, True]], done.stderr
 
 
+def test_resources_of_workers(command: Command) -> None:
+    code = "def main(client, **resources):\n    return client.submit(sum, [1, 2], resources=resources, key='on-gpu')\n"
+    cluster = {"workers": {"daskResources": {"GPU": 1, "memory": "0.5"}}}
+    jobs = {"enough": {"GPU": 1, "memory": 0.4}, "lacking": {"GPU": 2}}
+    command.write(
+        "jobs.yaml",
+        *(manifest(name, code, graph={"kwargs": wanted}, cluster=cluster) for name, wanted in jobs.items()),
+    )
+    done = command.run("jobs.yaml")
+    assert done.stdout.splitlines() == ["enough   Succeeded  3", "lacking  Failed     TaskUnschedulable"]
+    assert "task on-gpu asks for GPU: 2, which no worker has: each has at most GPU: 1, memory: 0.5" in done.stderr
+
+
 def test_workers_are_as_on_a_cluster(command: Command) -> None:
     """The limit is that of the container, by the template; threads of BLAS are those that Dask's nanny sets."""
     code = """

@@ -276,6 +276,13 @@ def test_a_worker_has_its_threads_and_knows_what_it_requests() -> None:
     assert "--memory-limit" not in spec["command"] + plain["command"]
 
 
+def test_dasks_resources_keep_their_case() -> None:
+    given = job(cluster={"image": "i", "workers": {"daskResources": {"GPU": 1, "memory": "0.5"}}})
+    command = container(pod_specs(given)["worker"], "worker")["command"]
+    assert command[command.index("--resources") + 1] == "GPU=1 memory=0.5"
+    assert "--resources" not in container(pod_specs(job())["worker"], "worker")["command"]
+
+
 @pytest.mark.parametrize("given", ["nowhere", "spec.cluster.env", "a template"])
 def test_a_home_that_the_user_chose_stays(given: str) -> None:
     env = [{"name": "HOME", "value": "/home/u"}]

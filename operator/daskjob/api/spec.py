@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,8 +116,18 @@ class Workers(Component):
     adaptive: Adaptive | None = None
     #: threads are the tasks that a worker runs at a time. Default 1.
     threads: int = 1
+    #: daskResources are Dask's resources of each worker, by name as tasks ask for them (GPU: 1, for client.submit(...,
+    #: resources={"GPU": 1})); capital and small letters differ. They count tasks only, and bring no device. Default
+    #: none.
+    dask_resources: Mapping[str, int | str] = field(default_factory=dict)
     #: minWorkers is how many workers must be connected before the graph starts; the rest join while it runs. Default 1.
     min_workers: int = 1
+
+    @property
+    def dask_options(self) -> Sequence[str]:
+        """Options of Dask's command that starts a worker."""
+        amounts = " ".join(f"{name}={amount}" for name, amount in self.dask_resources.items())
+        return ["--nthreads", str(self.threads), *(["--resources", amounts] if amounts else [])]
 
     @property
     def initial(self) -> int:

@@ -209,9 +209,9 @@ def scheduler_command(port: int, scheduler_file: Path, dashboard: int | None) ->
 def worker_command(plan: Plan, name: str, scheduler_file: Path, scratch: Path) -> list[str]:
     """A worker; under a nanny only with a memory limit, which the nanny enforces: a second process takes its time."""
     memory = ["--no-nanny"] if plan.memory is None else ["--nanny", "--memory-limit", str(plan.memory)]
-    threads = plan.job.spec.cluster.workers.threads
+    options = plan.job.spec.cluster.workers.dask_options
     return [
         *(sys.executable, "-P", "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler_file)),
-        *("--host", "127.0.0.1", "--no-dashboard", "--name", name, "--nthreads", str(threads)),
+        *("--host", "127.0.0.1", "--no-dashboard", "--name", name, *options),
         *("--local-directory", str(scratch), "--death-timeout", "60", *memory),
     ]

@@ -134,7 +134,8 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
             # No nanny: the kubelet restarts workers. The worker has the name of its pod, so that the operator finds the
             # pods of retired workers.
             *("--no-nanny", "--no-dashboard", "--name", "$(DASK_WORKER_NAME)"),
-            *("--nthreads", str(workers.threads), "--local-directory", "/tmp"),
+            *workers.dask_options,
+            *("--local-directory", "/tmp"),
             *("--death-timeout", str(max(60, context.spec.startup_deadline_seconds))),
         ),
         "terminationMessagePolicy": "FallbackToLogsOnError",
