@@ -232,6 +232,13 @@ def test_resources_of_workers(command: Command) -> None:
     assert "task on-gpu asks for GPU: 2, which no worker has: each has at most GPU: 1, memory: 0.5" in done.stderr
 
 
+def test_an_import_that_takes_long(command: Command) -> None:
+    command.write("job.yaml", manifest("slow", "import time\ntime.sleep(13)\nmain = 5"))
+    done = command.run("job.yaml")
+    assert done.stdout.splitlines() == ["slow  Succeeded  5"]
+    assert "slow: waiting, module code is still being imported, at code.py:2" in done.stderr.splitlines()
+
+
 def test_workers_are_as_on_a_cluster(command: Command) -> None:
     """The limit is that of the container, by the template; threads of BLAS are those that Dask's nanny sets."""
     code = """

@@ -38,7 +38,7 @@ CODE = """
         return client.submit(sum, [1, 2])
 
     def pausing(client):
-        return client.map(time.sleep, [0.5] * 30)
+        return client.map(time.sleep, [0.5] * 30, pure=False)
 """
 
 

@@ -87,6 +87,13 @@ def test_a_module_that_only_opens_a_client(run, cluster, tmp_path: Path, importi
     assert run("imports:main", 1, cluster=cluster, **options).value == [2, True]
 
 
+def test_futures_of_a_client_of_ones_own_event_loop(run, cluster, tmp_path: Path):
+    code = "from dask.distributed import Client\nasync def main(number):\n"
+    code += "    client = await Client(asynchronous=True)\n    return client.map(abs, range(number))\n"
+    (tmp_path / "loops.py").write_text(code)
+    assert run("loops:main", 3, cluster=cluster, codePath=str(tmp_path)).value == [0, 1, 2]
+
+
 def test_a_module_that_opens_no_client_keeps_its_name(run, cluster):
     assert run("entries:where_defined", cluster=cluster).value == ["entries", "entries"]
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from daskjob.wire import clean
+from daskjob.wire.report import WAITS
 
 #: Seconds between two lines that tell of nothing but counts.
 INTERVAL = 5.0
@@ -36,8 +37,10 @@ def display(name: str, *, quiet: bool) -> Iterator[Display]:
 
 def describe(status: Mapping[str, Any]) -> str:
     """Where a job is, in a few words."""
-    workers = status.get("cluster", {}).get("summary", "")
+    workers, obstacle = status.get("cluster", {}).get("summary", ""), obstacle_of(status)
     match status["phase"]:
+        case "Running" | "Starting" if obstacle:
+            return f"waiting, {obstacle}"
         case "Running":
             progress = status.get("progress") or {}
             return f"running, {progress['summary']} tasks" if progress.get("total") else "running"
@@ -45,6 +48,13 @@ def describe(status: Mapping[str, Any]) -> str:
             return str(phase).lower()
         case _:
             return f"starting, {workers} workers" if workers else "starting"
+
+
+def obstacle_of(status: Mapping[str, Any]) -> str:
+    """What keeps a graph from going on although all its processes run; empty if nothing does."""
+    conditions = {each["type"]: each for each in status.get("conditions", ())}
+    cluster = conditions.get("ClusterReady", {})
+    return str(cluster["message"]) if cluster.get("reason") in WAITS else ""
 
 
 def label(source: str, line: bytes) -> str:
@@ -65,10 +75,10 @@ class Plain:
     def status(self, status: Mapping[str, Any]) -> None:
         if self._quiet:
             return
-        phase, now = status["phase"], time.monotonic()
-        if self._last is None or self._last[0] != phase or now - self._last[1] >= INTERVAL:
-            self._last = (phase, now)
-            if phase != "Pending":
+        state, now = status["phase"] + obstacle_of(status), time.monotonic()
+        if self._last is None or self._last[0] != state or now - self._last[1] >= INTERVAL:
+            self._last = (state, now)
+            if status["phase"] != "Pending":
                 self._write(f"{self._name}: {describe(status)}")
 
     def output(self, source: str, line: bytes) -> None:
