@@ -196,3 +196,23 @@ def test_no_template_is_too_odd(spec: Any) -> None:
     """It is refused with the field named, or the API server gets to see it."""
     with contextlib.suppress(SpecError):
         pod_specs(with_template("runner", {"spec": spec}))
+
+
+@pytest.mark.parametrize("args", [["dask-worker", "--name", "x"], ["dask", "worker"], ["dask-scheduler"]])
+@pytest.mark.parametrize("component", ["scheduler", "worker"])
+def test_arguments_of_a_dask_cluster_are_told(component: str, args: list[str]) -> None:
+    template = {"spec": {"containers": [{"name": component, "args": args}]}}
+    with pytest.raises(SpecError) as refused:
+        pod_specs(with_template(component, template))
+    part = {"scheduler": "scheduler", "worker": "workers"}[component]
+    assert refused.value.path == f"spec.cluster.{part}.template.spec.containers[{component}].args"
+    assert refused.value.message.startswith("are added to the operator's command: leave out 'dask")
+
+
+def test_other_arguments_come_after_the_command() -> None:
+    template = {"spec": {"containers": [{"name": "worker", "args": ["--nthreads", "4", "dask"]}]}}
+    assert container(pod_specs(with_template("worker", template))["worker"], "worker")["args"] == [
+        "--nthreads",
+        "4",
+        "dask",
+    ]

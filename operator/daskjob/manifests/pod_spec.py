@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daskjob.api.spec import Component
+from daskjob.errors import SpecError
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.manifests.pod_files import tls_volume
@@ -113,11 +114,26 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     if cluster.image_pull_secrets:
         spec["imagePullSecrets"] = list(cluster.image_pull_secrets)
     merged = merge(spec, plan.component.template.get("spec") or {})
-    for container in merged["containers"]:
+    for container in merged.get("containers") or ():
+        if container["name"] == plan.container:
+            _check_args(container, f"{plan.path}.spec.containers[{plan.container}].args")
         if any(each["name"] == "HOME" for each in container.get("env") or ()):
             # The user has chosen one.
             container["env"] = [each for each in container["env"] if each["name"] != HOME_VARIABLE]
     return merged
+
+
+def _check_args(container: Mapping[str, Any], path: str) -> None:
+    """Raises SpecError for arguments that begin with Dask's command, as those of a DaskCluster do: here they come after
+    the operator's command, which has it already."""
+    args = [str(each) for each in container.get("args") or ()]
+    if args[:1] in (["dask-worker"], ["dask-scheduler"]) or args[:2] in (["dask", "worker"], ["dask", "scheduler"]):
+        words = " ".join(args[:2] if args[0] == "dask" else args[:1])
+        raise SpecError(
+            path,
+            f"are added to the operator's command: leave out {words!r}, and options that the operator sets, such as "
+            "--name",
+        )
 
 
 def template_metadata(component: Component) -> dict[str, Any]:
