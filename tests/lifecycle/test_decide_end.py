@@ -37,24 +37,6 @@ def test_a_result_is_recorded_in_the_pass_that_then_removes_the_cluster() -> Non
     assert [(each.reason, each.warning) for each in decision.events] == [("Succeeded", False)]
 
 
-@pytest.mark.parametrize(
-    ("discarded", "words"),
-    [
-        (0, ""),
-        (1, "; 1 task was not finished and was thrown away: nobody waited for it"),
-        (12, "; 12 tasks were not finished and were thrown away: nobody waited for them"),
-    ],
-)
-def test_a_success_says_how_many_tasks_were_thrown_away(discarded: Any, words: str) -> None:
-    decision = sealed(result=SEVEN, discarded=discarded).decide()
-    message = f"the graph was computed{words}"
-    for kind in ("Complete", "Ready"):
-        condition = decision.status.condition(ConditionType(kind))
-        assert condition is not None
-        assert condition.message == message
-    assert [each.message for each in decision.events] == [message]
-
-
 def test_a_success_without_a_result_is_none() -> None:
     result = sealed().decide().status.result
     assert result is not None

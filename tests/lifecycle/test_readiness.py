@@ -74,3 +74,21 @@ def test_ready_turns_once_for_each_run() -> None:
     ready = running.says(outcome="Succeeded").decide().status.condition(ConditionType.READY)
     assert ready is not None
     assert ready.last_transition_time == "2026-03-01T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("discarded", "words"),
+    [
+        (0, ""),
+        (1, "; 1 task was not finished and was thrown away: nobody waited for it"),
+        (12, "; 12 tasks were not finished and were thrown away: nobody waited for them"),
+    ],
+)
+def test_a_success_says_how_many_tasks_were_thrown_away(discarded: int, words: str) -> None:
+    decision = a_job().started().says(outcome="Succeeded", discarded=discarded).decide()
+    message = f"the graph was computed{words}"
+    for kind in (ConditionType.COMPLETE, ConditionType.READY):
+        condition = decision.status.condition(kind)
+        assert condition is not None
+        assert condition.message == message
+    assert [each.message for each in decision.events] == [message]

@@ -10,80 +10,15 @@ import subprocess
 import sys
 import textwrap
 import time
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from .conftest import Command, manifest
+
 LINUX = sys.platform == "linux"
-
-
-def manifest(name: str, code: str, *, entrypoint: str = "code:main", **spec: Any) -> dict[str, Any]:
-    graph = {"entrypoint": entrypoint, "source": {"inline": textwrap.dedent(code)}}
-    return {
-        "apiVersion": "daskjob.io/v1alpha1",
-        "kind": "DaskJob",
-        "metadata": {"name": name},
-        "spec": {"graph": graph | spec.pop("graph", {}), **spec},
-    }
-
-
-@dataclass
-class Command:
-    """`daskjob run` in a folder of its own. Every process that comes of it carries `mark` in its environment."""
-
-    folder: Path
-    mark: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    def write(self, file: str, *documents: dict[str, Any]) -> str:
-        (self.folder / file).write_text(yaml.safe_dump_all(documents))
-        return file
-
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "daskjob.cli", "run", *arguments],
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": self.folder, **options},
-            env={**os.environ, "TEST_RUN": self.mark, "TMPDIR": str(self.folder / "tmp")},
-        )
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments) as process:
-            try:
-                out, err = process.communicate(timeout=60)
-            except BaseException:
-                process.kill()
-                raise
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def processes(self) -> list[int]:
-        """Those alive, oneself excepted; Linux only."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                variables = path.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if f"TEST_RUN={self.mark}".encode() in variables:
-                found.append(int(path.parent.name))
-        return found
-
-    def left(self) -> list[Any]:
-        return [*self.processes(), *(self.folder / "tmp").iterdir()]
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    (tmp_path / "tmp").mkdir()
-    command = Command(tmp_path)
-    yield command
-    left = command.left()
-    for process in command.processes():
-        os.kill(process, signal.SIGKILL)
-    assert left == []
 
 
 def read_until(stream: Any, text: str) -> str:
@@ -195,73 +130,6 @@ def test_code_in_the_current_directory_and_settings(command: Command) -> None:
     assert json.loads(done.stdout) == ["hello you", worker, worker], done.stderr
     for path in command.folder.rglob("__pycache__"):
         assert path.parent == command.folder, "only Python's own traces of importing mine.py"
-
-
-def test_clients_that_user_code_opens(command: Command) -> None:
-    code = """
-        from dask.distributed import Client
-
-        def inc(number):
-            return number + 1
-
-        def inside(number):
-            client = Client()
-            return [client.submit(inc, number).result(), client.id.startswith("Client-worker-")]
-
-        client = Client()
-        total = client.submit(sum, client.map(inc, range(5))).result()
-
-        def main():
-            return [total, Client().submit(inside, 1)]
-    """
-    command.write("job.yaml", manifest("clients", code, cluster={"workers": {"threads": 2}}))
-    done = command.run("job.yaml", "-o", "value")
-    assert json.loads(done.stdout) == [15, [2, True]], done.stderr
-
-
-def test_resources_of_workers(command: Command) -> None:
-    code = "def main(client, **resources):\n    return client.submit(sum, [1, 2], resources=resources, key='on-gpu')\n"
-    cluster = {"workers": {"daskResources": {"GPU": 1, "memory": "0.5"}}}
-    jobs = {"enough": {"GPU": 1, "memory": 0.4}, "lacking": {"GPU": 2}}
-    command.write(
-        "jobs.yaml",
-        *(manifest(name, code, graph={"kwargs": wanted}, cluster=cluster) for name, wanted in jobs.items()),
-    )
-    done = command.run("jobs.yaml")
-    assert done.stdout.splitlines() == ["enough   Succeeded  3", "lacking  Failed     TaskUnschedulable"]
-    assert "task on-gpu asks for GPU: 2, which no worker has: each has at most GPU: 1, memory: 0.5" in done.stderr
-
-
-def test_an_import_that_takes_long(command: Command) -> None:
-    command.write("job.yaml", manifest("slow", "import time\ntime.sleep(13)\nmain = 5"))
-    done = command.run("job.yaml")
-    assert done.stdout.splitlines() == ["slow  Succeeded  5"]
-    assert "slow: waiting, module code is still being imported, at code.py:2" in done.stderr.splitlines()
-
-
-def test_workers_are_as_on_a_cluster(command: Command) -> None:
-    """The limit is that of the container, by the template; threads of BLAS are those that Dask's nanny sets."""
-    code = """
-        import getpass, os
-        from dask import delayed
-        from dask.distributed import get_worker
-
-        NAMES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
-
-        def look():
-            limit = get_worker().memory_manager.memory_limit
-            return [limit == 400 * 2**20, *(os.environ.get(name) for name in NAMES), bool(getpass.getuser())]
-
-        def main():
-            return delayed(look)()
-    """
-    template = {"spec": {"containers": [{"name": "worker", "resources": {"limits": {"memory": "400Mi"}}}]}}
-    env = [{"name": "MKL_NUM_THREADS", "value": "2"}]
-    limited = manifest("limited", code, cluster={"workers": {"template": template}, "env": env})
-    command.write("job.yaml", limited, manifest("unlimited", code, cluster={"env": env}))
-    done = command.run("job.yaml", "-o", "json")
-    values = [json.loads(each["status"]["result"]["value"]) for each in json.loads(done.stdout)["items"]]
-    assert values == [[with_limit, "1", "2", "1", "65536", True] for with_limit in (True, False)], done.stderr
 
 
 def test_a_worker_that_dies_is_replaced(command: Command) -> None:
