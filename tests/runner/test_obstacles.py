@@ -167,6 +167,27 @@ def test_paused_workers_are_told_if_there_is_work(before: Any, after: Any, waits
     assert obstacles.look(100.0 + 2 * PAUSED_GRACE, shot(workers=some, prefixes=PENDING)) == []
 
 
+@pytest.mark.parametrize(
+    ("resources", "workers", "hosts", "mistake"),
+    [
+        ({}, [], [], False),
+        ({"GPU": 1}, [], [], False),
+        ({"GPU": 2}, [], [], True),
+        ({"gpu": 1}, ["tcp://a:1"], [], True),
+        ({}, ["tcp://a:1"], [], False),
+        ({}, ["tcp://b:1", "tcp://a:1"], [], False),
+        ({}, ["tcp://b:1"], [], True),
+        ({}, [], ["a"], False),
+        ({}, [], ["b"], True),
+    ],
+)
+def test_what_was_there_and_is_lost_is_no_mistake(resources: Any, workers: Any, hosts: Any, mistake: bool) -> None:
+    obstacles = Obstacles()
+    obstacles.find_end(100.0, shot(resources={"GPU": 1}))
+    obstacles.find_end(101.0, shot(workers={}))
+    assert obstacles.never_was(resources, workers, hosts) == mistake
+
+
 def test_paused_workers_end_the_job_only_if_they_execute_nothing() -> None:
     obstacles, busy = Obstacles(20), {"tcp://a:1": ["w", 1, True, 4 * 2**20, 1]}
     assert obstacles.find_end(100.0, shot(workers=PAUSED, prefixes=PENDING)) is None

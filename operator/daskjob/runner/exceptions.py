@@ -67,9 +67,10 @@ def _raised(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, A
 
 
 def _no_worker(error: BaseException, scheduler: Optional[Scheduler], key: Optional[str]) -> dict[str, Any]:
-    """Why no worker took a task: the task's own restrictions, the workers' memory, or there was none."""
-    restrictions = ("host_restrictions", "worker_restrictions", "resource_restrictions")
-    if any(getattr(error, name, None) for name in restrictions):
+    """Why no worker took a task: a mistake in its own restrictions, the workers' memory, or there was none."""
+    names = ("resource_restrictions", "worker_restrictions", "host_restrictions")
+    resources, workers, hosts = (getattr(error, name, None) or {} for name in names)
+    if scheduler is not None and scheduler.obstacles.never_was(resources, workers, hosts):
         return wire.failure("TaskUnschedulable", _message(error), name_of(error), None, key)
     if scheduler is not None and scheduler.paused_limit:
         message = f"all workers are paused: {full_memory(scheduler.paused_limit)}. {_message(error)}"

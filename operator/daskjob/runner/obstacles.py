@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any, Optional
+from typing import Any, Iterable, Optional
 
 from daskjob import wire
 
@@ -24,7 +24,9 @@ class Obstacles:
 
     def __init__(self, paused_end: float = PAUSED_END) -> None:
         self._paused_end = paused_end
+        #: The most of each resource that a worker ever had; addresses and hosts of all workers that ever were.
         self._most: dict[str, float] = {}
+        self._known: set[str] = set()
         self._since: dict[str, float] = {}
         self._module = ""
         self._folder = ""
@@ -45,7 +47,15 @@ class Obstacles:
 
     def find_end(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
         """The report's `failure` if the graph can never go on; None if it may."""
+        for address in snapshot["workers"]:
+            self._known |= {address, address.rpartition("://")[2].rpartition(":")[0].strip("[]")}
         return self._unschedulable(now, snapshot) or self._stuck(now, snapshot)
+
+    def never_was(self, resources: dict[str, float], workers: Iterable[str], hosts: Iterable[str]) -> bool:
+        """Whether a task's restrictions name a resource, or only workers or hosts, that never were there: a mistake. If
+        they were, they are lost."""
+        places = [set(workers), set(hosts)]
+        return bool(self._lacks(resources)) or any(each and not each & self._known for each in places)
 
     def _unschedulable(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
         """A task asks for a resource that none of the workers has or had."""
