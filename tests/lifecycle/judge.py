@@ -15,7 +15,7 @@ from daskjob.lifecycle.job.queueing import RunLimits
 
 from .queue_invariants import check_places
 from .status_invariants import Change, check
-from .world import World, component_of, is_ended, labels_of, status_of
+from .world import World, all_ended, component_of, is_ended, labels_of, status_of
 
 #: After so long a pod that is to be gone cannot do harm: its node does not answer.
 FENCED = timedelta(seconds=60)
@@ -66,7 +66,7 @@ class Judge:
         assert body["metadata"]["name"].startswith(job.open.name)
         for each in self.world.pods():
             if same_job(each, body) and attempt_of(each) < number:
-                assert is_ended(each) or self.is_fenced(each), f"{kind} made while {each['metadata']['name']} lives"
+                assert all_ended(each) or self.is_fenced(each), f"{kind} made while {each['metadata']['name']} lives"
         for each in self.world.server.all("DaskCluster"):
             assert not same_job(each, body) or attempt_of(each) == number, f"{kind} made beside an earlier cluster"
         if kind == "Pod":

@@ -76,10 +76,22 @@ def test_a_sidecar_that_outlives_the_runner_is_ended_and_the_pod_stays() -> None
     assert (asked.actions, asked.status.is_true(ConditionType.CLEANED_UP)) == ((), True)
 
 
-def test_the_next_attempt_waits_until_the_sidecar_is_told_to_end() -> None:
+def test_the_next_attempt_waits_until_the_sidecar_has_ended() -> None:
     scene = a_job().started().retrying(due_in=-1).gone().live()
-    assert scene.runner(with_mesh()).decide().status.attempt == 1
-    assert scene.runner(with_mesh(active_deadline=1)).decide().status.attempt == 2
+    assert [type(each) for each in scene.runner(with_mesh()).decide().actions] == [EndSidecars]
+    for pod in (with_mesh(), with_mesh(active_deadline=1)):
+        assert scene.runner(pod).decide().status.attempt == 1
+    assert scene.runner(replace(with_mesh(active_deadline=1), phase="Failed")).decide().status.attempt == 2
+
+
+def test_a_pod_without_a_last_phase_is_waited_for() -> None:
+    """The kubelet says a moment earlier that the container has ended."""
+    done = Container("runner", terminated=Termination(0, "Completed", ""))
+    pod = a_pod("runner", phase="Running", containers=(done,))
+    scene = a_job().started().finished(seconds_ago=1).sees(cluster=None, schedulers=(), workers=()).live()
+    assert not scene.runner(pod).decide().status.is_true(ConditionType.CLEANED_UP)
+    assert scene.runner(pod).decide().actions == ()
+    assert a_job().started().retrying(due_in=-1).gone().live().runner(pod).decide().status.attempt == 1
 
 
 def test_a_job_that_is_deleted_takes_the_sidecar_with_it() -> None:

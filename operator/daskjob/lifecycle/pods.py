@@ -145,12 +145,16 @@ class Pod:
         return self.phase in ("Succeeded", "Failed")
 
     @property
-    def goes_on(self) -> bool:
-        """Whether it has ended, and others of its containers run until they are told to end (`actions.EndSidecars`).
-        The kubelet itself ends Kubernetes' own sidecars, and takes a moment to give an ended pod its phase."""
+    def outlived(self) -> bool:
+        """Whether it has ended, and containers beside its main one run for as long as the pod may. (The kubelet itself
+        ends Kubernetes' own sidecars, and takes a moment to give a pod its last phase.)"""
         others = any(each.running_since is not None for each in self.containers if not each.initial)
-        stopping = self.all_ended or self.deleting or self.active_deadline == LEAST_DEADLINE
-        return self.ended and others and not stopping
+        return self.ended and not self.all_ended and others
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is outlived, and nobody has told the others to end (`actions.EndSidecars`)."""
+        return self.outlived and not self.deleting and self.active_deadline != LEAST_DEADLINE
 
     @property
     def acting(self) -> bool:

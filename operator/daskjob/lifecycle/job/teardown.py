@@ -140,10 +140,12 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
 
     attempt = observation.attempt
     runner = attempt.runner
+    # Another attempt waits for the last container; that a job is clean, only for the request that ends it.
+    outlived = runner is not None and not fenced and runner.outlived and not runner.goes_on
     return (
         attempt.cluster is None
         and not attempt.groups
         and all(gone(each.deletion_deadline) for each in (*attempt.schedulers, *attempt.workers))
         and all(gone(each.deletion_deadline) for each in observation.stale_objects)
-        and (runner is None or (runner.ended and not runner.goes_on) or gone(runner.deletion_deadline))
+        and (runner is None or runner.all_ended or outlived or gone(runner.deletion_deadline))
     )
