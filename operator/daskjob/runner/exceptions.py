@@ -52,7 +52,7 @@ def _raised(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, A
     erred = scheduler.erred_tasks() if scheduler is not None else []
     if type(error).__name__ == "KilledWorker":
         task = str(getattr(error, "task", ""))
-        message = f"the workers that ran task {task} died, each time: most often for want of memory. {error}"
+        message = f"the workers that ran task {task} died, each time: {error}"
         return wire.failure("WorkersKilled", message, name_of(error), None, task or None)
     match = _match(error, erred)
     if type(error).__name__ in ("NoValidWorkerError", "NoWorkerError"):
