@@ -89,6 +89,7 @@ REFUSALS = {
     "a number": ("9" * 5000, None),
     "no message": ('{"status": 422}', None),
     "no status": ('{"message": "is invalid"}', None),
+    "an endless status": ('{"status": 1e999, "message": "m"}', None),
     "one that is too deep": ("[" * 100_000, None),
 }
 

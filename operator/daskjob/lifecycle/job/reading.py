@@ -160,7 +160,7 @@ def _read_refusal(body: Body) -> Blocker | None:
         refusal = json.loads(text or "null")
         # Cut to what the status has room for: others may write the annotation, too.
         status, message = (int(refusal["status"]), str(refusal["message"])[:4096]) if refusal else (0, "")
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     if status == FORBIDDEN or status in INVALID:
         return read_refusal(message, permanent=status in INVALID)
