@@ -10,6 +10,7 @@ import pytest
 from ..support.jobs import Job, apply, condition, ended, manifest, result_of
 from ..support.kube import Kube
 from ..support.settings import image
+from ..support.sources import COUNT
 from ..support.waiting import wait_for
 
 #: Seconds within which a cause must be told: 15 on a machine that has nothing else to do.
@@ -19,17 +20,6 @@ REPEATED = 75
 #: Long enough that no deadline ends a job of these tests before its cause does.
 LONG = 300
 ADD = "def main(x=1):\n    return x + 1\n"
-SLOW = """
-    import time
-    from dask import delayed
-
-    def slow(number):
-        time.sleep(1)
-        return number
-
-    def main(count):
-        return delayed(sum)([delayed(slow)(number) for number in range(count)])
-"""
 PARTS = {"scheduler": "scheduler", "workers": "worker", "runner": "runner"}
 SAFE = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
@@ -78,7 +68,7 @@ def fails(job: Job, reason: str, *words: str, seconds: float = SOON) -> dict[str
 @pytest.mark.parametrize("part", ["scheduler", "workers"])
 def test_a_sidecar_that_ends_now_and_then_ends_nothing(kube: Kube, part: str) -> None:
     sidecar = container("uploader", "import time; time.sleep(3); raise SystemExit(9)")
-    job = apply(kube, manifest("beside", SLOW, [12], **in_part(part, containers=[sidecar])))
+    job = apply(kube, manifest("beside", COUNT, [12], **in_part(part, containers=[sidecar])))
     status = job.end()
     assert result_of(status) == sum(range(12))
     assert len(status["attempts"]) == 1
@@ -92,7 +82,7 @@ def states(pod: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_a_native_sidecar_works_in_all_pods(kube: Kube) -> None:
     sidecar = container("proxy", "import time; time.sleep(100000)", restartPolicy="Always")
-    job = apply(kube, manifest("native", SLOW, [2], **in_all(initContainers=[sidecar])))
+    job = apply(kube, manifest("native", COUNT, [2], **in_all(initContainers=[sidecar])))
     assert result_of(job.end()) == 1
     job.is_clean()
     assert [pod["status"].get("reason") for pod in job.pods("runner")] == [None]

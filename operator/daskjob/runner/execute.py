@@ -14,8 +14,6 @@ from distributed import client as untyped_client
 from daskjob.wire.jobfile import JobFile
 
 futures_of: Any = untyped_client.futures_of
-#: What a client does with some items; it gives as many.
-Act = Callable[[Any, "list[Any]"], Any]
 
 
 def execute(target: Any, job: JobFile, client: Client, open_client: Callable[[], Any]) -> Any:

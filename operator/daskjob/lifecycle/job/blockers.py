@@ -30,7 +30,7 @@ def _blockers(observation: Observation) -> Iterator[Blocker]:
         yield _about("scheduler", attempt.scheduler_refusal)
     for group in attempt.groups.values():
         # What was refused earlier does not count when all workers are there.
-        if group.refusal is not None and sum(each.acting for each in attempt.workers) < group.replicas:
+        if group.refusal is not None and attempt.lacks_workers(group):
             yield _about("worker", group.refusal)
     yield from _troubles(observation)
     for pod in attempt.pods:

@@ -17,8 +17,8 @@ PATIENCE = timedelta(seconds=10)
 
 def replace_lost(observation: Observation) -> tuple[list[Action], datetime | None]:
     """Requests for workers in place of those that are gone, and when to look again; None: no worker is missing."""
-    acting = sum(each.acting for each in observation.attempt.workers)
-    short = [each for each in observation.attempt.groups.values() if acting < each.replicas and not each.deleting]
+    attempt = observation.attempt
+    short = [each for each in attempt.groups.values() if attempt.lacks_workers(each) and not each.deleting]
     due = [each for each in short if _due(each, observation.now) <= observation.now]
     later = [_due(each, observation.now) for each in short if each not in due]
     # What is asked for now is looked at again as if it had been asked before.

@@ -132,6 +132,10 @@ class AttemptObservation:
     #: Kubernetes' warning events about pods that stay pending without a reason in their status.
     warnings: tuple[str, ...] = ()
 
+    def lacks_workers(self, group: WorkerGroup) -> bool:
+        """Whether fewer workers act than a group should have. All workers are of the one group that there is."""
+        return sum(each.acting for each in self.workers) < group.replicas
+
     @property
     def pods(self) -> tuple[Pod, ...]:
         """Schedulers, runner and workers, in this order."""
