@@ -27,7 +27,7 @@ from .dask_clusters import (
 from .server import Server
 
 #: What kopf logs of a handler that it will call again.
-TRIED = "failed with an exception and will try again"
+TRIED = "failed temporarily"
 
 
 @pytest.fixture

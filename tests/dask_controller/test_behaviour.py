@@ -11,7 +11,7 @@ import kopf
 import pytest
 
 from daskjob.api import constants as c
-from daskjob.dask_controller import behaviour, connection, new_groups, replacement
+from daskjob.dask_controller import behaviour, connection, new_groups, refusals, replacement
 from daskjob.dask_controller.behaviour import Locks, bound_locks, configure_kopf, leave_out_annotations
 from daskjob.dask_controller.essence import HandledFields
 from daskjob.probes.process_settings import Environment, ProcessSettings
@@ -74,7 +74,7 @@ async def test_only_clusters_of_jobs_are_watched() -> None:
 
 
 def test_both_processes_mean_the_same_annotations_and_labels() -> None:
-    assert connection.REFUSED_ANNOTATION == c.REFUSED_ANNOTATION
+    assert refusals.REFUSED_ANNOTATION == c.REFUSED_ANNOTATION
     assert replacement.REPLACE_ANNOTATION == c.REPLACE_ANNOTATION
     assert new_groups.GROUP_LABEL == c.DASK_GROUP_LABEL
     assert connection.GROUP_VERSION == c.DASK_API_VERSION

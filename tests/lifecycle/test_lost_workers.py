@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from daskjob.api.constants import Reason
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.actions import ReplaceWorkers
-from daskjob.lifecycle.job.lost_workers import PATIENCE
+from daskjob.lifecycle.job.lost_workers import PATIENCE, REFUSED_PATIENCE
 
 from .builders import ATTEMPT, Scene, a_job, a_pod, ago, running
 
 LAST_DAY = datetime.max.replace(tzinfo=UTC)
 ASK = ReplaceWorkers(f"{ATTEMPT}-default")
+FULL = Blocker(Reason.QUOTA_EXCEEDED, "exceeded quota")
 WORKERS = running("worker", 1), running("worker", 2)
 RUNS = a_job().started().group(2, created=ago(30))
 GONE = {
@@ -36,11 +39,22 @@ def test_others_are_asked_for(scene: Scene) -> None:
     assert decision.requeue_after <= PATIENCE
 
 
+def test_after_a_refusal_of_earlier_another_is_asked_for_at_once_and_then_with_long_pauses() -> None:
+    scene = RUNS.workers(WORKERS[0]).group(2, created=ago(900), asked=ago(300), refusal=FULL)
+    decision = scene.schedulers(running("scheduler")).decide()
+    assert ASK in decision.actions
+    assert decision.requeue_after == REFUSED_PATIENCE
+
+
 QUIET = {
     "all are there": (RUNS.workers(*WORKERS), None),
     "more than are wanted": (RUNS.workers(*WORKERS).group(1, created=ago(30)), None),
     "the group is new": (RUNS.workers().group(2, created=ago(7)), timedelta(seconds=3)),
     "the operator asked just now": (RUNS.workers().group(2, created=ago(99), asked=ago(4)), timedelta(seconds=6)),
+    "Kubernetes refuses others": (
+        RUNS.workers().group(2, created=ago(99), asked=ago(40), refusal=FULL),
+        timedelta(seconds=20),
+    ),
     "the group is being deleted": (RUNS.workers().group(2, created=ago(99), deleting=True), None),
 }
 

@@ -28,6 +28,14 @@ def quota(run: Machine) -> None:
     run.obstruct(None, full=True)
 
 
+def quota_for_workers(run: Machine) -> None:
+    """The quota is full when the group is there, and has no workers yet."""
+    run.wake_operator("sum")
+    while not run.server.all("DaskWorkerGroup"):
+        run.world.make_clusters()
+    quota(run)
+
+
 def crash_everywhere(run: Machine) -> None:
     """The operator dies after each of its first requests in turn."""
     for after in range(14):
@@ -92,6 +100,7 @@ RUNS: dict[str, tuple[dict[str, Any], Callable[[Machine], None], str, int]] = {
     "no node": (PLAIN, blocked("Unschedulable"), "Unschedulable", 101),
     "a silent kubelet": (PLAIN, blocked("ContainerCreating"), "StartupDeadlineExceeded", 101),
     "no quota": (PLAIN, quota, "QuotaExceeded", 160),
+    "no quota for workers": (PLAIN, quota_for_workers, "QuotaExceeded", 101),
     "no code": (FROM_MAP, nothing, "ConfigMapNotFound", 66),
     "an operator that dies again and again": (PLAIN, crash_everywhere, "Succeeded", 10),
     "an end that nobody saw": (PLAIN, outcome_while_nobody_looks, "Succeeded", 10),

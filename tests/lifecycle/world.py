@@ -89,6 +89,8 @@ class World:
         self.acting: Operator | None = None
         #: Attempts whose runner said, in its report or its last words, that it succeeded.
         self.succeeded: set[str] = set()
+        #: Requests for workers that the quota refused, by the group's UID, and when: they are tried again in time.
+        self.refused: dict[str, tuple[Body, datetime]] = {}
 
     def text(self) -> str:
         return to_seconds_text(self.now)
@@ -160,17 +162,21 @@ class World:
             self.server.update("DaskWorkerGroup", name, metadata={**group["metadata"], "ownerReferences": [owner]})
             return True
         wanted = group["spec"]["worker"]["replicas"]
-        # It acts on a change of the number, and when it is asked, and never again by itself.
+        # It acts on a change of the number, and when it is asked; by itself only after a refusal, after a pause.
         asked = group["metadata"].get("annotations", {}).get(c.REPLACE_ANNOTATION)
         request = {"replicas": wanted, "asked": asked}
         if group.get("status", {}).get("handled") == request:
             return False
+        tried = request, self.now
+        if self.full and self.refused.get(group["metadata"]["uid"]) == tried:
+            return False
         there = [each for each in self.pods() if _owned_by(each, group) and acts(each)]
         labels = {**labels_of(group), c.DASK_COMPONENT_LABEL: "worker"}
-        for number in range(wanted - len(there)):
+        for _ in range(wanted - len(there)):
             self.server.made += 1
             if not self._pod(f"{name}-worker-{self.server.made:010x}", "DaskWorkerGroup", group, labels):
-                return number > 0
+                self.refused[group["metadata"]["uid"]] = tried
+                return True
         for each in there[wanted:]:
             self.server.delete("Pod", each["metadata"]["name"], self.text())
         self.server.update("DaskWorkerGroup", name, status={"handled": request})

@@ -10,8 +10,8 @@ from typing import Any
 
 import kopf
 
-from daskjob.dask_controller.connection import REFUSED_ANNOTATION
 from daskjob.dask_controller.essence import HandledFields
+from daskjob.dask_controller.refusals import REFUSED_ANNOTATION
 from daskjob.dask_controller.replacement import REPLACE_ANNOTATION
 from daskjob.probes import process_settings
 from daskjob.probes.process_settings import ProcessSettings

@@ -18,6 +18,13 @@ from kr8s.asyncio import Api
 
 from daskjob.dask_controller.bare_pods import DEPLOYMENTS, PODS, acting, owner_of, pod_of
 from daskjob.dask_controller.new_groups import NewGroups
+from daskjob.dask_controller.refusals import (
+    REFUSED_ANNOTATION,
+    Refusals,
+    is_about_the_object,
+    message_of,
+    refusal_text,
+)
 
 GROUP_VERSION = "kubernetes.dask.org/v1"
 RESOURCES = frozenset({"daskclusters", "daskworkergroups"})
@@ -28,10 +35,6 @@ CONNECTIONS = 20
 KNOWN = {DEPLOYMENTS: httpx.codes.NOT_FOUND, "daskworkergroups": httpx.codes.NOT_FOUND, "services": httpx.codes.OK}
 #: The resources of those that own pods, by kind.
 OWNERS = {"DaskCluster": "daskclusters", "DaskWorkerGroup": "daskworkergroups"}
-#: Annotation on the owner of a pod that Kubernetes refused: HTTP status and message, as JSON.
-REFUSED_ANNOTATION = "daskjob.io/refused"
-#: Characters of a refusal that the operator gets: a status has room for no more.
-MOST_CHARACTERS = 4096
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class SharedApi(Api):
         self._session_token: str | None = None
         self._ready = False
         self._new_groups = NewGroups()
+        self._refusals = Refusals()
 
     def __await__(self) -> Generator[Any, None, SharedApi]:
         return self._prepared().__await__()
@@ -140,8 +144,10 @@ class SharedApi(Api):
 
     async def _create_pod(self, namespace: str | None, pod: dict[str, Any]) -> httpx.Response:
         """Creates a pod, or finds the one that the same owner has under that name. If Kubernetes refuses it, the owner
-        gets the reason, for the operator. Raises `kr8s.ServerError` as kr8s does."""
+        gets the reason, for the operator, and kopf runs the handler again after a pause (`kopf.TemporaryError`). Raises
+        `kr8s.ServerError` as kr8s does if the API server had no time."""
         arguments: dict[str, Any] = {"namespace": namespace, "url": PODS, "content": json.dumps(pod)}
+        owner = owner_of(pod)
         # kr8s logs in anew and tries again after a 403, which for a pod means a quota or a policy.
         async with super().call_api("POST", raise_for_status=False, **arguments) as response:
             pass
@@ -149,23 +155,25 @@ class SharedApi(Api):
             async with super().call_api("POST", **arguments) as response:
                 pass
         if response.is_success:
+            self._refusals.forget(owner.get("uid", ""))
             return response
         if _already_exists(response):
             async with super().call_api("GET", namespace=namespace, url=f"{PODS}/{pod['metadata']['name']}") as found:
                 pass
-            if owner_of(found.json()).get("uid") == owner_of(pod).get("uid"):
+            if owner_of(found.json()).get("uid") == owner.get("uid"):
                 return found
-        message = _message_of(response)
-        if _is_about_the_object(response, message):
-            await self._tell_owner(namespace, owner_of(pod), response.status_code, message)
-        raise kr8s.ServerError(message, status=None, response=response)
+        if not owner or not is_about_the_object(response):
+            raise kr8s.ServerError(message_of(response), status=None, response=response)
+        text = refusal_text(response, pod)
+        new, pause = self._refusals.add(owner["uid"], text)
+        if new and not await self._tell_owner(namespace, owner, text):
+            self._refusals.forget(owner["uid"])
+        raise kopf.TemporaryError(message_of(response), delay=pause)
 
-    async def _tell_owner(self, namespace: str | None, owner: Mapping[str, Any], status: int, message: str) -> None:
-        """Writes why Kubernetes refused a pod into an annotation of the pod's owner, where the operator reads it."""
-        refusal = json.dumps({"status": status, "message": message[:MOST_CHARACTERS]})
-        if not owner:
-            return
-        patch = {"metadata": {"uid": owner["uid"], "annotations": {REFUSED_ANNOTATION: refusal}}}
+    async def _tell_owner(self, namespace: str | None, owner: Mapping[str, Any], text: str) -> bool:
+        """Writes why Kubernetes refused a pod into an annotation of the pod's owner, where the operator reads it.
+        False if that failed."""
+        patch = {"metadata": {"uid": owner["uid"], "annotations": {REFUSED_ANNOTATION: text}}}
         url = f"{OWNERS[owner['kind']]}/{owner['name']}"
         arguments: dict[str, Any] = {
             "namespace": namespace,
@@ -175,7 +183,8 @@ class SharedApi(Api):
         }
         async with super().call_api("PATCH", GROUP_VERSION, raise_for_status=False, **arguments) as response:
             if response.is_error:
-                logger.warning("Not written to %s: %s", url, _message_of(response))
+                logger.warning("Not written to %s: %s", url, message_of(response))
+        return bool(response.is_success)
 
     def _creation(
         self, method: str, namespace: str | None, url: str, arguments: Mapping[str, Any]
@@ -195,22 +204,6 @@ def _already_exists(response: httpx.Response | None) -> bool:
     if response is None or response.status_code != httpx.codes.CONFLICT:
         return False
     return bool(response.json().get("reason") == "AlreadyExists")
-
-
-def _is_about_the_object(response: httpx.Response, message: str) -> bool:
-    """Whether the API server refused the object, or only had no time for it. A webhook that cannot be asked is an
-    error of the server."""
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        return False
-    return response.is_client_error or "webhook" in message
-
-
-def _message_of(response: httpx.Response) -> str:
-    """What the API server says about a request that it refused."""
-    try:
-        return str(response.json()["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"{response.status_code} {response.text[:MOST_CHARACTERS]}"
 
 
 async def open_api() -> SharedApi:

@@ -13,6 +13,8 @@ from daskjob.lifecycle.job.observation import Observation, WorkerGroup
 
 #: How long the Dask controller has to create the pods of a group, before the operator asks, and asks again.
 PATIENCE = timedelta(seconds=10)
+#: The same for a group whose last worker Kubernetes refused: the Dask controller tries that again by itself.
+REFUSED_PATIENCE = timedelta(seconds=60)
 
 
 def replace_lost(observation: Observation) -> tuple[list[Action], datetime | None]:
@@ -22,11 +24,15 @@ def replace_lost(observation: Observation) -> tuple[list[Action], datetime | Non
     due = [each for each in short if _due(each, observation.now) <= observation.now]
     later = [_due(each, observation.now) for each in short if each not in due]
     # What is asked for now is looked at again as if it had been asked before.
-    later += [observation.now + PATIENCE for _ in due]
+    later += [observation.now + _patience(each) for each in due]
     return [ReplaceWorkers(each.name) for each in due], min(later, default=None)
 
 
 def _due(group: WorkerGroup, now: datetime) -> datetime:
     # A time that is to come is of another clock, or of somebody who wrote the annotation by hand.
     asked = group.asked if group.asked is not None and group.asked <= now else None
-    return (asked or group.created or now) + PATIENCE
+    return (asked or group.created or now) + _patience(group)
+
+
+def _patience(group: WorkerGroup) -> timedelta:
+    return PATIENCE if group.refusal is None else REFUSED_PATIENCE
