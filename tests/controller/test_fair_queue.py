@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import PATIENCE, FairQueue, Urgency
 
-ENDS, CLEANS_UP, GOES_ON, BEGINS, RESTS = Urgency
+ENDS, CLEANS_UP, GOES_ON, STARTS, BEGINS, RESTS = Urgency
 
 spaces = st.sampled_from(["a", "b", "c"])
 keys = st.tuples(spaces, st.sampled_from("12345"))
@@ -101,6 +101,14 @@ def test_ends_go_before_beginnings() -> None:
     queue.add(("a", "goes-on"), GOES_ON)
     queue.add(("a", "ends"), ENDS)
     assert [name for _, name in taken(queue, 6)] == ["ends", "goes-on", "begins0", "begins1", "begins2", "rests"]
+
+
+def test_what_may_start_goes_before_what_waits_for_room() -> None:
+    queue = FairQueue()
+    for number in range(1000):
+        queue.add(("a", str(number)), BEGINS)
+    queue.add(("a", "500"), STARTS)
+    assert taken(queue, 2) == [("a", "500"), ("a", "0")]
 
 
 def test_a_thousand_jobs_hold_up_nobody_elses_one() -> None:

@@ -366,3 +366,18 @@ def test_a_waiting_job_that_goes_away_wakes_nobody(name: str) -> None:
     jobs.cache.drop(body)
     jobs.run(name)
     assert jobs.woken == []
+
+
+def test_who_was_woken_may_start() -> None:
+    jobs = Jobs(1)
+    jobs.put("a", OPEN)
+    jobs.put("b")
+    jobs.put("c")
+    jobs.look("a", "b", "c")
+    assert not any(jobs.slots.may_start(("team", each)) for each in "abc")
+    jobs.put("a", DONE)
+    jobs.run("a")
+    assert jobs.woken == ["b"]
+    assert [each for each in "abc" if jobs.slots.may_start(("team", each))] == ["b"]
+    jobs.run("b", starts=True)
+    assert not jobs.slots.may_start(("team", "b"))

@@ -26,8 +26,8 @@ Times = dict[str, float]
 
 @dataclass
 class Jobs:
-    """When (time.monotonic) each job was created, taken up, concluded and cleaned up; `failed` has the words of those
-    that did not succeed."""
+    """When (time.monotonic) each job was created, queued, taken up, concluded and cleaned up; `failed` has the words of
+    those that did not succeed."""
 
     #: Where the API has the jobs.
     root: ClassVar[str] = JOBS
@@ -37,6 +37,8 @@ class Jobs:
     connection: Connection
     namespace: str
     created: Times = field(default_factory=dict)
+    #: Those that have a place in the queue.
+    placed: Times = field(default_factory=dict)
     taken: Times = field(default_factory=dict)
     concluded: Times = field(default_factory=dict)
     cleaned: Times = field(default_factory=dict)
@@ -58,6 +60,8 @@ class Jobs:
         """Keeps when the status of that job first was so."""
         now = time.monotonic()
         met = {each["type"] for each in status.get("conditions", ()) if each["status"] == "True"}
+        if status.get("queuePosition"):
+            self.placed.setdefault(name, now)
         if status.get("attempt"):
             self.taken.setdefault(name, now)
         if met & {"Complete", "Failed"}:

@@ -20,6 +20,8 @@ TASKS = 501
 KUBELET_SECONDS = 1.0
 #: Seconds between two heartbeats of a runner that is held up.
 HEARTBEAT_SECONDS = 20.0
+#: How often a runner tries its first report, ten times a second.
+REPORT_TRIES = 50
 #: The messages of one runner: two reports. They count as requests of its job.
 MESSAGES = 2
 
@@ -90,7 +92,7 @@ class Runners:
         """What the runner does from its first worker to its last report."""
         connected = now()
         try:
-            await self._report(attempt, running(started, connected, now()))
+            await self._first_report(attempt, running(started, connected, now()))
             await self._compute(attempt, job)
             await self._report(attempt, finished(now()))
         except Refused as refused:
@@ -104,6 +106,18 @@ class Runners:
         while not (await asyncio.wait([computing], timeout=HEARTBEAT_SECONDS))[0]:
             await self._report(attempt, {"heartbeatTime": now()})
         await computing
+
+    async def _first_report(self, attempt: str, status: Body) -> None:
+        """As a real runner, it tries again until there is a report, which the operator creates after the pod."""
+        for _ in range(REPORT_TRIES):
+            try:
+                await self._report(attempt, status)
+                return
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+            await asyncio.sleep(0.1)
+        await self._report(attempt, status)
 
     async def _report(self, attempt: str, status: Body) -> None:
         path = f"{JOBS}/namespaces/{self.namespace}/daskjobreports/{attempt}/status"

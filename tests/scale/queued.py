@@ -87,9 +87,12 @@ async def queued(bench: Bench, number: int, limit: int) -> list[Figure]:
                 began = time.monotonic()
                 await asyncio.gather(*(jobs.create(job(f"job-{each}")) for each in range(number)))
                 bench.tell(f"{number} created in {time.monotonic() - began:.1f} s")
-                full = await jobs.until(lambda: len(held) >= limit, PATIENCE)
+                full = await jobs.until(
+                    lambda: len(held) >= limit and len(jobs.placed.keys() | jobs.taken.keys()) >= number, PATIENCE
+                )
+                placed = time.monotonic() - began if full else None
+                bench.tell(f"{len(held)} run, {len(jobs.placed)} know their place")
                 await asyncio.sleep(IDLE_SECONDS / 2)
-                bench.tell(f"{len(held)} run")
                 before = usage[OPERATOR].cpu
                 await asyncio.sleep(IDLE_SECONDS)
                 idle = 100 * (usage[OPERATOR].cpu - before) / IDLE_SECONDS
@@ -102,6 +105,7 @@ async def queued(bench: Bench, number: int, limit: int) -> list[Figure]:
     complete = len(known) == FREED
     values: list[tuple[str, float | None, str]] = [
         ("running", taken, ""),
+        ("all have a place or run after", placed, "s"),
         ("operator, CPU while idle", idle, "%"),
         ("cluster gone → place taken, at most", max(known) if complete else None, "s"),
         ("cluster gone → place taken, at least", min(known) if complete else None, "s"),

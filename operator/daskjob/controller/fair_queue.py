@@ -21,10 +21,12 @@ class Urgency(IntEnum):
     CLEANS_UP = 1
     #: Something runs, and its pass records how far it is.
     GOES_ON = 2
-    #: The pass may start something.
-    BEGINS = 3
+    #: The pass starts something for which there is room.
+    STARTS = 3
+    #: Something is new, or waits until there is room; its pass finds out.
+    BEGINS = 4
     #: Nothing is left to do.
-    RESTS = 4
+    RESTS = 5
 
 
 class FairQueue:

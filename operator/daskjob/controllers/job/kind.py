@@ -118,7 +118,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self.slots = Slots(self.cache, self._limits, clock, lambda key: self.wake(key))
 
     def urgency(self, key: Key) -> Urgency:
-        return urgency_of(self.cache, key)
+        urgency = urgency_of(self.cache, key)
+        return Urgency.STARTS if urgency is Urgency.BEGINS and self.slots.may_start(key) else urgency
 
     def arrived(self, body: Body) -> None:
         self._recent.put(body)

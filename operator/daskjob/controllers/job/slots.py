@@ -124,6 +124,11 @@ class Slots:
         since, _ = self._waiting.get(key, (None, None))
         return replace(place, since=since) if place.position else place
 
+    def may_start(self, key: Key) -> bool:
+        """Whether the job was woken because there is room for it: its pass must not wait behind those of jobs that
+        only learn their place."""
+        return key in self._woken
+
     def is_paced(self, key: Key, observation: Observation) -> bool:
         """Whether the job could start now, but for others that are starting."""
         self._note(key, observation)
