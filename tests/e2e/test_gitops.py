@@ -24,8 +24,8 @@ COUNT = """
 
     def step(number):
         time.sleep(0.5)
-        if number < 0:
-            raise ValueError(f"{number} is negative")
+        if number > 1000:
+            raise ValueError(f"{number} is too large")
         return number
 
     def main(first, count):
@@ -86,7 +86,7 @@ def follow(seen: Watched, job: Job) -> dict[str, Any]:
     return status
 
 
-@pytest.mark.parametrize(("first", "end"), [(1, DONE), (-12, FAILED)], ids=["succeeds", "fails"])
+@pytest.mark.parametrize(("first", "end"), [(1, DONE), (985, FAILED)], ids=["succeeds", "fails"])
 def test_a_pipeline_waits_for_the_end_and_sees_it(kube: Kube, tmp_path: Path, first: int, end: tuple[str, str]) -> None:
     with watched(kube, "awaited", tmp_path) as seen:
         job = apply(kube, manifest("awaited", COUNT, [first, 24], cluster={"workers": {"replicas": 2}}))
@@ -101,7 +101,7 @@ def test_a_pipeline_waits_for_the_end_and_sees_it(kube: Kube, tmp_path: Path, fi
         assert any("tasks" in view.message and "workers" in view.message for view in before), before
     else:
         assert after[-1].message == f"{status['failure']['reason']}: {status['failure']['message']}"
-        assert "is negative" in after[-1].message
+        assert "is too large" in after[-1].message
 
 
 def test_a_commit_is_a_new_run_and_nobody_goes_by_the_earlier_one(kube: Kube, tmp_path: Path) -> None:
