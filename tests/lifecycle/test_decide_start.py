@@ -154,7 +154,11 @@ def test_a_deadline_may_be_past_when_the_report_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "started", [a_job().started(), a_job().accepted().cluster().runner().workers(running("worker"))]
+    "started",
+    [
+        a_job().started(),
+        a_job().accepted().cluster().schedulers(running("scheduler")).runner().workers(running("worker")),
+    ],
 )
 def test_the_startup_deadline_is_over_once_a_worker_is_there(started: Scene) -> None:
     decision = started.accepted(10_000).live().decide()

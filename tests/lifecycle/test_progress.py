@@ -51,13 +51,21 @@ def test_progress_stays_when_a_report_has_none() -> None:
 def test_workers_are_counted_by_the_runner_once_it_speaks() -> None:
     pods = (running("worker", 1), running("worker", 2, ready=False), a_pod("worker", 3))
     scene = a_job().with_workers(replicas=3).accepted().cluster().workers(*pods).live()
-    silent, heard = (
-        scene.decide().status.cluster,
-        scene.runner().report(workers={"connected": 2}).decide().status.cluster,
-    )
-    assert silent is not None
-    assert heard is not None
-    assert (silent.summary, heard.summary) == ("1/3", "2/3")
+    served = scene.schedulers(running("scheduler"))
+    crashes = scene.schedulers(running("scheduler", ready=False))
+    assert counts_of(scene) == counts_of(crashes) == ("0/3", "waiting for 3 workers: 0 ready"), "nobody can be connected"
+    assert counts_of(served) == ("1/3", "waiting for 3 workers: 1 ready")
+    speaks = served.runner().report(workers={"connected": 2})
+    assert counts_of(speaks) == ("2/3", "waiting for 3 workers: 2 connected")
+
+
+def counts_of(scene: Scene) -> tuple[str, str]:
+    """The count of workers, and what condition ClusterReady says."""
+    status = scene.decide().status
+    condition = status.condition(ConditionType.CLUSTER_READY)
+    assert status.cluster is not None
+    assert condition is not None
+    return status.cluster.summary or "", condition.message
 
 
 def test_an_adaptive_cluster_wants_what_its_group_has() -> None:

@@ -9,7 +9,7 @@ from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
 from daskjob.api.status import Attempt, ClusterStatus, DaskJobStatus, Markers, Progress, Timings, WorkerCounts
 from daskjob.api.times import from_text, to_seconds_text, to_shortest_text, to_text
 from daskjob.lifecycle.job.blockers import find_blocker
-from daskjob.lifecycle.job.observation import Observation
+from daskjob.lifecycle.job.observation import AttemptObservation, Observation
 
 
 def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) -> DaskJobStatus:
@@ -35,7 +35,7 @@ def has_started(observation: Observation) -> bool:
     if wanted <= 1 and report.timings.first_worker is not None:
         return True
     unreported = not attempt.reporting and runner is not None and runner.started
-    return unreported and sum(pod.ready for pod in attempt.workers) >= wanted
+    return unreported and _ready_workers(attempt) >= wanted
 
 
 def counts_changed(observation: Observation) -> bool:
@@ -66,12 +66,18 @@ def _cluster(observation: Observation, attempt: Attempt) -> ClusterStatus:
         groups[key].replicas if key in groups else workers.initial for key, workers in cluster.worker_groups.items()
     )
     connected = observed.runner_report.workers.connected
-    ready = connected if connected is not None else sum(pod.ready for pod in observed.workers)
+    ready = connected if connected is not None else _ready_workers(observed)
     dashboard = None
     if cluster.dashboard and observed.schedulers:
         pod = observed.schedulers[-1].name
         dashboard = f"kubectl -n {observation.job.namespace} port-forward pod/{pod} {DASHBOARD_PORT}:{DASHBOARD_PORT}"
     return ClusterStatus(attempt.name, WorkerCounts(wanted, ready), f"{ready}/{wanted}", dashboard)
+
+
+def _ready_workers(attempt: AttemptObservation) -> int:
+    """How many workers may be connected, as their pods show it while the runner has not said it: none beside a
+    scheduler that does not run."""
+    return sum(pod.ready for pod in attempt.workers) if any(pod.ready for pod in attempt.schedulers) else 0
 
 
 def _progress(observation: Observation, status: DaskJobStatus) -> Progress | None:
@@ -160,7 +166,9 @@ def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus
         ready, reason, message = False, blocker.reason, blocker.message
     else:
         ready, reason = False, Reason.WAITING
-        message = f"waiting for {counts.wanted} workers: {counts.ready} connected"
+        known = observation.attempt.runner_report.workers.connected is not None
+        there = f"{counts.ready} {'connected' if known else 'ready'}"
+        message = f"waiting for {counts.wanted} worker{'' if counts.wanted == 1 else 's'}: {there}"
     return status.with_condition(
         ConditionType.CLUSTER_READY,
         ready,
