@@ -92,6 +92,26 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "containers[main].ports[80].containerPort",
         "write 80 without quotes",
     ),
+    "a unit that there is not": (
+        container(resources={"limits": {"memory": "1Gib"}}),
+        "containers[main].resources.limits[memory]",
+        "must be a quantity",
+    ),
+    "less than nothing": (
+        container(resources={"requests": {"cpu": "-1"}}),
+        "containers[main].resources.requests[cpu]",
+        "that is not negative",
+    ),
+    "less than nothing, as a number": (
+        container(resources={"requests": {"cpu": -1}}),
+        "containers[main].resources.requests[cpu]",
+        "that is not negative",
+    ),
+    "a size in words": (
+        {"volumes": [{"name": "a", "emptyDir": {"sizeLimit": "large"}}]},
+        "volumes[a].emptyDir.sizeLimit",
+        "must be a quantity",
+    ),
     "no name": ({"volumes": [{"emptyDir": {}}]}, "volumes", "each item needs a name"),
     "no image": (
         {"containers": [{"name": "side"}]},

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daskjob.cli.documents import InputError, find_config_map, load_jobs
+from daskjob.schema import validate
 
 JOB = "apiVersion: daskjob.io/v1alpha1\nkind: DaskJob\nmetadata: {name: %s}\nspec: {graph: {entrypoint: 'a:b'}}\n"
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a.py: ''}\n"
@@ -35,6 +36,23 @@ def test_several_documents(folder: Path) -> None:
     assert [(job.name, job.number) for job in jobs] == [("one", 1), ("two", 3)]
     assert [other.kind for other in others] == ["ConfigMap"]
     assert jobs[1].title == f"{folder / 'b.yaml'}: document 3 (two)"
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("apiVersion: daskjob.io/v1alpha1\nkind: DaskJobs", 'not "DaskJobs"'),
+        ("apiVersion: daskjob.io/v1alpha1\nkind: Job", 'not "Job"'),
+        ("apiVersion: batch/v1\nkind: daskjob", 'not "daskjob"'),
+        ("apiVersion: kubernetes.dask.org/v1\nkind: DaskJob", 'must be daskjob.io/v1alpha1, not "kubernetes.dask'),
+    ],
+)
+def test_what_was_meant_as_a_job_is_not_passed_over(tmp_path: Path, head: str, words: str) -> None:
+    (tmp_path / "jobs.yaml").write_text(f"{JOB % 'good'}---\n{head}\nmetadata: {{name: bad}}\n")
+    (_, bad), others = load_jobs([str(tmp_path / "jobs.yaml")])
+    assert others == []
+    [problem] = validate(bad.content)
+    assert words in problem.message
 
 
 def test_folder(folder: Path) -> None:

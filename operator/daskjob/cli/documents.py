@@ -85,10 +85,18 @@ def load_jobs(paths: Sequence[str], *, recursive: bool = False) -> tuple[list[Do
     for path in paths:
         before = len(jobs)
         for document in _read_path(path, recursive):
-            (jobs if document.kind in KINDS else others).append(document)
+            (jobs if _is_job(document) else others).append(document)
         if len(jobs) == before:
             raise InputError(f"{path}: no DaskJob in it; {_hint(path, recursive)}")
     return jobs, others
+
+
+def _is_job(document: Document) -> bool:
+    """Whether it is a job or a cron job, or was meant as one: the check of the manifest tells what is wrong with the
+    kind."""
+    meant = document.kind.lower().removesuffix("s") in [each.lower() for each in KINDS]
+    version = document.content.get("apiVersion") if isinstance(document.content, Mapping) else None
+    return meant or str(version).startswith(f"{API_VERSION.partition('/')[0]}/")
 
 
 def find_config_map(job: Document, others: Sequence[Document], name: str) -> Mapping[str, Any] | None:

@@ -9,7 +9,8 @@ from typing import Any
 from daskjob.schema.field_error import FieldError, join
 from daskjob.schema.limits import part_of
 from daskjob.schema.messages import wrong_type
-from daskjob.schema.pod_fields import LIST, MAP, PLAIN, POD, PodType, misspelt, pod_types, similar
+from daskjob.schema.pod_fields import LIST, MAP, PLAIN, POD, QUANTITY, PodType, misspelt, pod_types, similar
+from daskjob.schema.quantity import is_quantity
 
 #: The operator's own containers, by the template's place in a spec.
 CONTAINERS = {("cluster", "scheduler"): "scheduler", ("cluster", "workers"): "worker", ("runner",): "runner"}
@@ -125,6 +126,8 @@ class _Walk:
         elif kind in PLAIN:
             if not _is_plain(value, PLAIN[kind]):
                 self._error(path, wrong_type(value, PLAIN[kind]))
+            elif kind == QUANTITY and not _is_amount(value):
+                self._error(path, 'must be a quantity that is not negative: "500m" or 2 (cpu), 2Gi (memory)')
         elif kind in pod_types() and self._is(value, Mapping, "object", path):
             self._object(value, pod_types()[kind], path, server_path)
 
@@ -184,6 +187,13 @@ def _short(name: str) -> str:
 
 def _has(item: Any, key: str) -> bool:
     return isinstance(item, Mapping) and item.get(key) not in (None, "")
+
+
+def _is_amount(value: str | float) -> bool:
+    """Whether it is a quantity as pods may have them."""
+    if isinstance(value, str):
+        return is_quantity(value) and not value.startswith("-")
+    return value >= 0
 
 
 def _is_plain(value: Any, kinds: tuple[str, ...]) -> bool:

@@ -15,12 +15,13 @@ from importlib.resources import files
 from typing import Any
 
 POD = "PodSpec"
+QUANTITY = "quantity"
 #: Types that have no fields: how JSON writes each.
 PLAIN = {
     "string": ("string",),
     "integer": ("integer",),
     "boolean": ("boolean",),
-    "quantity": ("string", "number"),
+    QUANTITY: ("string", "number"),
     "intOrString": ("integer", "string"),
 }
 LIST, MAP = "[]", "map[string]"
