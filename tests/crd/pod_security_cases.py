@@ -104,7 +104,7 @@ def _bounded(name: str, taken: tuple[str, ...], not_taken: tuple[str, ...], fiel
 #: A patch of the fitting pod, the strictest level that takes it, and the field that the others refuse.
 CASES: Cases = {
     "fits": ({}, RESTRICTED, ""),
-    "a sidecar": ({"containers": [{"name": "side", "image": "i", "securityContext": OWN}]}, RESTRICTED, ""),
+    "a sidecar": ({"containers": [{"name": "side", "image": "j", "securityContext": OWN}]}, RESTRICTED, ""),
     # The host.
     "the host's network": ({"hostNetwork": True}, PRIVILEGED, "hostNetwork"),
     "the host's processes": ({"hostPID": True}, PRIVILEGED, "hostPID"),
@@ -330,8 +330,8 @@ CASES: Cases = {
     "a volume that is only named": (volume(), RESTRICTED, ""),
 }
 
-#: Kubernetes 1.35 takes these at a stricter level, because of `hostUsers: false`. The operator does not: where a cluster
-#: does not know that field, it is dropped without a word, and the process is root on the node.
+#: Kubernetes 1.35 takes these at a stricter level, because of `hostUsers: false`. The operator does not: a cluster that
+#: does not know that field drops it without a word, and the process is root on the node.
 BY_USER_NAMESPACE: dict[str, Level] = {
     "/proc Unmasked": BASELINE,
     "root in a namespace of users": RESTRICTED,

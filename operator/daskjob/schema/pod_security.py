@@ -82,7 +82,7 @@ VOLUMES = (
 )
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 #: Where a host may stand that the kubelet asks, from the node's network.
-_HOSTS = tuple(
+HOSTS = tuple(
     f"{handler}.{kind}.host"
     for handler in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
     for kind in ("httpGet", "tcpSocket")
@@ -103,7 +103,7 @@ CONTROLS: tuple[Control, ...] = (
         containers=True,
     ),
     Control("ports[].hostPort", _B, (0,), "must not be given", containers=True),
-    *(Control(field, _B, ("",), "must not be given", containers=True) for field in _HOSTS),
+    *(Control(field, _B, ("",), "must not be given", containers=True) for field in HOSTS),
     *(
         Control(
             f"securityContext.{name}.type", _B, PROFILES, "must be RuntimeDefault or Localhost", True, containers=True
