@@ -1,4 +1,4 @@
-"""Refuses what no pod of a job may have, and what Kubernetes has no field for. `pod_judgement` judges what comes of it."""
+"""Refuses what no template may have, and what Kubernetes has no field for. `pod_judgement` judges what comes of it."""
 
 from __future__ import annotations
 
