@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daskjob.manifests.words import RUNTIME_CLASSES, SCHEDULING, SERVICE_ACCOUNTS, UNKNOWN_FIELDS, VOLUMES, refusal
-from daskjob.schema.field_error import FieldError, join
+from daskjob.schema.field_error import FieldError, join, short_name
 from daskjob.schema.pod_fields import LIST, POD, pod_types
 
 
@@ -114,4 +114,4 @@ def fields_of(value: Mapping[str, Any], kind: str, path: str) -> Iterator[tuple[
             key = next(iter(known.keys.get(name, ())), None)
             for index, item in enumerate(each):
                 step = item[key] if key else index
-                yield from fields_of(item, inner.removeprefix(LIST), f"{where}[{step}]")
+                yield from fields_of(item, inner.removeprefix(LIST), f"{where}[{short_name(str(step))}]")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from daskjob.errors import SpecError
-from daskjob.schema.field_error import FieldError, join
+from daskjob.schema.field_error import FieldError, join, short_name
 
 #: Fields of the pod, and of the operator's container in it, that a template may not set otherwise.
 POD_FIELDS = ("restartPolicy",)
@@ -36,9 +36,13 @@ def check_variables(variables: object, path: str) -> None:
     for each in variables if isinstance(variables, list | tuple) else ():
         name = str(each.get("name"))
         if name.startswith(PREFIX):
-            raise SpecError(f"{path}[{name}]", f"names that begin with {PREFIX} are the operator's: choose another one")
+            raise SpecError(
+                f"{path}[{short_name(name)}]", f"names that begin with {PREFIX} are the operator's: choose another one"
+            )
         if _is_encryption(name):
-            raise SpecError(f"{path}[{name}]", "is the operator's, for all of Dask's traffic is encrypted; remove it")
+            raise SpecError(
+                f"{path}[{short_name(name)}]", "is the operator's, for all of Dask's traffic is encrypted; remove it"
+            )
 
 
 def _is_encryption(name: str) -> bool:
@@ -54,7 +58,7 @@ def hold(before: Mapping[str, Any], merged: Mapping[str, Any], own: str, path: s
     otherwise. `before`: the operator's spec; `own`: the name of the operator's container; `path`: the template's
     spec."""
     spec = {**_held(before, merged, POD_FIELDS, path), **_restored(before, merged, RESTORED_POD_FIELDS)}
-    spec["volumes"] = [_volume(each, before, f"{path}.volumes[{each['name']}]") for each in spec["volumes"]]
+    spec["volumes"] = [_volume(each, before, f"{path}.volumes[{short_name(each['name'])}]") for each in spec["volumes"]]
     containers = {each["name"]: each for each in before["containers"]}
     spec["containers"] = [
         _container(containers[own], each, f"{path}.containers[{own}]") if each["name"] == own else each
@@ -63,7 +67,7 @@ def hold(before: Mapping[str, Any], merged: Mapping[str, Any], own: str, path: s
     first = {each["name"]: each for each in before.get("initContainers", ())}
     if first:
         spec["initContainers"] = [
-            _same(first[each["name"]], each, f"{path}.initContainers[{each['name']}]")
+            _same(first[each["name"]], each, f"{path}.initContainers[{short_name(each['name'])}]")
             if each["name"] in first
             else each
             for each in spec["initContainers"]
@@ -113,7 +117,7 @@ def _container(ours: Mapping[str, Any], merged: Mapping[str, Any], path: str) ->
     container = {**_held(ours, merged, CONTAINER_FIELDS, path), **_restored(ours, merged, RESTORED_CONTAINER_FIELDS)}
     mounts = {each["mountPath"]: each for each in ours["volumeMounts"]}
     container["volumeMounts"] = [
-        _same(mounts[each["mountPath"]], each, f"{path}.volumeMounts[{each['mountPath']}]")
+        _same(mounts[each["mountPath"]], each, f"{path}.volumeMounts[{short_name(each['mountPath'])}]")
         if each["mountPath"] in mounts
         else each
         for each in container["volumeMounts"]
@@ -126,10 +130,13 @@ def _container(ours: Mapping[str, Any], merged: Mapping[str, Any], path: str) ->
 
 def _misplaced(container: Mapping[str, Any], ours: Mapping[str, Any], path: str) -> Iterator[FieldError]:
     """The mounts and devices of a user at, above or below a path of the operator's."""
-    given = [(each["mountPath"], f"{path}.volumeMounts[{each['mountPath']}]") for each in container["volumeMounts"]]
-    given = [(place, where) for place, where in given if place not in ours]
-    for each in container.get("volumeDevices") or ():
-        given.append((each["devicePath"], f"{path}.volumeDevices[{each['devicePath']}]"))
+    places = {"volumeMounts": "mountPath", "volumeDevices": "devicePath"}
+    given = [
+        (each[key], f"{path}.{kind}[{short_name(each[key])}]")
+        for kind, key in places.items()
+        for each in container.get(kind) or ()
+        if kind != "volumeMounts" or each[key] not in ours
+    ]
     for place, where in given:
         at = _plain(place)
         for own in (*RESERVED_PATHS, *map(_plain, ours)):

@@ -6,12 +6,19 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from daskjob.errors import SpecError
-from daskjob.manifests.allowed_fields import closed_fields, fields_of
+from daskjob.manifests.allowed_fields import closed_fields
 from daskjob.manifests.own_settings import SCRATCH
 from daskjob.manifests.words import HOST_NAMESPACES, HOST_PATH, PRIVILEGED, SCHEDULING, VOLUMES, refusal
-from daskjob.schema.field_error import FieldError
-from daskjob.schema.pod_fields import POD
-from daskjob.schema.pod_security import HOSTS, Level, Violation, annotation_violations, violations
+from daskjob.schema.field_error import FieldError, short_name
+from daskjob.schema.pod_security import (
+    HOSTS,
+    PROBES,
+    Level,
+    Violation,
+    annotation_violations,
+    containers_of,
+    violations,
+)
 
 #: What the operator's own containers have, and at the level restricted all that say nothing of it.
 CONTAINER_SECURITY: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -67,29 +74,33 @@ def _problems(
 
 
 def _restarts(spec: Mapping[str, Any], path: str) -> Iterator[FieldError]:
-    for kind, takes in (("containers", ()), ("initContainers", ("Always",))):
-        for each in spec.get(kind) or ():
-            if each.get("restartPolicy") and each["restartPolicy"] not in takes:
-                message = "is not for templates: a sidecar that restarts is an init container with restartPolicy Always"
-                yield FieldError(f"{path}.{kind}[{each['name']}].restartPolicy", message)
+    for where, container in containers_of(spec, path):
+        policy = container.get("restartPolicy")
+        if policy and not (policy == "Always" and where.startswith(f"{path}.initContainers[")):
+            message = "is not for templates: a sidecar that restarts is an init container with restartPolicy Always"
+            yield FieldError(f"{where}.restartPolicy", message)
 
 
 def _long_graces(spec: Mapping[str, Any], path: str) -> Iterator[FieldError]:
-    for _, name, value, where in fields_of(spec, POD, path):
-        if name == "terminationGracePeriodSeconds" and value > LONGEST_GRACE:
-            yield FieldError(where, f"must be at most {LONGEST_GRACE}: the pods of an ended attempt must go")
+    places = [(path, spec)]
+    for where, container in containers_of(spec, path):
+        places += [(f"{where}.{probe}", container[probe]) for probe in PROBES if container.get(probe)]
+    for where, place in places:
+        if (place.get("terminationGracePeriodSeconds") or 0) > LONGEST_GRACE:
+            message = f"must be at most {LONGEST_GRACE}: the pods of an ended attempt must go"
+            yield FieldError(f"{where}.terminationGracePeriodSeconds", message)
 
 
 def _scheduling(spec: Mapping[str, Any], before: Mapping[str, Any], path: str) -> Iterator[FieldError]:
     for index, each in enumerate(spec.get("tolerations") or ()):
         key = each.get("key") or ""
         if not key or (key.partition("/")[0] in _TAINTS and key not in _TOLERATED):
-            what = f"tolerates {key}, a taint of Kubernetes' own" if key else "tolerates every taint"
+            what = f"tolerates {short_name(key)}, a taint of Kubernetes' own" if key else "tolerates every taint"
             yield FieldError(f"{path}.tolerations[{index}]", f"{what}, which {refusal(SCHEDULING)}")
     priority = spec.get("priorityClassName") or ""
     if priority.startswith("system-"):
         where = "spec" if before.get("priorityClassName") == priority else path
-        message = f"{priority} is for Kubernetes' own pods, and {refusal(SCHEDULING)}"
+        message = f"{short_name(priority)} is for Kubernetes' own pods, and {refusal(SCHEDULING)}"
         yield FieldError(f"{where}.priorityClassName", message)
 
 

@@ -11,6 +11,7 @@ from daskjob.manifests.context import Defaults
 from daskjob.manifests.own_settings import check_variables
 from daskjob.manifests.pod_judgement import annotation_problems
 from daskjob.manifests.words import UNKNOWN_FIELDS
+from daskjob.schema.field_error import short_name
 from daskjob.schema.pod_check import UnknownField, check_pod, stray_container
 from daskjob.schema.pod_security import APPARMOR
 
@@ -51,13 +52,13 @@ def _metadata_problems(metadata: Mapping[str, Any], path: str, defaults: Default
     for kind in ("labels", "annotations"):
         for key in metadata.get(kind) or {}:
             domain, _, name = key.rpartition("/")
-            where = f"{path}.{kind}[{key}]"
+            where = f"{path}.{kind}[{short_name(key)}]"
             if (domain or name) in _OURS or key == c.MANAGED_BY_LABEL:
                 yield where, "is the operator's own; choose another name"
             elif not defaults.allows_metadata(key):
                 # Some programs put their domain before a dot, not before a slash.
                 if (domain or "." in key) and key not in HARMLESS and not key.startswith(APPARMOR):
-                    yield where, _closed(f"is of the domain {domain or key}, whose programs may act on it")
+                    yield where, _closed(f"is of the domain {short_name(domain or key)}, whose programs may act on it")
                 elif kind == "labels" and key in SELECTED:
                     yield where, _closed("is a label by which Services and policies of other programs select")
     for each in annotation_problems(metadata.get("annotations") or {}, f"{path}.annotations", defaults.pod_security):

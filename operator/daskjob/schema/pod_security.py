@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from daskjob.schema.field_error import join, shown
+from daskjob.schema.field_error import join, short_name, shown
 
 
 class Level(StrEnum):
@@ -80,11 +80,12 @@ VOLUMES = (
     *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected"),
     "secret",
 )
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 #: Where a host may stand that the kubelet asks, from the node's network.
 HOSTS = tuple(
     f"{handler}.{kind}.host"
-    for handler in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
+    for handler in (*PROBES, "lifecycle.postStart", "lifecycle.preStop")
     for kind in ("httpGet", "tcpSocket")
 )
 #: Lists whose items a path names by this field, as `check_pod` does, and not by their index.
@@ -140,7 +141,7 @@ def violations(spec: Mapping[str, Any], level: Level, path: str) -> Iterator[Vio
     if level is Level.PRIVILEGED:
         return
     strict = level is Level.RESTRICTED
-    containers = list(_containers(spec, path))
+    containers = list(containers_of(spec, path))
     for control in CONTROLS:
         if control.level is Level.RESTRICTED and not strict:
             continue
@@ -165,13 +166,14 @@ def annotation_violations(annotations: Mapping[str, Any], level: Level, path: st
         taken = str(value) == "runtime/default" or str(value).startswith("localhost/")
         if key.startswith(APPARMOR) and value != "" and not taken:
             message = f"must be runtime/default or localhost/…, not {shown(value)}"
-            yield Violation(f"{path}[{key}]", message, Level.PRIVILEGED, "annotations")
+            yield Violation(f"{path}[{short_name(key)}]", message, Level.PRIVILEGED, "annotations")
 
 
-def _containers(spec: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def containers_of(spec: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """All containers of a pod, with their paths."""
     for kind in CONTAINERS:
         for each in spec.get(kind) or ():
-            yield f"{path}.{kind}[{each['name']}]", each
+            yield f"{path}.{kind}[{short_name(each['name'])}]", each
 
 
 def _values(place: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]]:
@@ -185,7 +187,7 @@ def _values(place: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]
             yield from _values(value, steps[1:], where)
         for index, item in enumerate(value or ()) if is_list else ():
             key = item.get(_KEYS[name], index) if name in _KEYS else index
-            yield from _values(item, steps[1:], f"{where}[{key}]")
+            yield from _values(item, steps[1:], f"{where}[{short_name(str(key))}]")
 
 
 def _other_volumes(spec: Mapping[str, Any], path: str) -> Iterator[Violation]:
@@ -194,7 +196,9 @@ def _other_volumes(spec: Mapping[str, Any], path: str) -> Iterator[Violation]:
             # hostPath is a row of its own, at both levels.
             if source is not None and kind not in ("name", "hostPath", *VOLUMES):
                 message = f"must be one of {', '.join(VOLUMES)}"
-                yield Violation(f"{path}.volumes[{volume['name']}].{kind}", message, Level.BASELINE, "volumes[]")
+                yield Violation(
+                    f"{path}.volumes[{short_name(volume['name'])}].{kind}", message, Level.BASELINE, "volumes[]"
+                )
 
 
 def _what_must_be_given(
