@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from daskjob.manifests.context import Defaults
 from daskjob.manifests.merging import merge
 from daskjob.schema.pod_security import Level, annotation_violations, violations
 
 from ..crd.pod_security_cases import ANNOTATIONS, BY_USER_NAMESPACE, CASES, FITTING, annotated
+from ..manifests.builders import pod_specs, with_template
 from .conftest import make_namespace
 from .server import Answer, Server
 
@@ -56,3 +58,37 @@ def test_the_verdict_on_annotations_is_that_of_kubernetes(
         refused = "violates PodSecurity" in answer.message
         assert refused or answer.status == 201, answer.message
         assert refused == bool(list(annotation_violations(annotations, level, "metadata.annotations")))
+
+
+#: Templates that the operator takes by default.
+TEMPLATES: dict[str, Any] = {
+    "none": {},
+    "a sidecar that says nothing of its security": {"containers": [{"name": "side", "image": "j"}]},
+    "an init container": {"initContainers": [{"name": "first", "image": "j", "restartPolicy": "Always"}]},
+    "a user of its own": {"securityContext": {"runAsUser": 5000, "fsGroup": 0}},
+    "null of all that is put back": {
+        "automountServiceAccountToken": None,
+        "restartPolicy": None,
+        "terminationGracePeriodSeconds": None,
+        "volumes": [{"name": "tls", "secret": None}],
+    },
+}
+
+
+@pytest.mark.parametrize("component", ["scheduler", "worker", "runner"])
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_what_the_operator_takes_a_restricted_namespace_takes(
+    server: Server, namespaces: dict[Level, str], template: Any, component: str
+) -> None:
+    spec = pod_specs(with_template(component, {"spec": template}))[component]
+    stored = try_pod(server, namespaces[Level.RESTRICTED], spec).ok()["spec"]
+    assert stored["automountServiceAccountToken"] is False
+    assert stored["restartPolicy"] == ("Never" if component == "runner" else "Always")
+    assert stored["terminationGracePeriodSeconds"] == (10 if component == "runner" else 1)
+
+
+def test_a_privileged_sidecar_is_one_that_kubernetes_takes(server: Server) -> None:
+    side = {"name": "side", "image": "j", "securityContext": {"privileged": True}}
+    template = {"spec": {"containers": [side]}}
+    spec = pod_specs(with_template("worker", template), Defaults(image="i", allowed=("privileged",)))["worker"]
+    assert try_pod(server, make_namespace(server), spec).status == 201
