@@ -170,7 +170,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "scratch that cannot be written": ({"volumes": [{"name": "tmp", "secret": {}}]}, "volumes[tmp].secret"),
     "another volume at a mount": (
         mounted("/opt/daskjob/tls"),
-        "containers[main].volumeMounts[/opt/daskjob/tls].name",
+        "containers[main].volumeMounts[/opt/daskjob/tls]",
     ),
     "another part of a volume": (
         {
@@ -183,6 +183,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     **{
         f"a mount at {path}": (mounted(path), f"containers[main].volumeMounts[{path}]")
         for path in (
+            "/tmp",
             "/opt/daskjob/tls/",
             "//opt//daskjob/tls",
             "opt/daskjob/tls",

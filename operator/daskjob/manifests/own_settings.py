@@ -116,15 +116,15 @@ def _volume(volume: Mapping[str, Any], before: Mapping[str, Any], path: str) -> 
 def _container(ours: Mapping[str, Any], merged: Mapping[str, Any], path: str) -> dict[str, Any]:
     container = {**_held(ours, merged, CONTAINER_FIELDS, path), **_restored(ours, merged, RESTORED_CONTAINER_FIELDS)}
     mounts = {each["mountPath"]: each for each in ours["volumeMounts"]}
+    problem = next(_misplaced(container, mounts, path), None)
+    if problem is not None:
+        raise SpecError(problem.path, problem.message)
     container["volumeMounts"] = [
         _same(mounts[each["mountPath"]], each, f"{path}.volumeMounts[{short_name(each['mountPath'])}]")
         if each["mountPath"] in mounts
         else each
         for each in container["volumeMounts"]
     ]
-    problem = next(_misplaced(container, mounts, path), None)
-    if problem is not None:
-        raise SpecError(problem.path, problem.message)
     return container
 
 
@@ -135,7 +135,7 @@ def _misplaced(container: Mapping[str, Any], ours: Mapping[str, Any], path: str)
         (each[key], f"{path}.{kind}[{short_name(each[key])}]")
         for kind, key in places.items()
         for each in container.get(kind) or ()
-        if kind != "volumeMounts" or each[key] not in ours
+        if kind != "volumeMounts" or not _is_ours(each, ours)
     ]
     for place, where in given:
         at = _plain(place)
@@ -144,6 +144,12 @@ def _misplaced(container: Mapping[str, Any], ours: Mapping[str, Any], path: str)
             if at == own or below or _is_below(own, at):
                 hint = f", or give the volume {SCRATCH} another source" if own == SCRATCH_PATH else ""
                 yield FieldError(where, f"is in the way of {own}, which is the operator's: mount it elsewhere{hint}")
+
+
+def _is_ours(mount: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Whether it is one of the operator's mounts: at its path, and not of another volume."""
+    own = ours.get(mount["mountPath"])
+    return own is not None and mount.get("name") in (None, own["name"])
 
 
 def _plain(place: str) -> str:
