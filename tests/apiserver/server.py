@@ -155,6 +155,8 @@ def running() -> Iterator[Server]:
                     *("--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"),
                     *("--service-cluster-ip-range=198.19.0.0/24", "--authorization-mode=RBAC"),
                     *(f"--token-auth-file={folder}/tokens.csv", "--service-account-issuer=https://kubernetes.default"),
+                    # As on most clusters: what a namespace takes is for the level of its label to say.
+                    "--allow-privileged=true",
                     *(f"--service-account-key-file={folder}/sa.key",),
                     *(f"--service-account-signing-key-file={folder}/sa.key",),
                 )

@@ -165,6 +165,8 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_DEFAULT_IMAGE": "",
         "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "",
         "DASKJOB_ALLOW": "",
+        "DASKJOB_ALLOW_METADATA": "",
+        "DASKJOB_POD_SECURITY": "restricted",
         "DASKJOB_UNATTENDED_SECONDS": "600",
     }
     assert default.env(CONTROLLER) == shared
@@ -179,6 +181,8 @@ def test_environment_from_values(render) -> None:
             "defaultImage": "team/dask:1",
             "defaultImagePullPolicy": "Never",
             "allow": ["hostPath", "serviceAccounts"],
+            "allowMetadata": ["example.com/*", "app"],
+            "podSecurity": "baseline",
             "unattendedSeconds": 3000000,
             # As on OpenShift; Helm reads numbers as floating point.
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
@@ -202,6 +206,7 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_DEFAULT_IMAGE"] == "team/dask:1"
     assert env["DASKJOB_DEFAULT_IMAGE_PULL_POLICY"] == "Never"
     assert env["DASKJOB_ALLOW"] == "hostPath,serviceAccounts"
+    assert (env["DASKJOB_ALLOW_METADATA"], env["DASKJOB_POD_SECURITY"]) == ("example.com/*,app", "baseline")
     assert env["DASKJOB_UNATTENDED_SECONDS"] == "3000000"
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
     assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")

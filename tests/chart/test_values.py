@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from daskjob.manifests.context import DEFAULT_SECURITY, Defaults
+from daskjob.manifests.pod_judgement import unfit
+from daskjob.manifests.words import WORDS
+from daskjob.schema.pod_security import Level
+
 from .conftest import CHART, helm
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
-VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+TEXT = (CHART / "values.yaml").read_text()
+VALUES = yaml.safe_load(TEXT)
 #: What Kubernetes itself defines and checks: open in the schema.
 OPEN = {"podSecurityContext", "securityContext", "affinity"}
 
@@ -20,6 +27,21 @@ OPEN = {"podSecurityContext", "securityContext", "affinity"}
 def test_helm_lint() -> None:
     result = helm("lint", str(CHART), "--strict")
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_words_are_those_that_the_operator_knows() -> None:
+    job = SCHEMA["properties"]["job"]["properties"]
+    assert job["allow"]["items"]["enum"] == list(WORDS)
+    assert job["podSecurity"]["enum"] == list(Level)
+    [comment] = re.findall(r"beyond the ordinary, at every pod security level: (.*?)\.\n", TEXT, re.DOTALL)
+    assert re.sub(r"\s+(# )?", " ", comment).split(", ") == list(WORDS)
+
+
+def test_the_default_security_context_fits_the_default_level() -> None:
+    job = VALUES["job"]
+    assert job["podSecurityContext"] == dict(DEFAULT_SECURITY)
+    assert Level(job["podSecurity"]) is Defaults().pod_security
+    assert list(unfit(DEFAULT_SECURITY, Level.RESTRICTED)) == []
 
 
 def pairs(schema: dict[str, Any], values: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any], Any]]:
@@ -68,6 +90,8 @@ def test_every_object_is_closed_but_those_of_kubernetes() -> None:
         ({"watchNamespaces": ["team_a"]}, "/watchNamespaces/0"),
         ({"watchNamespaces": ["a", "a"]}, "/watchNamespaces"),
         ({"job": {"allow": ["everything"]}}, "/job/allow/0"),
+        ({"job": {"allowMetadata": ["*/x"]}}, "/job/allowMetadata/0"),
+        ({"job": {"podSecurity": "strict"}}, "/job/podSecurity"),
         ({"job": {"image": "a"}}, "/job"),
         ({"limits": {"runningJobs": -1}}, "/limits/runningJobs"),
         ({"limits": {"runningJobsPerNamespace": "3"}}, "/limits/runningJobsPerNamespace"),

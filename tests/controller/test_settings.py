@@ -7,6 +7,7 @@ import pytest
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY
 from daskjob.operator.settings import Settings, read_settings
+from daskjob.schema.pod_security import Level
 
 
 def test_every_setting_has_a_default_and_pod_security_is_on() -> None:
@@ -37,6 +38,8 @@ def test_all_of_them() -> None:
             "DASKJOB_DEFAULT_IMAGE": "localhost/dask:test",
             "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "Never",
             "DASKJOB_ALLOW": "hostPath,privileged",
+            "DASKJOB_ALLOW_METADATA": "example.com/*, app",
+            "DASKJOB_POD_SECURITY": "Baseline",
             "DASKJOB_POD_SECURITY_CONTEXT": '{"runAsUser": 7}',
             "DASKJOB_CLUSTER_DOMAIN": "example.internal",
             "DASKJOB_UNATTENDED_SECONDS": "90",
@@ -50,6 +53,7 @@ def test_all_of_them() -> None:
     defaults = settings.defaults
     assert (defaults.image, defaults.image_pull_policy) == ("localhost/dask:test", "Never")
     assert defaults.allowed == ("hostPath", "privileged")
+    assert (defaults.allowed_metadata, defaults.pod_security) == (("example.com/*", "app"), Level.BASELINE)
     assert (defaults.security_context, defaults.cluster_domain) == ({"runAsUser": 7}, "example.internal")
     assert defaults.unattended_seconds == 90
 
@@ -75,6 +79,19 @@ def test_empty_is_not_set(name: str) -> None:
         ("DASKJOB_UNATTENDED_SECONDS", "9", "9 is shorter .* give 10 or more"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "{", "not JSON"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "[]", "must be a JSON object"),
+        ("DASKJOB_POD_SECURITY_CONTEXT", '{"runAsUser": "7"}', "runAsUser must be a whole number"),
+        (
+            "DASKJOB_POD_SECURITY_CONTEXT",
+            '{"runAsUser": 7}',
+            "runAsNonRoot must be true, .* .pod security level restricted.; .* or job.podSecurity to baseline",
+        ),
+        (
+            "DASKJOB_POD_SECURITY_CONTEXT",
+            '{"runAsNonRoot": true, "seccompProfile": {"type": "Unconfined"}}',
+            "seccompProfile.type must be RuntimeDefault or Localhost, .* or job.podSecurity to privileged",
+        ),
+        ("DASKJOB_POD_SECURITY", "strict", "'strict' is unknown; give restricted, baseline, privileged"),
+        ("DASKJOB_ALLOW", "hostPath,everything", "'everything' is unknown; give words of hostNamespaces, "),
     ],
 )
 def test_what_cannot_be_read_is_named(name: str, value: str, words: str) -> None:

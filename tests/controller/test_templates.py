@@ -11,6 +11,7 @@ from daskjob.errors import ApiError
 from daskjob.kube.client import Body
 from daskjob.kube.refusal import classify, unknown_fields
 from daskjob.kube.resources import Resource
+from daskjob.manifests.context import Defaults
 
 from .test_reconcile import Setting
 
@@ -18,13 +19,14 @@ ODD = {"brandNew": 1, "containers": [{"name": "worker", "resuorces": {}}]}
 
 
 class Asked(Setting):
-    """A cluster that knows all fields but those of `unknown`."""
+    """A cluster that knows all fields but those of `unknown`; the installation leaves such fields to it."""
 
     def __init__(self, template: Any, part: str = "workers") -> None:
         where = {"runner": {"template": {"spec": template}}}
         if part != "runner":
             where = {"cluster": {part: {"template": {"spec": template}}}}
-        super().__init__({"graph": {"entrypoint": "m:f"}, **where})
+        defaults = Defaults(image="localhost/i", allowed=("unknownFields",))
+        super().__init__({"graph": {"entrypoint": "m:f"}, **where}, defaults=defaults)
         self.unknown: list[str] | ApiError = []
         self.asked: list[Body] = []
         self.client.unknown_fields = self.answer

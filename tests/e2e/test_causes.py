@@ -117,8 +117,8 @@ def test_an_init_container_that_fails(kube: Kube, part: str) -> None:
 
 @pytest.mark.parametrize("part", ["scheduler", "workers"])
 def test_a_container_that_keeps_ending_is_told_with_its_last_words(kube: Kube, part: str) -> None:
-    """As with `args` copied from a DaskCluster: the words are the reason, while it waits and in the end."""
-    wrong = {"name": PARTS[part], "command": ["dask", "scheduler", "--no-such-option"]}
+    """As with an option of another Dask: the words are the reason, while it waits and in the end."""
+    wrong = {"name": PARTS[part], "args": ["--no-such-option"]}
     spec = {**in_part(part, containers=[wrong]), "startupDeadlineSeconds": LONG}
     job = apply(kube, manifest("usage", ADD, **spec))
     words = (f"({PARTS[part]})", "exit code 2", "no-such-option")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..support.jobs import apply, manifest, result_of
+import json
+
+from ..support.jobs import Job, apply, manifest, result_of
 from ..support.kube import Kube
 
 TRAFFIC = """
@@ -45,7 +47,8 @@ RIGHTS = """
 
 
     def tokens():
-        return [folder for folder in (FOLDER, "/var/run/secrets/kubernetes.io") if os.path.exists(folder)]
+        folders = (FOLDER, "/var/run/secrets/kubernetes.io")
+        return [folder.split("/")[-1] for folder in folders if os.path.exists(folder)]
 
 
     def ask(method, path, body=None):
@@ -67,6 +70,7 @@ RIGHTS = """
         mine = socket.gethostname().removesuffix("-runner")
         reports = f"{GROUP}/namespaces/{namespace}/daskjobreports"
         return {
+            "runner": tokens(),
             "worker": client.submit(tokens).result(),
             "scheduler": client.run_on_scheduler(tokens),
             "mine": ask("PATCH", f"{reports}/{mine}/status", {"status": {"protocol": 1}}),
@@ -79,6 +83,10 @@ RIGHTS = """
             "a pod": ask("DELETE", f"/api/v1/namespaces/{namespace}/pods/{mine}-runner"),
         }
 """
+
+
+#: Templates that take away by null what the operator sets.
+NULLS = {"template": {"spec": {"automountServiceAccountToken": None, "restartPolicy": None}}}
 
 
 def test_all_of_dasks_traffic_is_encrypted(kube: Kube) -> None:
@@ -94,8 +102,16 @@ def test_a_runner_can_write_its_own_report_and_do_nothing_else(kube: Kube) -> No
     other = apply(kube, manifest("other", "import time\n\n\ndef main():\n    time.sleep(300)\n"))
     status = other.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
     names = {"namespace": kube.namespace, "other": status["attempts"][0]["name"]}
-    job = apply(kube, manifest("rights", RIGHTS, graph={"kwargs": names}))
+    components = {"cluster": {"scheduler": NULLS, "workers": NULLS}, "runner": NULLS}
+    # A client-side `kubectl apply` would leave the nulls out.
+    rights = manifest("rights", RIGHTS, graph={"kwargs": names}, **components)
+    kube.kubectl("create", "-f", "-", stdin=json.dumps(rights))
+    job = Job(kube, "rights")
+    stored = kube.get("daskjobs.daskjob.io", "rights")
+    assert stored is not None
+    assert stored["spec"]["runner"]["template"] == NULLS["template"]
     result = result_of(job.end())
-    assert (result.pop("worker"), result.pop("scheduler")) == ([], [])
+    assert [result.pop(name) for name in ("runner", "worker", "scheduler")] == [["daskjob"], [], []]
+    assert {pod["spec"]["restartPolicy"] for pod in job.pods("runner")} == {"Never"}
     assert result.pop("mine") == 200
     assert set(result.values()) == {403}, result

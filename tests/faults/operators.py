@@ -89,6 +89,8 @@ class Operator:
             "DASKJOB_HEALTH_PORT": "0",
             "DASKJOB_METRICS_PORT": "0",
             "DASKJOB_DEFAULT_IMAGE": "localhost/dask:test",
+            # Odd templates come as far as they can.
+            "DASKJOB_ALLOW": "unknownFields",
         }
         self._handle: int | None = None
         self._ended = asyncio.Event()

@@ -145,5 +145,6 @@ def test_the_secret_is_as_it_is_mounted() -> None:
 
 def test_without_a_group_files_are_readable_by_all() -> None:
     """The group of volumes may be left to the cluster, where it assigns users itself."""
-    specs = pod_specs(job(), Defaults(image="localhost/i", security_context={"runAsNonRoot": True}))
+    security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    specs = pod_specs(job(), Defaults(image="localhost/i", security_context=security))
     assert {each["volumes"][0]["secret"]["defaultMode"] for each in specs.values()} == {0o444}

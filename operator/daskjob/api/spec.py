@@ -72,9 +72,10 @@ class Component:
 
     #: resources of the component's container. Default none, which lets the namespace's LimitRange decide.
     resources: Mapping[str, Any] = field(default_factory=dict)
-    #: template is merged strategically over the operator's own pod, for what no field here covers. Host namespaces and
-    #: paths, privilege, another service account, the operator's labels and owner references are refused, and fields
-    #: that Kubernetes does not have (InvalidSpec).
+    #: template is merged strategically over the operator's own pod, for what no field here covers. The pod that comes
+    #: of it must fit the installation's pod security level (restricted by default), keep the operator's own settings,
+    #: and have no field, label or annotation that the installation does not allow or Kubernetes does not have
+    #: (InvalidSpec).
     template: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -20,6 +20,7 @@ from daskjob.cli import cron
 from daskjob.cli.documents import Document, InputError, find_config_map, load_jobs
 from daskjob.cli.output import explain as explain_end
 from daskjob.cli.output import line, tell, write
+from daskjob.cli.templates import Installation
 
 if TYPE_CHECKING:
     from daskjob.cli.live import Display
@@ -39,13 +40,30 @@ def daskjob() -> None:
 @daskjob.command()
 @PATHS
 @RECURSIVE
-def validate(paths: tuple[str, ...], recursive: bool) -> None:
-    """Check manifests offline, by the rules that the API server applies (and schedules, as the operator reads them).
+@click.option("--allow", metavar="WORD", multiple=True, help="A word of the installation's job.allow; repeatable.")
+@click.option("--allow-metadata", metavar="NAME", multiple=True, help="A name of its job.allowMetadata; repeatable.")
+@click.option(
+    "--pod-security",
+    type=click.Choice(["restricted", "baseline", "privileged"]),
+    default="restricted",
+    show_default=True,
+    help="Its job.podSecurity.",
+)
+def validate(
+    paths: tuple[str, ...],
+    recursive: bool,
+    allow: tuple[str, ...],
+    allow_metadata: tuple[str, ...],
+    pod_security: str,
+) -> None:
+    """Check manifests offline, by the rules of API server and operator.
 
+    Schedules are read, and pod templates judged, as by an operator that is installed with these values of the chart.
     PATH is a file, a folder or - for standard input. Exit code: 0 all are valid, 2 not.
     """
+    _check_words(allow)
     jobs, _ = _load(paths, recursive)
-    _check(jobs, err=False)
+    _check(jobs, Installation(allow, allow_metadata, pod_security), err=False)
     for job in jobs:
         tell(f"{job.title}: valid")
 
@@ -71,7 +89,7 @@ def run(
     stderr. Exit code: 0 all succeeded, 1 a job failed, 2 bad input, 130 interrupted.
     """
     jobs, others = _load(paths, recursive)
-    _check(jobs, err=True)
+    _check(jobs, None, err=True)
     if os.name != "posix":
         _refuse("running jobs here needs Linux or macOS: on Windows, use WSL")
     if importlib.util.find_spec("distributed") is None:
@@ -163,8 +181,18 @@ def _load(paths: tuple[str, ...], recursive: bool) -> tuple[list[Document], list
         _refuse(str(error))
 
 
-def _check(jobs: list[Document], *, err: bool) -> None:
-    """Ends the program, after telling of every problem, unless all are valid."""
+def _check_words(words: tuple[str, ...]) -> None:
+    from daskjob.manifests.words import WORDS
+
+    unknown = next((each for each in words if each not in WORDS), None)
+    if unknown is not None:
+        _refuse(f"--allow: {unknown!r} is unknown; give one of {', '.join(WORDS)}")
+
+
+def _check(jobs: list[Document], installation: Installation | None, *, err: bool) -> None:
+    """Ends the program, after telling of every problem, unless all are valid. `installation`: whose operator judges the
+    pods; None: nobody does."""
+    from daskjob.schema import apply_defaults
     from daskjob.schema import validate as find_problems
 
     problems = []
@@ -173,6 +201,8 @@ def _check(jobs: list[Document], *, err: bool) -> None:
         found = find_problems(job.content)
         if not found and job.kind == cron.KIND:
             found = cron.schedule_problems(job.content)
+        if not found and installation is not None:
+            found = installation.refusals(apply_defaults(job.content))
         problems += [f"{job.title}: {each.path}: {each.message}" for each in found]
     for job in jobs:
         first = first_by_name.setdefault((job.kind, job.namespace, job.name), job)

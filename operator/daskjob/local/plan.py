@@ -13,8 +13,11 @@ from typing import Any
 from daskjob.api.constants import MANAGED_BY, Reason
 from daskjob.api.resource_json import camel
 from daskjob.api.spec import Cleanup, Cluster, DaskJobSpec, Graph, Workers, parse_spec
+from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
+from daskjob.manifests.attempt import refusals
+from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.schema.limits import problem_in
 from daskjob.schema.pod_check import template_errors
@@ -91,6 +94,8 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     environment = {**cluster.scheduler.environment, **read_environment(cluster, notes)}
     limit = memory_limit(workers)
     count = workers.adaptive.maximum if workers.adaptive is not None else workers.initial
+    judged = AttemptContext(job.ref, job.spec, Attempt(1, job.name))
+    notes += [f"an operator with the chart's defaults refuses the job: {each}" for each in refusals(judged)]
     # Nothing is scaled here, and no port-forward leads to the dashboard.
     fixed = replace(cluster, workers=replace(workers, adaptive=None, replicas=count), dashboard=False)
     return Plan(

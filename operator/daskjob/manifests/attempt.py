@@ -7,14 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from daskjob.errors import SpecError
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service
+from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service, scheduler_spec, worker_spec
 from daskjob.manifests.pod_files import secret
 from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
+from daskjob.schema.field_error import FieldError
 from daskjob.schema.pod_check import UnknownField, check_pod
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 Manifest = Mapping[str, Any]
+
+
+def refusals(context: AttemptContext) -> tuple[FieldError, ...]:
+    """Why the operator refuses a job's pods: the first error of each of scheduler, workers and runner."""
+    found = []
+    for build in (scheduler_spec, worker_spec, lambda each: runner_pod(each, "")):
+        try:
+            build(context)
+        except SpecError as error:
+            found.append(FieldError(error.path, error.message))
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from daskjob.api.job_ref import JobRef
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import Attempt
 from daskjob.manifests.names import Names, reference
+from daskjob.schema.pod_security import Level
 from daskjob.sources import CodeSource, source_of
 
 DEFAULT_SECURITY: Mapping[str, Any] = {
@@ -29,8 +30,12 @@ class Defaults:
 
     image: str | None = None
     image_pull_policy: str | None = None
-    #: What templates may do beyond the default, by the words of `daskjob.manifests.template`.
+    #: What templates may do beyond the default, by the words of `daskjob.manifests.words`.
     allowed: Collection[str] = ()
+    #: Labels and annotations that templates may set beyond the default: keys, `domain/*`, or `*` for all.
+    allowed_metadata: Collection[str] = ()
+    #: What every pod of a job fits, but for what `allowed` opens.
+    pod_security: Level = Level.RESTRICTED
     security_context: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SECURITY)
     cluster_domain: str = "cluster.local"
     #: Whether runners get a token, with which they write their reports.
@@ -40,6 +45,11 @@ class Defaults:
     unattended_seconds: int = 600
     #: The name of the installation, a label's value; empty: its objects do not have the label.
     installation: str = ""
+
+    def allows_metadata(self, key: str) -> bool:
+        """Whether a template may set this label or annotation whatever its name means elsewhere."""
+        domain, slash, _ = key.rpartition("/")
+        return any(each in ("*", key) or (slash and each == f"{domain}/*") for each in self.allowed_metadata)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.api.spec import DEFAULT_GROUP, Workers
+from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
@@ -33,13 +33,13 @@ def dask_cluster(context: AttemptContext) -> dict[str, Any]:
         "spec": {
             "scheduler": {
                 "metadata": template_metadata(cluster.scheduler),
-                "spec": _scheduler(context),
+                "spec": scheduler_spec(context),
                 "service": service_spec(attempt.name),
             },
             "worker": {
                 "replicas": workers.initial,
                 "metadata": template_metadata(workers),
-                "spec": _worker(context, workers),
+                "spec": worker_spec(context),
             },
         },
         # What dask-kubernetes writes at first sight of a cluster, to create its objects when it sees that.
@@ -89,7 +89,8 @@ def _command(context: AttemptContext, module: str, patience: int, *arguments: st
     return ["python3", "-c", LAUNCH, module, str(max(first, patience)), str(patience), *arguments]
 
 
-def _scheduler(context: AttemptContext) -> dict[str, Any]:
+def scheduler_spec(context: AttemptContext) -> dict[str, Any]:
+    """The PodSpec of the scheduler. Raises SpecError for a template with a forbidden field."""
     cluster, cleanup = context.spec.cluster, context.spec.cleanup
     # Nobody need be connected to a cluster that is kept after the end.
     kept = max(cleanup.after_success_seconds, cleanup.after_failure_seconds)
@@ -124,7 +125,9 @@ def _scheduler(context: AttemptContext) -> dict[str, Any]:
     )
 
 
-def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
+def worker_spec(context: AttemptContext) -> dict[str, Any]:
+    """The PodSpec of the workers. Raises SpecError for a template with a forbidden field."""
+    workers = context.spec.cluster.worker_groups[DEFAULT_GROUP]
     fields = {
         "command": _command(
             context,

@@ -10,7 +10,9 @@ from daskjob.api.spec import Component
 from daskjob.errors import SpecError
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
+from daskjob.manifests.own_settings import SCRATCH, SCRATCH_PATH, check_variables, hold
 from daskjob.manifests.pod_files import tls_volume
+from daskjob.manifests.pod_judgement import CONTAINER_SECURITY, judge, with_security
 from daskjob.manifests.template import check_template
 from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
 
@@ -51,7 +53,7 @@ def dask_environment(scheduler: str, more: Mapping[str, str]) -> list[dict[str, 
         values[f"{prefix}__TLS__{role}__CERT"] = f"{TLS_PATH}/tls.crt"
         values[f"{prefix}__TLS__{role}__KEY"] = f"{TLS_PATH}/tls.key"
     # For an image whose user has no home or working folder, or one that is not writable.
-    values[HOME_VARIABLE] = values[SCRATCH_VARIABLE] = "/tmp"
+    values[HOME_VARIABLE] = values[SCRATCH_VARIABLE] = SCRATCH_PATH
     values["PYTHONUNBUFFERED"] = "1"
     return [{"name": name, "value": value} for name, value in {**values, **more}.items()]
 
@@ -59,12 +61,14 @@ def dask_environment(scheduler: str, more: Mapping[str, str]) -> list[dict[str, 
 def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     """The PodSpec of one component, with the user's template merged over it.
 
-    Raises SpecError for a template with a field that is forbidden, or that Kubernetes cannot read.
+    Raises SpecError for a template that changes the operator's own settings, or asks for what Kubernetes does not have
+    or the installation does not allow.
     """
     defaults, source = context.defaults, context.source
     cluster = context.spec.cluster
     image = cluster.image or defaults.image
-    check_template(plan.component.template, plan.path, defaults.allowed, plan.container, image)
+    check_template(plan.component.template, plan.path, defaults, plan.container, image)
+    check_variables(cluster.env, "spec.cluster.env")
     code = source.volume(context.names.files) if source is not None else None
     init_containers = source.init_containers() if source is not None else ()
     # Without fsGroup, the files of a volume belong to root.
@@ -83,10 +87,10 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
                 # The user's variables come last: they override the operator's of the same name.
                 "env": merge({"env": variables}, {"env": list(cluster.env)}, "Container")["env"],
                 "resources": dict(plan.component.resources),
-                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                "securityContext": dict(CONTAINER_SECURITY),
                 "volumeMounts": [
                     {"name": "tls", "mountPath": TLS_PATH, "readOnly": True},
-                    {"name": "tmp", "mountPath": "/tmp"},
+                    {"name": SCRATCH, "mountPath": SCRATCH_PATH},
                     *([{"name": "code", "mountPath": CODE_PATH, "readOnly": True}] if code else []),
                     *plan.mounts,
                 ],
@@ -95,7 +99,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         ],
         "volumes": [
             tls_volume(context, mode),
-            {"name": "tmp", "emptyDir": {}},
+            {"name": SCRATCH, "emptyDir": {}},
             *([code] if code else []),
             *plan.volumes,
         ],
@@ -113,8 +117,15 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         spec["priorityClassName"] = context.spec.priority_class_name
     if cluster.image_pull_secrets:
         spec["imagePullSecrets"] = list(cluster.image_pull_secrets)
-    merged = merge(spec, plan.component.template.get("spec") or {})
-    for container in merged.get("containers") or ():
+    merged = hold(spec, merge(spec, plan.component.template.get("spec") or {}), plan.container, f"{plan.path}.spec")
+    for kind in ("containers", "initContainers"):
+        if kind in merged:
+            merged[kind] = [
+                each if each["name"] == plan.container else with_security(each, defaults.pod_security)
+                for each in merged[kind]
+            ]
+    judge(merged, spec, f"{plan.path}.spec", defaults.allowed, defaults.pod_security)
+    for container in merged["containers"]:
         if container["name"] == plan.container:
             _check_args(container, f"{plan.path}.spec.containers[{plan.container}].args")
         if any(each["name"] == "HOME" for each in container.get("env") or ()):

@@ -9,8 +9,7 @@ from typing import Any
 from daskjob.api import constants as c
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.pod_files import job_volume
-from daskjob.manifests.pod_spec import ATTEMPT_VARIABLE, CODE_PATH, PodPlan, pod_spec, template_metadata
-from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
+from daskjob.manifests.pod_spec import CODE_PATH, PodPlan, pod_spec, template_metadata
 from daskjob.wire import jobfile
 from daskjob.wire.runner_deadline import RunnerDeadline
 
@@ -91,17 +90,12 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
                 *([_token_volume()] if token else []),
             ],
             pod={"restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE_SECONDS},
+            environment={
+                jobfile.VARIABLE: f"{JOB_PATH}/job.json",
+                "DASKJOB_REPORT": "kubernetes" if token else "none",
+            },
         ),
     )
-    ours = [
-        {"name": ATTEMPT_VARIABLE, "value": str(context.attempt.number)},
-        {"name": jobfile.VARIABLE, "value": f"{JOB_PATH}/job.json"},
-        {"name": "DASKJOB_REPORT", "value": "kubernetes" if token else "none"},
-    ]
-    runner = next(each for each in spec["containers"] if each["name"] == "runner")
-    kept = (HOME_VARIABLE, SCRATCH_VARIABLE)
-    given = [each for each in runner["env"] if not each["name"].startswith("DASKJOB_") or each["name"] in kept]
-    runner["env"] = given + ours
     # The operator's labels override those of the template.
     labels = {**metadata["labels"], **context.labels, c.COMPONENT_LABEL: "runner"}
     return {

@@ -1,105 +1,89 @@
-"""Refuses what a user's pod template may not ask for, and what Kubernetes has no field for."""
+"""Refuses what no template may have, and what Kubernetes has no field for. `pod_judgement` judges what comes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.errors import SpecError
-from daskjob.schema.pod_check import check_pod, stray_container
+from daskjob.manifests.context import Defaults
+from daskjob.manifests.own_settings import check_variables
+from daskjob.manifests.pod_judgement import annotation_problems
+from daskjob.manifests.words import UNKNOWN_FIELDS
+from daskjob.schema.field_error import short_name
+from daskjob.schema.pod_check import UnknownField, check_pod, stray_container
+from daskjob.schema.pod_security import APPARMOR
 
-CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+_OURS = (c.GROUP, c.DASK_GROUP, "dask.org")
+#: Labels by which other programs' Services, NetworkPolicies and controllers commonly select pods.
+SELECTED = ("app", "component", "k8s-app", "name", "release", "role", "run", "service", "tier")
+#: Labels and annotations of programs' domains that move nothing but the pod itself.
+HARMLESS = (
+    "cluster-autoscaler.kubernetes.io/safe-to-evict",
+    "karpenter.sh/do-not-disrupt",
+    "kubectl.kubernetes.io/default-container",
+    "linkerd.io/inject",
+    "prometheus.io/path",
+    "prometheus.io/port",
+    "prometheus.io/scheme",
+    "prometheus.io/scrape",
+    "sidecar.istio.io/inject",
+)
 
-#: Fields that a template may set only if the installation allows it, by the word that allows it.
-HOST_NAMESPACES = "hostNamespaces"
-HOST_PATH = "hostPath"
-PRIVILEGED = "privileged"
-SERVICE_ACCOUNTS = "serviceAccounts"
 
+def check_template(template: Mapping[str, Any], path: str, defaults: Defaults, own: str, image: str | None) -> None:
+    """Raises SpecError for the first field of a template that is no field of a pod, or not for a user to set.
 
-def check_template(
-    template: Mapping[str, Any], path: str, allowed: Collection[str], own: str, image: str | None
-) -> None:
-    """Raises SpecError for the first field that a template may not set, or that no release of Kubernetes takes.
-
-    A field that this release of the operator does not know passes: a cluster may be newer (`AttemptObjects.uncertain`).
-    `path`: the template's field, such as `spec.runner.template`; `allowed`: words of the installation's settings;
-    `own`, `image`: name and image of the operator's container.
+    With the word for them, fields that this release of the operator does not know pass: the cluster is asked
+    (`AttemptObjects.uncertain`). `path`: the template's field, such as `spec.runner.template`; `own`, `image`: name and
+    image of the operator's container.
     """
-    problem = next(_problems(template, path, allowed, own, image), None)
+    problem = next(_metadata_problems(template.get("metadata") or {}, f"{path}.metadata", defaults), None)
+    problem = problem or next(_spec_problems(template.get("spec"), f"{path}.spec", defaults, own, image), None)
     if problem is not None:
         raise SpecError(*problem)
+    for each in (template.get("spec") or {}).get("containers") or ():
+        if each["name"] == own:
+            check_variables(each.get("env"), f"{path}.spec.containers[{own}].env")
 
 
-def _problems(
-    template: Mapping[str, Any], path: str, allowed: Collection[str], own: str, image: str | None
-) -> Iterator[tuple[str, str]]:
+def _metadata_problems(metadata: Mapping[str, Any], path: str, defaults: Defaults) -> Iterator[tuple[str, str]]:
     for kind in ("labels", "annotations"):
-        for key in (template.get("metadata") or {}).get(kind) or {}:
-            domain = key.partition("/")[0]
-            if domain in (c.GROUP, c.DASK_GROUP, "dask.org") or key == c.MANAGED_BY_LABEL:
-                yield f"{path}.metadata.{kind}[{key}]", "is the operator's own; choose another name"
-    spec = template.get("spec")
+        for key in metadata.get(kind) or {}:
+            domain, _, name = key.rpartition("/")
+            where = f"{path}.{kind}[{short_name(key)}]"
+            if (domain or name) in _OURS or key == c.MANAGED_BY_LABEL:
+                yield where, "is the operator's own; choose another name"
+            elif not defaults.allows_metadata(key):
+                # Some programs put their domain before a dot, not before a slash.
+                if (domain or "." in key) and key not in HARMLESS and not key.startswith(APPARMOR):
+                    yield where, _closed(f"is of the domain {short_name(domain or key)}, whose programs may act on it")
+                elif kind == "labels" and key in SELECTED:
+                    yield where, _closed("is a label by which Services and policies of other programs select")
+    for each in annotation_problems(metadata.get("annotations") or {}, f"{path}.annotations", defaults.pod_security):
+        yield each.path, each.message
+
+
+def _closed(what: str) -> str:
+    return f"{what}: choose another name, or have the operator installed with it in the chart's job.allowMetadata"
+
+
+def _spec_problems(spec: Any, path: str, defaults: Defaults, own: str, image: str | None) -> Iterator[tuple[str, str]]:
     if spec is None:
         return
     # What follows relies on the types of all that Kubernetes has a field for.
-    for error in check_pod(spec, f"{path}.spec").errors:
+    check = check_pod(spec, path)
+    for error in check.errors:
         yield error.path, error.message
         return
-    if (stray := stray_container(spec, f"{path}.spec", own, image)) is not None:
+    if (stray := stray_container(spec, path, own, image)) is not None:
         yield stray.path, stray.message
-    yield from _pod_problems(spec, f"{path}.spec", allowed)
-    for volume in spec.get("volumes", ()):
-        where = f"{path}.spec.volumes[{volume['name']}]"
-        if "hostPath" in volume and HOST_PATH not in allowed:
-            yield f"{where}.hostPath", _refusal(HOST_PATH)
-        if _mounts_token(volume) and SERVICE_ACCOUNTS not in allowed:
-            yield f"{where}.projected.sources.serviceAccountToken", _refusal(SERVICE_ACCOUNTS)
-    for kind in CONTAINERS:
-        for container in spec.get(kind, ()):
-            yield from _container_problems(container, f"{path}.spec.{kind}[{container['name']}]", allowed)
+    if UNKNOWN_FIELDS not in defaults.allowed:
+        yield from map(_unknown, check.unknown)
 
 
-def _mounts_token(volume: Mapping[str, Any]) -> bool:
-    sources = (volume.get("projected") or {}).get("sources") or ()
-    return any("serviceAccountToken" in each for each in sources)
-
-
-def _pod_problems(spec: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
-    for key in ("hostNetwork", "hostPID", "hostIPC"):
-        if spec.get(key) and HOST_NAMESPACES not in allowed:
-            yield f"{path}.{key}", _refusal(HOST_NAMESPACES)
-    if spec.get("hostUsers") and HOST_NAMESPACES not in allowed:
-        yield f"{path}.hostUsers", _refusal(HOST_NAMESPACES)
-    for key in ("serviceAccountName", "serviceAccount", "automountServiceAccountToken"):
-        if spec.get(key) and SERVICE_ACCOUNTS not in allowed:
-            yield f"{path}.{key}", _refusal(SERVICE_ACCOUNTS)
-    if spec.get("shareProcessNamespace"):
-        yield f"{path}.shareProcessNamespace", "would make the runner's supervisor killable; remove it"
-    if spec.get("restartPolicy"):
-        yield f"{path}.restartPolicy", "is the operator's to set; remove it"
-
-
-def _container_problems(container: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
-    if any(each.get("hostPort") for each in container.get("ports", ())) and HOST_NAMESPACES not in allowed:
-        yield f"{path}.ports.hostPort", _refusal(HOST_NAMESPACES)
-    security = container.get("securityContext", {})
-    if PRIVILEGED in allowed:
-        return
-    if security is None:
-        yield f"{path}.securityContext", "must not be null, which would remove the operator's: leave it out"
-        return
-    if security.get("privileged"):
-        yield f"{path}.securityContext.privileged", _refusal(PRIVILEGED)
-    # Null would remove the operator's `false`.
-    if security.get("allowPrivilegeEscalation", False) is not False:
-        yield f"{path}.securityContext.allowPrivilegeEscalation", _refusal(PRIVILEGED)
-    if (security.get("capabilities") or {}).get("add"):
-        yield f"{path}.securityContext.capabilities.add", _refusal(PRIVILEGED)
-    if security.get("procMount") not in (None, "Default"):
-        yield f"{path}.securityContext.procMount", _refusal(PRIVILEGED)
-
-
-def _refusal(word: str) -> str:
-    return f"is not allowed here; remove it, or have the operator installed with `{word}` in the chart's job.allow"
+def _unknown(field: UnknownField) -> tuple[str, str]:
+    error = field.error()
+    hint = f"; one of a newer Kubernetes needs `{UNKNOWN_FIELDS}` in the chart's job.allow"
+    return error.path, error.message + ("" if field.meant else hint)

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 #: The certificate is valid from so long ago, because clocks differ and a process refuses a certificate of the future.
 BACKDATED = timedelta(hours=1)
 VALID = timedelta(days=365)
@@ -16,6 +11,12 @@ VALID = timedelta(days=365)
 
 def key_pair(now: datetime) -> tuple[bytes, bytes]:
     """Certificate and private key in PEM: EC P-256, self-signed, valid from an hour before `now`."""
+    # Only here: `daskjob validate` builds pods, and comes without this package.
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dask-internal")])
     certificate = (

@@ -6,10 +6,15 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY, Defaults
+from daskjob.manifests.pod_judgement import unfit
+from daskjob.manifests.words import WORDS
 from daskjob.probes.process_settings import Environment, ProcessSettings
+from daskjob.schema.pod_check import check_pod
+from daskjob.schema.pod_security import Level
 
 #: The value of DASKJOB_POLICY_NAME for an installation without the policy.
 NO_POLICY = "none"
@@ -69,6 +74,7 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
     namespace = environment.text("OPERATOR_NAMESPACE", base.operator_namespace)
     lease = environment.text("LEASE_NAME", base.lease_name)
     policy_name = environment.text("POLICY_NAME", base.policy_name)
+    level = Level(environment.choice("POD_SECURITY", base.defaults.pod_security, list(Level)))
     return Settings(
         process=process,
         operator_namespace=namespace,
@@ -87,13 +93,36 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
         defaults=Defaults(
             image=environment.text("DEFAULT_IMAGE") or None,
             image_pull_policy=environment.text("DEFAULT_IMAGE_PULL_POLICY") or None,
-            allowed=environment.words("ALLOW"),
-            security_context=environment.mapping("POD_SECURITY_CONTEXT", DEFAULT_SECURITY),
+            allowed=_allowed(environment),
+            allowed_metadata=environment.words("ALLOW_METADATA"),
+            pod_security=level,
+            security_context=_security_context(environment, level),
             cluster_domain=environment.text("CLUSTER_DOMAIN", "cluster.local"),
             unattended_seconds=unattended_seconds,
             installation=installation_name(namespace, lease),
         ),
     )
+
+
+def _allowed(environment: Environment) -> tuple[str, ...]:
+    words = environment.words("ALLOW")
+    unknown = next((each for each in words if each not in WORDS), None)
+    if unknown is not None:
+        raise ValueError(f"DASKJOB_ALLOW: {unknown!r} is unknown; give words of {', '.join(WORDS)}")
+    return words
+
+
+def _security_context(environment: Environment, level: Level) -> Mapping[str, Any]:
+    """The security context of each pod, which must itself fit the level that every pod has to fit."""
+    context = environment.mapping("POD_SECURITY_CONTEXT", DEFAULT_SECURITY)
+    errors = [(each.path, each.message) for each in check_pod({"securityContext": context}, "").errors]
+    fits = f"(pod security level {level}); change the chart's job.podSecurityContext, or job.podSecurity"
+    errors = errors or [(each.path, f"{each.message} {fits} to {each.fit}") for each in unfit(context, level)]
+    for path, message in errors:
+        # The container of which it may be told is the operator's, and fits.
+        field = path.partition("securityContext")[2].lstrip(".")
+        raise ValueError(f"DASKJOB_POD_SECURITY_CONTEXT: {field} {message}")
+    return context
 
 
 def _limit(environment: Environment, name: str) -> int:

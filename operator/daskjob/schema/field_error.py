@@ -51,3 +51,8 @@ def shown(value: object, limit: int = 60) -> str:
 
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def short_name(name: str) -> str:
+    """A name for a message: what it has of a user's text is printable, and at most some 60 characters."""
+    return ascii(name[:60])[1:-1] + "…" * (len(name) > 60)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daskjob.schema.field_error import FieldError, join
+from daskjob.schema.field_error import FieldError, join, short_name
 from daskjob.schema.limits import part_of
 from daskjob.schema.messages import wrong_type
 from daskjob.schema.pod_fields import LIST, MAP, PLAIN, POD, QUANTITY, PodType, misspelt, pod_types, similar
@@ -65,7 +65,7 @@ def stray_container(spec: Mapping[str, Any], path: str, own: str, image: str | N
     """
     for kind in ("containers", "initContainers"):
         for each in spec.get(kind) or ():
-            name, where = each["name"], f"{path}.{kind}[{_short(each['name'])}]"
+            name, where = each["name"], f"{path}.{kind}[{short_name(each['name'])}]"
             ours = f"the operator's container is named {own}" if kind == "containers" else "the operator has none"
             if kind == "containers" and name == own:
                 continue
@@ -122,7 +122,7 @@ class _Walk:
             if self._is(value, Mapping, "object", path):
                 for name, each in value.items():
                     if each is not None:
-                        self.value(each, kind.removeprefix(MAP), f"{path}[{_short(name)}]", f"{server_path}.{name}")
+                        self.value(each, kind.removeprefix(MAP), f"{path}[{short_name(name)}]", f"{server_path}.{name}")
         elif kind in PLAIN:
             if not _is_plain(value, PLAIN[kind]):
                 self._error(path, wrong_type(value, PLAIN[kind]))
@@ -133,7 +133,7 @@ class _Walk:
 
     def _object(self, value: Mapping[str, Any], kind: PodType, path: str, server_path: str) -> None:
         for name, each in value.items():
-            where, there = join(path, _short(name)), f"{server_path}.{name}"
+            where, there = join(path, short_name(name)), f"{server_path}.{name}"
             if name not in kind.fields:
                 self._check.unknown.append(self._unknown(name, kind, path, where, there))
             elif name in kind.keys:
@@ -153,11 +153,11 @@ class _Walk:
                 ours = f" (ours are: {', '.join(CONTAINERS.values())})" if name == "containers" else ""
                 self._error(path, f"each item needs a {missing[0]}{ours}")
                 continue
-            where = f"{path}[{_short(str(each[first]))}]" if isinstance(each, Mapping) else join(path, index)
+            where = f"{path}[{short_name(str(each[first]))}]" if isinstance(each, Mapping) else join(path, index)
             self.value(each, kind.fields[name].removeprefix(LIST), where, f"{server_path}[{index}]")
 
     def _unknown(self, name: str, kind: PodType, path: str, where: str, server_path: str) -> UnknownField:
-        name = _short(name)
+        name = short_name(name)
         meant, nearest = misspelt(name, kind.fields), similar(name, kind.fields)
         found = join(path, nearest) if nearest else self._elsewhere(name)
         return UnknownField(where, server_path, join(path, meant) if meant else None, found)
@@ -178,11 +178,6 @@ class _Walk:
 
     def _error(self, path: str, message: str) -> None:
         self._check.errors.append(FieldError(path, message))
-
-
-def _short(name: str) -> str:
-    """A name for a message: what it has of a user's text is printable, and at most some 60 characters."""
-    return ascii(name[:60])[1:-1] + "…" * (len(name) > 60)
 
 
 def _has(item: Any, key: str) -> bool:
