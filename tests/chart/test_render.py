@@ -165,6 +165,8 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_DEFAULT_IMAGE": "",
         "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "",
         "DASKJOB_ALLOW": "",
+        "DASKJOB_SERVICE_ACCOUNTS": "",
+        "DASKJOB_IMAGE_PULL_SECRETS": "",
         "DASKJOB_UNATTENDED_SECONDS": "600",
     }
     assert default.env(CONTROLLER) == shared
@@ -178,7 +180,9 @@ def test_environment_from_values(render) -> None:
         "job": {
             "defaultImage": "team/dask:1",
             "defaultImagePullPolicy": "Never",
-            "allow": ["hostPath", "serviceAccounts"],
+            "allow": ["hostPath", "privileged"],
+            "serviceAccounts": ["cloud", "reader"],
+            "imagePullSecrets": [{"name": "pull"}, {"name": "more"}],
             "unattendedSeconds": 3000000,
             # As on OpenShift; Helm reads numbers as floating point.
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
@@ -201,7 +205,8 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_CLUSTER_DOMAIN"] == "example.internal"
     assert env["DASKJOB_DEFAULT_IMAGE"] == "team/dask:1"
     assert env["DASKJOB_DEFAULT_IMAGE_PULL_POLICY"] == "Never"
-    assert env["DASKJOB_ALLOW"] == "hostPath,serviceAccounts"
+    assert env["DASKJOB_ALLOW"] == "hostPath,privileged"
+    assert (env["DASKJOB_SERVICE_ACCOUNTS"], env["DASKJOB_IMAGE_PULL_SECRETS"]) == ("cloud,reader", "pull,more")
     assert env["DASKJOB_UNATTENDED_SECONDS"] == "3000000"
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
     assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")

@@ -73,8 +73,8 @@ class Component:
     #: resources of the component's container. Default none, which lets the namespace's LimitRange decide.
     resources: Mapping[str, Any] = field(default_factory=dict)
     #: template is merged strategically over the operator's own pod, for what no field here covers. Host namespaces and
-    #: paths, privilege, another service account, the operator's labels and owner references are refused, and fields
-    #: that Kubernetes does not have (InvalidSpec).
+    #: paths, privilege, a service account that the installation does not allow, the operator's labels and owner
+    #: references are refused, and fields that Kubernetes does not have (InvalidSpec).
     template: Mapping[str, Any] = field(default_factory=dict)
 
 

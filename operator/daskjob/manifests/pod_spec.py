@@ -8,6 +8,7 @@ from typing import Any
 
 from daskjob.api.spec import Component
 from daskjob.errors import SpecError
+from daskjob.manifests.accounts import settle_account
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.manifests.pod_files import tls_volume
@@ -59,7 +60,7 @@ def dask_environment(scheduler: str, more: Mapping[str, str]) -> list[dict[str, 
 def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     """The PodSpec of one component, with the user's template merged over it.
 
-    Raises SpecError for a template with a field that is forbidden, or that Kubernetes cannot read.
+    Raises SpecError for a template with a field or an account that is forbidden, or that Kubernetes cannot read.
     """
     defaults, source = context.defaults, context.source
     cluster = context.spec.cluster
@@ -72,7 +73,6 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     scheduler = context.names.scheduler_address(defaults.cluster_domain)
     variables = dask_environment(scheduler, {ATTEMPT_VARIABLE: str(context.attempt.number), **plan.environment})
     spec: dict[str, Any] = {
-        "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": dict(defaults.security_context),
         **({"initContainers": list(init_containers)} if init_containers else {}),
@@ -111,9 +111,11 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         spec["containers"][0]["imagePullPolicy"] = policy
     if context.spec.priority_class_name:
         spec["priorityClassName"] = context.spec.priority_class_name
-    if cluster.image_pull_secrets:
-        spec["imagePullSecrets"] = list(cluster.image_pull_secrets)
+    pull_secrets = cluster.image_pull_secrets or [{"name": each} for each in defaults.image_pull_secrets]
+    if pull_secrets:
+        spec["imagePullSecrets"] = list(pull_secrets)
     merged = merge(spec, plan.component.template.get("spec") or {})
+    merged = settle_account(merged, spec["volumes"], f"{plan.path}.spec", defaults.service_accounts)
     for container in merged.get("containers") or ():
         if container["name"] == plan.container:
             _check_args(container, f"{plan.path}.spec.containers[{plan.container}].args")

@@ -15,7 +15,6 @@ CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 HOST_NAMESPACES = "hostNamespaces"
 HOST_PATH = "hostPath"
 PRIVILEGED = "privileged"
-SERVICE_ACCOUNTS = "serviceAccounts"
 
 
 def check_template(
@@ -54,16 +53,9 @@ def _problems(
         where = f"{path}.spec.volumes[{volume['name']}]"
         if "hostPath" in volume and HOST_PATH not in allowed:
             yield f"{where}.hostPath", _refusal(HOST_PATH)
-        if _mounts_token(volume) and SERVICE_ACCOUNTS not in allowed:
-            yield f"{where}.projected.sources.serviceAccountToken", _refusal(SERVICE_ACCOUNTS)
     for kind in CONTAINERS:
         for container in spec.get(kind, ()):
             yield from _container_problems(container, f"{path}.spec.{kind}[{container['name']}]", allowed)
-
-
-def _mounts_token(volume: Mapping[str, Any]) -> bool:
-    sources = (volume.get("projected") or {}).get("sources") or ()
-    return any("serviceAccountToken" in each for each in sources)
 
 
 def _pod_problems(spec: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -72,9 +64,6 @@ def _pod_problems(spec: Mapping[str, Any], path: str, allowed: Collection[str]) 
             yield f"{path}.{key}", _refusal(HOST_NAMESPACES)
     if spec.get("hostUsers") and HOST_NAMESPACES not in allowed:
         yield f"{path}.hostUsers", _refusal(HOST_NAMESPACES)
-    for key in ("serviceAccountName", "serviceAccount", "automountServiceAccountToken"):
-        if spec.get(key) and SERVICE_ACCOUNTS not in allowed:
-            yield f"{path}.{key}", _refusal(SERVICE_ACCOUNTS)
     if spec.get("shareProcessNamespace"):
         yield f"{path}.shareProcessNamespace", "would make the runner's supervisor killable; remove it"
     if spec.get("restartPolicy"):
