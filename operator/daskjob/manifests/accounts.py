@@ -47,10 +47,9 @@ def settle_account(
         raise SpecError(f"{path}.serviceAccountName", f"{name!r} is not allowed here: {_choices(allowed)}")
     mounts = bool(merged.get("automountServiceAccountToken"))
     if name == c.RUNNER_ACCOUNT:
-        volume = next(
-            (each for each in merged.get("volumes") or () if _has_token(each) and each not in own_volumes), {}
-        )
-        if volume:
+        volumes = (each for each in merged.get("volumes") or () if each not in own_volumes)
+        volume = next((each for each in volumes if _has_token(each)), None)
+        if volume is not None:
             where = f"{path}.volumes[{volume['name']}].projected.sources.serviceAccountToken"
             raise SpecError(where, f"needs an account: {_how_to_name_one(allowed)}")
         if mounts:
