@@ -65,8 +65,7 @@ def setting() -> Setting:
 async def test_one_pass_makes_all_of_an_attempt_in_order(setting: Setting) -> None:
     await setting.look()
     made = [kind for verb, kind in setting.client.requests if verb in ("create", "status") and kind != "Event"]
-    assert made[:2] == ["DaskJob", "ServiceAccount"], "the attempt is recorded before anything is made for it"
-    assert made[2] == "DaskCluster", "its pods have the account"
+    assert made[:3] == ["DaskJob", "ServiceAccount", "DaskCluster"], "the attempt is recorded before anything is made"
     assert sorted(made[3:-2]) == ["ConfigMap", "Secret", "Service"], "the ConfigMap is the runner's program"
     assert made[-2:] == ["Pod", "DaskJobReport"], "the report comes last: where it is, all else was made"
 
@@ -229,7 +228,6 @@ async def test_what_a_request_did_that_was_not_answered_is_found(setting: Settin
 async def test_a_pass_makes_what_the_one_before_could_not(setting: Setting) -> None:
     """Or an API server that fails one request in ten would hardly ever let all of an attempt be made in one pass."""
     for refused, expected in (
-        ("ServiceAccount", {"ServiceAccount"}),
         ("Secret", {"ServiceAccount", "DaskCluster", "Service", "Secret", "ConfigMap"}),
         ("Pod", {"DaskCluster", "Secret", "Pod"}),
         ("DaskJobReport", {"DaskCluster", "Pod", "DaskJobReport"}),
