@@ -143,6 +143,11 @@ ENDED: dict[str, tuple[Pod, str, FailureClass | None]] = {
         "PodRejected",
         A,
     ),
+    "its spec gives it no time, and its container is not found": (
+        replace(ended("runner", 137, "ContainerStatusUnknown"), reason="DeadlineExceeded"),
+        "PodRejected",
+        A,
+    ),
     "its spec gives it no time": (a_pod("runner", phase="Failed", reason="DeadlineExceeded"), "PodRejected", A),
 }
 

@@ -191,7 +191,7 @@ def _unreported(runner: Pod, last: Termination | None) -> AttemptEnd:
         ends = (each.terminated for each in runner.containers if each.initial and each.terminated is not None)
         code = next((end.exit_code for end in ends if end is not None and end.exit_code), None)
         return failed(before.reason, before.message, exit_code=code)
-    if runner.own_end and (last is None or last.not_started):
+    if runner.own_end and (last is None or last.not_started or last.lost):
         return failed(Reason.POD_REJECTED, f"runner pod {name} was not run by its node: {runner.own_end}")
     if last is None:
         return infrastructure(
