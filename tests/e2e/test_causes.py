@@ -229,15 +229,17 @@ END_THE_SCHEDULER = """
 
     def main(client):
         code = 137 if os.environ["DASKJOB_ATTEMPT"] == "1" else 143
-        client.run_on_scheduler(lambda: os._exit(code), wait=False)
-        time.sleep(300)
+        try:
+            client.run_on_scheduler(os._exit, code)
+        finally:
+            time.sleep(300)
 """
 
 
 def test_user_code_that_ends_its_scheduler_as_if_somebody_had_killed_it(kube: Kube) -> None:
     """A scheduler may crash once; exit codes prove nothing, so the second time is the job's own doing."""
     retries = {"infrastructureRetries": 5, "backoff": {"initialSeconds": 1, "maximumSeconds": 1}}
-    status = apply(kube, manifest("suicide", END_THE_SCHEDULER, **retries)).end()
+    status = apply(kube, manifest("pretends", END_THE_SCHEDULER, **retries)).end()
     ends = [(each["reason"], each["class"]) for each in status["attempts"]]
     assert ends == [("SchedulerLost", "Infrastructure"), ("SchedulerLost", "Application")], status
 

@@ -168,8 +168,8 @@ class World:
         there = [each for each in self.pods() if _owned_by(each, group) and acts(each)]
         labels = {**labels_of(group), c.DASK_COMPONENT_LABEL: "worker"}
         for number in range(wanted - len(there)):
-            self.server.made += 1
-            if not self._pod(f"{name}-worker-{self.server.made:010x}", "DaskWorkerGroup", group, labels):
+            # A name that was refused is tried again: no time passes here, and new words would be news each time.
+            if not self._pod(f"{name}-worker-{self.server.made + 1:010x}", "DaskWorkerGroup", group, labels):
                 return number > 0
         for each in there[wanted:]:
             self.server.delete("Pod", each["metadata"]["name"], self.text())
