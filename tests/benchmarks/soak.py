@@ -203,10 +203,11 @@ def what_is_left(kube: Kube) -> list[str]:
 
 
 def objects(kube: Kube) -> list[str]:
-    """Kind and name of all that jobs are made of; without the runner's program, one for all jobs of a namespace, and
-    what every namespace has."""
+    """Kind and name of all that jobs are made of; without the runner's program and the account of the pods, one for all
+    jobs of a namespace, and what every namespace has."""
     program = {each["metadata"]["name"] for each in kube.list("configmaps", "daskjob.io/component=runner-program")}
-    own = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"), *(("ConfigMap", name) for name in program)}
+    accounts = {("ServiceAccount", "default"), ("ServiceAccount", "daskjob-runner")}
+    own = {*accounts, ("ConfigMap", "kube-root-ca.crt"), *(("ConfigMap", name) for name in program)}
     found = [(each["kind"], each["metadata"]["name"]) for each in kube.list(f"daskjobs.daskjob.io,{KINDS}")]
     return [f"{kind} {name}" for kind, name in found if (kind, name) not in own]
 

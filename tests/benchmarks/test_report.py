@@ -69,7 +69,7 @@ def request(user: str, verb: str, stage: str = "ResponseComplete", **reference: 
 
 
 def test_requests_are_those_of_the_operators_accounts_about_the_jobs_objects() -> None:
-    operator, runner = "system:serviceaccount:system:operator", "system:serviceaccount:jobs:default"
+    operator, runner = "system:serviceaccount:system:operator", "system:serviceaccount:jobs:daskjob-runner"
     lines = [
         request(operator, "create", resource="pods", namespace="jobs"),
         request(operator, "patch", resource="daskjobs", subresource="status", namespace="jobs"),
@@ -86,6 +86,6 @@ def test_requests_are_those_of_the_operators_accounts_about_the_jobs_objects() -
     assert count_requests(lines, {"jobs"}, {"system", "jobs"}) == {
         "system/operator create pods": 1,
         "system/operator patch daskjobs/status": 1,
-        "jobs/default patch daskjobreports/status": 1,
+        "jobs/daskjob-runner patch daskjobreports/status": 1,
     }
     assert count_discovery(lines, {"system", "jobs"}) == 1

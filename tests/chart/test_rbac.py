@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from daskjob.api.constants import RUNNER_ACCOUNT
+
 from .conftest import NAMESPACE, Rendering
 
 Rules = list[dict[str, Any]]
@@ -22,6 +24,7 @@ OPERATOR = {
     ("", "pods"): {"get", "list", "watch", "create", "patch", "delete", "deletecollection"},
     ("", "configmaps"): {"get", "create"},
     ("", "secrets"): {"create"},
+    ("", "serviceaccounts"): {"create"},
     ("", "services"): {"create", "patch"},
     ("", "events"): {"list", "create"},
 }
@@ -65,15 +68,15 @@ def test_no_wildcards_and_no_way_to_more_rights(rendering: Rendering) -> None:
         for rule in role["rules"]:
             every = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
             assert "*" not in every, role["metadata"]["name"]
-            assert not every & {"escalate", "bind", "impersonate", "nodes", "serviceaccounts", "serviceaccounts/token"}
+            assert not every & {"escalate", "bind", "impersonate", "nodes", "serviceaccounts/token"}
             assert not {"pods/exec", "pods/attach", "pods/portforward", "pods/log"} & set(rule["resources"])
             assert not {"roles", "rolebindings", "clusterroles", "clusterrolebindings"} & set(rule["resources"])
 
 
-def test_secrets_are_never_read(rendering: Rendering) -> None:
-    given = [verbs(role["rules"]).get(("", "secrets"), set()) for role in roles(rendering)]
-    assert {"create"} in given
-    assert set().union(*given) == {"create"}
+@pytest.mark.parametrize("resource", ["secrets", "serviceaccounts"])
+def test_secrets_and_accounts_are_only_created_and_only_by_the_operator(rendering: Rendering, resource: str) -> None:
+    given = {role["metadata"]["name"]: verbs(role["rules"]).get(("", resource)) for role in roles(rendering)}
+    assert {name: verb for name, verb in given.items() if verb} == {"daskjob-operator": {"create"}}
 
 
 @pytest.mark.parametrize("name", GRANTS)
@@ -113,11 +116,35 @@ def test_each_deployment_has_its_own_account_with_its_own_rights(default: Render
     assert subject == {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}
 
 
-def test_runners_are_every_service_account_or_those_of_the_namespaces(render) -> None:
-    [subject] = render().one("ClusterRoleBinding", "daskjob-operator-runner")["subjects"]
-    assert (subject["kind"], subject["name"]) == ("Group", "system:serviceaccounts")
+def test_runners_everywhere_are_every_service_account(render) -> None:
+    """A binding can name no account in all namespaces: the policy alone tells runners from others."""
+    for accounts in ([], ["cloud"], ["*"]):
+        rendering = render({"job": {"serviceAccounts": accounts}})
+        [subject] = rendering.one("ClusterRoleBinding", "daskjob-operator-runner")["subjects"]
+        assert (subject["kind"], subject["name"]) == ("Group", "system:serviceaccounts")
+
+
+@pytest.mark.parametrize(
+    ("accounts", "names"),
+    [
+        ([], [RUNNER_ACCOUNT]),
+        (["cloud", "1e3"], [RUNNER_ACCOUNT, "cloud", "1e3"]),
+        ([RUNNER_ACCOUNT, "cloud"], [RUNNER_ACCOUNT, "cloud"]),
+    ],
+)
+def test_runners_in_listed_namespaces_are_the_accounts_that_they_may_have(
+    render, accounts: list[str], names: list[str]
+) -> None:
+    rendering = render(WATCHED | {"job": {"serviceAccounts": accounts}})
     for namespace in WATCHED["watchNamespaces"]:
-        [subject] = render(WATCHED).one("RoleBinding", "daskjob-operator-runner", namespace)["subjects"]
+        subjects = rendering.one("RoleBinding", "daskjob-operator-runner", namespace)["subjects"]
+        assert subjects == [{"kind": "ServiceAccount", "name": name, "namespace": namespace} for name in names]
+
+
+def test_with_any_account_allowed_runners_are_all_of_the_namespace(render) -> None:
+    rendering = render(WATCHED | {"job": {"serviceAccounts": ["cloud", "*"]}})
+    for namespace in WATCHED["watchNamespaces"]:
+        [subject] = rendering.one("RoleBinding", "daskjob-operator-runner", namespace)["subjects"]
         assert (subject["kind"], subject["name"]) == ("Group", f"system:serviceaccounts:{namespace}")
 
 

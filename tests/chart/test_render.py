@@ -167,6 +167,8 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_ALLOW": "",
         "DASKJOB_ALLOW_METADATA": "",
         "DASKJOB_POD_SECURITY": "restricted",
+        "DASKJOB_SERVICE_ACCOUNTS": "",
+        "DASKJOB_IMAGE_PULL_SECRETS": "",
         "DASKJOB_UNATTENDED_SECONDS": "600",
     }
     assert default.env(CONTROLLER) == shared
@@ -180,9 +182,11 @@ def test_environment_from_values(render) -> None:
         "job": {
             "defaultImage": "team/dask:1",
             "defaultImagePullPolicy": "Never",
-            "allow": ["hostPath", "serviceAccounts"],
             "allowMetadata": ["example.com/*", "app"],
             "podSecurity": "baseline",
+            "allow": ["hostPath", "privileged"],
+            "serviceAccounts": ["cloud", "reader"],
+            "imagePullSecrets": [{"name": "pull"}, {"name": "more"}],
             "unattendedSeconds": 3000000,
             # As on OpenShift; Helm reads numbers as floating point.
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
@@ -205,8 +209,9 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_CLUSTER_DOMAIN"] == "example.internal"
     assert env["DASKJOB_DEFAULT_IMAGE"] == "team/dask:1"
     assert env["DASKJOB_DEFAULT_IMAGE_PULL_POLICY"] == "Never"
-    assert env["DASKJOB_ALLOW"] == "hostPath,serviceAccounts"
     assert (env["DASKJOB_ALLOW_METADATA"], env["DASKJOB_POD_SECURITY"]) == ("example.com/*,app", "baseline")
+    assert env["DASKJOB_ALLOW"] == "hostPath,privileged"
+    assert (env["DASKJOB_SERVICE_ACCOUNTS"], env["DASKJOB_IMAGE_PULL_SECRETS"]) == ("cloud,reader", "pull,more")
     assert env["DASKJOB_UNATTENDED_SECONDS"] == "3000000"
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
     assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")

@@ -77,3 +77,14 @@ def test_what_has_ended_or_is_being_deleted_does_not_act() -> None:
 )
 def test_the_owner_is_the_one_that_controls_it(owners: Any, found: dict[str, Any]) -> None:
     assert owner_of({"metadata": {"ownerReferences": owners}}) == found
+
+
+def test_no_template_brings_a_pod_into_istios_mesh() -> None:
+    """docs/service-meshes.md says so."""
+    label, spec = "sidecar.istio.io/inject", {"containers": []}
+    asked = {label: "true"}
+    for built in (
+        build_scheduler_deployment_spec("a", spec, ANNOTATIONS, asked),
+        build_worker_deployment_spec("a-default", "n", "a", "0123456789", spec, ANNOTATIONS, asked),
+    ):
+        assert pod_of(built)["metadata"]["labels"][label] == "false"

@@ -206,7 +206,9 @@ FORGE = """
         host = os.environ["KUBERNETES_SERVICE_HOST"]
         url = f"https://{{host}}/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobreports/{{me}}/status"
         failure = {{"reason": reason, "message": "I say so"}}
-        body = {{"status": {{"protocol": 1, "outcome": "Failed", "failure": failure}}}}
+        # As if every scheduler had come later.
+        timings = {{"connected": "2020-01-01T00:00:00Z"}}
+        body = {{"status": {{"protocol": 1, "outcome": "Failed", "failure": failure, "timings": timings}}}}
         token = open(f"{{folder}}/token").read()
         headers = {{"Authorization": "Bearer " + token, "Content-Type": "application/merge-patch+json"}}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="PATCH")
@@ -220,6 +222,26 @@ def test_user_code_that_blames_the_infrastructure(kube: Kube, reason: str) -> No
     source = FORGE.format(namespace=kube.namespace)
     job = apply(kube, manifest("farm", source, [reason], backoff={"initialSeconds": 1, "maximumSeconds": 1}))
     fails(job, reason, "I say so")
+
+
+END_THE_SCHEDULER = """
+    import os, time
+
+    def main(client):
+        code = 137 if os.environ["DASKJOB_ATTEMPT"] == "1" else 143
+        try:
+            client.run_on_scheduler(os._exit, code)
+        finally:
+            time.sleep(300)
+"""
+
+
+def test_user_code_that_ends_its_scheduler_as_if_somebody_had_killed_it(kube: Kube) -> None:
+    """A scheduler may crash once; exit codes prove nothing, so the second time is the job's own doing."""
+    retries = {"infrastructureRetries": 5, "backoff": {"initialSeconds": 1, "maximumSeconds": 1}}
+    status = apply(kube, manifest("pretends", END_THE_SCHEDULER, **retries)).end()
+    ends = [(each["reason"], each["class"]) for each in status["attempts"]]
+    assert ends == [("SchedulerLost", "Infrastructure"), ("SchedulerLost", "Application")], status
 
 
 # Pods that Kubernetes refuses.

@@ -80,6 +80,7 @@ RIGHTS = """
             "jobs": ask("GET", f"{GROUP}/namespaces/{namespace}/daskjobs"),
             "pods": ask("GET", f"/api/v1/namespaces/{namespace}/pods"),
             "secrets": ask("GET", f"/api/v1/namespaces/{namespace}/secrets"),
+            "accounts": ask("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts"),
             "a pod": ask("DELETE", f"/api/v1/namespaces/{namespace}/pods/{mine}-runner"),
         }
 """
@@ -98,9 +99,21 @@ def test_all_of_dasks_traffic_is_encrypted(kube: Kube) -> None:
 
 
 def test_a_runner_can_write_its_own_report_and_do_nothing_else(kube: Kube) -> None:
+    """Whatever the account `default` of its namespace may do."""
+    kube.apply(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "default-edit"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": kube.namespace}],
+        }
+    )
     # It runs: a sealed report could not be written to by anybody.
     other = apply(kube, manifest("other", "import time\n\n\ndef main():\n    time.sleep(300)\n"))
     status = other.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
+    pods = [pod["spec"] for component in ("scheduler", "worker", "runner") for pod in other.pods(component)]
+    assert [spec["serviceAccountName"] for spec in pods] == ["daskjob-runner"] * 3
     names = {"namespace": kube.namespace, "other": status["attempts"][0]["name"]}
     components = {"cluster": {"scheduler": NULLS, "workers": NULLS}, "runner": NULLS}
     # A client-side `kubectl apply` would leave the nulls out.
@@ -115,3 +128,16 @@ def test_a_runner_can_write_its_own_report_and_do_nothing_else(kube: Kube) -> No
     assert {pod["spec"]["restartPolicy"] for pod in job.pods("runner")} == {"Never"}
     assert result.pop("mine") == 200
     assert set(result.values()) == {403}, result
+
+
+def test_an_account_that_was_deleted_is_told_and_created_again(kube: Kube) -> None:
+    """The Dask controller, whose pods are refused as well, creates them once the account is there."""
+    source = "def main():\n    return 1\n"
+    apply(kube, manifest("first", source)).end()
+    kube.delete("serviceaccount", "daskjob-runner")
+    second = apply(kube, manifest("second", source))
+    status = second.end()
+    assert result_of(status) == 1
+    assert len(status["attempts"]) == 1
+    events = [each["reason"] for each in kube.list("events") if each["involvedObject"]["name"] == "second"]
+    assert "ServiceAccountNotFound" in events

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..support.jobs import apply, condition, manifest, result_of
+from ..support.jobs import apply, condition, ended, manifest, result_of
 from ..support.kube import Kube
+from ..support.waiting import wait_for
 
 #: Seconds within which a mistake must be told: 15 on a machine that has nothing else to do.
 SOON = 45
@@ -150,3 +151,32 @@ def test_what_nobody_waits_for_is_finished(kube: Kube) -> None:
 def test_clients_that_user_code_opens(kube: Kube) -> None:
     job = apply(kube, manifest("clients", SCRIPT, cluster={"workers": {"threads": 2}}))
     assert result_of(job.end()) == [15, [1, 2, 3], [5, 5, "tls"]]
+
+
+RESTARTS = """
+    def main(client):
+        import os
+        client.wait_for_workers(2)
+        for number in range(6):
+            client.submit(__import__("time").sleep, 600, pure=False)
+            client.restart(timeout=60)
+        return sorted(client.run(os.getpid).values())
+"""
+
+
+def test_client_restart_works_as_often_as_one_likes(kube: Kube) -> None:
+    """Each worker starts again in its container: the kubelet would make longer pauses with every time."""
+    job = apply(kube, manifest("restarts", RESTARTS, cluster={"workers": {"replicas": 2}}))
+    job.reaches("a restart", lambda status: status.get("phase") == "Running", 60)
+    pods = {pod["metadata"]["name"] for pod in job.pods("worker")}
+    statuses: dict[str, int] = {}
+
+    def look() -> bool:
+        for pod in job.pods("worker"):
+            for each in pod["status"].get("containerStatuses") or ():
+                statuses[pod["metadata"]["name"]] = each["restartCount"]
+        return ended(job.status())
+
+    wait_for("the job to end", look, bool, 120)
+    assert result_of(job.status()) == [1, 1]
+    assert statuses == dict.fromkeys(pods, 0)

@@ -235,7 +235,7 @@ class ModelCluster(RuleBasedStateMachine):
                 continue
             if kind == "Pod" and is_ended(body) and last - 3 < attempt_of(body) <= last:
                 continue
-            if kind not in ("DaskJob", "Event", "ConfigMap"):
+            if kind not in ("DaskJob", "Event", "ConfigMap", "ServiceAccount"):
                 yield f"{kind} {name}"
 
     def teardown(self) -> None:

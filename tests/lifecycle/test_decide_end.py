@@ -135,6 +135,20 @@ ENDED: dict[str, tuple[Pod, str, FailureClass | None]] = {
     "evicted for what it used": (a_pod("runner", phase="Failed", reason="Evicted"), "RunnerEvicted", A),
     "preempted": (a_pod("runner", phase="Failed", reason="Evicted", disrupted=True), "RunnerDisrupted", B),
     "never ran": (a_pod("runner", phase="Failed", reason="NodeLost"), "RunnerLost", B),
+    "no room on its node": (a_pod("runner", phase="Failed", reason="OutOfcpu"), "RunnerLost", B),
+    "its node was restarted": (ended("runner", 255, "Unknown"), "RunnerLost", B),
+    "an exit code as of a restarted node": (ended("runner", 255), "ExitCode", A),
+    "its spec asks for what its node does not do": (
+        a_pod("runner", phase="Failed", reason="SysctlForbidden"),
+        "PodRejected",
+        A,
+    ),
+    "its spec gives it no time, and its container is not found": (
+        replace(ended("runner", 137, "ContainerStatusUnknown"), reason="DeadlineExceeded"),
+        "PodRejected",
+        A,
+    ),
+    "its spec gives it no time": (a_pod("runner", phase="Failed", reason="DeadlineExceeded"), "PodRejected", A),
 }
 
 
@@ -195,27 +209,6 @@ def test_a_scheduler_that_came_later_than_the_runner_has_lost_the_graph() -> Non
     late = running("scheduler", 2, since=9, created=ago(10))
     assert end_of(known.schedulers(late).live()) == (Reason.SCHEDULER_LOST, B)
     assert end_of(known.schedulers(running("scheduler", since=50)).live()) == ("", None)
-
-
-@pytest.mark.parametrize(
-    ("before", "code", "kind"),
-    [
-        ("its container ended with exit code 3 (Error): words", 3, A),
-        ("its container ended with exit code 4 (Error): words", 3, B),
-        ("its container ended with exit code 137 (SIGKILL)", 137, B),
-        ("its node does not answer", 3, B),
-    ],
-)
-def test_a_scheduler_that_ends_in_the_same_way_again_is_not_the_infrastructures_fault(
-    before: str, code: int, kind: FailureClass
-) -> None:
-    scene = a_job().started()
-    first = replace(scene.status.attempts[0], number=1, reason="SchedulerLost", message=f"scheduler pod x: {before}")
-    second = replace(scene.status.attempts[0], number=2)
-    scene = scene.with_status(attempts=(first, second), attempt=2).schedulers(restarted("scheduler", code)).live()
-    assert end_of(scene) == (Reason.SCHEDULER_LOST, kind)
-    other = replace(second, run=2)
-    assert end_of(scene.with_status(attempts=(first, other), run=2)) == (Reason.SCHEDULER_LOST, B), "of another run"
 
 
 OOM_BESIDE = Container("uploader", restarts=9, last_terminated=Termination(137, "OOMKilled", ""))

@@ -85,7 +85,7 @@ def test_the_service_is_opened_when_its_scheduler_has_an_address(scene: Scene, e
 
 LOST = {
     "is being deleted": MADE.report().schedulers(replace(WITH_ADDRESS, deleting=True)),
-    "was evicted": MADE.report().schedulers(a_pod("scheduler", phase="Failed", reason="Evicted")),
+    "was evicted": MADE.report().schedulers(a_pod("scheduler", phase="Failed", reason="Evicted", disrupted=True)),
     "is gone": MADE.report().group(2, created=ago(10)),
 }
 

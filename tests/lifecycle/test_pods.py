@@ -123,6 +123,7 @@ ENDS: dict[str, tuple[Termination, bool, str]] = {
     "killed": (Termination(137, "Error", ""), False, "exit code 137 (SIGKILL)"),
     "stopped": (Termination(143, "Error", ""), False, "exit code 143 (SIGTERM)"),
     "lost": (Termination(137, "ContainerStatusUnknown", ""), False, "exit code 137 (ContainerStatusUnknown)"),
+    "its node was restarted": (Termination(255, "Unknown", ""), False, "exit code 255 (Unknown)"),
     "beyond signals": (Termination(255, "Error", ""), True, "exit code 255 (Error)"),
 }
 

@@ -53,7 +53,9 @@ def test_workers_are_counted_by_the_runner_once_it_speaks() -> None:
     scene = a_job().with_workers(replicas=3).accepted().cluster().workers(*pods).live()
     served = scene.schedulers(running("scheduler"))
     crashes = scene.schedulers(running("scheduler", ready=False))
-    assert counts_of(scene) == counts_of(crashes) == ("0/3", "waiting for 3 workers: 0 ready"), "nobody can be connected"
+    assert counts_of(scene) == counts_of(crashes) == ("0/3", "waiting for 3 workers: 0 ready"), (
+        "nobody can be connected"
+    )
     assert counts_of(served) == ("1/3", "waiting for 3 workers: 1 ready")
     speaks = served.runner().report(workers={"connected": 2})
     assert counts_of(speaks) == ("2/3", "waiting for 3 workers: 2 connected")

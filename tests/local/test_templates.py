@@ -64,8 +64,8 @@ def test_words_that_no_chart_knows_are_told(tmp_path: Path) -> None:
     code, lines = validate(manifest(), tmp_path, "--allow", "hostpath")
     assert code == 2
     assert lines == [
-        "daskjob: --allow: 'hostpath' is unknown; give one of hostNamespaces, hostPath, privileged, serviceAccounts, "
-        "volumes, scheduling, runtimeClasses, unknownFields"
+        "daskjob: --allow: 'hostpath' is unknown; give one of hostNamespaces, hostPath, privileged, volumes, "
+        "scheduling, runtimeClasses, unknownFields"
     ]
 
 

@@ -48,7 +48,8 @@ WHOLE = {
     *("EphemeralVolumeSource", "PersistentVolumeClaimTemplate", "ObjectMeta", "OwnerReference", "ManagedFieldsEntry"),
     *("PersistentVolumeClaimSpec", "TypedLocalObjectReference", "TypedObjectReference", "VolumeResourceRequirements"),
     *("ProjectedVolumeSource", "ConfigMapProjection", "SecretProjection", "DownwardAPIProjection"),
-    *("ClusterTrustBundleProjection",),
+    # The last two need an account that the installation allows (`accounts`).
+    *("ClusterTrustBundleProjection", "ServiceAccountTokenProjection", "PodCertificateProjection"),
 }
 
 
@@ -165,15 +166,6 @@ REFUSED: dict[str, tuple[Any, str, str | None]] = {
     "priority of the system": ({"priorityClassName": "system-node-critical"}, "priorityClassName", "scheduling"),
     "Windows": ({"os": {"name": "windows"}}, "os.name", None),
     "users of the host": ({"hostUsers": True}, "hostUsers", "hostNamespaces"),
-    "an account's certificate": (
-        {
-            "volumes": [
-                {"name": "v", "projected": {"sources": [{"podCertificate": {"signerName": "a/b", "keyType": "x"}}]}}
-            ]
-        },
-        "volumes[v].projected.sources[0].podCertificate",
-        "serviceAccounts",
-    ),
     "a new field": ({"brandNew": 1}, "brandNew", "unknownFields"),
     "a new field deep inside": (
         {"affinity": {"nodeAffinity": {"brandNew": 1}}},

@@ -29,7 +29,6 @@ def with_volume(**fields: Any) -> dict[str, Any]:
     return {"spec": {"volumes": [{"name": "v", **fields}]}}
 
 
-TOKEN = {"sources": [{"configMap": {"name": "c"}}, {"serviceAccountToken": {"path": "t"}}]}
 REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "host network": ({"spec": {"hostNetwork": True}}, "spec.hostNetwork", "hostNamespaces"),
     "host PIDs": ({"spec": {"hostPID": True}}, "spec.hostPID", "hostNamespaces"),
@@ -75,18 +74,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
         {"spec": {"initContainers": [{"name": "i", "image": "i", "securityContext": {"privileged": True}}]}},
         "spec.initContainers[i].securityContext.privileged",
         "privileged",
-    ),
-    "another account": ({"spec": {"serviceAccountName": "admin"}}, "spec.serviceAccountName", "serviceAccounts"),
-    "another account, old name": ({"spec": {"serviceAccount": "admin"}}, "spec.serviceAccount", "serviceAccounts"),
-    "a token": (
-        {"spec": {"automountServiceAccountToken": True}},
-        "spec.automountServiceAccountToken",
-        "serviceAccounts",
-    ),
-    "a token as a volume": (
-        with_volume(projected=TOKEN),
-        "spec.volumes[v].projected.sources[1].serviceAccountToken",
-        "serviceAccounts",
     ),
     "processes in one": ({"spec": {"shareProcessNamespace": True}}, "spec.shareProcessNamespace", None),
     "restarts": ({"spec": {"restartPolicy": "Always"}}, "spec.restartPolicy", None),

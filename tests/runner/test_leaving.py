@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,12 +10,9 @@ from typing import Any
 
 import pytest
 
-from daskjob.manifests.launch import LAUNCH
+from .conftest import wait_for
+from .dask_pods import FIRST, LATER, Process, a_client, a_scheduler, a_worker, launching
 
-from .conftest import PYTHON, wait_for
-
-#: Seconds. Within the first, a test starts a process or more; the second is longer than a machine is busy.
-FIRST, LATER = 60.0, 3.0
 #: A client that works on the scheduler for so many seconds and leaves.
 CLIENT = "import sys, time, distributed\nwith distributed.Client(sys.argv[1]): time.sleep(float(sys.argv[2]))"
 #: A client of a task, on a worker.
@@ -37,59 +31,10 @@ with distributed.Client(sys.argv[1]) as client:
 """
 
 
-class Process:
-    """A process of Dask in a pod of its own, whose container may be started again."""
-
-    def __init__(self, folder: Path, module: str, *arguments: str, first: float = FIRST, later: float = LATER) -> None:
-        folder.mkdir()
-        self.folder = folder
-        self.command = [PYTHON, "-c", LAUNCH, f"distributed.cli.{module}", str(first), str(later), *arguments]
-        self.log = folder / "log"
-        self.starts()
-
-    def starts(self) -> None:
-        env = {**os.environ, "DASKJOB_RECORD_FOLDER": str(self.folder)}
-        with open(self.log, "ab") as log:
-            self.began = time.monotonic()
-            self.process = subprocess.Popen(
-                [*self.command, "--no-dashboard"], env=env, cwd=self.folder, stdout=log, stderr=log
-            )
-
-    def leaves(self, patience: float = 60) -> float:
-        """Waits until it ends as it is to: how many seconds it ran."""
-        assert self.process.wait(patience) == 0, self.log.read_text()
-        assert "leaves" in self.log.read_text().splitlines()[-1]
-        return time.monotonic() - self.began
-
-
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    started: list[Process] = []
-
-    def launch(module: str, *arguments: str, **options: float) -> Process:
-        started.append(Process(tmp_path / f"pod-{len(started)}", module, *arguments, **options))
-        return started[-1]
-
-    yield launch
-    for each in started:
-        each.process.kill()
-        each.process.wait()
-
-
-def a_scheduler(launched: Any, **options: float) -> tuple[Process, str]:
-    scheduler = launched("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", "s", **options)
-    file = scheduler.folder / "s"
-    wait_for("the scheduler", lambda: file.exists() and file.read_text().rstrip().endswith("}"))
-    return scheduler, json.loads(file.read_text())["address"]
-
-
-def a_worker(launched: Any, address: str, **options: float) -> Process:
-    worker: Process = launched("dask_worker", address, "--no-nanny", "--nthreads", "1", **options)
-    return worker
-
-
-def a_client(program: str, *arguments: str) -> None:
-    subprocess.run([PYTHON, "-c", program, *arguments], check=True, timeout=60)
+    with launching(tmp_path) as launch:
+        yield launch
 
 
 def test_a_scheduler_that_nobody_ever_reaches_leaves_and_does_not_come_back(launched: Any) -> None:

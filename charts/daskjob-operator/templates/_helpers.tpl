@@ -117,3 +117,12 @@ volumeMounts:
 {{- end }}
 {{- join ";" $classes }}
 {{- end }}
+
+{{/* Names of Secrets, as the operator reads them: a,b */}}
+{{- define "daskjob.jobImagePullSecrets" -}}
+{{- $names := list }}
+{{- range .Values.job.imagePullSecrets }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- join "," $names }}
+{{- end }}

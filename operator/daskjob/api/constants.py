@@ -39,6 +39,9 @@ REFUSED_ANNOTATION = f"{GROUP}/refused"
 #: Annotation of the operator on a worker group: when it last asked for workers in place of those that are gone.
 REPLACE_ANNOTATION = f"{GROUP}/replace-workers"
 
+#: The service account of a job's pods whose template names no other. The operator creates it, and gives it no rights.
+RUNNER_ACCOUNT = "daskjob-runner"
+
 # Labels that dask-kubernetes writes on its pods.
 DASK_CLUSTER_LABEL = "dask.org/cluster-name"
 DASK_COMPONENT_LABEL = "dask.org/component"
@@ -155,6 +158,7 @@ class Reason(StrEnum):
 
     INVALID_SPEC = "InvalidSpec"
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_START_FAILED = "ContainerStartFailed"
     INIT_CONTAINER_FAILED = "InitContainerFailed"

@@ -49,12 +49,14 @@ def daskjob() -> None:
     show_default=True,
     help="Its job.podSecurity.",
 )
+@click.option("--service-account", metavar="NAME", multiple=True, help="A name of its job.serviceAccounts; repeatable.")
 def validate(
     paths: tuple[str, ...],
     recursive: bool,
     allow: tuple[str, ...],
     allow_metadata: tuple[str, ...],
     pod_security: str,
+    service_account: tuple[str, ...],
 ) -> None:
     """Check manifests offline, by the rules of API server and operator.
 
@@ -63,7 +65,7 @@ def validate(
     """
     _check_words(allow)
     jobs, _ = _load(paths, recursive)
-    _check(jobs, Installation(allow, allow_metadata, pod_security), err=False)
+    _check(jobs, Installation(allow, allow_metadata, pod_security, service_account), err=False)
     for job in jobs:
         tell(f"{job.title}: valid")
 

@@ -17,6 +17,7 @@ class Installation:
     allow: Sequence[str] = ()
     allow_metadata: Sequence[str] = ()
     pod_security: str = "restricted"
+    service_accounts: Sequence[str] = ()
 
     def refusals(self, manifest: Mapping[str, Any]) -> list[FieldError]:
         """Why the operator would refuse the pods of a DaskJob or DaskCronJob that is valid otherwise."""
@@ -31,7 +32,10 @@ class Installation:
         of_cron = manifest["kind"] == cron.KIND
         spec = parse_spec(manifest["spec"]["jobTemplate"]["spec"] if of_cron else manifest["spec"])
         defaults = Defaults(
-            allowed=self.allow, allowed_metadata=self.allow_metadata, pod_security=Level(self.pod_security)
+            allowed=self.allow,
+            allowed_metadata=self.allow_metadata,
+            pod_security=Level(self.pod_security),
+            service_accounts=self.service_accounts,
         )
         metadata = manifest["metadata"]
         job = JobRef(metadata.get("namespace") or "default", metadata.get("name") or metadata["generateName"], "")

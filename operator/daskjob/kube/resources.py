@@ -37,6 +37,7 @@ WORKER_GROUPS = Resource("DaskWorkerGroup", c.DASK_API_VERSION, "daskworkergroup
 PODS = Resource("Pod", "v1", "pods")
 SERVICES = Resource("Service", "v1", "services")
 SECRETS = Resource("Secret", "v1", "secrets")
+SERVICE_ACCOUNTS = Resource("ServiceAccount", "v1", "serviceaccounts")
 CONFIG_MAPS = Resource("ConfigMap", "v1", "configmaps")
 EVENTS = Resource("Event", "v1", "events")
 POLICIES = Resource("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1", "validatingadmissionpolicies")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from daskjob.api.constants import FailureClass, Reason
+from daskjob.api.constants import RUNNER_ACCOUNT, FailureClass, Reason
 from daskjob.errors import ApiError, ErrorKind, SpecError
 
 #: Reasons by which an attempt fails without a fault of the job's author.
 NOBODYS_FAULT = frozenset({Reason.KUBERNETES_FAILED})
+#: How the API server refuses a pod whose service account does not exist.
+_NO_ACCOUNT = re.compile(r'error looking up service account \S+: serviceaccount "([^"]*)" not found')
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,12 @@ class Blocker:
         """The class of the failure, if the attempt ends by it."""
         return FailureClass.INFRASTRUCTURE if self.reason in NOBODYS_FAULT else FailureClass.APPLICATION
 
+    @property
+    def needs_runner_account(self) -> bool:
+        """Whether a pod was refused because the account of jobs' pods, which the operator creates, does not exist."""
+        missing = _NO_ACCOUNT.search(self.message) if self.reason is Reason.SERVICE_ACCOUNT_NOT_FOUND else None
+        return missing is not None and missing[1] == RUNNER_ACCOUNT
+
 
 def read_refusal(message: str, permanent: bool = False) -> Blocker:
     """The blocker that the API server's message means when it refuses a pod or an operator's object. `permanent`: it
@@ -35,6 +43,10 @@ def read_refusal(message: str, permanent: bool = False) -> Blocker:
         return Blocker(Reason.POD_REJECTED, message, permanent=True)
     if "exceeded quota" in message:
         return Blocker(Reason.QUOTA_EXCEEDED, message)
+    if (missing := _NO_ACCOUNT.search(message)) is not None:
+        ours = missing[1] == RUNNER_ACCOUNT
+        words = "the operator creates it again" if ours else "create it in this namespace, or name another one"
+        return Blocker(Reason.SERVICE_ACCOUNT_NOT_FOUND, f"{message}; {words}")
     if re.search(r"violates PodSecurity|admission webhook|LimitRange|(minimum|maximum) .* usage per", message):
         return Blocker(Reason.POD_REJECTED, message, permanent="violates PodSecurity" in message)
     if "daskjobreports" in message and "ValidatingAdmissionPolicy" in message:

@@ -18,8 +18,23 @@ MOST_WORDS = 800
 LEAST_DEADLINE = 1
 #: What the kubelet calls the end of a container whose command it could not start.
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
-#: Exit codes of a process that SIGKILL or SIGTERM ended: somebody else ended it, if not its memory limit.
+#: Exit codes of a process that SIGKILL or SIGTERM ended: somebody else ended it, if not its memory limit. But a process
+#: may choose them, and user code may kill it.
 FROM_OUTSIDE = frozenset({128 + signal.SIGKILL, 128 + signal.SIGTERM})
+#: What kubelet and container runtime call the end of a container that they lost, as in a restart of its node.
+LOST = frozenset({"ContainerStatusUnknown", "Unknown"})
+#: What the kubelet calls the end of a pod for what its own spec asks for, or for what its own containers use.
+OWN_ENDS = frozenset(
+    {
+        "AppArmor",
+        "DeadlineExceeded",
+        "Evicted",
+        "PodFeatureUnsupported",
+        "PodOSNotSupported",
+        "PodOSSelectorNodeLabelDoesNotMatch",
+        "SysctlForbidden",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,7 @@ class Termination:
     reason: str
     message: str
     signal: int | None = None
+    started: datetime | None = None
     finished: datetime | None = None
 
     @property
@@ -43,7 +59,12 @@ class Termination:
     @property
     def own_doing(self) -> bool:
         """Whether the process ended by itself, and not because somebody or something else ended it."""
-        return self.out_of_memory or not (self.exit_code in FROM_OUTSIDE or self.reason == "ContainerStatusUnknown")
+        return self.out_of_memory or not (self.exit_code in FROM_OUTSIDE or self.lost)
+
+    @property
+    def lost(self) -> bool:
+        """Whether its node lost it: nothing that runs in a pod makes kubelet or runtime say so."""
+        return self.reason in LOST
 
     @property
     def how(self) -> str:
@@ -172,6 +193,24 @@ class Pod:
         return self.main.running_since if self.main is not None else None
 
     @property
+    def begun(self) -> bool:
+        """Whether Kubernetes has done its part: the main container has started, or waits for an init container, which
+        runs, or for a sidecar to get ready."""
+        before = (each for each in self.containers if each.initial and not (each.sidecar and each.ready))
+        return self.started or any(each.running_since is not None for each in before)
+
+    @property
+    def there(self) -> bool:
+        """Whether Kubernetes has done its part, and the pod is not gone since."""
+        return self.acting and self.begun and not self.unreachable
+
+    @property
+    def own_end(self) -> str:
+        """Why its node ended it, or did not take it, if the pod's own spec or use is the cause; empty: it is not. An
+        eviction for want of room on the node is a disruption."""
+        return f"{self.reason}: {self.message}" if self.reason in OWN_ENDS and not self.disrupted else ""
+
+    @property
     def started(self) -> bool:
         """Whether its main container runs, or ran."""
         return self.main is not None and (self.main.running_since is not None or bool(self.main.terminations))
@@ -270,5 +309,6 @@ def _read_termination(state: Mapping[str, Any] | None) -> Termination | None:
         reason=state.get("reason") or "",
         message=state.get("message") or "",
         signal=state.get("signal"),
+        started=from_text(state.get("startedAt")),
         finished=from_text(state.get("finishedAt")),
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daskjob.manifests.words import RUNTIME_CLASSES, SCHEDULING, SERVICE_ACCOUNTS, UNKNOWN_FIELDS, VOLUMES, refusal
+from daskjob.manifests.words import RUNTIME_CLASSES, SCHEDULING, UNKNOWN_FIELDS, VOLUMES, refusal
 from daskjob.schema.field_error import FieldError, join, short_name
 from daskjob.schema.pod_fields import LIST, POD, pod_types
 
@@ -20,8 +20,8 @@ class Rule:
 
 
 OPEN = Rule()
-#: Open here, and judged by their values elsewhere: by the pod security level, by `pod_judgement`, or because the
-#: operator sets them itself (`own_settings`).
+#: Open here, and judged by their values elsewhere: by the pod security level, by `pod_judgement`, by `accounts`, or
+#: because the operator sets them itself (`own_settings`).
 JUDGED = Rule()
 _WINDOWS = Rule(never="is for Windows, and Dask's pods run on Linux: remove it")
 
@@ -41,7 +41,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         **_each(JUDGED, "restartPolicy", "terminationGracePeriodSeconds", "tolerations"),
         **_each(Rule(SCHEDULING), "nodeName", "schedulerName", "priority", "workloadRef"),
         **_each(Rule(RUNTIME_CLASSES), "runtimeClassName", "overhead"),
-        **_each(Rule(SERVICE_ACCOUNTS), "automountServiceAccountToken", "serviceAccount", "serviceAccountName"),
+        **_each(JUDGED, "automountServiceAccountToken", "serviceAccount", "serviceAccountName"),
         "activeDeadlineSeconds": Rule(
             never="would end the pod behind the operator's back: use spec.activeDeadlineSeconds or "
             "spec.attemptDeadlineSeconds of the job"
@@ -70,7 +70,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "VolumeProjection": {
         **_each(OPEN, "clusterTrustBundle", "configMap", "downwardAPI", "secret"),
-        **_each(Rule(SERVICE_ACCOUNTS), "podCertificate", "serviceAccountToken"),
+        **_each(JUDGED, "podCertificate", "serviceAccountToken"),
     },
     "PodSecurityContext": {
         **_each(OPEN, "fsGroup", "fsGroupChangePolicy", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy"),

@@ -36,6 +36,10 @@ class Defaults:
     allowed_metadata: Collection[str] = ()
     #: What every pod of a job fits, but for what `allowed` opens.
     pod_security: Level = Level.RESTRICTED
+    #: Service accounts that a template may name, `*`: any of the namespace; all other pods have `daskjob-runner`.
+    service_accounts: Collection[str] = ()
+    #: Names of the Secrets that pull the images of jobs that name no such Secrets.
+    image_pull_secrets: Collection[str] = ()
     security_context: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_SECURITY)
     cluster_domain: str = "cluster.local"
     #: Whether runners get a token, with which they write their reports.

@@ -31,6 +31,12 @@ from daskjob.runner import surroundings
 #: the time in which a process was frozen or blocked hardly counts. The watch takes the place of `wait_for_signals`,
 #: which each of Dask's processes awaits; a `distributed` that it does not know is left without one.
 #:
+#: **Restarts.** For `Client.restart`, Dask's scheduler closes workers without a nanny, and hopes for the best. The
+#: kubelet starts a container that has ended with ever longer pauses, so that the fourth restart would come too late. So
+#: a worker that is closed like that takes the place of its own process, in the same container, two seconds later at the
+#: latest: about as long as a nanny lets a worker close. Processes that its tasks left behind end. A worker that is
+#: retired, or whose scheduler closes, ends as ever.
+#:
 #: **Surroundings.** Before it imports anything else, the process sees to a home, a user's name and a working folder. A
 #: worker also sets what Dask's nanny would set, and takes the memory limit of its container. The source of all that
 #: comes first (`daskjob.runner.surroundings`). An option that a template adds comes later, and counts.
@@ -42,6 +48,11 @@ module = sys.argv.pop(1)
 first, later = float(sys.argv.pop(1)), float(sys.argv.pop(1))
 sys.path.insert(0, {CODE_PATH!r})
 worker = module.endswith('worker')
+environment = dict(os.environ)
+try:
+    folder = os.getcwd()
+except OSError:
+    folder = '/'
 record = os.path.join(os.environ.get('DASKJOB_RECORD_FOLDER', '/tmp'), '.daskjob-' + os.uname().nodename)
 
 def leave():
@@ -130,6 +141,31 @@ async def watch_or_wait():
         print(f'daskjob: this process cannot leave by itself: {{error!r}}', file=sys.stderr, flush=True)
         await asyncio.Event().wait()
 
+def begin_again():
+    if os.getpid() == 1:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    os.chdir(folder)
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+def restart_in_place():
+    import distributed, threading
+    close, _ = distributed.Worker.close, sys.orig_argv
+
+    @functools.wraps(close)
+    async def closing(self, *args, **kwargs):
+        again = kwargs.get('reason') == 'scheduler-remove-worker' and self.status.name in ('running', 'paused')
+        if again:
+            threading.Timer(2, begin_again).start()
+        try:
+            return await close(self, *args, **kwargs)
+        finally:
+            if again:
+                begin_again()
+    distributed.Worker.close = closing
+
 def look_for(scheduler):
     import socket
     from distributed import Security
@@ -157,6 +193,10 @@ if worker:
     if limit:
         sys.argv[2:2] = ['--memory-limit', limit]
     look_for(sys.argv[1])
+    try:
+        restart_in_place()
+    except (ImportError, AttributeError):
+        pass
 try:
     from distributed import _signals
     _signals.wait_for_signals = watch_or_wait

@@ -8,6 +8,7 @@ from typing import Any
 
 from daskjob.api.spec import Component
 from daskjob.errors import SpecError
+from daskjob.manifests.accounts import settle_account
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.manifests.own_settings import SCRATCH, SCRATCH_PATH, check_variables, hold
@@ -76,7 +77,6 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     scheduler = context.names.scheduler_address(defaults.cluster_domain)
     variables = dask_environment(scheduler, {ATTEMPT_VARIABLE: str(context.attempt.number), **plan.environment})
     spec: dict[str, Any] = {
-        "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": dict(defaults.security_context),
         **({"initContainers": list(init_containers)} if init_containers else {}),
@@ -115,9 +115,11 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         spec["containers"][0]["imagePullPolicy"] = policy
     if context.spec.priority_class_name:
         spec["priorityClassName"] = context.spec.priority_class_name
-    if cluster.image_pull_secrets:
-        spec["imagePullSecrets"] = list(cluster.image_pull_secrets)
+    pull_secrets = cluster.image_pull_secrets or [{"name": each} for each in defaults.image_pull_secrets]
+    if pull_secrets:
+        spec["imagePullSecrets"] = list(pull_secrets)
     merged = hold(spec, merge(spec, plan.component.template.get("spec") or {}), plan.container, f"{plan.path}.spec")
+    merged = settle_account(merged, spec["volumes"], f"{plan.path}.spec", defaults.service_accounts)
     for kind in ("containers", "initContainers"):
         if kind in merged:
             merged[kind] = [

@@ -7,8 +7,6 @@ HOST_NAMESPACES = "hostNamespaces"
 HOST_PATH = "hostPath"
 #: Privilege, escalation, added capabilities, all of /proc.
 PRIVILEGED = "privileged"
-#: Any account of the namespace, with its tokens and certificates.
-SERVICE_ACCOUNTS = "serviceAccounts"
 #: Every kind of volume but hostPath.
 VOLUMES = "volumes"
 #: A node by name, the taints of Kubernetes' own, other schedulers, and the priority of the system.
@@ -21,7 +19,6 @@ WORDS = (
     HOST_NAMESPACES,
     HOST_PATH,
     PRIVILEGED,
-    SERVICE_ACCOUNTS,
     VOLUMES,
     SCHEDULING,
     RUNTIME_CLASSES,

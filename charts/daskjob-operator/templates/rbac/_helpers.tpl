@@ -32,8 +32,16 @@ subjects: {{- include $grant.subjects (dict "root" $root "namespace" .) | ninden
 - {kind: ServiceAccount, name: {{ include "daskjob.daskController.serviceAccountName" .root }}, namespace: {{ .root.Release.Namespace }}}
 {{- end }}
 
+{{/* In a namespace, the accounts that runners may have; everywhere, a binding can name no account in all namespaces. */}}
 {{- define "daskjob.runner.subjects" -}}
+{{- $accounts := .root.Values.job.serviceAccounts }}
+{{- if and .namespace (not (has "*" $accounts)) }}
+{{- range concat (list "daskjob-runner") $accounts | uniq }}
+- {kind: ServiceAccount, name: {{ quote . }}, namespace: {{ $.namespace }}}
+{{- end }}
+{{- else }}
 - apiGroup: rbac.authorization.k8s.io
   kind: Group
   name: system:serviceaccounts{{ if .namespace }}:{{ .namespace }}{{ end }}
+{{- end }}
 {{- end }}

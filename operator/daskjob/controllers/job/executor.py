@@ -24,6 +24,7 @@ from daskjob.kube.resources import (
     PODS,
     REPORTS,
     SECRETS,
+    SERVICE_ACCOUNTS,
     SERVICES,
     WORKER_GROUPS,
     Resource,
@@ -31,6 +32,7 @@ from daskjob.kube.resources import (
 from daskjob.lifecycle.job.actions import (
     Action,
     Cancel,
+    CreateAccount,
     CreateCluster,
     CreateReport,
     CreateRunner,
@@ -46,6 +48,7 @@ from daskjob.lifecycle.job.actions import (
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import belongs
 from daskjob.lifecycle.pods import LEAST_DEADLINE
+from daskjob.manifests.accounts import service_account
 from daskjob.manifests.attempt import AttemptObjects, Manifest
 from daskjob.manifests.context import AttemptContext, Defaults
 from daskjob.manifests.dask_cluster import scheduler_selector
@@ -54,9 +57,9 @@ from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
 MOST_BUILT = 32
-#: For how long the executor does not look again for the ConfigMap with the runner's program: who deletes it holds up
-#: the jobs that start in this time.
-PROGRAM_STAYS = timedelta(seconds=60)
+#: For how long the executor does not look again for an object that all jobs of a namespace share: who deletes it holds
+#: up the jobs that start in this time.
+SHARED_STAYS = timedelta(seconds=60)
 #: The resources of a cluster's further objects, by kind.
 BESIDE = {each.kind: each for each in (SERVICES, SECRETS)}
 
@@ -84,8 +87,8 @@ class Executor:
         self._whole = whole
         self.defaults = defaults
         self._built: OrderedDict[str, tuple[object, AttemptObjects]] = OrderedDict()
-        #: When the executor last created or found the ConfigMap with the runner's program, by namespace.
-        self._program_found: dict[str, datetime] = {}
+        #: When the executor last created or found an object that all jobs of a namespace share, by kind and namespace.
+        self._shared_found: dict[tuple[str, str], datetime] = {}
 
     async def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
         """Builds all objects of an attempt, once: the objects that the spec's check builds are those that an action
@@ -118,6 +121,8 @@ class Executor:
         """Carries out one action. `created`: what earlier calls for this job created; this call adds to it. Raises
         ApiError if the API server refuses, SpecError if a template cannot be used."""
         match action:
+            case CreateAccount():
+                await self._objects.create_unread(SERVICE_ACCOUNTS, service_account(job.namespace))
             case CreateCluster(_, deadline):
                 await self._create_cluster(job, attempt, deadline, now, created)
             case CreateRunner(_, deadline):
@@ -170,6 +175,8 @@ class Executor:
         self, job: Job, attempt: Attempt, deadline: RunnerDeadline | None, now: datetime, created: CreatedObjects
     ) -> None:
         built = await self.build(job, attempt)
+        # The Dask controller creates pods as soon as it sees the cluster.
+        await self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now)
         cluster = await self._create(CLUSTERS, built.cluster, job)
         uid = cluster["metadata"]["uid"]
         beside = [
@@ -179,19 +186,21 @@ class Executor:
         ]
         await _first_error(
             *(self._create_beside(resource, body, uid, created) for resource, body in beside),
-            self._provide_program(built, now),
+            self._provide(CONFIG_MAPS, job.namespace, built.runner_program, now),
         )
 
-    async def _provide_program(self, built: AttemptObjects, now: datetime) -> None:
-        """Creates the ConfigMap with the runner's program, unless it was there just now: it is large, and among many
-        jobs each would find it."""
-        namespace = built.context.job.namespace
-        found = self._program_found.get(namespace)
-        if found is not None and found <= now < found + PROGRAM_STAYS:
+    async def _provide(
+        self, resource: Resource, namespace: str, manifest: Callable[[], Manifest], now: datetime
+    ) -> None:
+        """Creates an object that all jobs of the namespace share, unless it was there just now: among many jobs, each
+        would find it."""
+        key = (resource.kind, namespace)
+        found = self._shared_found.get(key)
+        if found is not None and found <= now < found + SHARED_STAYS:
             return
-        await self._objects.create_unread(CONFIG_MAPS, built.runner_program())
-        self._program_found = {key: at for key, at in self._program_found.items() if now < at + PROGRAM_STAYS}
-        self._program_found[namespace] = now
+        await self._objects.create_unread(resource, manifest())
+        self._shared_found = {each: at for each, at in self._shared_found.items() if now < at + SHARED_STAYS}
+        self._shared_found[key] = now
 
     async def _create(self, resource: Resource, body: Manifest, job: Job) -> Body:
         return await self._objects.create_or_find(resource, body, lambda found: belongs(found, job.uid))

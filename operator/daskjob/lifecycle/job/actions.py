@@ -9,8 +9,14 @@ from daskjob.wire.runner_deadline import RunnerDeadline
 
 
 @dataclass(frozen=True)
+class CreateAccount:
+    """Creates the service account of jobs' pods in the job's namespace again: somebody deleted it."""
+
+
+@dataclass(frozen=True)
 class CreateCluster:
-    """Creates the DaskCluster of an attempt, with its Service and Secret, which the cluster owns.
+    """Creates the DaskCluster of an attempt, with its Service and Secret, which the cluster owns; before it, the
+    service account of its pods, if the namespace has none yet.
 
     `deadline`: what the job file gives the runner.
     """
@@ -114,7 +120,8 @@ class DeleteJob:
 
 
 Action = (
-    CreateCluster
+    CreateAccount
+    | CreateCluster
     | CreateRunner
     | CreateReport
     | OpenService

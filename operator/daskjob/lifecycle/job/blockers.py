@@ -9,7 +9,7 @@ from dataclasses import replace
 from daskjob.api.constants import ConditionType, Reason
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.container_trouble import trouble_of
-from daskjob.lifecycle.job.observation import Observation
+from daskjob.lifecycle.job.observation import AttemptObservation, Observation
 from daskjob.lifecycle.job.silence import read_warning
 from daskjob.lifecycle.pods import Pod
 
@@ -26,17 +26,22 @@ def _blockers(observation: Observation) -> Iterator[Blocker]:
         yield Blocker(reference.reason, reference.missing_in(observation.job.namespace))
     if attempt.refusal is not None:
         yield attempt.refusal
-    if attempt.scheduler_refusal is not None and not attempt.schedulers:
-        yield _about("scheduler", attempt.scheduler_refusal)
-    for group in attempt.groups.values():
-        # What was refused earlier does not count when all workers are there.
-        if group.refusal is not None and attempt.lacks_workers(group):
-            yield _about("worker", group.refusal)
+    yield from (_about(component, refusal) for component, refusal in refused_dask_pods(attempt))
     yield from _troubles(observation)
     for pod in attempt.pods:
         if pod.unschedulable is not None:
             yield Blocker(Reason.UNSCHEDULABLE, f"pod {pod.name} ({pod.component}): {pod.unschedulable}")
     yield from map(read_warning, attempt.warnings)
+
+
+def refused_dask_pods(attempt: AttemptObservation) -> Iterator[tuple[str, Blocker]]:
+    """Component and refusal of the pods that the Dask controller could not create, and that are still missing."""
+    if attempt.scheduler_refusal is not None and not attempt.schedulers:
+        yield "scheduler", attempt.scheduler_refusal
+    for group in attempt.groups.values():
+        # What was refused earlier does not count when all workers are there.
+        if group.refusal is not None and attempt.lacks_workers(group):
+            yield "worker", group.refusal
 
 
 def _about(component: str, refusal: Blocker) -> Blocker:
@@ -99,6 +104,7 @@ def _all_pods(observation: Observation, holds: Callable[[Pod], bool]) -> bool:
 OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
     Reason.QUOTA_EXCEEDED: _is_made,
     Reason.POD_REJECTED: _is_made,
+    Reason.SERVICE_ACCOUNT_NOT_FOUND: _is_made,
     Reason.OPERATOR_FORBIDDEN: _is_made,
     Reason.UNSCHEDULABLE: _is_placed,
     Reason.KUBERNETES_FAILED: _runs,

@@ -151,11 +151,12 @@ def _unserved(observation: Observation, failure: Failure) -> Failure:
     workers = failure.reason == Reason.NO_WORKERS
     pods, wanted = (attempt.workers, spec.cluster.workers.min_workers) if workers else (attempt.schedulers, 1)
     # One that has ended and starts again is there: a task may end its worker with any exit code.
-    there = sum(each.acting and each.started and not each.unreachable for each in pods)
+    there = sum(each.there for each in pods)
+    own = any(each.own_end for each in pods)
     taken = any(each.disrupted or each.unreachable for each in pods)
     # The runner waits for so long before it says so. Until then, pods may only be on their way.
     due = observation.now >= deadlines.began(observation) + timedelta(seconds=spec.startup_deadline_seconds)
-    missing = there < wanted and (taken or due)
+    missing = there < wanted and (taken or due) and not own
     kind = FailureClass.INFRASTRUCTURE if missing else FailureClass.APPLICATION
     return replace(failure, failure_class=kind)
 
@@ -190,12 +191,16 @@ def _unreported(runner: Pod, last: Termination | None) -> AttemptEnd:
         ends = (each.terminated for each in runner.containers if each.initial and each.terminated is not None)
         code = next((end.exit_code for end in ends if end is not None and end.exit_code), None)
         return failed(before.reason, before.message, exit_code=code)
+    if runner.own_end and (last is None or last.not_started or last.lost):
+        return failed(Reason.POD_REJECTED, f"runner pod {name} was not run by its node: {runner.own_end}")
     if last is None:
         return infrastructure(
             Reason.RUNNER_LOST, f"runner pod {name} ended ({runner.reason or runner.phase}) {runner.message}".strip()
         )
     if last.out_of_memory:
         return _out_of_memory(name, last.exit_code)
+    if last.lost:
+        return infrastructure(Reason.RUNNER_LOST, f"the node of runner pod {name} lost its container ({last.reason})")
     if last.not_started:
         message = f"pod {name} (runner): {last.reason}: {last.message}"
         return failed(Reason.CONTAINER_START_FAILED, message, exit_code=last.exit_code)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from daskjob.api.constants import Reason
+from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.times import from_text
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job import progress
-from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
+from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.silence import SILENCE, next_silence
@@ -184,11 +184,19 @@ def _never_started(observation: Observation) -> AttemptEnd:
     if blocker is not None:
         return _by(blocker)
     wanted = spec.cluster.workers.min_workers
+    attempt = observation.attempt
+    runner = [attempt.runner] if attempt.runner is not None else []
+    # Where Kubernetes has done its part, what runs in the pods does not start: the image, the code, or a network that
+    # keeps them apart.
+    needs = ((attempt.schedulers, 1), (runner, 1), (attempt.workers, wanted))
+    given = all(sum(each.there for each in pods) >= number for pods, number in needs)
+    own = any(each.own_end for each in attempt.pods)
     joined = "no worker" if wanted == 1 else f"fewer than {wanted} workers (spec.cluster.workers.minWorkers)"
-    return infrastructure(
+    return failed(
         Reason.STARTUP_DEADLINE_EXCEEDED,
         f"{joined} joined, or no runner started, within spec.startupDeadlineSeconds "
         f"({spec.startup_deadline_seconds} s); in the end {_last_state(observation)}",
+        FailureClass.APPLICATION if given or own else FailureClass.INFRASTRUCTURE,
     )
 
 

@@ -23,6 +23,7 @@ from daskjob.lifecycle.job import (
 from daskjob.lifecycle.job.actions import (
     Action,
     Cancel,
+    CreateAccount,
     CreateCluster,
     CreateReport,
     CreateRunner,
@@ -32,6 +33,7 @@ from daskjob.lifecycle.job.actions import (
 from daskjob.lifecycle.job.adaptive import scale
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided
 from daskjob.lifecycle.job.between_attempts import SUSPENDED
+from daskjob.lifecycle.job.blockers import refused_dask_pods
 from daskjob.lifecycle.job.decision import Advance, Decision
 from daskjob.lifecycle.job.observation import Observation
 
@@ -75,6 +77,7 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
         moments.append(look_again - now)
     actions = [
         *teardown.delete_stale_objects(observation),
+        *(_account(observation) if end is None else ()),
         *missing,
         *scale(observation),
         *replaced,
@@ -134,6 +137,14 @@ def _open_service(observation: Observation) -> list[Action]:
 
 def _with_markers(status: DaskJobStatus, markers: Markers) -> DaskJobStatus:
     return replace(status, markers=markers if markers != Markers() else None)
+
+
+def _account(observation: Observation) -> tuple[Action, ...]:
+    """Creates the pods' service account again if a pod was refused because it is gone. The operator may not read
+    accounts, so a refusal is the first that it hears of that."""
+    attempt = observation.attempt
+    refusals = [attempt.refusal, *(refusal for _, refusal in refused_dask_pods(attempt))]
+    return (CreateAccount(),) if any(each is not None and each.needs_runner_account for each in refusals) else ()
 
 
 def _missing(observation: Observation) -> tuple[Action, ...]:

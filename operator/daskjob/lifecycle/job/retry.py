@@ -24,6 +24,7 @@ MISTAKES = frozenset(
         Reason.RESULT_NOT_SERIALIZABLE,
         Reason.RESULT_TOO_LARGE,
         Reason.CONFIG_MAP_NOT_FOUND,
+        Reason.SERVICE_ACCOUNT_NOT_FOUND,
         Reason.IMAGE_PULL_FAILED,
         Reason.UNSCHEDULABLE,
         Reason.QUOTA_EXCEEDED,

@@ -13,9 +13,11 @@ from daskjob.api.times import to_shortest_text
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.progress import markers_of
-from daskjob.lifecycle.pods import Pod, Termination
+from daskjob.lifecycle.pods import Pod
 
 GONE = "the scheduler's pod is gone, and with it the state of the graph"
+#: In the messages of ends that prove nothing.
+BY_ITSELF = "its container ended with"
 #: The Dask controller creates the scheduler's pod before the worker group. So long after the group, a pod that is not
 #: there was deleted.
 LATEST = timedelta(seconds=10)
@@ -53,7 +55,9 @@ def confirm_scheduler_lost(observation: Observation) -> AttemptEnd | None:
     for pod in observation.attempt.schedulers:
         if _died(pod) or pod.unreachable:
             return _lost(observation, pod, True)
-    if any(pod.created and pod.created > reached for pod in _alive(observation)):
+    if _could_connect(observation, reached) and any(
+        pod.created and pod.created > reached for pod in _alive(observation)
+    ):
         return infrastructure(Reason.SCHEDULER_LOST, GONE)
     return scheduler_replaced(observation)
 
@@ -61,6 +65,17 @@ def confirm_scheduler_lost(observation: Observation) -> AttemptEnd | None:
 def _reached(observation: Observation) -> datetime | None:
     """When the runner reached the scheduler, by its report; None: it has not."""
     return observation.attempt.runner_report.timings.connected
+
+
+def _could_connect(observation: Observation, reached: datetime) -> bool:
+    """Whether the runner's container ran when its report says that it reached the scheduler: user code may write any
+    time there, one before there was a scheduler, too."""
+    runner = observation.attempt.runner
+    if runner is None:
+        return False
+    ends = (each.started for each in runner.terminations)
+    began = runner.running_since or next(ends, None)
+    return began is not None and began <= reached
 
 
 def _was_created(observation: Observation) -> bool:
@@ -84,24 +99,45 @@ def _lost(observation: Observation, pod: Pod, reached: bool) -> AttemptEnd:
             f"scheduler pod {pod.name} was killed for exceeding its memory limit; raise "
             "spec.cluster.scheduler.resources.limits.memory or build a smaller graph",
         )
-    ends = pod.terminations
-    how = f"its container ended with {ends[0].how}{ends[0].words}" if ends else pod.reason or "it was removed"
-    if pod.unreachable:
-        how = "its node does not answer"
-    elif pod.message and not ends:
-        how = f"{how}: {pod.message}"
+    how, proven = _how(pod)
     when = "while the graph ran" if reached else "before the runner reached it"
     message = f"scheduler pod {pod.name} was lost {when}: {how}"
-    before = _ended_so_before(observation, ends[0]) if ends and not pod.unreachable and not pod.disrupted else None
+    if pod.own_end:
+        return failed(Reason.SCHEDULER_LOST, message)
+    before = _unproven_before(observation) if not proven else None
     if before is None:
         return infrastructure(Reason.SCHEDULER_LOST, message)
-    return failed(Reason.SCHEDULER_LOST, f"{message}; attempt {before} ended in the same way")
+    return failed(
+        Reason.SCHEDULER_LOST, f"{message}; attempt {before} ended like this, too, and no pod shows a cause outside"
+    )
 
 
-def _ended_so_before(observation: Observation, end: Termination) -> int | None:
-    """The number of the attempt before this one, if its scheduler ended by its own doing in the same way; None: no."""
+def _how(pod: Pod) -> tuple[str, bool]:
+    """How the pod was lost, and whether that is proven to come from outside.
+
+    A container that ended proves nothing: user code in a task, or run on the scheduler, may end its process with any
+    exit code, or kill it. What Kubernetes writes into the pod, it cannot forge.
+    """
+    ends = pod.terminations
+    if pod.unreachable:
+        return "its node does not answer", True
+    if pod.own_end:
+        return pod.own_end, False
+    if pod.disrupted or pod.deleting:
+        how = "Kubernetes took it away" if pod.disrupted else "it was deleted"
+        words = pod.message or pod.reason
+        return f"{how}: {words}" if words else how, True
+    if ends and ends[0].lost:
+        return f"its node lost its container ({ends[0].reason})", True
+    if ends:
+        return f"{BY_ITSELF} {ends[0].how}{ends[0].words}", False
+    how = pod.reason or "it was removed"
+    return f"{how}: {pod.message}" if pod.message else how, True
+
+
+def _unproven_before(observation: Observation) -> int | None:
+    """The number of an earlier attempt of the run whose scheduler's container ended without a cause outside; None:
+    there is none. A scheduler may crash once without a fault of the job's."""
     current, *earlier = reversed(observation.job.status.attempts)
-    last = next((each for each in earlier if each.run == current.run), None)
-    if last is None or last.reason != Reason.SCHEDULER_LOST or not end.own_doing:
-        return None
-    return last.number if f"its container ended with {end.how}" in (last.message or "") else None
+    ends = (each for each in earlier if each.run == current.run and each.reason == Reason.SCHEDULER_LOST)
+    return next((each.number for each in ends if BY_ITSELF in (each.message or "")), None)
