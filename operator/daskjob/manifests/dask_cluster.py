@@ -133,7 +133,9 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
             context.names.scheduler_address(context.defaults.cluster_domain),
             # No nanny: the kubelet restarts workers. The worker has the name of its pod, so that the operator finds the
             # pods of retired workers.
-            *("--no-nanny", "--no-dashboard", "--name", "$(DASK_WORKER_NAME)"),
+            *("--no-nanny", "--name", "$(DASK_WORKER_NAME)"),
+            # Without a dashboard, a worker still serves health and metrics over HTTP, without TLS.
+            *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
             *workers.dask_options,
             *("--local-directory", "/tmp"),
             *("--death-timeout", str(max(60, context.spec.startup_deadline_seconds))),
