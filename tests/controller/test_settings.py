@@ -40,6 +40,7 @@ def test_all_of_them() -> None:
             "DASKJOB_POD_SECURITY_CONTEXT": '{"runAsUser": 7}',
             "DASKJOB_CLUSTER_DOMAIN": "example.internal",
             "DASKJOB_UNATTENDED_SECONDS": "90",
+            "DASKJOB_INGRESS": '[{"ports": [{"port": 1}]}]',
         }
     )
     assert settings.process.namespaces == ("a", "b", "c")
@@ -52,6 +53,11 @@ def test_all_of_them() -> None:
     assert defaults.allowed == ("hostPath", "privileged")
     assert (defaults.security_context, defaults.cluster_domain) == ({"runAsUser": 7}, "example.internal")
     assert defaults.unattended_seconds == 90
+    assert defaults.ingress == ({"ports": [{"port": 1}]},)
+
+
+def test_without_network_policies_of_jobs() -> None:
+    assert read_settings({"DASKJOB_INGRESS": "none"}).defaults.ingress is None
 
 
 @pytest.mark.parametrize("name", ["DASKJOB_DEFAULT_IMAGE", "DASKJOB_NAMESPACES", "DASKJOB_HEALTH_PORT"])
@@ -75,6 +81,8 @@ def test_empty_is_not_set(name: str) -> None:
         ("DASKJOB_UNATTENDED_SECONDS", "9", "9 is shorter .* give 10 or more"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "{", "not JSON"),
         ("DASKJOB_POD_SECURITY_CONTEXT", "[]", "must be a JSON object"),
+        ("DASKJOB_INGRESS", "{}", "must be a JSON list of objects"),
+        ("DASKJOB_INGRESS", "[1]", "must be a JSON list of objects"),
     ],
 )
 def test_what_cannot_be_read_is_named(name: str, value: str, words: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -40,6 +40,9 @@ class Defaults:
     unattended_seconds: int = 600
     #: The name of the installation, a label's value; empty: its objects do not have the label.
     installation: str = ""
+    #: Who may connect to a job's pods beside themselves: rules as in a NetworkPolicy's `ingress`. None: no policy is
+    #: made, and everybody may.
+    ingress: Sequence[Mapping[str, Any]] | None = ()
 
 
 @dataclass(frozen=True)

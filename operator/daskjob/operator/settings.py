@@ -11,7 +11,8 @@ from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY, Defaults
 from daskjob.probes.process_settings import Environment, ProcessSettings
 
-#: The value of DASKJOB_POLICY_NAME for an installation without the policy.
+#: The value of DASKJOB_POLICY_NAME for an installation without the policy, and of DASKJOB_INGRESS for one without
+#: NetworkPolicies of jobs.
 NO_POLICY = "none"
 #: The least value of DASKJOB_UNATTENDED_SECONDS.
 SHORTEST_MARGIN = 10
@@ -92,6 +93,7 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             cluster_domain=environment.text("CLUSTER_DOMAIN", "cluster.local"),
             unattended_seconds=unattended_seconds,
             installation=installation_name(namespace, lease),
+            ingress=None if environment.text("INGRESS") == NO_POLICY else environment.objects("INGRESS"),
         ),
     )
 

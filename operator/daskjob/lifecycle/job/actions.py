@@ -10,7 +10,7 @@ from daskjob.wire.runner_deadline import RunnerDeadline
 
 @dataclass(frozen=True)
 class CreateCluster:
-    """Creates the DaskCluster of an attempt, with its Service and Secret, which the cluster owns.
+    """Creates the DaskCluster of an attempt, with its NetworkPolicy, Service and Secret, which the cluster owns.
 
     `deadline`: what the job file gives the runner.
     """
