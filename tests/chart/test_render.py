@@ -166,6 +166,8 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "",
         "DASKJOB_ALLOW": "",
         "DASKJOB_UNATTENDED_SECONDS": "600",
+        "DASKJOB_RESOURCES": "{}",
+        "DASKJOB_TMP_SIZE_LIMIT": "",
         "DASKJOB_INGRESS": "[]",
     }
     assert default.env(CONTROLLER) == shared
@@ -183,6 +185,8 @@ def test_environment_from_values(render) -> None:
             "unattendedSeconds": 3000000,
             # As on OpenShift; Helm reads numbers as floating point.
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
+            "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}},
+            "tmpSizeLimit": "20Gi",
             "networkPolicy": {"ingress": [{"ports": [{"port": 15020}]}]},
         },
         "limits": {
@@ -205,6 +209,8 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_DEFAULT_IMAGE_PULL_POLICY"] == "Never"
     assert env["DASKJOB_ALLOW"] == "hostPath,serviceAccounts"
     assert env["DASKJOB_UNATTENDED_SECONDS"] == "3000000"
+    assert json.loads(env["DASKJOB_RESOURCES"]) == values["job"]["resources"]
+    assert env["DASKJOB_TMP_SIZE_LIMIT"] == "20Gi"
     assert json.loads(env["DASKJOB_INGRESS"]) == values["job"]["networkPolicy"]["ingress"]
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
     assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")

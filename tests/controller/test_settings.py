@@ -40,6 +40,8 @@ def test_all_of_them() -> None:
             "DASKJOB_POD_SECURITY_CONTEXT": '{"runAsUser": 7}',
             "DASKJOB_CLUSTER_DOMAIN": "example.internal",
             "DASKJOB_UNATTENDED_SECONDS": "90",
+            "DASKJOB_RESOURCES": '{"limits": {"memory": "1Gi"}}',
+            "DASKJOB_TMP_SIZE_LIMIT": "20Gi",
             "DASKJOB_INGRESS": '[{"ports": [{"port": 1}]}]',
         }
     )
@@ -53,6 +55,7 @@ def test_all_of_them() -> None:
     assert defaults.allowed == ("hostPath", "privileged")
     assert (defaults.security_context, defaults.cluster_domain) == ({"runAsUser": 7}, "example.internal")
     assert defaults.unattended_seconds == 90
+    assert (defaults.resources, defaults.tmp_size_limit) == ({"limits": {"memory": "1Gi"}}, "20Gi")
     assert defaults.ingress == ({"ports": [{"port": 1}]},)
 
 

@@ -43,6 +43,11 @@ class Defaults:
     #: Who may connect to a job's pods beside themselves: rules as in a NetworkPolicy's `ingress`. None: no policy is
     #: made, and everybody may.
     ingress: Sequence[Mapping[str, Any]] | None = ()
+    #: Requests and limits of the containers of scheduler, workers and runner to which neither manifest nor template
+    #: gives any.
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    #: Size of the volume at /tmp, a quantity, beyond which the kubelet evicts the pod; empty: no limit of its own.
+    tmp_size_limit: str = ""
 
 
 @dataclass(frozen=True)

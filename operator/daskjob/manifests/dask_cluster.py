@@ -9,7 +9,7 @@ from daskjob.api import constants as c
 from daskjob.api.spec import DEFAULT_GROUP, Workers
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
-from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
+from daskjob.manifests.pod_spec import PodPlan, pod_spec, resources_of, template_metadata
 from daskjob.runner.surroundings import REQUEST_VARIABLE
 
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
@@ -149,7 +149,7 @@ def _worker(context: AttemptContext, workers: Workers) -> dict[str, Any]:
             "worker",
             "spec.cluster.workers.template",
             fields,
-            environment={**WORKER_ENVIRONMENT, **_memory_request(workers.resources)},
+            environment={**WORKER_ENVIRONMENT, **_memory_request(resources_of(context, workers, "worker"))},
             pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
         ),
     )

@@ -93,6 +93,8 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             cluster_domain=environment.text("CLUSTER_DOMAIN", "cluster.local"),
             unattended_seconds=unattended_seconds,
             installation=installation_name(namespace, lease),
+            resources=environment.mapping("RESOURCES", {}),
+            tmp_size_limit=environment.text("TMP_SIZE_LIMIT"),
             ingress=None if environment.text("INGRESS") == NO_POLICY else environment.objects("INGRESS"),
         ),
     )
