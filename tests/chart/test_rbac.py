@@ -26,6 +26,7 @@ OPERATOR = {
     ("", "secrets"): {"create"},
     ("", "serviceaccounts"): {"create"},
     ("", "services"): {"create", "patch"},
+    ("networking.k8s.io", "networkpolicies"): {"create"},
     ("", "events"): {"list", "create"},
 }
 DASK_CONTROLLER = {
@@ -153,6 +154,13 @@ def test_runners_have_no_right_without_a_policy(render) -> None:
     assert "daskjob-operator-runner" not in rendering.names("ClusterRole") | rendering.names("ClusterRoleBinding")
     assert "daskjob-operator-policy-reader" not in rendering.names("ClusterRole")
     assert rendering.env("daskjob-operator")["DASKJOB_POLICY_NAME"] == "none"
+
+
+def test_no_right_on_network_policies_without_those_of_jobs(render) -> None:
+    rendering = render({"job": {"networkPolicy": {"enabled": False}}})
+    rules = rendering.one("ClusterRole", "daskjob-operator")["rules"]
+    assert verbs(rules) == {key: given for key, given in OPERATOR.items() if key[1] != "networkpolicies"}
+    assert rendering.env("daskjob-operator")["DASKJOB_INGRESS"] == "none"
 
 
 def test_leadership_is_one_named_lease_in_the_own_namespace(default: Rendering) -> None:

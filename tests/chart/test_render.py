@@ -170,6 +170,9 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_SERVICE_ACCOUNTS": "",
         "DASKJOB_IMAGE_PULL_SECRETS": "",
         "DASKJOB_UNATTENDED_SECONDS": "600",
+        "DASKJOB_RESOURCES": "{}",
+        "DASKJOB_TMP_SIZE_LIMIT": "",
+        "DASKJOB_INGRESS": "[]",
     }
     assert default.env(CONTROLLER) == shared
 
@@ -190,6 +193,9 @@ def test_environment_from_values(render) -> None:
             "unattendedSeconds": 3000000,
             # As on OpenShift; Helm reads numbers as floating point.
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
+            "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}},
+            "tmpSizeLimit": "20Gi",
+            "networkPolicy": {"ingress": [{"ports": [{"port": 15020}]}]},
         },
         "limits": {
             "runningJobs": 1000000,
@@ -213,6 +219,9 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_ALLOW"] == "hostPath,privileged"
     assert (env["DASKJOB_SERVICE_ACCOUNTS"], env["DASKJOB_IMAGE_PULL_SECRETS"]) == ("cloud,reader", "pull,more")
     assert env["DASKJOB_UNATTENDED_SECONDS"] == "3000000"
+    assert json.loads(env["DASKJOB_RESOURCES"]) == values["job"]["resources"]
+    assert env["DASKJOB_TMP_SIZE_LIMIT"] == "20Gi"
+    assert json.loads(env["DASKJOB_INGRESS"]) == values["job"]["networkPolicy"]["ingress"]
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
     assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")
     assert (env["DASKJOB_MAX_WORKERS_PER_NAMESPACE"], env["DASKJOB_MAX_WORKERS_PER_JOB"]) == ("1000000", "40")
@@ -282,21 +291,6 @@ def test_no_object_carries_the_label_of_jobs(default: Rendering) -> None:
     """The operator would take it for one of a job's."""
     for each in default.objects:
         assert each["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
-
-
-def test_network_policy(render, default: Rendering) -> None:
-    spec = default.one("NetworkPolicy", OPERATOR)["spec"]
-    assert spec["policyTypes"] == ["Ingress"]
-    health, metrics = ({"ports": [{"port": name, "protocol": "TCP"}]} for name in ("health", "metrics"))
-    assert spec["ingress"] == [health, metrics]
-    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
-
-    def ingress(**values: Any) -> Any:
-        return render({"networkPolicy": values}).one("NetworkPolicy", OPERATOR)["spec"]["ingress"]
-
-    assert ingress(**{"from": peers}) == [{**health, "from": peers}, metrics]
-    assert ingress(metricsFrom=peers) == [health, {**metrics, "from": peers}]
-    assert not render({"networkPolicy": {"enabled": False}}).all("NetworkPolicy")
 
 
 def test_disruption_budget_only_where_it_does_not_block_a_drain(render) -> None:

@@ -66,7 +66,7 @@ async def test_one_pass_makes_all_of_an_attempt_in_order(setting: Setting) -> No
     await setting.look()
     made = [kind for verb, kind in setting.client.requests if verb in ("create", "status") and kind != "Event"]
     assert made[:3] == ["DaskJob", "ServiceAccount", "DaskCluster"], "the attempt is recorded before anything is made"
-    assert sorted(made[3:-2]) == ["ConfigMap", "Secret", "Service"], "the ConfigMap is the runner's program"
+    assert sorted(made[3:-2]) == ["ConfigMap", "NetworkPolicy", "Secret", "Service"], "ConfigMap: the runner's program"
     assert made[-2:] == ["Pod", "DaskJobReport"], "the report comes last: where it is, all else was made"
 
 
@@ -228,7 +228,7 @@ async def test_what_a_request_did_that_was_not_answered_is_found(setting: Settin
 async def test_a_pass_makes_what_the_one_before_could_not(setting: Setting) -> None:
     """Or an API server that fails one request in ten would hardly ever let all of an attempt be made in one pass."""
     for refused, expected in (
-        ("Secret", {"ServiceAccount", "DaskCluster", "Service", "Secret", "ConfigMap"}),
+        ("Secret", {"ServiceAccount", "DaskCluster", "NetworkPolicy", "Service", "Secret", "ConfigMap"}),
         ("Pod", {"DaskCluster", "Secret", "Pod"}),
         ("DaskJobReport", {"DaskCluster", "Pod", "DaskJobReport"}),
     ):
@@ -247,12 +247,12 @@ async def test_a_cluster_that_was_made_anew_gets_all_that_belongs_to_it(setting:
     with pytest.raises(ApiError):
         await setting.look()
     cluster = setting.server.all("DaskCluster")[0]["metadata"]
-    for kind in ("DaskCluster", "Service", "Secret"):
+    for kind in ("DaskCluster", "NetworkPolicy", "Service", "Secret"):
         setting.server.remove(kind, setting.server.all(kind)[0]["metadata"]["name"])
     setting.cache.forget("DaskCluster", NAMESPACE, cluster["name"], cluster["uid"])
     setting.client.refusals = {}
     await setting.look()
-    assert len(setting.server.all("Service")) == len(setting.server.all("Secret")) == 1
+    assert [len(setting.server.all(kind)) for kind in ("NetworkPolicy", "Service", "Secret")] == [1, 1, 1]
 
 
 def add_scheduler(setting: Setting) -> str:

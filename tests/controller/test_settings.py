@@ -43,6 +43,9 @@ def test_all_of_them() -> None:
             "DASKJOB_POD_SECURITY_CONTEXT": '{"runAsUser": 7}',
             "DASKJOB_CLUSTER_DOMAIN": "example.internal",
             "DASKJOB_UNATTENDED_SECONDS": "90",
+            "DASKJOB_RESOURCES": '{"limits": {"memory": "1Gi"}}',
+            "DASKJOB_TMP_SIZE_LIMIT": "20Gi",
+            "DASKJOB_INGRESS": '[{"ports": [{"port": 1}]}]',
         }
     )
     assert settings.process.namespaces == ("a", "b", "c")
@@ -56,6 +59,12 @@ def test_all_of_them() -> None:
     assert (defaults.allowed_metadata, defaults.pod_security) == (("example.com/*", "app"), Level.BASELINE)
     assert (defaults.security_context, defaults.cluster_domain) == ({"runAsUser": 7}, "example.internal")
     assert defaults.unattended_seconds == 90
+    assert (defaults.resources, defaults.tmp_size_limit) == ({"limits": {"memory": "1Gi"}}, "20Gi")
+    assert defaults.ingress == ({"ports": [{"port": 1}]},)
+
+
+def test_without_network_policies_of_jobs() -> None:
+    assert read_settings({"DASKJOB_INGRESS": "none"}).defaults.ingress is None
 
 
 @pytest.mark.parametrize("name", ["DASKJOB_DEFAULT_IMAGE", "DASKJOB_NAMESPACES", "DASKJOB_HEALTH_PORT"])
@@ -92,6 +101,8 @@ def test_empty_is_not_set(name: str) -> None:
         ),
         ("DASKJOB_POD_SECURITY", "strict", "'strict' is unknown; give restricted, baseline, privileged"),
         ("DASKJOB_ALLOW", "hostPath,everything", "'everything' is unknown; give words of hostNamespaces, "),
+        ("DASKJOB_INGRESS", "{}", "must be a JSON list of objects"),
+        ("DASKJOB_INGRESS", "[1]", "must be a JSON list of objects"),
     ],
 )
 def test_what_cannot_be_read_is_named(name: str, value: str, words: str) -> None:

@@ -26,6 +26,7 @@ PLACES = {
     "Service": ("/api/v1", "services"),
     "Secret": ("/api/v1", "secrets"),
     "ConfigMap": ("/api/v1", "configmaps"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
     "DaskCluster": ("/apis/kubernetes.dask.org/v1", "daskclusters"),
     "DaskWorkerGroup": ("/apis/kubernetes.dask.org/v1", "daskworkergroups"),
     "DaskJob": ("/apis/daskjob.io/v1alpha1", "daskjobs"),

@@ -14,7 +14,7 @@ from .api import Api, Body
 from .endings import Ending
 from .namespace_view import NamespaceView, WatchEvent, component_of, is_ended, is_finished, labels_of
 
-LEFT = ("Pod", "DaskCluster", "DaskWorkerGroup", "Service", "Secret", "ConfigMap")
+LEFT = ("Pod", "DaskCluster", "DaskWorkerGroup", "Service", "Secret", "NetworkPolicy", "ConfigMap")
 #: What an attempt has once, and the operator makes.
 OURS = ("DaskCluster", "DaskJobReport", "Pod")
 FOREVER = 1 << 62

@@ -20,6 +20,7 @@ from daskjob.local.plan import (
     make_plan,
     quantity,
     read_manifest,
+    scheduler_command,
     worker_command,
     write_code,
 )
@@ -185,6 +186,13 @@ def test_a_nanny_only_where_it_has_a_limit_to_watch() -> None:
     assert command[command.index("--memory-limit") + 1] == str(1024**3)
     assert command[command.index("--nthreads") + 1] == "2"
     assert "--no-nanny" not in command
+
+
+@pytest.mark.parametrize("port", [None, 8787])
+def test_the_dashboard_listens_on_the_loopback_only(port: int | None) -> None:
+    command = scheduler_command(8786, Path("scheduler.json"), port)
+    assert command[command.index("--dashboard-address") + 1] == f"127.0.0.1:{port or 0}"
+    assert ("--no-dashboard" in command) == (port is None)
 
 
 def test_inline_source_is_the_module_of_the_entrypoint() -> None:

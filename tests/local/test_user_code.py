@@ -72,3 +72,24 @@ def test_workers_are_as_on_a_cluster(command: Command) -> None:
     done = command.run("job.yaml", "-o", "json")
     values = [json.loads(each["status"]["result"]["value"]) for each in json.loads(done.stdout)["items"]]
     assert values == [[with_limit, "1", "2", "1", "65536", True] for with_limit in (True, False)], done.stderr
+
+
+def test_dasks_processes_listen_on_the_loopback_only(command: Command) -> None:
+    code = """
+        import psutil
+
+        def listening():
+            # With a limit of memory, a nanny watches over the worker.
+            here = psutil.Process()
+            both = [here, here.parent()] if "nanny" in " ".join(here.parent().cmdline()) else [here]
+            found = [each for process in both for each in process.net_connections("inet")]
+            return sorted({each.laddr.ip for each in found if each.status == psutil.CONN_LISTEN})
+
+        def main(client):
+            return [client.run_on_scheduler(listening), *client.run(listening).values()]
+    """
+    limited = {"workers": {"resources": {"limits": {"memory": "1Gi"}}}}
+    command.write("jobs.yaml", manifest("plain", code), manifest("limited", code, cluster=limited))
+    done = command.run("jobs.yaml", "-o", "json")
+    values = [json.loads(each["status"]["result"]["value"]) for each in json.loads(done.stdout)["items"]]
+    assert values == [[["127.0.0.1"], ["127.0.0.1"]]] * 2, done.stderr

@@ -41,6 +41,12 @@ def pod_specs(of: Job, defaults: Defaults = DEFAULTS) -> dict[str, Any]:
     return {"scheduler": cluster["scheduler"]["spec"], "worker": cluster["worker"]["spec"], "runner": runner["spec"]}
 
 
+def pod_labels(of: AttemptContext, component: str) -> dict[str, str]:
+    """Labels of a job's pod. dask-kubernetes gives those of the cluster to the pods of scheduler and workers."""
+    made = runner_pod(of, "daskjob-runner-0") if component == "runner" else dask_cluster(of)
+    return dict(made["metadata"]["labels"])
+
+
 def with_template(component: str, template: Any) -> Job:
     """A job with a template for one of its components."""
     if component == "runner":

@@ -195,6 +195,12 @@ def test_the_dashboard_listens_to_its_own_pod_only() -> None:
     assert "--no-dashboard" in off
 
 
+def test_workers_serve_health_and_metrics_to_their_own_pod_only() -> None:
+    command = container(pod_specs(job())["worker"], "worker")["command"]
+    assert command[command.index("--dashboard-address") + 1] == "127.0.0.1:0"
+    assert "--no-dashboard" in command
+
+
 def test_the_users_variables_win_over_ours() -> None:
     env = [
         {"name": "HOME", "value": "/home/u"},

@@ -13,7 +13,7 @@ from .waiting import wait_for
 
 #: Everything that an attempt is made of, or could be.
 KINDS = (
-    "pods,services,secrets,configmaps,serviceaccounts,deployments.apps,replicasets.apps,"
+    "pods,services,secrets,configmaps,serviceaccounts,networkpolicies.networking.k8s.io,deployments.apps,replicasets.apps,"
     "daskclusters.kubernetes.dask.org,daskworkergroups.kubernetes.dask.org,daskjobreports.daskjob.io"
 )
 #: How long the removal of what an ended job leaves may take, on a busy machine.

@@ -97,6 +97,28 @@ volumeMounts:
 - {name: tmp, mountPath: /tmp}
 {{- end }}
 
+{{/* Rules of a NetworkPolicy's egress: to name servers, and to the API server. */}}
+{{- define "daskjob.egress.names" -}}
+- ports:
+  {{- range .Values.networkPolicy.egress.dnsPorts }}
+  - {port: {{ . }}, protocol: UDP}
+  - {port: {{ . }}, protocol: TCP}
+  {{- end }}
+  {{- with .Values.networkPolicy.egress.dns }}
+  to: {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- define "daskjob.egress.apiServer" -}}
+- ports:
+  {{- range .Values.networkPolicy.egress.apiServerPorts }}
+  - {port: {{ . }}, protocol: TCP}
+  {{- end }}
+  {{- with .Values.networkPolicy.egress.apiServer }}
+  to: {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
 {{/* A CRD out of a file, with `keep` as Helm's resource policy. Takes a list: context, file, keep. */}}
 {{- define "daskjob.crd" -}}
 {{- $root := index . 0 }}

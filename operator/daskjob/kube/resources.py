@@ -39,6 +39,7 @@ SERVICES = Resource("Service", "v1", "services")
 SECRETS = Resource("Secret", "v1", "secrets")
 SERVICE_ACCOUNTS = Resource("ServiceAccount", "v1", "serviceaccounts")
 CONFIG_MAPS = Resource("ConfigMap", "v1", "configmaps")
+NETWORK_POLICIES = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 EVENTS = Resource("Event", "v1", "events")
 POLICIES = Resource("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1", "validatingadmissionpolicies")
 POLICY_BINDINGS = Resource(

@@ -202,8 +202,8 @@ def job_file(plan: Plan, report: str, address: str, code_path: Path) -> JobFile:
 
 
 def scheduler_command(port: int, scheduler_file: Path, dashboard: int | None) -> list[str]:
-    """`dashboard`: the port of Dask's dashboard on the loopback; None: it is not served."""
-    shown = ["--no-dashboard"] if dashboard is None else ["--dashboard-address", f"127.0.0.1:{dashboard}"]
+    """`dashboard`: the port of Dask's dashboard on the loopback; None: it is not served, only health and metrics."""
+    shown = ["--dashboard-address", f"127.0.0.1:{dashboard or 0}", *(["--no-dashboard"] if dashboard is None else [])]
     # -P: Python is not to import from the folder it starts in.
     return [
         *(sys.executable, "-P", "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)),
@@ -217,6 +217,6 @@ def worker_command(plan: Plan, name: str, scheduler_file: Path, scratch: Path) -
     options = plan.job.spec.cluster.workers.dask_options
     return [
         *(sys.executable, "-P", "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler_file)),
-        *("--host", "127.0.0.1", "--no-dashboard", "--name", name, *options),
+        *("--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", "--name", name, *options),
         *("--local-directory", str(scratch), "--death-timeout", "60", *memory),
     ]

@@ -10,6 +10,7 @@ from typing import Any
 from daskjob.errors import SpecError
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service, scheduler_spec, worker_spec
+from daskjob.manifests.network_policy import network_policy
 from daskjob.manifests.pod_files import secret
 from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
 from daskjob.schema.field_error import FieldError
@@ -72,10 +73,12 @@ class AttemptObjects:
     def beside_cluster(
         self, cluster_uid: str, now: datetime, deadline: RunnerDeadline | None = None
     ) -> tuple[Manifest, ...]:
-        """Service and Secret, which the pods need: the controller creates them before dask-kubernetes creates the
-        pods. `now`: the certificate's time; `deadline`: the runner's."""
+        """NetworkPolicy, Service and Secret, without which no container of the pods starts. `now`: the certificate's
+        time; `deadline`: the runner's."""
         context = self.context
+        policy = network_policy(context, cluster_uid)
         return (
+            *((policy,) if policy is not None else ()),
             scheduler_service(context, cluster_uid),
             secret(context, cluster_uid, job_file(context, deadline).dump(), now),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,14 @@ class Defaults:
     unattended_seconds: int = 600
     #: The name of the installation, a label's value; empty: its objects do not have the label.
     installation: str = ""
+    #: Who may connect to a job's pods beside themselves: rules as in a NetworkPolicy's `ingress`. None: no policy is
+    #: made, and everybody may.
+    ingress: Sequence[Mapping[str, Any]] | None = ()
+    #: Requests and limits of the containers of scheduler, workers and runner to which neither manifest nor template
+    #: gives any.
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    #: Size of the volume at /tmp, a quantity, beyond which the kubelet evicts the pod; empty: no limit of its own.
+    tmp_size_limit: str = ""
 
     def allows_metadata(self, key: str) -> bool:
         """Whether a template may set this label or annotation whatever its name means elsewhere."""

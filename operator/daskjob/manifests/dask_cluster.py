@@ -9,7 +9,7 @@ from daskjob.api import constants as c
 from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
-from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
+from daskjob.manifests.pod_spec import PodPlan, pod_spec, resources_of, template_metadata
 from daskjob.runner.surroundings import REQUEST_VARIABLE
 
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
@@ -136,7 +136,9 @@ def worker_spec(context: AttemptContext) -> dict[str, Any]:
             context.names.scheduler_address(context.defaults.cluster_domain),
             # No nanny: the kubelet restarts workers. The worker has the name of its pod, so that the operator finds the
             # pods of retired workers.
-            *("--no-nanny", "--no-dashboard", "--name", "$(DASK_WORKER_NAME)"),
+            *("--no-nanny", "--name", "$(DASK_WORKER_NAME)"),
+            # Without a dashboard, a worker still serves health and metrics over HTTP, without TLS.
+            *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
             *workers.dask_options,
             *("--local-directory", "/tmp"),
             *("--death-timeout", str(max(60, context.spec.startup_deadline_seconds))),
@@ -150,7 +152,7 @@ def worker_spec(context: AttemptContext) -> dict[str, Any]:
             "worker",
             "spec.cluster.workers.template",
             fields,
-            environment={**WORKER_ENVIRONMENT, **_memory_request(workers.resources)},
+            environment={**WORKER_ENVIRONMENT, **_memory_request(resources_of(context, workers, "worker"))},
             pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
         ),
     )

@@ -86,7 +86,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
                 "image": image,
                 # The user's variables come last: they override the operator's of the same name.
                 "env": merge({"env": variables}, {"env": list(cluster.env)}, "Container")["env"],
-                "resources": dict(plan.component.resources),
+                "resources": dict(resources_of(context, plan.component, plan.container)),
                 "securityContext": dict(CONTAINER_SECURITY),
                 "volumeMounts": [
                     {"name": "tls", "mountPath": TLS_PATH, "readOnly": True},
@@ -99,7 +99,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         ],
         "volumes": [
             tls_volume(context, mode),
-            {"name": SCRATCH, "emptyDir": {}},
+            {"name": SCRATCH, "emptyDir": {"sizeLimit": defaults.tmp_size_limit} if defaults.tmp_size_limit else {}},
             *([code] if code else []),
             *plan.volumes,
         ],
@@ -134,6 +134,17 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             # The user has chosen one.
             container["env"] = [each for each in container["env"] if each["name"] != HOME_VARIABLE]
     return merged
+
+
+def resources_of(context: AttemptContext, component: Component, container: str) -> Mapping[str, Any]:
+    """Requests and limits of the component's own container, over which its template is merged: the installation's, if
+    neither manifest nor template gives any."""
+    # Nobody has checked the template yet: it may have any shape.
+    spec = component.template.get("spec")
+    containers = spec.get("containers") if isinstance(spec, Mapping) else None
+    own = [each for each in containers if isinstance(each, Mapping)] if isinstance(containers, list) else []
+    in_template = any(each.get("resources") for each in own if each.get("name") == container)
+    return component.resources if component.resources or in_template else context.defaults.resources
 
 
 def _check_args(container: Mapping[str, Any], path: str) -> None:

@@ -16,7 +16,8 @@ from daskjob.probes.process_settings import Environment, ProcessSettings
 from daskjob.schema.pod_check import check_pod
 from daskjob.schema.pod_security import Level
 
-#: The value of DASKJOB_POLICY_NAME for an installation without the policy.
+#: The value of DASKJOB_POLICY_NAME for an installation without the policy, and of DASKJOB_INGRESS for one without
+#: NetworkPolicies of jobs.
 NO_POLICY = "none"
 #: The least value of DASKJOB_UNATTENDED_SECONDS.
 SHORTEST_MARGIN = 10
@@ -102,6 +103,9 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             cluster_domain=environment.text("CLUSTER_DOMAIN", "cluster.local"),
             unattended_seconds=unattended_seconds,
             installation=installation_name(namespace, lease),
+            resources=environment.mapping("RESOURCES", {}),
+            tmp_size_limit=environment.text("TMP_SIZE_LIMIT"),
+            ingress=None if environment.text("INGRESS") == NO_POLICY else environment.objects("INGRESS"),
         ),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,23 @@ class Environment:
 
     def mapping(self, name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
         """A JSON object."""
-        try:
-            value = json.loads(self.text(name)) if self.text(name) else default
-        except ValueError as error:
-            raise ValueError(f"DASKJOB_{name}: not JSON: {error}") from None
+        value = self._json(name, default)
         if not isinstance(value, Mapping):
             raise ValueError(f"DASKJOB_{name}: must be a JSON object")
         return value
+
+    def objects(self, name: str) -> Sequence[Mapping[str, Any]]:
+        """A JSON list of objects; not set: an empty one."""
+        value = self._json(name, [])
+        if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+            raise ValueError(f"DASKJOB_{name}: must be a JSON list of objects")
+        return tuple(value)
+
+    def _json(self, name: str, default: Any) -> Any:
+        try:
+            return json.loads(self.text(name)) if self.text(name) else default
+        except ValueError as error:
+            raise ValueError(f"DASKJOB_{name}: not JSON: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from daskjob.kube.resources import (
     CLUSTERS,
     CONFIG_MAPS,
     DASK_JOBS,
+    NETWORK_POLICIES,
     PODS,
     REPORTS,
     SECRETS,
@@ -61,7 +62,7 @@ MOST_BUILT = 32
 #: up the jobs that start in this time.
 SHARED_STAYS = timedelta(seconds=60)
 #: The resources of a cluster's further objects, by kind.
-BESIDE = {each.kind: each for each in (SERVICES, SECRETS)}
+BESIDE = {each.kind: each for each in (NETWORK_POLICIES, SERVICES, SECRETS)}
 
 
 @dataclass
@@ -206,7 +207,8 @@ class Executor:
         return await self._objects.create_or_find(resource, body, lambda found: belongs(found, job.uid))
 
     async def _create_beside(self, resource: Resource, body: Manifest, cluster: str, created: CreatedObjects) -> None:
-        # The operator may not read Secrets, and need not read the rest: an object of that name counts as created.
+        # The operator may read neither Secrets nor policies, and need not read Services: an object of that name counts
+        # as created.
         await self._objects.create_unread(resource, body)
         created.beside.add((cluster, resource.kind, body["metadata"]["name"]))
 

@@ -15,8 +15,8 @@ class CreateAccount:
 
 @dataclass(frozen=True)
 class CreateCluster:
-    """Creates the DaskCluster of an attempt, with its Service and Secret, which the cluster owns; before it, the
-    service account of its pods, if the namespace has none yet.
+    """Creates the DaskCluster of an attempt, with its NetworkPolicy, Service and Secret, which the cluster owns; before
+    it, the service account of its pods, if the namespace has none yet.
 
     `deadline`: what the job file gives the runner.
     """
