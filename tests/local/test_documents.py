@@ -60,6 +60,12 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert job.title == "stdin: document 1 (piped)"
 
 
+def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
+    with pytest.raises(InputError, match="stdin: cannot be read: 'utf-8' codec"):
+        load_jobs(["-"])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -78,7 +78,7 @@ def wide(fields: int) -> str:
         (JOB % ("", f"0x{'f' * 99}"[:90], ""), "spec.priority: is beyond 64 bits"),
         (wide(20_000), "spec: has 19980 more unknown fields"),
         (JOB % ("1, " * 140_000, "0", ""), "args), of at most 262144"),
-        (JOB % (f"'{'x' * 4_000_000}'", "0", ""), "takes more than 1310720 bytes as JSON, of at most 655360"),
+        (JOB % (f"'{'x' * 4_000_000}'", "0", ""), "1 (a): takes more than 1310720 bytes as JSON, of at most 655360"),
         ("---\nkind: DaskJob\n" * 20_000, "and 39799 more problems"),
     ],
     ids=[

@@ -175,7 +175,7 @@ def _check(jobs: list[Document], *, err: bool) -> None:
         found = find_problems(job.content)
         if not found and job.kind == cron.KIND:
             found = cron.schedule_problems(job.content)
-        problems += [f"{job.title}: {each.path}: {each.message}" for each in found]
+        problems += [f"{job.title}: {each}" for each in found]
     for job in jobs:
         first = first_by_name.setdefault((job.kind, job.namespace, job.name), job)
         if first is not job:

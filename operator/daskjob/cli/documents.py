@@ -138,7 +138,11 @@ def _siblings(job: Document, read: set[str]) -> Iterator[Document]:
 
 def _read_path(path: str, recursive: bool) -> Iterator[Document]:
     if path == "-":
-        yield from _parse(sys.stdin.read(CHARACTERS + 1), "stdin", Path.cwd(), strict=True)
+        try:
+            text = sys.stdin.read(CHARACTERS + 1)
+        except UnicodeDecodeError as error:
+            raise InputError(f"stdin: cannot be read: {error}") from None
+        yield from _parse(text, "stdin", Path.cwd(), strict=True)
     elif Path(path).is_dir():
         for file in _files(Path(path), recursive):
             yield from _read_file(file, strict=False)
