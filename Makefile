@@ -1,6 +1,6 @@
 # Commands for people who work on this project. Each calls a script that can also be called by itself.
 .DEFAULT_GOAL := help
-.PHONY: help lint test test-all kind-up images install e2e run docs
+.PHONY: help lint test test-all kind-up images install e2e run docs lock sbom
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z0-9-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,3 +34,9 @@ run: .venv/bin/python ## Run the operator on this machine against the kind clust
 
 docs: .venv/bin/python ## Build the documentation into build/docs.
 	.venv/bin/python -m pip install -q -e '.[docs]' && docs/build
+
+lock: .venv/bin/python ## Pin what the image installs by version and hash. UPGRADE=--upgrade takes the newest.
+	.venv/bin/python -m pip install -q -e '.[lock]' && image/lock $(UPGRADE)
+
+sbom: .venv/bin/python ## List what is in the image daskjob/operator that Docker has.
+	image/sbom

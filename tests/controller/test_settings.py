@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from daskjob.lifecycle.job.queueing import RunLimits
@@ -108,3 +111,26 @@ def test_empty_is_not_set(name: str) -> None:
 def test_what_cannot_be_read_is_named(name: str, value: str, words: str) -> None:
     with pytest.raises(ValueError, match=f"^{name}: .*{words}"):
         read_settings({name: value})
+
+
+@pytest.mark.parametrize("log_format", ["plain", "json"])
+def test_no_line_of_the_log_moves_a_terminal(log_format: str) -> None:
+    """Neither a message of the API server nor the traceback of the error that has it."""
+    program = f"""
+import logging
+from daskjob.probes.process_settings import ProcessSettings, configure_logging
+configure_logging(ProcessSettings(log_format={log_format!r}))
+words = "denied \\x1b[31m \\x9b2J \\u202e \\x07 here"
+logging.getLogger("daskjob").warning("refused: %s", words)
+try:
+    raise ValueError(words)
+except ValueError:
+    logging.getLogger("kopf.activities").exception("failed")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    lines = done.stderr.decode()
+    assert lines.count("denied") >= 2
+    assert "Traceback" in lines
+    assert lines.replace("\n", "").isprintable()
+    if log_format == "plain":
+        assert "refused: denied     here" in lines

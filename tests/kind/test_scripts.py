@@ -140,7 +140,7 @@ def test_run_takes_the_pods_place_and_gives_it_back(machine: Machine) -> None:
 
 def test_the_makefile_calls_scripts_that_exist() -> None:
     text = (ROOT / "Makefile").read_text()
-    called = re.findall(r"(?:^\t|&& )((?:tests|docs)/[\w/]+)", text, re.MULTILINE)
+    called = re.findall(r"(?:^\t|&& )((?:tests|docs|image)/[\w/]+)", text, re.MULTILINE)
     assert {f"tests/kind/{name}" for name in SCRIPTS} <= set(called)
     assert [path for path in called if not os.access(ROOT / path, os.X_OK)] == []
 

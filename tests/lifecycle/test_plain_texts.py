@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daskjob import wire
 from daskjob.api.resource_json import to_dict
@@ -86,6 +89,21 @@ def test_no_text_of_a_status_moves_a_terminal(scene: Callable[[], Scene]) -> Non
 )
 def test_what_a_terminal_obeys(text: str, expected: str) -> None:
     assert wire.clean(text) == expected
+
+
+@pytest.mark.parametrize("part", ["\x9d", "\x90a", "\x1b]", "\x1bP;", "\x9b", "\x9b0", "\x1b[0 ", "\x1b ", "\u202e"])
+def test_a_text_of_beginnings_holds_up_nobody(part: str) -> None:
+    """A report's traceback is cleaned at each look at its job, in the one thread that looks at all jobs."""
+    began = time.process_time()
+    assert wire.clean(part * 20_000).isprintable()
+    assert time.process_time() - began < 0.5
+
+
+@given(st.text(st.sampled_from("a[]0;m\\\n\t \x07\x1b\x90\x98\x9b\x9c\x9d\x9f\u202e\ud800\x00\r") | st.characters()))
+def test_whatever_goes_in_nothing_a_terminal_obeys_comes_out(text: str) -> None:
+    assert wire.clean(text).replace("\n", "").replace("\t", "").isprintable()
+    assert wire.clean(text, lines=False).isprintable()
+    assert wire.clean(wire.clean(text)) == wire.clean(text), "a status that is read again stays as it is"
 
 
 def test_events_that_no_decision_brings_are_plain_too() -> None:

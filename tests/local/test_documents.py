@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from daskjob.schema import validate
 
 JOB = "apiVersion: daskjob.io/v1alpha1\nkind: DaskJob\nmetadata: {name: %s}\nspec: {graph: {entrypoint: 'a:b'}}\n"
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata: {a.py: ''}\n"
+
+
+LETTERS = "abcdefghijkl"
+LONG = "x" * 100_000
 
 
 def names(folder: Path, *paths: str, recursive: bool = False) -> list[str]:
@@ -73,6 +78,12 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert job.title == "stdin: document 1 (piped)"
 
 
+def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
+    with pytest.raises(InputError, match="stdin: cannot be read: 'utf-8' codec"):
+        load_jobs(["-"])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -84,7 +95,20 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         (CONFIG_MAP % "x", r"no DaskJob in it"),
         ("a: \x01\n", r"not YAML"),
         ("kind: DaskJob\na: !!bool maybe\n", r"job.yaml: has a value that cannot be read: 'maybe'"),
-        (f"kind: DaskJob\na: {'9' * 5000}\n", r"a value that cannot be read: .*5000 digits$"),
+        (
+            f"kind: DaskJob\na: {'9' * 5000}\n",
+            r"job.yaml:2:4: not YAML: a number of 5000 characters: put it in quotes$",
+        ),
+        (f"kind: DaskJob\na: 0x{'f' * 5000}\n", r"job.yaml:2:4: not YAML: a number of 5002 characters"),
+        (f"kind: DaskJob\na: .{'9' * 5000}\n", r"job.yaml:2:4: not YAML: a number of 5001 characters"),
+        ("kind: DaskJob\na: !!int '1:30'\n", r"job.yaml:2:4: not YAML: '1:30' is no number: put it in quotes"),
+        (f"kind: DaskJob\na: !!float '1{':59' * 30000}'\n", r"job.yaml:2:4: not YAML: a number of 90001 characters"),
+        ("kind: DaskJob\n? [a]\n: b\n", r"job.yaml:2:3: not YAML: found unhashable key"),
+        ("kind: DaskJob\n{a: b}: c\n", r"not YAML"),
+        (
+            "kind: DaskJob\na: !!python/object/apply:os.getcwd []\n",
+            r"job.yaml:2:4: not YAML: could not determine a con",
+        ),
         ("kind: DaskJob\na: *b\n", r"job.yaml:2:4: not YAML: found undefined alias"),
     ],
 )
@@ -96,12 +120,16 @@ def test_unreadable(text: str, message: str, tmp_path: Path) -> None:
 
 def bomb(lists: int) -> str:
     """Lists of ten aliases of the list before: ten to the power of `lists` values."""
-    first, *others = "abcdefghijkl"[:lists]
+    lines = [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in pairwise(LETTERS[:lists])]
+    return "\n".join(["kind: DaskJob", f"a: &a [{', '.join('x' * 10)}]", *lines, ""])
+
+
+def merges(mappings: int) -> str:
+    """Mappings that each merge the one before ten times."""
     lines = [
-        f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]"
-        for before, name in zip("abcdefghijkl", others, strict=False)
+        f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 10)}]}}" for before, name in pairwise(LETTERS[:mappings])
     ]
-    return "\n".join(["kind: DaskJob", f"{first}: &{first} [{', '.join('x' * 10)}]", *lines, ""])
+    return "\n".join(["kind: DaskJob", f"a: &a {{{', '.join(f'k{number}: 1' for number in range(10))}}}", *lines, ""])
 
 
 @pytest.mark.parametrize(
@@ -117,12 +145,33 @@ def bomb(lists: int) -> str:
             f"kind: DaskJob\na: &a {'[' * 60}{']' * 60}\nb: {'[' * 60}*a{']' * 60}\n",
             r"job.yaml:3: lies more than 102 levels deep",
         ),
+        ("kind: DaskJob\na: &a {<<: *a}\n", r"job.yaml:2: \*a contains itself"),
+        (merges(8), r"job.yaml:6: aliases repeat more than 100000 values"),
+        (
+            f"kind: DaskJob\na: &a {LONG}\nb: [{'*a,' * 1000}]\n",
+            r"job.yaml:3: aliases repeat more than 8388608 charact",
+        ),
+        (
+            f"kind: DaskJob\n? &a {LONG[:9]}\n: [{'*a,' * 100_001}]\n",
+            r"job.yaml:3: aliases repeat more than 100000 val",
+        ),
+        (
+            f"kind: DaskJob\na: [{'1,' * 500_001}]\n",
+            r"job.yaml:2: is beyond the first 500000 values of the file: split",
+        ),
+        (f"kind: DaskJob\n{'---' + chr(10)}" * 300_000, r"is beyond the first 500000 values of the file"),
+        (f"kind: DaskJob\na: {LONG * 84}\n", r"job.yaml:1: has more than 8388608 characters: split it"),
+        (f"kind: DaskJob\n{'#' * 2**23}\n", r"job.yaml:1: has more than 8388608 characters"),
         (
             '{"kind": "DaskJob", "a": ' + "[" * 9990 + "]" * 9990 + "}",
             r"not YAML: exceeded maximum nesting|levels deep",
         ),
     ],
-    ids=["aliases of aliases", "aliases", "itself", "deep", "very deep", "deep block", "deep by an alias", "JSON"],
+    ids=[
+        *("aliases of aliases", "aliases", "itself", "deep", "very deep", "deep block", "deep by an alias"),
+        *("merges itself", "merges of merges", "long text by aliases", "anchor in a key", "values", "documents"),
+        *("long text", "long comment", "JSON"),
+    ],
 )
 def test_bounds(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(text)
@@ -130,6 +179,14 @@ def test_bounds(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         load_jobs([str(tmp_path / "job.yaml")])
     assert time.process_time() - began < 2
+
+
+def test_minutes_and_seconds_stay_text(tmp_path: Path) -> None:
+    """To the API server, YAML has no numbers to the base of 60."""
+    (tmp_path / "job.yaml").write_text(f"kind: DaskJob\na: [12:30, 1:30.5, 0x1f, 1_000, 1e3{', 1' + ':59' * 50_000}]\n")
+    (job,), _ = load_jobs([str(tmp_path / "job.yaml")])
+    assert job.content["a"][:5] == ["12:30", "1:30.5", 31, 1000, "1e3"]
+    assert job.content["a"][5].startswith("1:59")
 
 
 def test_aliases_within_bounds(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
@@ -50,39 +50,57 @@ def from_dict(cls: type[T], data: Any) -> T:
     the data, so an unknown name is ignored, and a field with a value of the wrong type keeps its default."""
     values = {}
     if isinstance(data, Mapping):
-        for name, json, hint in fields_of(typing.cast(type, cls)):
-            if data.get(json) is not None:
-                read = _read(hint, data[json])
-                if read is not None:
-                    values[name] = read
+        for name, json, read in _readers_of(typing.cast(type, cls)):
+            value = data.get(json)
+            if value is not None and (item := read(value)) is not None:
+                values[name] = item
     return cls(**values)
 
 
-def _read(hint: Any, value: Any) -> Any:
-    """`value` as the type `hint`; None if it is not of that type."""
-    origin = typing.get_origin(hint)
+#: Reads a value as one type; None if it is not of that type.
+Reader = Callable[[Any], Any]
+
+
+@functools.cache
+def _readers_of(cls: type) -> tuple[tuple[str, str, Reader], ...]:
+    """(attribute, JSON name, reader) of each field of a dataclass."""
+    return tuple((name, json, _reader(hint)) for name, json, hint in fields_of(cls))
+
+
+@functools.cache
+def _reader(hint: Any) -> Reader:
+    """The reader of a type. A type is looked into once: passes read the same few types all day."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
-        return value
+        return lambda value: value
     if origin in (types.UnionType, typing.Union):
-        options = [option for option in typing.get_args(hint) if option is not type(None)]
-        return next((read for option in options if (read := _read(option, value)) is not None), None)
+        options = [_reader(option) for option in arguments if option is not type(None)]
+        if len(options) == 1:
+            return options[0]
+        return lambda value: next((read for option in options if (read := option(value)) is not None), None)
     if origin is tuple:
-        if not isinstance(value, list):
-            return None
-        item = typing.get_args(hint)[0]
-        if item is Any:
-            return tuple(value)
-        return tuple(read for each in value if (read := _read(item, each)) is not None)
+        item = _reader(arguments[0])
+        if arguments[0] is Any:
+            return lambda value: tuple(value) if isinstance(value, list) else None
+        return lambda value: (
+            tuple(read for each in value if (read := item(each)) is not None) if isinstance(value, list) else None
+        )
     if origin in (dict, Mapping):
-        if not isinstance(value, Mapping):
-            return None
-        item = typing.get_args(hint)[1]
-        if not dataclasses.is_dataclass(item):
-            return dict(value)
-        return {key: from_dict(typing.cast(type, item), each) for key, each in value.items()}
+        inner = arguments[1]
+        if not dataclasses.is_dataclass(inner):
+            return lambda value: dict(value) if isinstance(value, Mapping) else None
+        return lambda value: (
+            {key: from_dict(typing.cast(type, inner), each) for key, each in value.items()}
+            if isinstance(value, Mapping)
+            else None
+        )
     if dataclasses.is_dataclass(hint):
-        return from_dict(typing.cast(type, hint), value) if isinstance(value, Mapping) else None
-    if isinstance(hint, type) and issubclass(hint, Enum):
+        return lambda value: from_dict(typing.cast(type, hint), value) if isinstance(value, Mapping) else None
+    return lambda value: _scalar(hint, value)
+
+
+def _scalar(hint: type, value: Any) -> Any:
+    if issubclass(hint, Enum):
         return hint(value) if value in list(hint) else None
     if hint is datetime:
         return from_text(value)

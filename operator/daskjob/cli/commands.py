@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from daskjob.cli.live import Display
 
 SUCCEEDED, FAILED, BAD_INPUT = 0, 1, 2
+#: More are only counted.
+MOST_PROBLEMS = 200
 
 PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 RECURSIVE = click.option("-R", "--recursive", is_flag=True, help="Look into folders of folders, too.")
@@ -205,13 +207,15 @@ def _check(jobs: list[Document], installation: Installation | None, *, err: bool
             found = cron.schedule_problems(job.content)
         if not found and installation is not None:
             found = installation.refusals(apply_defaults(job.content))
-        problems += [f"{job.title}: {each.path}: {each.message}" for each in found]
+        problems += [f"{job.title}: {each}" for each in found]
     for job in jobs:
         first = first_by_name.setdefault((job.kind, job.namespace, job.name), job)
         if first is not job:
             problems.append(f"{job.title}: metadata.name: {first.title} has the same name: give each its own")
-    for problem in problems:
+    for problem in problems[:MOST_PROBLEMS]:
         tell(problem, err=err)
+    if len(problems) > MOST_PROBLEMS:
+        tell(f"and {len(problems) - MOST_PROBLEMS} more problems", err=err)
     if problems:
         sys.exit(BAD_INPUT)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from daskjob.cli.yaml_bounds import BoundsError, check_bounds
+from daskjob.cli.yaml_bounds import CHARACTERS, BoundsError, check_bounds
 
 API_VERSION = "daskjob.io/v1alpha1"
 #: What can be run and checked.
@@ -52,13 +52,37 @@ class Document:
         return f"{self.file}: document {self.number}" + (f" ({self.name})" if self.name else "")
 
 
+_TAG = "tag:yaml.org,2002:"
+#: The most characters of a number. A float has up to 24, and Kubernetes rounds integers of more than 20.
+_NUMBER = 100
+
+
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Like the API server: a key given twice is an error, and what looks like a date is text."""
+    """Like the API server: a key given twice is an error, and what looks like a date, or like minutes and seconds, is
+    text."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)
+        # In YAML 1.1, 12:30 is a number to the base of 60.
+        return f"{_TAG}str" if tag in (f"{_TAG}int", f"{_TAG}float") and ":" in value else tag
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """Raises ConstructorError for a long one: Python takes long to read it, and cannot write it."""
+        problem = None
+        if len(node.value) > _NUMBER:
+            problem = f"a number of {len(node.value)} characters: put it in quotes"
+        elif ":" in node.value:
+            problem = f"{node.value!r} is no number: put it in quotes"
+        if problem is not None:
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        read = self.construct_yaml_int if node.tag == f"{_TAG}int" else self.construct_yaml_float
+        number: int | float = read(node)
+        return number
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = set()
         for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge" or not isinstance(key, yaml.ScalarNode):
+            if key.tag == f"{_TAG}merge" or not isinstance(key, yaml.ScalarNode):
                 continue
             if (key.tag, key.value) in keys:
                 raise yaml.constructor.ConstructorError(
@@ -69,9 +93,11 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != f"{_TAG}timestamp"]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"{_TAG}{_kind}", _Loader.construct_number)
 
 
 def load_jobs(paths: Sequence[str], *, recursive: bool = False) -> tuple[list[Document], list[Document]]:
@@ -120,7 +146,11 @@ def _siblings(job: Document, read: set[str]) -> Iterator[Document]:
 
 def _read_path(path: str, recursive: bool) -> Iterator[Document]:
     if path == "-":
-        yield from _parse(sys.stdin.read(), "stdin", Path.cwd(), strict=True)
+        try:
+            text = sys.stdin.read(CHARACTERS + 1)
+        except UnicodeDecodeError as error:
+            raise InputError(f"stdin: cannot be read: {error}") from None
+        yield from _parse(text, "stdin", Path.cwd(), strict=True)
     elif Path(path).is_dir():
         for file in _files(Path(path), recursive):
             yield from _read_file(file, strict=False)
@@ -135,7 +165,9 @@ def _files(folder: Path, recursive: bool) -> list[Path]:
 
 def _read_file(file: Path, *, strict: bool) -> Iterator[Document]:
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open(encoding="utf-8") as opened:
+            # One more than are allowed is enough to refuse it.
+            text = opened.read(CHARACTERS + 1)
     except FileNotFoundError:
         raise InputError(f"{file}: there is no such file or folder") from None
     except (OSError, UnicodeDecodeError) as error:

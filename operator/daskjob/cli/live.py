@@ -1,4 +1,7 @@
-"""What a person sees while a job runs, on stderr: a bar on a terminal, plain lines elsewhere."""
+"""What a person sees while a job runs, on stderr: a bar on a terminal, plain lines elsewhere.
+
+What the job itself prints is printed as it is: it runs with this person's rights. All else moves no terminal.
+"""
 
 from __future__ import annotations
 
@@ -79,14 +82,17 @@ class Plain:
         if self._last is None or self._last[0] != state or now - self._last[1] >= INTERVAL:
             self._last = (state, now)
             if status["phase"] != "Pending":
-                self._write(f"{self._name}: {describe(status)}")
+                self._tell(describe(status))
 
     def output(self, source: str, line: bytes) -> None:
         self._write(label(source, line))
 
     def note(self, text: str) -> None:
         if not self._quiet:
-            self._write(f"{self._name}: {clean(text)}")
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        self._write(f"{self._name}: {clean(text)}")
 
     def _write(self, text: str) -> None:
         with self._lock:
@@ -107,7 +113,7 @@ class Bar:
             SpinnerColumn(),
             TextColumn(name, markup=False),
             BarColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
@@ -126,7 +132,7 @@ class Bar:
         counts = status.get("progress") or {}
         total = counts.get("total") or None
         done = counts.get("done") or 0
-        self._progress.update(self._task, description=describe(status), total=total, completed=done)
+        self._progress.update(self._task, description=clean(describe(status), lines=False), total=total, completed=done)
 
     def output(self, source: str, line: bytes) -> None:
         self._console.out(label(source, line), highlight=False)

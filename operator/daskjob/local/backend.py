@@ -21,6 +21,7 @@ from daskjob.lifecycle.job.actions import Action, Cancel, CreateCluster, CreateR
 from daskjob.lifecycle.job.attempt_end import failed
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.observation import Job, Observation
+from daskjob.lifecycle.job.plain_texts import with_plain_texts
 from daskjob.lifecycle.job.readiness import with_readiness
 from daskjob.lifecycle.job.record import attempt_name
 from daskjob.local.cluster import LocalCluster, free_port
@@ -85,7 +86,7 @@ def _refused(job: Job, error: PlanError) -> DaskJobStatus:
     """The status of a job that cannot be run."""
     observation = Observation(now(), job, live=True, settled=True)
     status = conclusion.finish(observation, failed(error.reason, str(error))).status
-    status = replace(status, observed_generation=job.generation)
+    status = with_plain_texts(replace(status, observed_generation=job.generation))
     return with_readiness(status, job.generation, observation.now)
 
 

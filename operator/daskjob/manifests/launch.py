@@ -139,7 +139,9 @@ async def watch_or_wait():
         await watch()
     except Exception as error:
         print(f'daskjob: this process cannot leave by itself: {{error!r}}', file=sys.stderr, flush=True)
-        await asyncio.Event().wait()
+        while True:
+            # A signal that comes just before the loop falls asleep does not wake it: so it never sleeps for long.
+            await asyncio.sleep(1)
 
 def begin_again():
     if os.getpid() == 1:

@@ -13,6 +13,8 @@ from typing import Any
 
 import kopf
 
+from daskjob.wire import clean
+
 #: kopf's timeouts in both processes, in seconds.
 WATCH_CONNECT, WATCH_SERVER, WATCH_CLIENT = 5, 300, 330
 CONNECT = 5
@@ -97,10 +99,25 @@ class ProcessSettings:
         )
 
 
+class PlainLines(logging.Formatter):
+    """Lines of another formatter, without what a terminal obeys: errors of the API server, and of webhooks behind it,
+    are in them in their own words."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(self._inner.format(record))
+
+
 def configure_logging(settings: ProcessSettings) -> None:
     """Sets format and level of the process' log lines."""
     kopf.configure(log_format=kopf.LogFormat.JSON if settings.log_format == "json" else kopf.LogFormat.FULL)
     logging.getLogger().setLevel(settings.log_level)
+    for handler in logging.getLogger().handlers:
+        if not isinstance(handler.formatter, PlainLines):
+            handler.setFormatter(PlainLines(handler.formatter or logging.Formatter()))
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:

@@ -46,10 +46,19 @@ def written(steps: Iterable[str | int], schema: Mapping[str, Any]) -> str:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value for a message: as JSON, cut at `limit` characters."""
+    """A value for a message: as JSON, cut at `limit` characters. Never raises."""
     import json
 
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = ""
+    try:
+        # Piece by piece: a value that is long or deep is written only as far as it is shown.
+        for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
+            text += piece
+            if len(text) > limit:
+                break
+    except ValueError:
+        # Python writes no number of many thousand digits.
+        text += "…"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -76,6 +76,16 @@ def too_deep(manifest: Any) -> FieldError | None:
     return None
 
 
+def too_large(manifest: Any) -> FieldError | None:
+    """The error for a manifest that is so large that no other check should look into it; None: it is not."""
+    size = 0
+    for steps, value in walk(manifest):
+        size += _own_size(steps, value)
+        if size > 2 * JOB:
+            return FieldError("", f"takes more than {2 * JOB} bytes as JSON, of at most {JOB}: {_ELSEWHERE}")
+    return None
+
+
 def stored_size(value: Any) -> int:
     """How many bytes a JSON value takes in etcd as the API server writes it: without blanks, in UTF-8, each of `<`, `>`
     and `&` as six bytes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from daskjob.schema.properties import property_paths
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
+#: A whole number as text: no longer than one of 64 bits, and in digits that Python and Kubernetes read alike.
+_WHOLE = re.compile(r" *[0-9]{1,19} *")
+#: The most unknown fields of one object that are told each: to look for what was meant takes a while.
+_UNKNOWN = 20
 _EXPECTED = {
     "string": "text",
     "integer": "a whole number",
@@ -34,8 +39,11 @@ def problems_of(kind: str, error: ValidationError) -> Iterator[FieldError]:
         yield FieldError(join(path, name), _missing(schema["properties"][name]))
     elif error.validator == "additionalProperties":
         given: Any = error.instance
-        for name in sorted(set(given) - set(schema["properties"])):
+        unknown = sorted(set(given) - set(schema["properties"]))
+        for name in unknown[:_UNKNOWN]:
             yield FieldError(join(path, name), _unknown(kind, path, name, list(schema["properties"])))
+        if len(unknown) > _UNKNOWN:
+            yield FieldError(path, f"has {len(unknown) - _UNKNOWN} more unknown fields")
     else:
         value: Any = error.instance
         yield FieldError(path, _MESSAGES[str(error.validator)](value, error.validator_value, error))
@@ -91,7 +99,7 @@ def _kind(value: Any) -> str:
 def _instead(value: Any, expected: Sequence[str]) -> str:
     if "string" in expected and isinstance(value, bool | int | float):
         return f': put it in quotes, "{shown(value)}"'
-    if "integer" in expected and isinstance(value, str) and value.strip().isdigit():
+    if "integer" in expected and isinstance(value, str) and _WHOLE.fullmatch(value):
         return f": write {int(value)} without quotes"
     if "boolean" in expected and isinstance(value, str) and value.lower() in ("true", "false"):
         return f": write {value.lower()} without quotes"

@@ -17,7 +17,7 @@ def not_json(value: object, path: str = "") -> Iterator[FieldError]:
             return
         case int() if value not in INT64:
             yield FieldError(
-                path, f'is beyond 64 bits, where Kubernetes would round it: write it as a string, "{value}"'
+                path, f'is beyond 64 bits, where Kubernetes would round it: write it as a string, "{shown(value)}"'
             )
         case int():
             return

@@ -6,7 +6,7 @@ from typing import Any
 
 from daskjob.schema.crds import api_version, load_crds, schema_of
 from daskjob.schema.field_error import FieldError, shown
-from daskjob.schema.limits import problems_in, too_deep
+from daskjob.schema.limits import problems_in, too_deep, too_large
 from daskjob.schema.plain import not_json
 from daskjob.schema.pod_check import template_errors
 from daskjob.schema.stored import as_stored
@@ -37,6 +37,8 @@ def validate(manifest: Any) -> list[FieldError]:
     from daskjob.schema.cel_rules import broken_rules
     from daskjob.schema.structural import structural_problems
 
+    if (large := too_large(manifest)) is not None:
+        return [large]
     stored = apply_defaults(manifest)
     found = {*_unnamed(stored), *structural_problems(manifest["kind"], stored), *_open_parts(stored)}
     named, generated = _with_name(stored)

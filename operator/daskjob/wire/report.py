@@ -152,10 +152,11 @@ def timestamp(seconds: float) -> str:
 
 
 #: What a terminal obeys, by ECMA-48 in its forms of seven and of eight bits: control sequences (colours, the cursor),
-#: strings (the window's title) with their ends, and other escapes.
+#: strings (the window's title) with their ends, and other escapes. A string ends where another one begins: a text of
+#: nothing but beginnings is searched once, not once for each.
 _TERMINAL_CODE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[P\]X^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[P\]X^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
 )
 
