@@ -216,7 +216,7 @@ async def test_a_name_that_somebody_else_has(setting: Setting) -> None:
 
 async def test_what_a_request_did_that_was_not_answered_is_found(setting: Setting) -> None:
     """The pod is made, the answer lost: the next pass finds the pod and gives it its report."""
-    setting.client.plan.extend([*["ok"] * 8, "timeout"])
+    setting.client.plan.extend([*["ok"] * 9, "timeout"])
     with pytest.raises(ApiError):
         await setting.look()
     assert [kind for kind, _ in setting.server.objects if kind in ("Pod", "DaskJobReport")] == ["Pod"]
