@@ -18,6 +18,7 @@ from kr8s.asyncio import Api
 
 from daskjob.dask_controller.bare_pods import DEPLOYMENTS, PODS, acting, owner_of, pod_of
 from daskjob.dask_controller.new_groups import NewGroups
+from daskjob.dask_controller.owner_checks import OwnerChecks, stays
 from daskjob.dask_controller.refusals import (
     REFUSED_ANNOTATION,
     Refusals,
@@ -57,6 +58,7 @@ class SharedApi(Api):
         self._ready = False
         self._new_groups = NewGroups()
         self._refusals = Refusals()
+        self._owner_checks = OwnerChecks()
 
     def __await__(self) -> Generator[Any, None, SharedApi]:
         return self._prepared().__await__()
@@ -145,9 +147,12 @@ class SharedApi(Api):
     async def _create_pod(self, namespace: str | None, pod: dict[str, Any]) -> httpx.Response:
         """Creates a pod, or finds the one that the same owner has under that name. If Kubernetes refuses it, the owner
         gets the reason, for the operator, and kopf runs the handler again after a pause (`kopf.TemporaryError`). Raises
-        `kr8s.ServerError` as kr8s does if the API server had no time."""
+        `kopf.PermanentError`, which ends the handler, if the owner is gone, as far as it asks; `kr8s.ServerError` as
+        kr8s does if the API server had no time."""
         arguments: dict[str, Any] = {"namespace": namespace, "url": PODS, "content": json.dumps(pod)}
         owner = owner_of(pod)
+        if owner and self._owner_checks.is_due(owner["uid"]) and not await self._stays(namespace, owner):
+            raise kopf.PermanentError(f"{owner['kind']} {owner['name']} is gone: it gets no more pods")
         # kr8s logs in anew and tries again after a 403, which for a pod means a quota or a policy.
         async with super().call_api("POST", raise_for_status=False, **arguments) as response:
             pass
@@ -169,6 +174,17 @@ class SharedApi(Api):
         if new and not await self._tell_owner(namespace, owner, text):
             self._refusals.forget(owner["uid"])
         raise kopf.TemporaryError(message_of(response), delay=pause)
+
+    async def _stays(self, namespace: str | None, owner: Mapping[str, Any]) -> bool:
+        """Whether an owner exists and is not being deleted; True also if the API server does not say."""
+        url = f"{OWNERS[owner['kind']]}/{owner['name']}"
+        async with super().call_api(
+            "GET", GROUP_VERSION, namespace=namespace, url=url, raise_for_status=False
+        ) as response:
+            pass
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return False
+        return stays(owner, response.json()) if response.is_success else True
 
     async def _tell_owner(self, namespace: str | None, owner: Mapping[str, Any], text: str) -> bool:
         """Writes why Kubernetes refused a pod into an annotation of the pod's owner, where the operator reads it.
