@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .support.dump import dump
 from .support.kube import Kube
@@ -50,6 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     os.environ.setdefault("CLUSTER_BIN", str(folder()))
+    # How long an example takes says more about the machine than about the code.
+    settings.register_profile("daskjob", settings(), deadline=None)
+    settings.load_profile("daskjob")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
