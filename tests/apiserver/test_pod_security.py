@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daskjob.manifests.accounts import service_account
 from daskjob.manifests.context import Defaults
 from daskjob.manifests.merging import merge
 from daskjob.schema.pod_security import Level, annotation_violations, violations
@@ -21,11 +22,17 @@ LEVELS = (Level.RESTRICTED, Level.BASELINE)
 @pytest.fixture(scope="module")
 def namespaces(server: Server) -> dict[Level, str]:
     """One that enforces each level."""
-    made = {level: make_namespace(server) for level in LEVELS}
+    made = {level: with_account(server, make_namespace(server)) for level in LEVELS}
     for level, name in made.items():
         labels = {"pod-security.kubernetes.io/enforce": str(level)}
         server.admin.merge(f"/api/v1/namespaces/{name}", {"metadata": {"labels": labels}}).ok()
     return made
+
+
+def with_account(server: Server, namespace: str) -> str:
+    """The namespace, with the account that the operator gives its pods."""
+    server.admin.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", service_account(namespace)).ok()
+    return namespace
 
 
 def try_pod(server: Server, namespace: str, spec: Any, annotations: dict[str, str] | None = None) -> Answer:
@@ -91,4 +98,4 @@ def test_a_privileged_sidecar_is_one_that_kubernetes_takes(server: Server) -> No
     side = {"name": "side", "image": "j", "securityContext": {"privileged": True}}
     template = {"spec": {"containers": [side]}}
     spec = pod_specs(with_template("worker", template), Defaults(image="i", allowed=("privileged",)))["worker"]
-    assert try_pod(server, make_namespace(server), spec).status == 201
+    assert try_pod(server, with_account(server, make_namespace(server)), spec).status == 201
