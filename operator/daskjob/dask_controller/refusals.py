@@ -37,7 +37,7 @@ class Refusals:
         self._last[uid] = text, count + 1
         while len(self._last) > MOST_OWNERS:
             self._last.popitem(last=False)
-        pause = min(FIRST_PAUSE * 1.5**count, LONGEST_PAUSE) if count < 10 else LONGEST_PAUSE
+        pause = min(FIRST_PAUSE * 1.5 ** min(count, 10), LONGEST_PAUSE)
         # Jobs that were refused together do not come back together.
         return text != before, pause * random.uniform(0.8, 1.2)
 
