@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from kubernetes.aio import client as kubernetes_client
 
 from daskjob.api.constants import RUNNER_ACCOUNT
-from daskjob.controller.controller import Controller
 from daskjob.controller.feed import Feed
 from daskjob.controller.resync import resync
-from daskjob.controllers.job.kind import JobKind
-from daskjob.controllers.job.watched import WATCHED
 from daskjob.errors import ApiError
-from daskjob.kube.client import KubeClient
 from daskjob.manifests.context import Defaults
 
 from ..crd.cases import a_job
 from .conftest import CHART, Helm, make_namespace
 from .dask_clusters import OPERATOR, SYSTEM, wait_for
+from .job_controllers import AnyController, await_lists, job_controller
 from .server import Answer, Client, Server
 from .test_policy import NOT_YOURS, a_report, account, token
 
@@ -35,13 +29,7 @@ ALLOWED = "cloud"
 def served(helm: Helm) -> Server:
     """The chart as it is by default, with one further account for templates."""
     helm("upgrade", "daskjob", str(CHART), "--reset-values", "--set", f"job.serviceAccounts={{{ALLOWED}}}")
-    paths = [each.resource.path(None) for each in WATCHED]
-
-    def unserved() -> list[str]:
-        return [path for path in paths if helm.server.admin.get(path).status != 200]
-
-    # The storage of a new definition takes the server a moment.
-    wait_for("lists of every kind", unserved, lambda left: not left)
+    await_lists(helm.server)
     return helm.server
 
 
@@ -50,32 +38,13 @@ def namespace(served: Server) -> str:
     return make_namespace(served)
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@asynccontextmanager
-async def operator(server: Server) -> AsyncIterator[Controller[Any, Any, Any, Any]]:
+def operator(server: Server) -> AbstractAsyncContextManager[AnyController]:
     """The operator with the rights that the chart gives it."""
-    configuration = kubernetes_client.Configuration(
-        host=f"https://127.0.0.1:{server.port}",
-        api_key={"BearerToken": token(server, SYSTEM, OPERATOR).token},
-        api_key_prefix={"BearerToken": "Bearer"},
-    )
-    configuration.ssl_ca_cert = str(server.certificate)
-    client = KubeClient(kubernetes_client.ApiClient(configuration))
-    try:
-        defaults = Defaults(image="localhost/none:test", service_accounts=(ALLOWED,))
-        found: Controller[Any, Any, Any, Any] = Controller(JobKind(client, now, b"program", defaults))
-        await found.kind.prepare()
-        yield found
-    finally:
-        await client.close()
+    defaults = Defaults(image="localhost/none:test", service_accounts=(ALLOWED,))
+    return job_controller(server, SYSTEM, OPERATOR, defaults)
 
 
-async def begin(
-    server: Server, controller: Controller[Any, Any, Any, Any], namespace: str, name: str, **spec: Any
-) -> None:
+async def begin(server: Server, controller: AnyController, namespace: str, name: str, **spec: Any) -> None:
     """Applies a job, and lets the operator look at it until nothing is refused any more."""
     server.admin.create(f"{JOBS}/{namespace}/daskjobs", a_job(spec, name=name)).ok()
     for _ in range(4):

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kubernetes.aio import client as kubernetes_client
 
-from daskjob.controller.controller import Controller
 from daskjob.controller.feed import Feed
 from daskjob.controller.resync import resync
-from daskjob.controllers.job.kind import JobKind
-from daskjob.controllers.job.watched import WATCHED
 from daskjob.errors import ApiError
-from daskjob.kube.client import KubeClient
 from daskjob.manifests.context import Defaults
 
 from ..crd.cases import a_job
 from .conftest import make_namespace
-from .dask_clusters import wait_for
+from .job_controllers import AnyController, await_lists, job_controller
 from .server import Server, with_definitions
-from .test_policy import account, await_policy, grant, token
+from .test_policy import account, await_policy, grant
 
 DASK_CRDS = Path(__file__).resolve().parents[2] / "charts/daskjob-operator/files/dask-crds"
-AnyController = Controller[Any, Any, Any, Any]
 
 
 @pytest.fixture(scope="module")
@@ -36,40 +28,18 @@ def own_server() -> Iterator[Server]:
     with with_definitions(DASK_CRDS) as started:
         everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
         grant(started, "test-powerful", [everything], account(started, "default", "powerful"))
-        # A policy takes the server some seconds, and so does the storage of a new definition.
+        # A policy takes the server some seconds.
         await_policy(started)
-        paths = [each.resource.path(None) for each in WATCHED]
-
-        def unserved() -> list[str]:
-            return [path for path in paths if started.admin.get(path).status != 200]
-
-        wait_for("lists of every kind", unserved, lambda left: not left)
+        await_lists(started)
         yield started
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@asynccontextmanager
-async def installation(server: Server, namespace: str, name: str) -> AsyncIterator[AnyController]:
+def installation(server: Server, namespace: str, name: str) -> AbstractAsyncContextManager[AnyController]:
     """The operator of an installation that leads, with all rights of a service account of that name."""
     everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
     grant(server, f"{namespace}-{name}", [everything], account(server, namespace, name))
-    configuration = kubernetes_client.Configuration(
-        host=f"https://127.0.0.1:{server.port}",
-        api_key={"BearerToken": token(server, namespace, name).token},
-        api_key_prefix={"BearerToken": "Bearer"},
-    )
-    configuration.ssl_ca_cert = str(server.certificate)
-    client = KubeClient(kubernetes_client.ApiClient(configuration))
-    try:
-        defaults = Defaults(image="localhost/none:test", installation=f"{namespace}.{name}"[:63])
-        operator: AnyController = Controller(JobKind(client, now, b"program", defaults))
-        await operator.kind.prepare()
-        yield operator
-    finally:
-        await client.close()
+    defaults = Defaults(image="localhost/none:test", installation=f"{namespace}.{name}"[:63])
+    return job_controller(server, namespace, name, defaults)
 
 
 async def look(operator: AnyController, namespace: str, name: str) -> None:

@@ -1,0 +1,56 @@
+"""The operator's controller of jobs, in the test's process, under a service account of a real API server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes.aio import client as kubernetes_client
+
+from daskjob.controller.controller import Controller
+from daskjob.controllers.job.kind import JobKind
+from daskjob.controllers.job.watched import WATCHED
+from daskjob.kube.client import KubeClient
+from daskjob.manifests.context import Defaults
+
+from .dask_clusters import wait_for
+from .server import Server
+from .test_policy import token
+
+AnyController = Controller[Any, Any, Any, Any]
+
+
+def await_lists(server: Server) -> None:
+    """Waits until the server lists every kind: the storage of a new definition takes it a moment."""
+    paths = [each.resource.path(None) for each in WATCHED]
+
+    def unserved() -> list[str]:
+        return [path for path in paths if server.admin.get(path).status != 200]
+
+    wait_for("lists of every kind", unserved, lambda left: not left)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def job_controller(
+    server: Server, namespace: str, account: str, defaults: Defaults
+) -> AsyncIterator[AnyController]:
+    """A controller that leads, with the rights of that account."""
+    configuration = kubernetes_client.Configuration(
+        host=f"https://127.0.0.1:{server.port}",
+        api_key={"BearerToken": token(server, namespace, account).token},
+        api_key_prefix={"BearerToken": "Bearer"},
+    )
+    configuration.ssl_ca_cert = str(server.certificate)
+    client = KubeClient(kubernetes_client.ApiClient(configuration))
+    try:
+        controller: AnyController = Controller(JobKind(client, now, b"program", defaults))
+        await controller.kind.prepare()
+        yield controller
+    finally:
+        await client.close()
