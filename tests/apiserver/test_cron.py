@@ -41,9 +41,7 @@ _PARTS = st.sampled_from(["*", "?", "5", "59", "MON", "1-5", "*/2", "1,2", "L", 
 @given(
     schedule=st.lists(_PARTS, max_size=7).map(" ".join), zone=st.sampled_from([None, "", "UTC", "Local", "a b", "+/"])
 )
-@settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_judge_schedules_alike(server: Server, schedule: str, zone: str | None) -> None:
     manifest = a_cron_job({"schedule": schedule, "timeZone": zone})
     answer = server.admin.create(CRON_JOBS, manifest, DRY)

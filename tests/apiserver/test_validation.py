@@ -159,9 +159,7 @@ _CONTROL = st.fixed_dictionaries(
 
 
 @given(spec=_SPECS | _CONTROL)
-@settings(
-    max_examples=500, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=500, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_offline_validator_judges_as_the_server_does(server: Server, spec: dict[str, Any]) -> None:
     """Of every combination: both accept and mean the same spec, or both refuse the same fields."""
     manifest = a_job() | {"spec": spec}

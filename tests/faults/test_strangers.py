@@ -145,7 +145,6 @@ async def meeting(control_plane: Server, tmp_path: Path) -> AsyncIterator[Meetin
 @settings(
     # As many as there is time for. Which part of a failure matters is not looked for: each try takes seconds.
     max_examples=max(10, int(SECONDS / 3)),
-    deadline=None,
     phases=(Phase.explicit, Phase.generate),
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -204,4 +204,4 @@ class CronMachine(RuleBasedStateMachine):
 
 
 TestCronMachine = CronMachine.TestCase
-TestCronMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestCronMachine.settings = settings(max_examples=150, stateful_step_count=40)

@@ -137,7 +137,7 @@ _MOMENTS = st.datetimes(datetime(2025, 12, 1), datetime(2027, 2, 1), timezones=s
 
 
 @given(_TEXTS, st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]), _MOMENTS)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_forwards_and_backwards_agree_with_a_clock_on_the_wall(text: str, zone: str, after: datetime) -> None:
     times = schedule(text, zone)
     coming = times.next(after)

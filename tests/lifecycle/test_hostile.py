@@ -21,7 +21,7 @@ from daskjob.lifecycle.job.reduce import reduce
 from .builders import NOW, a_job, ended, restarted
 from .model import STATUS
 
-examples = settings(max_examples=1000 if os.environ.get("CI") else 60, deadline=None)
+examples = settings(max_examples=1000 if os.environ.get("CI") else 60)
 
 words = st.sampled_from(
     [

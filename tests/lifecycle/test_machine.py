@@ -241,7 +241,6 @@ class Machine(Users):
 Machine.TestCase.settings = settings(
     max_examples=examples,
     stateful_step_count=40,
-    deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )

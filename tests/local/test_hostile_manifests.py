@@ -44,7 +44,7 @@ def call(text: str, folder: Path) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS, SCALARS, st.dictionaries(SCALARS, SCALARS, max_size=3))
 def test_whatever_is_in_it(tmp_path: Path, args: list[str], priority: str, fields: dict[str, str]) -> None:
     more = "\n".join(f"  {name}: {value}" for name, value in fields.items())
@@ -53,7 +53,7 @@ def test_whatever_is_in_it(tmp_path: Path, args: list[str], priority: str, field
     assert output.replace("\n", "").replace("\t", "").isprintable(), ascii(output)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(
         st.sampled_from("[]{}-:,?&*!|>'\"% #\n\tab01.<~") | st.sampled_from(MARKS).map(lambda each: each[0]),

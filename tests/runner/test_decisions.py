@@ -8,7 +8,7 @@ import sys
 import zipfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.runner import archive, cadence
@@ -58,7 +58,6 @@ def test_backoff_grows_to_its_limit():
 ROWS = st.tuples(*[st.integers(0, 50)] * 6).map(list)
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), ROWS)))
 def test_done_never_goes_back_and_never_exceeds_the_total(snapshots):
     progress, done = Progress(), 0
@@ -111,7 +110,6 @@ def test_scaler_goes_up_at_once_and_down_after_a_while():
     assert scaler.decide(44, 0, 4) == (1, 3)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 3), st.integers(0, 5), st.lists(st.tuples(st.integers(0, 20), st.integers(0, 12))))
 def test_scaler_stays_within_its_bounds(minimum, extra, steps):
     scaler = Scaler(AdaptiveBounds(minimum, minimum + extra, cooldown=3))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob import wire
@@ -52,13 +52,11 @@ def check(status: dict[str, Any]) -> None:
     assert wire.parse_report(status) == status
 
 
-@settings(deadline=None)
 @given(JSON | STATUS)
 def test_parse_report_never_raises_and_is_bounded(value):
     check(wire.parse_report(value))
 
 
-@settings(deadline=None)
 @given(st.text() | st.binary() | JSON | STATUS.map(json.dumps))
 def test_parse_termination_message_never_raises(value):
     message = wire.parse_termination_message(value)
@@ -66,7 +64,6 @@ def test_parse_termination_message_never_raises(value):
     assert message == {} or {"protocol", "outcome"} <= set(message)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=9000), st.text(max_size=9000), st.text(max_size=2000))
 def test_termination_message_fits_and_reads_back(message, trace, key):
     failure = wire.failure("TaskFailed", message, "ValueError", trace, key, 1)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -80,7 +80,6 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_round_trip(value):
     assert same(value, round_trip(value))
@@ -99,7 +98,6 @@ DTYPES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, min_side=0, max_side=4))))
 def test_round_trip_of_arrays(array):
     back = round_trip(array)
@@ -108,7 +106,6 @@ def test_round_trip_of_arrays(array):
     numpy.testing.assert_array_equal(back, array)
 
 
-@settings(deadline=None)
 @given(DTYPES.flatmap(hnp.from_dtype))
 def test_round_trip_of_numpy_scalars(scalar):
     back = round_trip({"a": scalar})["a"]
@@ -239,7 +236,6 @@ def test_too_large():
         codec.encode([(1,), [1]] * 10_000)
 
 
-@settings(deadline=None)
 @given(st.text(), st.dictionaries(st.text(), st.text()))
 def test_decode_raises_nothing_but_value_errors(value, types):
     with contextlib.suppress(ValueError):
@@ -249,7 +245,6 @@ def test_decode_raises_nothing_but_value_errors(value, types):
 NAMES = ["tuple", "set", "bytes", "datetime", "dict[int]", "numpy.int8", "numpy.ndarray:<i8", "numpy.datetime64[ns]"]
 
 
-@settings(deadline=None)
 @given(VALUES, st.dictionaries(st.sampled_from(["", "/0", "/*", "/a"]), st.sampled_from(NAMES)))
 def test_decode_of_types_that_do_not_fit(value, types):
     with contextlib.suppress(ValueError):
