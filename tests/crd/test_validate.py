@@ -43,8 +43,8 @@ def test_every_problem_is_told_at_once_in_order() -> None:
     [
         (None, "", "a manifest is a mapping"),
         ([1], "", "a manifest is a mapping"),
-        ({}, "kind", "must be DaskCronJob, DaskJob or DaskJobReport, not null"),
-        ({"kind": ["DaskJob"]}, "kind", "must be DaskCronJob, DaskJob or DaskJobReport"),
+        ({}, "kind", "must be DaskCronJob or DaskJob, not null"),
+        ({"kind": ["DaskJob"]}, "kind", "must be DaskCronJob or DaskJob"),
         (a_job() | {"kind": "Job"}, "kind", 'not "Job"'),
         (a_job() | {"apiVersion": "kubernetes.dask.org/v1"}, "apiVersion", "must be daskjob.io/v1alpha1"),
         (a_job() | {"metadata": {}}, "metadata.name", "is missing: write a name such as square-sum"),
@@ -126,7 +126,7 @@ def test_defaults_do_not_leak_from_one_manifest_into_the_next() -> None:
 
 
 def test_defaults_of_another_kind_are_refused() -> None:
-    with pytest.raises(ValueError, match="not a manifest of DaskCronJob, DaskJob or DaskJobReport"):
+    with pytest.raises(ValueError, match="not a manifest of DaskCronJob or DaskJob"):
         apply_defaults({"kind": "Pod"})
 
 

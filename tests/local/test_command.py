@@ -121,6 +121,17 @@ def test_invalid(verb: str, tmp_path: Path) -> None:
     assert "right" not in told
 
 
+@pytest.mark.parametrize("verb", ["validate", "run"])
+def test_a_report_is_nothing_that_people_write(verb: str, tmp_path: Path) -> None:
+    """Such as in the output of `kubectl get daskjobs,daskjobreports -o yaml`."""
+    file = tmp_path / "all.yaml"
+    report = "apiVersion: daskjob.io/v1alpha1\nkind: DaskJobReport\nmetadata: {name: one-1}\nspec: {attempt: 1}\n"
+    file.write_text(JOB % "one" + "---\n" + report)
+    done = CliRunner().invoke(command, [verb, str(file)])
+    told = "kind: DaskJobReport is what a runner reports: the operator creates it; leave it out"
+    assert (done.exit_code, done.output) == (2, f"{file}: document 2 (one-1): {told}\n")
+
+
 def test_a_name_given_twice(tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(JOB % "one" + "---" + JOB % "one")
     done = CliRunner().invoke(command, ["validate", str(tmp_path)])

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from daskjob.cli.live import Display
 
 SUCCEEDED, FAILED, BAD_INPUT = 0, 1, 2
+#: A kind that has a definition, and that nobody writes.
+REPORT = "DaskJobReport"
 #: More are only counted.
 MOST_PROBLEMS = 200
 
@@ -196,13 +198,15 @@ def _check_words(words: tuple[str, ...]) -> None:
 def _check(jobs: list[Document], installation: Installation | None, *, err: bool) -> None:
     """Ends the program, after telling of every problem, unless all are valid. `installation`: whose operator judges the
     pods; None: nobody does."""
-    from daskjob.schema import apply_defaults
+    from daskjob.schema import FieldError, apply_defaults
     from daskjob.schema import validate as find_problems
 
     problems = []
     first_by_name: dict[tuple[str, str, str], Document] = {}
     for job in jobs:
         found = find_problems(job.content)
+        if job.kind == REPORT:
+            found = [FieldError("kind", f"{REPORT} is what a runner reports: the operator creates it; leave it out")]
         if not found and job.kind == cron.KIND:
             found = cron.schedule_problems(job.content)
         if not found and installation is not None:

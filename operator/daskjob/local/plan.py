@@ -20,7 +20,6 @@ from daskjob.manifests.attempt import refusals
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.schema.limits import problem_in
-from daskjob.schema.pod_check import template_errors
 from daskjob.schema.quantity import amount
 from daskjob.sources import FindConfigMap, SourceError, source_of
 from daskjob.wire.jobfile import JobFile
@@ -80,11 +79,11 @@ def read_manifest(manifest: Mapping[str, Any], uid: str, now: datetime) -> Job:
 
 
 def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfigMap) -> Plan:
-    """The plan of a valid manifest. Raises PlanError for what only shows here: no such ConfigMap, arguments
-    beyond the limits; and for a job that is cancelled already."""
+    """The plan of a manifest that `schema.validate` finds valid. Raises PlanError for what only shows here: no such
+    ConfigMap; for arguments beyond the limits; and for a job that is cancelled already."""
     if job.spec.cancel:
         raise PlanError(Reason.CANCELLED, "spec.cancel is true: take it out to run the job")
-    problem = problem_in(manifest["spec"]) or next(map(str, template_errors(manifest["spec"])), None)
+    problem = problem_in(manifest["spec"])
     if problem is not None:
         raise PlanError(Reason.INVALID_SPEC, problem)
     cluster, notes = job.spec.cluster, control_notes(manifest["spec"])
