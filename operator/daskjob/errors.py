@@ -46,6 +46,24 @@ class ErrorKind(Enum):
     TRANSIENT = "transient"
 
 
+def kind_of(status: int, message: str, reason: str = "", causes: frozenset[str] = frozenset()) -> ErrorKind:
+    """What an error answer of the API server means. `status`: of HTTP; `message`, `reason` and `causes` (their
+    reasons): of the answer, as far as they are known."""
+    if status == 404:
+        return ErrorKind.NOT_FOUND
+    if status == 409:
+        return ErrorKind.EXISTS if reason == "AlreadyExists" else ErrorKind.CONFLICT
+    if status == 403:
+        terminating = "NamespaceTerminating" in causes or "because it is being terminated" in message
+        return ErrorKind.TERMINATING if terminating else ErrorKind.FORBIDDEN
+    if status in (400, 405, 413, 415, 422):
+        return ErrorKind.INVALID
+    # The API server answers 500 if etcd refuses an object as too large: the same request never succeeds.
+    if status == 500 and "request is too large" in message:
+        return ErrorKind.INVALID
+    return ErrorKind.TRANSIENT
+
+
 class ApiError(DaskJobError):
     """A request that the API server refused or did not answer.
 

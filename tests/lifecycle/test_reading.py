@@ -125,6 +125,7 @@ PODS_REFUSED = {
     "invalid": (422, 'Pod "a" is invalid: spec.volumes', Reason.POD_REJECTED, True),
     "unreadable": (400, "Pod in version v1 cannot be handled", Reason.POD_REJECTED, True),
     "too large": (413, "Request entity too large", Reason.POD_REJECTED, True),
+    "too large for etcd": (500, "etcdserver: request is too large", Reason.POD_REJECTED, True),
     "pod security": (403, 'pods "a" is forbidden: violates PodSecurity "restricted"', Reason.POD_REJECTED, True),
     "a quota": (403, 'pods "a" is forbidden: exceeded quota: q', Reason.QUOTA_EXCEEDED, False),
     "a webhook": (403, 'admission webhook "w" denied the request', Reason.POD_REJECTED, False),

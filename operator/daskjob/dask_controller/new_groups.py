@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
+
+from daskjob.dask_controller.latest import Latest
 
 #: The label of a worker's pod that names its group.
 GROUP_LABEL = "dask.org/workergroup-name"
@@ -21,15 +22,13 @@ class NewGroups:
 
     def __init__(self) -> None:
         #: By namespace and name: whether the API server has answered that it created the group.
-        self._created: OrderedDict[tuple[str | None, str], bool] = OrderedDict()
+        self._created: Latest[tuple[str | None, str], bool] = Latest(MOST_UNCOUNTED)
 
     @contextmanager
     def creation(self, namespace: str | None, name: str) -> Generator[None]:
         """The creation of a group, which succeeds unless this raises."""
         key = namespace, name
         self._created[key] = False
-        while len(self._created) > MOST_UNCOUNTED:
-            self._created.popitem(last=False)
         try:
             yield
         except BaseException:

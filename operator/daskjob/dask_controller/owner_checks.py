@@ -6,9 +6,10 @@ may be deleted: Kubernetes takes pods of an owner that is gone, and its garbage 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
+
+from daskjob.dask_controller.latest import Latest
 
 #: So many pods of one owner are created between two questions: what a garbage collector deletes in a second or two.
 PODS = 25
@@ -20,14 +21,11 @@ class OwnerChecks:
     """How many pods were created for each owner, by its UID."""
 
     def __init__(self) -> None:
-        self._created: OrderedDict[str, int] = OrderedDict()
+        self._created: Latest[str, int] = Latest(MOST_OWNERS)
 
     def is_due(self, uid: str) -> bool:
         """Counts a pod that is about to be created. Whether it is time to ask for the owner before."""
-        count = self._created.pop(uid, 0) + 1
-        self._created[uid] = count
-        while len(self._created) > MOST_OWNERS:
-            self._created.popitem(last=False)
+        count = self._created[uid] = self._created.get(uid, 0) + 1
         return count % PODS == 0
 
 

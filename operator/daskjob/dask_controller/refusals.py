@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
+
+from daskjob.dask_controller.latest import Latest
 
 #: Annotation on the owner of a pod that Kubernetes refused: HTTP status and message, as JSON.
 REFUSED_ANNOTATION = "daskjob.io/refused"
@@ -29,14 +30,12 @@ class Refusals:
 
     def __init__(self) -> None:
         #: By the owner's UID.
-        self._last: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._last: Latest[str, tuple[str, int]] = Latest(MOST_OWNERS)
 
     def add(self, uid: str, text: str) -> tuple[bool, float]:
         """Notes a refusal. Returns whether the owner has to be told this text, and the seconds until the next try."""
-        before, count = self._last.pop(uid, ("", 0))
+        before, count = self._last.get(uid, ("", 0))
         self._last[uid] = text, count + 1
-        while len(self._last) > MOST_OWNERS:
-            self._last.popitem(last=False)
         pause = min(FIRST_PAUSE * 1.5 ** min(count, 10), LONGEST_PAUSE)
         # Jobs that were refused together do not come back together.
         return text != before, pause * random.uniform(0.8, 1.2)

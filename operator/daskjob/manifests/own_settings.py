@@ -1,4 +1,5 @@
-"""The operator's own settings of a pod: they hold whatever a template makes of it.
+"""The operator's own settings of a pod: they hold whatever a template makes of it. (`accounts` settles the account and
+its token.)
 
 What a template takes away by null is put back; what it sets otherwise is refused.
 """
@@ -16,7 +17,7 @@ from daskjob.schema.field_error import FieldError, join, short_name
 POD_FIELDS = ("restartPolicy",)
 CONTAINER_FIELDS = ("command", "terminationMessagePath", "terminationMessagePolicy")
 #: Fields that a template may set, and not take away: without them Kubernetes' own default would count.
-RESTORED_POD_FIELDS = ("automountServiceAccountToken", "enableServiceLinks", "terminationGracePeriodSeconds")
+RESTORED_POD_FIELDS = ("enableServiceLinks", "terminationGracePeriodSeconds")
 RESTORED_CONTAINER_FIELDS = ("image",)
 #: The volume at /tmp, to which Dask spills: a template may choose what it is.
 SCRATCH, SCRATCH_PATH = "tmp", "/tmp"

@@ -17,7 +17,8 @@ from daskjob.api.runner_report import read_report
 from daskjob.api.spec import DEFAULT_GROUP, digest, parse_spec
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
-from daskjob.lifecycle.blocker import Blocker, read_refusal
+from daskjob.errors import ApiError, kind_of
+from daskjob.lifecycle.blocker import Blocker, blocker_of
 from daskjob.lifecycle.job.observation import (
     AttemptObservation,
     Job,
@@ -33,12 +34,6 @@ from daskjob.streams.depth import TOO_DEEP, UNREADABLE
 from daskjob.wire.runner_deadline import parse_deadline
 
 Body = Mapping[str, Any]
-
-#: The HTTP statuses of an object that will never be accepted as it is: it cannot be read, is too large or invalid.
-INVALID = frozenset({400, 413, 422})
-#: The HTTP status of one that a quota, a policy or a webhook refuses, as the message says; and of one whose name
-#: somebody else's object has.
-FORBIDDEN, CONFLICT = 403, 409
 
 
 def read_job(body: Body, now: datetime) -> Job:
@@ -162,12 +157,13 @@ def _read_refusal(body: Body) -> Blocker | None:
         status, message = (int(refusal["status"]), str(refusal["message"])[:4096]) if refusal else (0, "")
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    if status == FORBIDDEN or status in INVALID:
-        return read_refusal(message, permanent=status in INVALID)
-    if status == CONFLICT:
+    if not status:
+        return None
+    if status == 409:
         return Blocker(Reason.NAME_CONFLICT, message)
+    found = blocker_of(ApiError(kind_of(status, message), status, message))
     # The API server, or a webhook that it asks, is busy or down.
-    return Blocker(Reason.KUBERNETES_FAILED, message) if status else None
+    return found or Blocker(Reason.KUBERNETES_FAILED, message)
 
 
 def _read_report(body: Body) -> Report:
