@@ -75,7 +75,10 @@ def test_no_series_of_exit_codes_brings_a_second_retry(codes: list[int]) -> None
     assert kinds == [B] + [A] * (len(codes) - 1)
 
 
-OWN = ["Evicted", "DeadlineExceeded", "SysctlForbidden", "AppArmor", "PodOSNotSupported"]
+OWN = [
+    *("Evicted", "DeadlineExceeded", "SysctlForbidden", "AppArmor", "PodOSNotSupported"),
+    *("SupplementalGroupsPolicyNotSupported", "PodLevelResourcesNotSupported", "InitContainerRestartPolicyForbidden"),
+]
 
 
 @pytest.mark.parametrize("reason", OWN)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from daskjob.lifecycle.job.silence import explanation, next_question, next_silence, silent_pods
+from daskjob.api.constants import FailureClass, Reason
+from daskjob.lifecycle.job.silence import explanation, next_question, next_silence, read_warning, silent_pods
 from daskjob.lifecycle.pods import Container, Pod, Termination
 
 from .builders import NOW, a_job, a_pod, ago, running, waiting
@@ -83,3 +84,63 @@ def event(reason: str, at: str, field: str = "lastTimestamp") -> dict[str, Any]:
 )
 def test_the_last_failure_explains(events: list[dict[str, Any]], expected: str | None) -> None:
     assert explanation("p", events) == expected
+
+
+RPC = "Failed to create pod sandbox: rpc error: code = Unknown desc ="
+#: What kubelet and container runtimes say of sandboxes that they cannot create, and whether the pod's spec is the cause.
+SANDBOXES = {
+    "containerd's runtime class": (f'{RPC} failed to get sandbox runtime: no runtime for "gvisor" is configured', True),
+    "CRI-O's": (f"{RPC} failed to find runtime handler gvisor from runtime list map", True),
+    "cri-dockerd's": (f'{RPC} RuntimeHandler "sysbox-runc" not supported', True),
+    "a runtime class that is gone": (
+        'Failed to create pod sandbox: failed to get RuntimeClass "x": runtimeclass.node.k8s.io "x" not found',
+        True,
+    ),
+    "user namespaces": (
+        "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces",
+        True,
+    ),
+    "a kernel setting": (
+        f"{RPC} failed to start sandbox: runc create failed: open /proc/sys/net/ipv4/odd: no such file or directory",
+        True,
+    ),
+    "a seccomp profile": (
+        f'{RPC} failed to load seccomp profile "/var/lib/kubelet/seccomp/x.json": no such file',
+        True,
+    ),
+    "an AppArmor profile": (f"{RPC} apparmor profile not found k8s-x", True),
+    "a name": (
+        "Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN a.b.svc is "
+        "too long (64 characters is the max, 70 characters requested)",
+        True,
+    ),
+    "a network that is not there": (f"{RPC} plugin multus: cannot find a network-attachment-definition (x)", True),
+    "too little memory": (f"{RPC} runc create failed: container init was OOM-killed (memory limit too low?)", True),
+    "too little memory, by an older runc": (f"{RPC} read init-p: connection reset by peer: unknown", True),
+    "no address": (
+        f'{RPC} failed to setup network for sandbox: plugin type="bridge": no IP addresses available',
+        False,
+    ),
+    "a network plugin that is down": (f"{RPC} plugin calico: Get https://10.0.0.1: connect: connection refused", False),
+    "no runtime": (f"{RPC} connection error: dial unix /run/containerd/containerd.sock: connection refused", False),
+    "an image of the sandbox": (f'{RPC} failed to get sandbox image "pause:3.10": failed to pull', False),
+    "no room": (f"{RPC} failed to reserve sandbox name: write meta.db: no space left on device", False),
+    "a deadline": ("Failed to create pod sandbox: rpc error: code = DeadlineExceeded desc = context deadline", False),
+    "a pod with an odd name": (f'{RPC} network for pod "sysctl-seccomp profile-OOM-killed": timeout', False),
+}
+
+
+@pytest.mark.parametrize(("words", "asked_for"), SANDBOXES.values(), ids=SANDBOXES)
+def test_a_sandbox_that_the_template_makes_impossible_is_no_fault_of_the_infrastructure(
+    words: str, asked_for: bool
+) -> None:
+    warning = f"pod sysctl-seccomp profile-OOM-killed: FailedCreatePodSandBox: {words}"
+    blocker = read_warning(warning)
+    assert blocker.message == warning
+    assert not blocker.permanent, "another node may be able to"
+    expected = (
+        (Reason.CONTAINER_START_FAILED, FailureClass.APPLICATION)
+        if asked_for
+        else (Reason.KUBERNETES_FAILED, FailureClass.INFRASTRUCTURE)
+    )
+    assert (blocker.reason, blocker.failure_class) == expected

@@ -29,9 +29,12 @@ OWN_ENDS = frozenset(
         "AppArmor",
         "DeadlineExceeded",
         "Evicted",
+        "InitContainerRestartPolicyForbidden",
         "PodFeatureUnsupported",
+        "PodLevelResourcesNotSupported",
         "PodOSNotSupported",
         "PodOSSelectorNodeLabelDoesNotMatch",
+        "SupplementalGroupsPolicyNotSupported",
         "SysctlForbidden",
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,6 +71,18 @@ MEANINGS: Mapping[str, Reason] = {
     "NetworkNotReady": Reason.KUBERNETES_FAILED,
     "Unhealthy": Reason.CONTAINER_START_FAILED,
 }
+#: What kubelet and container runtimes (containerd, CRI-O, cri-dockerd; runc) say of a sandbox that they cannot create
+#: because of what the pod asks for: a runtime class whose handler the node lacks, user namespaces, kernel settings,
+#: security profiles, a name that is too long, a network of Multus, a memory limit in which not even the sandbox fits.
+_ASKED_FOR = re.compile(
+    r"no runtime for \S+ is configured|RuntimeHandler \S+ not supported|find runtime handler|get RuntimeClass"
+    r"|hostUsers|not support user namespaces|sysctl|/proc/sys/"
+    r"|seccomp profile|apparmor|selinux|supplementalGroupsPolicy"
+    r"|FQDN \S+ is too long|network-attachment-definition"
+    r"|OOM-killed|memory limit too low|init-p: (connection reset|broken pipe)|memory\.(max|limit_in_bytes)"
+    r"|minimum memory limit",
+    re.IGNORECASE,
+)
 
 
 def explanation(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
@@ -85,5 +98,9 @@ def explanation(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
 
 def read_warning(warning: str) -> Blocker:
     """The blocker that a warning means, which `explanation` gave."""
-    _, event, _ = warning.split(": ", 2)
-    return Blocker(MEANINGS.get(event, Reason.CONTAINER_START_FAILED), warning)
+    pod, event, words = warning.split(": ", 2)
+    reason = MEANINGS.get(event, Reason.CONTAINER_START_FAILED)
+    # The words may name the pod, whose name is the user's.
+    if reason is Reason.KUBERNETES_FAILED and _ASKED_FOR.search(words.replace(pod.removeprefix("pod "), "")):
+        reason = Reason.CONTAINER_START_FAILED
+    return Blocker(reason, warning)
