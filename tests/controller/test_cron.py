@@ -16,17 +16,27 @@ from daskjob.errors import ApiError, ErrorKind, NameConflictError, SpecError
 from daskjob.kube.client import Body
 from daskjob.kube.refusal import classify
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
+from daskjob.lifecycle.job.queueing import RunLimits
+from daskjob.manifests.context import Defaults
 
 from ..lifecycle.model import NAMESPACE, Server
 from .refusing import RefusingClient
 
 NAME = "nightly"
+DEFAULTS = Defaults(image="localhost/dask")
 KEY = (NAMESPACE, NAME)
 DUE = "nightly-29654540"
 TEMPLATE = {
     "metadata": {"labels": {"team": "a", c.CRON_JOB_LABEL: "mine"}, "annotations": {"note": "b"}},
     "spec": {"graph": {"entrypoint": "a:b", "args": [1, {"x": None}]}},
 }
+
+
+def nested(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 class Setting:
@@ -42,7 +52,7 @@ class Setting:
 
     def begin(self) -> None:
         """A process that knows nothing."""
-        self.controller = Controller(CronKind(self.client, lambda: self.now))
+        self.controller = Controller(CronKind(self.client, lambda: self.now, DEFAULTS, RunLimits(workers_per_job=9)))
         self.cache = self.controller.kind.cache
 
     async def look(self) -> float | None:
@@ -85,7 +95,12 @@ def setting() -> Setting:
 
 async def test_a_run(setting: Setting) -> None:
     assert await setting.look() == 0.0, "the next pass records it"
-    assert setting.client.requests == [("status", "DaskCronJob"), ("get", "DaskCronJob"), ("create", "DaskJob")]
+    assert setting.client.requests == [
+        ("get", "DaskCronJob"),
+        ("status", "DaskCronJob"),
+        ("get", "DaskCronJob"),
+        ("create", "DaskJob"),
+    ]
     assert await setting.look() == 60.0
     assert setting.client.requests == [("status", "DaskCronJob"), ("create", "Event")]
     uid = setting.job()["metadata"]["uid"]
@@ -135,7 +150,7 @@ async def test_a_run_that_was_asked_for() -> None:
 
 
 async def test_what_an_unanswered_request_made_is_found(setting: Setting) -> None:
-    setting.client.plan.extend(["ok", "ok", "timeout"])
+    setting.client.plan.extend(["ok", "ok", "ok", "timeout"])
     with pytest.raises(ApiError):
         await setting.look()
     assert setting.jobs() == [DUE]
@@ -200,6 +215,73 @@ async def test_a_template_beyond_the_limits_of_a_job_stalls_and_nothing_is_sent(
     assert "InvalidSpec: spec.jobTemplate.spec.graph: takes 300013 bytes as JSON (args), of at most 262144" in message
 
 
+def in_workers(spec: Any) -> Any:
+    return {"workers": {"template": {"spec": spec}}}
+
+
+#: Templates whose jobs would fail when their time has come, and what the status says before.
+INVALID = {
+    "too deep": ({"graph": {"entrypoint": "a:b", "args": [nested(70)]}}, "spec.graph.args[0]"),
+    "too large": ({"graph": {"entrypoint": "a:b", "args": ["x" * 300_000]}}, "spec.graph: takes 300013 bytes"),
+    "a template beyond the limits": ({"runner": {"template": {"spec": {"x": "x" * 70_000}}}}, "spec.runner.template: "),
+    "a misspelt field": (
+        {"cluster": in_workers({"nodeSelectors": {"disk": "ssd"}})},
+        "spec.cluster.workers.template.spec.nodeSelectors: ",
+    ),
+    "a value of another type": ({"cluster": in_workers({"priority": "high"})}, "spec.cluster.workers.template.spec."),
+    "a closed field": (
+        {"runner": {"template": {"spec": {"hostNetwork": True}}}},
+        "spec.runner.template.spec.hostNetwork: ",
+    ),
+    "an account": (
+        {"cluster": {"scheduler": {"template": {"spec": {"serviceAccountName": "deployer"}}}}},
+        "spec.cluster.scheduler.template.spec.serviceAccountName: ",
+    ),
+    "a variable": ({"cluster": {"env": [{"name": "DASKJOB_X", "value": "1"}]}}, "spec.cluster.env[DASKJOB_X]: "),
+    "too many workers": ({"cluster": {"workers": {"replicas": 10}}}, "spec.cluster.workers.replicas: 10 workers"),
+}
+
+
+@pytest.mark.parametrize(("spec", "field"), INVALID.values(), ids=INVALID)
+async def test_a_template_whose_jobs_would_fail_says_so_at_once(spec: Any, field: str) -> None:
+    spec = {**TEMPLATE["spec"], **spec}
+    setting = Setting(schedule="0 4 1 1 *", jobTemplate={"spec": spec})
+    await setting.look()
+    for kind, status in (("Ready", "False"), ("Stalled", "True")):
+        found = setting.condition(kind)
+        assert (found["status"], found["reason"]) == (status, "InvalidTemplate")
+        assert found["message"].startswith(f"each job fails with InvalidSpec: spec.jobTemplate.{field}")
+    await setting.look()
+    assert setting.client.requests == [], "a template is read once"
+    mended = {**setting.cron["spec"], "jobTemplate": TEMPLATE}
+    metadata = {**setting.cron["metadata"], "generation": 2}
+    setting.cache.put_whole(setting.server.update(DASK_CRON_JOBS.kind, NAME, spec=mended, metadata=metadata))
+    await setting.settle()
+    assert setting.condition("Ready")["reason"] == "Scheduled"
+    assert setting.condition("Stalled") == {}
+
+
+async def test_without_an_image_anywhere_each_job_fails(setting: Setting) -> None:
+    setting.controller = Controller(CronKind(setting.client, lambda: setting.now, Defaults()))
+    setting.controller.kind.cache.put_whole(setting.cron)
+    await setting.look()
+    assert "spec.jobTemplate.spec.cluster.image: is missing" in setting.condition("Stalled")["message"]
+
+
+async def test_a_run_of_an_invalid_template_is_made_and_fails_where_people_look_for_it() -> None:
+    setting = Setting(jobTemplate={"spec": {**TEMPLATE["spec"], "runner": INVALID["a closed field"][0]["runner"]}})
+    await setting.settle()
+    assert setting.jobs() == [DUE]
+    assert setting.condition("Ready")["reason"] == "InvalidTemplate"
+
+
+async def test_a_cron_job_that_is_being_deleted_is_not_read(setting: Setting) -> None:
+    metadata = {**setting.cron["metadata"], "deletionTimestamp": "2026-05-20T10:20:00Z"}
+    setting.cache.put_whole(setting.server.update(DASK_CRON_JOBS.kind, NAME, metadata=metadata))
+    await setting.look()
+    assert setting.client.requests == []
+
+
 async def test_a_refusal_is_over_when_nothing_is_asked_for_any_more(setting: Setting) -> None:
     setting.client.refusals["create", "DaskJob"] = classify(403, "exceeded quota: q")
     await setting.look()
@@ -250,7 +332,7 @@ async def test_an_active_job_that_the_watch_does_not_tell_of_is_asked_for(settin
     setting.begin()
     setting.cache.put_whole({**(setting.server.find(DASK_CRON_JOBS.kind, NAME) or {}), "kind": DASK_CRON_JOBS.kind})
     await setting.look()
-    assert setting.client.requests == [("get", "DaskJob")]
+    assert setting.client.requests == [("get", "DaskJob"), ("get", "DaskCronJob")]
     assert setting.status()["active"][0]["name"] == DUE
     setting.server.remove(DASK_JOBS.kind, DUE)
     setting.cache.forget("DaskJob", NAMESPACE, DUE, setting.status()["active"][0]["uid"])
@@ -266,7 +348,7 @@ async def test_events_are_a_courtesy(setting: Setting) -> None:
 
 
 async def test_a_conflict_means_to_look_again(setting: Setting) -> None:
-    setting.client.plan.append("conflict")
+    setting.client.plan.extend(["ok", "conflict"])
     with pytest.raises(ApiError) as caught:
         await setting.look()
     assert caught.value.kind is ErrorKind.CONFLICT

@@ -43,7 +43,10 @@ RUNNING = {"attempt": 1, "attempts": [{"number": 1, "name": "odd-1", "startTime"
 
 def a_feed() -> Feed:
     client: Any = None
-    kinds = (JobKind(client, lambda: datetime(2026, 3, 1, tzinfo=UTC), b"", Defaults()), CronKind(client, lambda: NOW))
+    kinds = (
+        JobKind(client, lambda: datetime(2026, 3, 1, tzinfo=UTC), b"", Defaults()),
+        CronKind(client, lambda: NOW, Defaults()),
+    )
     return Feed([Controller(kind) for kind in kinds])
 
 

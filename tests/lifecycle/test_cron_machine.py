@@ -24,6 +24,7 @@ from daskjob.controllers.cron.kind import CronKind
 from daskjob.errors import ApiError
 from daskjob.kube.client import Body
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
+from daskjob.manifests.context import Defaults
 
 from .model import NAMESPACE, Crash, ModelClient, Server
 
@@ -89,7 +90,7 @@ class CronMachine(RuleBasedStateMachine):
         self.client.plan.clear()
         self.ears.events.clear()
         client: Any = self.client
-        self.controller = Controller(CronKind(client, lambda: self.now))
+        self.controller = Controller(CronKind(client, lambda: self.now, Defaults()))
         self.crons = self.controller.kind.cache
         self.loop.run(resync(client, Feed((self.controller,)), ()))
 

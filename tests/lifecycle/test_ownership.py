@@ -55,6 +55,6 @@ def test_whose_spec_is_checked(scene: Scene, checked: bool) -> None:
 
 def test_an_image_comes_from_the_job_or_from_the_installation() -> None:
     bare = a_job().with_spec(cluster={}).observe().job
-    assert missing_image(bare, "localhost/dask") is None
-    assert (missing_image(bare, None) or "").startswith("spec.cluster.image: is missing")
-    assert missing_image(a_job().observe().job, None) is None
+    assert missing_image(bare.spec, "localhost/dask") is None
+    assert (missing_image(bare.spec, None) or "").startswith("spec.cluster.image: is missing")
+    assert missing_image(a_job().observe().job.spec, None) is None

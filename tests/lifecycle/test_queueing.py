@@ -204,7 +204,7 @@ def test_a_job_that_cannot_be_made_does_not_queue() -> None:
 def test_a_job_with_more_workers_than_may_be_is_refused(
     limits: RunLimits, workers: dict[str, Any], field: str | None
 ) -> None:
-    problem = too_many_workers(a_job().with_workers(**workers).observe().job, limits)
+    problem = too_many_workers(a_job().with_workers(**workers).observe().job.spec, limits)
     if field is None:
         assert problem is None
     else:

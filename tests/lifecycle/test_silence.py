@@ -87,7 +87,7 @@ def test_the_last_failure_explains(events: list[dict[str, Any]], expected: str |
 
 
 RPC = "Failed to create pod sandbox: rpc error: code = Unknown desc ="
-#: What kubelet and container runtimes say of sandboxes that they cannot create, and whether the pod's spec is the cause.
+#: What kubelet and container runtimes say of sandboxes that they cannot create; whether the pod's spec is the cause.
 SANDBOXES = {
     "containerd's runtime class": (f'{RPC} failed to get sandbox runtime: no runtime for "gvisor" is configured', True),
     "CRI-O's": (f"{RPC} failed to find runtime handler gvisor from runtime list map", True),

@@ -37,7 +37,7 @@ def make_controllers(client: KubeClient, settings: Settings) -> list[AnyControll
     """The controllers, one line per kind."""
     return [
         Controller(JobKind(client, now, build(), settings.defaults, settings.limits, settings.policy_name)),
-        Controller(CronKind(client, now)),
+        Controller(CronKind(client, now, settings.defaults, settings.limits)),
     ]
 
 

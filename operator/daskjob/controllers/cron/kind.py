@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from daskjob.api.cron_job import CronReason
 from daskjob.controller.cache import Key
 from daskjob.controller.kind import Kind, Look, PassState, Watched
+from daskjob.controllers.cron.template_check import template_problem
 from daskjob.errors import ApiError, ErrorKind, SpecError
-from daskjob.kube.client import Body
+from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.cron.decide import CronDecision, decide_cron, refused_job, template_blocker
 from daskjob.lifecycle.cron.observation import CreateJob, CronAction, CronJob, CronObservation
 from daskjob.lifecycle.cron.reading import controlled_by, controller_of, read_child, read_cron
 from daskjob.lifecycle.event import Event
+from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.lifecycle.keeping import keep_cron_job, keep_dask_job
+from daskjob.manifests.context import Defaults
 from daskjob.manifests.scheduled_job import dask_job
 from daskjob.streams.depth import UNREADABLE
 
@@ -37,6 +41,8 @@ class CronMemory:
 
     #: Whether an earlier pass observed it.
     met: bool = False
+    #: The generation whose template was checked, and what is wrong with it.
+    checked: tuple[int | None, str | None] = (None, None)
 
 
 class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
@@ -50,6 +56,14 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
     #: An administrator may set the machine's clock, so a pass at least once a minute compares it with the schedule.
     longest_pause = timedelta(seconds=60)
 
+    def __init__(
+        self, client: KubeClient, clock: Callable[[], datetime], defaults: Defaults, limits: RunLimits | None = None
+    ) -> None:
+        """`defaults`, `limits`: the installation's, for the jobs of templates."""
+        super().__init__(client, clock)
+        self._defaults = defaults
+        self._limits = limits or RunLimits()
+
     def new_memory(self) -> CronMemory:
         return CronMemory()
 
@@ -59,11 +73,24 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
     async def observe(self, look: Look[CronJob, CronMemory]) -> CronObservation:
         cron, memory = look.root, look.state.memory
         objects = [*look.objects, *await self._missing(cron, {each["metadata"]["uid"] for each in look.objects})]
+        problem = await self._template_problem(cron, memory)
         # Read the clock after the requests, which may have taken a while.
         now = self.clock()
         jobs = tuple(read_child(each, now) for each in objects if controlled_by(each, cron.uid))
         met, memory.met = memory.met, True
-        return CronObservation(now, cron, jobs, look.state.refusal, met)
+        return CronObservation(now, cron, jobs, look.state.refusal, met, problem)
+
+    async def _template_problem(self, cron: CronJob, memory: CronMemory) -> str | None:
+        """What is wrong with the template, which is read once for each generation. Raises ApiError."""
+        if cron.deleting:
+            return None
+        if memory.checked[0] != cron.generation:
+            try:
+                whole = await self._whole(cron)
+                memory.checked = whole.generation, template_problem(whole, self._defaults, self._limits)
+            except SpecError as error:
+                memory.checked = cron.generation, str(error)
+        return memory.checked[1]
 
     async def _missing(self, cron: CronJob, known: set[str]) -> list[Body]:
         """Reads active jobs that the cache lacks from the API server, because the watch may be late."""

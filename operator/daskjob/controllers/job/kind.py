@@ -156,8 +156,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     async def _spec_problem(self, observation: Observation, memory: JobMemory) -> str | None:
         """What is wrong with the spec of a job that may start an attempt; None: nothing, as far as this pass looks."""
         job = observation.job
-        problem = job.spec_problem or missing_image(job, self.executor.defaults.image)
-        problem = problem or too_many_workers(job, self._limits)
+        problem = job.spec_problem or missing_image(job.spec, self.executor.defaults.image)
+        problem = problem or too_many_workers(job.spec, self._limits)
         if problem is not None or self.slots.is_paced((job.namespace, job.name), observation):
             # Among a thousand jobs, most wait for others to start: the whole spec is asked for when their turn comes.
             return problem

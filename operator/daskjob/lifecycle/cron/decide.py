@@ -261,11 +261,15 @@ def _with_conditions(
     observation: CronObservation, status: DaskCronJobStatus, problem: tuple[CronReason, str] | None
 ) -> DaskCronJobStatus:
     """`Ready` is True while the operator starts runs as the spec asks. `Stalled` exists, and is True, only while it
-    cannot."""
+    cannot, or while none of them can succeed."""
     spec, refusal = observation.cron.spec, observation.refusal
     reason, message, ready, stalled = str(CronReason.SCHEDULED), "jobs are made by the schedule", True, False
     if problem is not None:
         (reason, message), ready, stalled = problem, False, True
+    elif observation.template_problem is not None:
+        # Jobs are created all the same: their failures are in the history.
+        message = f"each job fails with {Reason.INVALID_SPEC}: {observation.template_problem}"[:8000]
+        reason, ready, stalled = str(CronReason.INVALID_TEMPLATE), False, True
     elif refusal is not None:
         message = f"a job could not be made: {refusal.reason}: {refusal.message}"[:8000]
         reason, ready, stalled = str(CronReason.FAILED_CREATE), False, refusal.permanent

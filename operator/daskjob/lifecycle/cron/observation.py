@@ -49,6 +49,8 @@ class CronObservation:
     refusal: Blocker | None = None
     #: Whether an earlier pass of this process observed this cron job: then a change since that pass happened just now.
     met: bool = False
+    #: Why each job of the template fails, with the template's field; None: none need fail.
+    template_problem: str | None = None
 
 
 @dataclass(frozen=True)

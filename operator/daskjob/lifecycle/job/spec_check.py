@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from daskjob.api.spec import DaskJobSpec
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.lifecycle.job.runs import wants_run
@@ -12,9 +13,9 @@ def needs_check(job: Job) -> bool:
     return wants_run(job) or (job.status.open is None and not job.status.finished)
 
 
-def missing_image(job: Job, default_image: str | None) -> str | None:
+def missing_image(spec: DaskJobSpec, default_image: str | None) -> str | None:
     """The message for the user if neither the spec nor the installation names an image; None if one does."""
-    if job.spec.cluster.image or default_image:
+    if spec.cluster.image or default_image:
         return None
     return (
         "spec.cluster.image: is missing, and this operator was installed without a default image; "
@@ -22,13 +23,13 @@ def missing_image(job: Job, default_image: str | None) -> str | None:
     )
 
 
-def too_many_workers(job: Job, limits: RunLimits) -> str | None:
+def too_many_workers(spec: DaskJobSpec, limits: RunLimits) -> str | None:
     """The message for the user if the cluster may have more workers than the installation allows; None if not."""
     for value, most in (
         ("limits.workersPerJob", limits.workers_per_job),
         ("limits.workersPerNamespace", limits.workers_per_namespace),
     ):
-        workers = job.spec.cluster.workers
+        workers = spec.cluster.workers
         if most and workers.most > most:
             field = "adaptive.maximum" if workers.adaptive is not None else "replicas"
             return (
