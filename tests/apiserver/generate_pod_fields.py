@@ -50,6 +50,8 @@ def _type(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
         "retainKeys": [name for name, strategy in strategies.items() if "retainKeys" in strategy],
         "atomic": schema.get("x-kubernetes-map-type") == "atomic",
         "unions": {each["discriminator"]: sorted(each["fields-to-discriminateBy"]) for each in unions},
+        "required": sorted(schema.get("required", ())),
+        "values": {name: sorted(field["enum"]) for name, field in fields.items() if "enum" in field},
     }
     return {
         "fields": {name: _written(field) for name, field in fields.items()},

@@ -11,6 +11,7 @@ from daskjob.manifests.merging import ONE_OF, merge
 from daskjob.schema.pod_check import check_pod
 from daskjob.schema.pod_fields import pod_types
 
+from ..crd import pod_values_cases as values
 from ..crd.test_pod_check import ACCEPTED, REFUSED, own
 from ..manifests.merging_cases import AS_PATCHED, CASES, Spec, pod, without_directives
 from .generate_pod_fields import FILE, described, text
@@ -125,3 +126,15 @@ def test_what_cannot_be_read_is_no_opinion_of_ours(server: Server, name: str) ->
     manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": REFUSED[name][0]}
     answer = server.admin.create("/api/v1/namespaces/default/pods", manifest, "dryRun=All")
     assert (answer.status == 400) == (name not in READ), answer.message
+
+
+@pytest.mark.parametrize("spec", [spec for spec, _, _ in values.REFUSED.values()], ids=values.REFUSED)
+def test_what_is_called_refused_is_refused(server: Server, spec: Any) -> None:
+    path = "/api/v1/namespaces/default/podtemplates"
+    answer = server.admin.create(path, template(spec), "dryRun=All&fieldValidation=Strict")
+    assert answer.status == 422, answer.message
+
+
+@pytest.mark.parametrize("spec", values.TAKEN.values(), ids=values.TAKEN)
+def test_what_is_called_right_is_taken(server: Server, spec: Any) -> None:
+    stored(server, "default", spec)

@@ -24,6 +24,12 @@ SPEC = {
     },
     "runner": {"template": {"metadata": {"labels": {"app": "a"}}}},
 }
+
+
+def pod(container: str, **fields: Any) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": container, **fields}]}}
+
+
 WORKERS = "spec.cluster.workers.template.spec.volumes[v].hostPath"
 SCHEDULER = "spec.cluster.scheduler.template.spec.securityContext.runAsUser"
 RUNNER = "spec.runner.template.metadata.labels[app]"
@@ -74,3 +80,51 @@ def test_a_local_run_makes_no_pods_and_says_what_a_cluster_would() -> None:
     notes = planned(job).notes
     words = "an operator with the chart's defaults refuses the job: "
     assert [note.removeprefix(words).partition(": ")[0] for note in notes] == [SCHEDULER, WORKERS, RUNNER]
+
+
+#: Mistakes that the operator leaves to Kubernetes: the spec of a job, the field, and words about it.
+PODS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "workers": (
+        {"cluster": {"workers": {"template": pod("worker", volumeMounts=[{"name": "data", "mountPath": "/data"}])}}},
+        "spec.cluster.workers.template.spec.containers[worker].volumeMounts[/data].name",
+        "there is no volume",
+    ),
+    "scheduler": (
+        {"cluster": {"scheduler": {"template": pod("scheduler", imagePullPolicy="always")}}},
+        "spec.cluster.scheduler.template.spec.containers[scheduler].imagePullPolicy",
+        "did you mean Always?",
+    ),
+    "runner": (
+        {"runner": {"template": pod("runner", resources={"limits": {"gpu": 1}})}},
+        "spec.runner.template.spec.containers[runner].resources.limits[gpu]",
+        "nvidia.com/gpu",
+    ),
+    "resources": (
+        {"cluster": {"workers": {"resources": {"limits": {"mem": "2Gi"}}}}},
+        "spec.cluster.workers.resources.limits[mem]",
+        "did you mean memory?",
+    ),
+    "an init container with the name of the operator's": (
+        {"runner": {"template": {"spec": {"initContainers": [{"name": "runner", "image": "j", "command": ["a"]}]}}}},
+        "spec.runner.template.spec.containers[runner]",
+        "is the name of two",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["DaskJob", "DaskCronJob"])
+@pytest.mark.parametrize(("more", "field", "words"), PODS.values(), ids=PODS)
+def test_pods_that_kubernetes_would_refuse(
+    kind: str, more: dict[str, Any], field: str, words: str, tmp_path: Path
+) -> None:
+    spec = {"graph": SPEC["graph"], **more}
+    content = manifest(kind) | {
+        "spec": spec if kind == "DaskJob" else {"schedule": "@daily", "jobTemplate": {"spec": spec}}
+    }
+    code, [line] = validate(content, tmp_path)
+    where = "spec.jobTemplate." if kind == "DaskCronJob" else ""
+    assert (code, line.partition(": ")[0]) == (2, where + field)
+    assert words in line
+    if kind == "DaskJob":
+        [note] = planned(apply_defaults(content)).notes
+        assert note.startswith(f"Kubernetes refuses the job's pods: {field}: ")

@@ -1,4 +1,4 @@
-"""What an installation's operator would say of a job's pods, without a cluster."""
+"""What an installation's operator, and Kubernetes, would say of a job's pods, without a cluster."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class Installation:
     service_accounts: Sequence[str] = ()
 
     def refusals(self, manifest: Mapping[str, Any]) -> list[FieldError]:
-        """Why the operator would refuse the pods of a DaskJob or DaskCronJob that is valid otherwise."""
+        """Why the operator would refuse the pods of a DaskJob or DaskCronJob that is valid otherwise; or, if it takes
+        them, why Kubernetes would."""
         # Only here: it takes a moment to import.
         from daskjob.api.job_ref import JobRef
         from daskjob.api.spec import parse_spec
         from daskjob.api.status import Attempt
-        from daskjob.manifests.attempt import refusals
+        from daskjob.manifests.attempt import refusals, rejections
         from daskjob.manifests.context import AttemptContext, Defaults
         from daskjob.schema.pod_security import Level
 
@@ -39,7 +40,8 @@ class Installation:
         )
         metadata = manifest["metadata"]
         job = JobRef(metadata.get("namespace") or "default", metadata.get("name") or metadata["generateName"], "")
-        found = refusals(AttemptContext(job, spec, Attempt(1, job.name), defaults))
+        context = AttemptContext(job, spec, Attempt(1, job.name), defaults)
+        found = refusals(context) or rejections(context)
         if of_cron:
             return [FieldError(f"spec.jobTemplate.{each.path}", each.message) for each in found]
         return list(found)

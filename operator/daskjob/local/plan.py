@@ -16,7 +16,7 @@ from daskjob.api.spec import Cleanup, Cluster, DaskJobSpec, Graph, Workers, pars
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
-from daskjob.manifests.attempt import refusals
+from daskjob.manifests.attempt import refusals, rejections
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.schema.limits import problem_in
@@ -94,7 +94,8 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     limit = memory_limit(workers)
     count = workers.adaptive.maximum if workers.adaptive is not None else workers.initial
     judged = AttemptContext(job.ref, job.spec, Attempt(1, job.name))
-    notes += [f"an operator with the chart's defaults refuses the job: {each}" for each in refusals(judged)]
+    refused = [f"an operator with the chart's defaults refuses the job: {each}" for each in refusals(judged)]
+    notes += refused or [f"Kubernetes refuses the job's pods: {each}" for each in rejections(judged)]
     # Nothing is scaled here, and no port-forward leads to the dashboard.
     fixed = replace(cluster, workers=replace(workers, adaptive=None, replicas=count), dashboard=False)
     return Plan(

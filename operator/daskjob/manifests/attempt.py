@@ -15,6 +15,7 @@ from daskjob.manifests.pod_files import secret
 from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
 from daskjob.schema.field_error import FieldError
 from daskjob.schema.pod_check import UnknownField, check_pod
+from daskjob.schema.pod_values import refused_values
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 Manifest = Mapping[str, Any]
@@ -28,6 +29,26 @@ def refusals(context: AttemptContext) -> tuple[FieldError, ...]:
             build(context)
         except SpecError as error:
             found.append(FieldError(error.path, error.message))
+    return tuple(dict.fromkeys(found))
+
+
+def rejections(context: AttemptContext) -> tuple[FieldError, ...]:
+    """Why Kubernetes would refuse pods that the operator takes, as far as that can be told without a cluster: what only
+    the API server says otherwise, when a pod is created."""
+    spec = context.spec
+    pods = (
+        (scheduler_spec(context), spec.cluster.scheduler, "spec.cluster.scheduler", "scheduler"),
+        (worker_spec(context), spec.cluster.workers, "spec.cluster.workers", "worker"),
+        (runner_pod(context, "")["spec"], spec.runner, "spec.runner", "runner"),
+    )
+    found = []
+    for pod, component, path, own in pods:
+        merged = f"{path}.template.spec.containers[{own}].resources"
+        containers = (component.template.get("spec") or {}).get("containers") or ()
+        by_template = any(each.get("resources") for each in containers if each["name"] == own)
+        for error in refused_values(pod, f"{path}.template.spec"):
+            where = error.path if by_template else error.path.replace(merged, f"{path}.resources", 1)
+            found.append(FieldError(where, error.message))
     return tuple(dict.fromkeys(found))
 
 

@@ -123,7 +123,9 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     for kind in ("containers", "initContainers"):
         if kind in merged:
             merged[kind] = [
-                each if each["name"] == plan.container else with_security(each, defaults.pod_security)
+                with_security(each, defaults.pod_security)
+                if kind == "initContainers" or each["name"] != plan.container
+                else each
                 for each in merged[kind]
             ]
     judge(merged, spec, f"{plan.path}.spec", defaults.allowed, defaults.pod_security)

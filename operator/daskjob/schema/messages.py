@@ -63,7 +63,11 @@ def _unknown(kind: str, path: str, name: str, known: list[str]) -> str:
     elsewhere = [
         each
         for each in property_paths(kind)
-        if each.rpartition(".")[2].lower() == name.lower() and each.startswith(top) and "{}" not in each
+        if each.rpartition(".")[2].lower() == name.lower()
+        and each.startswith(top)
+        # One of an item of a list, or of what a map holds, is the field of something else.
+        and "{}" not in each
+        and "[]" not in each
     ]
     if elsewhere:
         return f"unknown field: did you mean {min(elsewhere, key=lambda each: (each.count('.'), each))}?"

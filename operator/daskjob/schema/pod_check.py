@@ -159,15 +159,15 @@ class _Walk:
     def _unknown(self, name: str, kind: PodType, path: str, where: str, server_path: str) -> UnknownField:
         name = short_name(name)
         meant, nearest = misspelt(name, kind.fields), similar(name, kind.fields)
-        found = join(path, nearest) if nearest else self._elsewhere(name)
+        found = join(path, nearest) if nearest else self._elsewhere(name, path)
         return UnknownField(where, server_path, join(path, meant) if meant else None, found)
 
-    def _elsewhere(self, name: str) -> str | None:
-        """The field of that name of the pod's spec, or of a container."""
+    def _elsewhere(self, name: str, path: str) -> str | None:
+        """The field of that name of the pod's spec; or of a container, if it was written into the pod's spec."""
         types = pod_types()
         if meant := misspelt(name, types[POD].fields):
             return join(self._top, meant)
-        meant = misspelt(name, types["Container"].fields)
+        meant = misspelt(name, types["Container"].fields) if path == self._top else None
         return f"{self._top}.containers[].{meant}" if meant else None
 
     def _is(self, value: Any, kind: type, json_type: str, path: str) -> bool:

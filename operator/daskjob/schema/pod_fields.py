@@ -34,7 +34,8 @@ class PodType:
     `fields`: the type of each, as `string`, `Container`, `[]Container` or `map[string]quantity`. `keys`: of each list
     whose items are merged, the fields that tell them apart, with their defaults (None: an item must have it).
     `retain_keys`: the lists in which an item of a patch keeps only the fields that it names. `atomic`: it is replaced
-    as a whole. `unions`: by the field that says which other one is used, these others.
+    as a whole. `unions`: by the field that says which other one is used, these others. `required`: the fields that an
+    object must have. `values`: of fields that take only some texts, these.
     """
 
     fields: Mapping[str, str]
@@ -42,6 +43,8 @@ class PodType:
     retain_keys: frozenset[str] = frozenset()
     atomic: bool = False
     unions: Mapping[str, Collection[str]] = field(default_factory=dict)
+    required: Collection[str] = ()
+    values: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @cache
@@ -55,6 +58,8 @@ def pod_types() -> Mapping[str, PodType]:
             retain_keys=frozenset(each.get("retainKeys", ())),
             atomic=each.get("atomic", False),
             unions=each.get("unions", {}),
+            required=each.get("required", ()),
+            values=each.get("values", {}),
         )
         for name, each in content["types"].items()
     }
@@ -77,8 +82,16 @@ def misspelt(name: str, known: Collection[str]) -> str | None:
 def similar(name: str, known: Collection[str]) -> str | None:
     """The most similar field, if any is similar at all: what to suggest where a name is wrong for sure."""
     by_plain = {_plain(each): each for each in known}
+    # `name` for `secretName`, `configMapName` for `name`.
+    ending = [each for plain, each in by_plain.items() if _ends(plain, _plain(name)) or _ends(_plain(name), plain)]
+    if len(ending) == 1 and not misspelt(name, known):
+        return ending[0]
     close = get_close_matches(_plain(name), by_plain, n=1, cutoff=0.6)
     return misspelt(name, known) or (by_plain[close[0]] if close else None)
+
+
+def _ends(name: str, other: str) -> bool:
+    return len(other) >= 4 and name.endswith(other)
 
 
 def _plain(name: str) -> str:
