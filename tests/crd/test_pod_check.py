@@ -221,3 +221,26 @@ def test_a_long_name_of_any_letters_is_cut() -> None:
     [unknown] = check.unknown
     assert len(unknown.path) < 120
     assert unknown.path.isprintable()
+
+
+#: Fields that a newer Kubernetes may have, and what is suggested beside.
+SUGGESTED = {
+    "a name under its other name": (
+        {"volumes": [{"name": "a", "secret": {"name": "b"}}]},
+        "did you mean spec.volumes[a].secret.secretName?",
+    ),
+    "a name with too much in it": (
+        {"volumes": [{"name": "a", "configMap": {"configMapName": "b"}}]},
+        "did you mean spec.volumes[a].configMap.name?",
+    ),
+    "a container's field in the pod": ({"workingDirectory": "/", "args": []}, "did you mean spec.containers[].args?"),
+    "a container's field in another object": (
+        {"securityContext": {"command": ["a"]}},
+        "unknown field of a pod in Kubernetes: remove it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("pod", "words"), SUGGESTED.values(), ids=SUGGESTED)
+def test_what_is_suggested_is_of_the_same_object_or_surely_meant(pod: Any, words: str) -> None:
+    assert words in check_pod(pod, "spec").unknown[-1].error().message

@@ -109,6 +109,13 @@ def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None
             "kind: DaskJob\na: !!python/object/apply:os.getcwd []\n",
             r"job.yaml:2:4: not YAML: could not determine a con",
         ),
+        ("kind: DaskJob\na:\n\tb: 1\n", r"job.yaml:3:1: not YAML: .*: indent with blanks, not with tabs$"),
+        ("metadata: {name: {{ .Release.Name }}}\n", r"not YAML: .*; render it first \(helm template\)$"),
+        (
+            "spec: {schedule: */5 * * * *}\n",
+            r"job.yaml:1:19: not YAML: .*: put a text that begins with \* into quotes$",
+        ),
+        ("spec:\n  schedule: * 3 * * *\n", r"not YAML: .*: put a text that begins with \* into quotes$"),
         ("kind: DaskJob\na: *b\n", r"job.yaml:2:4: not YAML: found undefined alias"),
     ],
 )

@@ -128,3 +128,24 @@ def test_pods_that_kubernetes_would_refuse(
     if kind == "DaskJob":
         [note] = planned(apply_defaults(content)).notes
         assert note.startswith(f"Kubernetes refuses the job's pods: {field}: ")
+
+
+@pytest.mark.parametrize("kind", ["DaskJob", "DaskCronJob"])
+def test_a_reason_that_no_failure_has(kind: str, tmp_path: Path) -> None:
+    """Its rule would never match, and nothing would say so."""
+    rules = [
+        {"action": "Fail", "onReasons": ["TaskFailed", "TaskFailled"]},
+        {"action": "Ignore", "onReasons": ["Weather"]},
+    ]
+    spec: Any = {"graph": SPEC["graph"], "failurePolicy": {"rules": rules}}
+    content = manifest(kind) | {
+        "spec": spec if kind == "DaskJob" else {"schedule": "@daily", "jobTemplate": {"spec": spec}}
+    }
+    path = f"spec{'.jobTemplate.spec' if kind == 'DaskCronJob' else ''}.failurePolicy.rules"
+    assert validate(content, tmp_path) == (
+        2,
+        [
+            f'{path}[0].onReasons[1]: no failure has the reason "TaskFailled": did you mean TaskFailed?',
+            f'{path}[1].onReasons[0]: no failure has the reason "Weather": docs/writing-jobs.md lists them',
+        ],
+    )

@@ -18,6 +18,7 @@ import click
 import daskjob as package
 from daskjob.cli import cron
 from daskjob.cli.documents import Document, InputError, find_config_map, load_jobs
+from daskjob.cli.failure_policy import reason_problems
 from daskjob.cli.output import explain as explain_end
 from daskjob.cli.output import line, tell, write
 from daskjob.cli.templates import Installation
@@ -210,7 +211,8 @@ def _check(jobs: list[Document], installation: Installation | None, *, err: bool
         if not found and job.kind == cron.KIND:
             found = cron.schedule_problems(job.content)
         if not found and installation is not None:
-            found = installation.refusals(apply_defaults(job.content))
+            stored = apply_defaults(job.content)
+            found = [*reason_problems(stored), *installation.refusals(stored)]
         problems += [f"{job.title}: {each}" for each in found]
     for job in jobs:
         first = first_by_name.setdefault((job.kind, job.namespace, job.name), job)

@@ -184,7 +184,8 @@ def _parse(text: str, file: str, folder: Path, *, strict: bool) -> Iterator[Docu
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark is not None else file
-        raise InputError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
+        problem = str(getattr(error, "problem", None) or error)
+        raise InputError(f"{where}: not YAML: {problem}{_yaml_hint(text, mark)}") from None
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         # PyYAML's own, for a value that its tag does not fit (!!bool maybe) and for numbers of thousands of digits.
         raise InputError(f"{file}: has a value that cannot be read: {str(error).partition(';')[0]}") from None
@@ -205,6 +206,20 @@ def _parse(text: str, file: str, folder: Path, *, strict: bool) -> Iterator[Docu
             )
         if document.kind:
             yield document
+
+
+def _yaml_hint(text: str, mark: yaml.Mark | None) -> str:
+    """What to write instead of what people often write where a YAML file ends to be one."""
+    lines = text.splitlines()
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    before, here = (line[: mark.column], line[mark.column :]) if mark is not None else ("", "")
+    if here.startswith("\t") or (not before.strip() and "\t" in before):
+        return ": indent with blanks, not with tabs"
+    if "{{" in line:
+        return ": a template of Helm is no YAML yet; render it first (helm template)"
+    if before.rstrip().endswith((":", "-", ",", "[", "*")) and line.lstrip().strip() and "*" in line:
+        return ": put a text that begins with * into quotes"
+    return ""
 
 
 def _hint(path: str, recursive: bool) -> str:
