@@ -93,3 +93,26 @@ def test_dasks_processes_listen_on_the_loopback_only(command: Command) -> None:
     done = command.run("jobs.yaml", "-o", "json")
     values = [json.loads(each["status"]["result"]["value"]) for each in json.loads(done.stdout)["items"]]
     assert values == [[["127.0.0.1"], ["127.0.0.1"]]] * 2, done.stderr
+
+
+GROUPS = """
+    import pandas
+    import dask.dataframe as dd
+
+    def main():
+        days = pandas.date_range("2026-01-01", periods=4)
+        frame = pandas.DataFrame({"day": days, "shop": list("aabb"), "sum": range(4)})
+        data = dd.from_pandas(frame, npartitions=2)
+        return {"sums": data.groupby("shop")["sum"].sum(), "rows": data[data["sum"] > 2], "first": data["day"].min()}
+"""
+
+
+def test_a_series_and_a_frame_are_results(command: Command) -> None:
+    """What most work with DataFrames ends in."""
+    command.write("job.yaml", manifest("groups", GROUPS))
+    done = command.run("-q", "-o", "value", "job.yaml")
+    assert json.loads(done.stdout) == {
+        "sums": {"a": 1, "b": 5},
+        "rows": [{"index": 3, "day": "2026-01-04T00:00:00", "shop": "b", "sum": 3}],
+        "first": "2026-01-01T00:00:00",
+    }, done.stderr

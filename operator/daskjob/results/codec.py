@@ -21,6 +21,7 @@ from uuid import UUID
 
 from daskjob.results.arrays import decode_numpy, encode_numpy
 from daskjob.results.stored_size import text_size
+from daskjob.results.tables import UNMARKED, encode_pandas, memory_of
 
 RESULT_BYTES = 256 * 1024
 MAX_DEPTH = 64
@@ -186,6 +187,9 @@ class _Encoder:
                 return {"": "Path" if kind is PurePath else kind.__name__}
         if isinstance(value, (list, tuple, set, frozenset, dict)):
             return self._container(value, depth)
+        table = encode_pandas(value)
+        if table is not None:
+            return self._pandas(value, table, depth)
         name = _type_of(value)
         raise self.refuse(f"a {name} has no JSON form: {_ADVICE.get(name.split('.')[-1], _ADVICE[''])}")
 
@@ -209,6 +213,16 @@ class _Encoder:
         types = {pointer: kind for pointer, kind in types.items() if kind != "float:nan" or not pointer}
         special = types.get("", "")
         return {**types, "": name + special[5:] if special.startswith("float:") else name}
+
+    def _pandas(self, value: Any, table: tuple[str, int, Callable[[], Any]], depth: int) -> Types:
+        name, count, plain = table
+        if not name:
+            raise self.refuse(plain())
+        if 2 * count > self.limit:
+            # Not even converted: as Python objects it might not fit in memory.
+            raise _Huge(memory_of(value))
+        types = self.walk(plain(), depth)
+        return {"": name, **{pointer: kind for pointer, kind in types.items() if kind not in UNMARKED}}
 
     def _container(self, value: Any, depth: int) -> Types:
         if depth > MAX_DEPTH:
@@ -243,7 +257,10 @@ class _Encoder:
             if not all(_is_int(key) for key in value):
                 odd = {_type_of(key) for key in value if not isinstance(key, str) and not _is_int(key)}
                 what = f"a {min(odd)} as key" if odd else "keys of str and int"
-                raise self.refuse(f"a dict with {what}: use only str, or only int")
+                raise self.refuse(
+                    f"a dict with {what}: use only str, or only int, such as "
+                    "{str(key): value for key, value in it.items()}"
+                )
             own = "dict[int]"
         children = []
         self.put("{")
@@ -348,9 +365,9 @@ RESTORE: Dict[str, Callable[[Any], Any]] = {
 
 _ADVICE = {
     "": "return numbers, text, lists or dicts, or write it to storage and return its address",
-    "DataFrame": "return .to_dict() of it, or write it to storage and return its address",
-    "Series": "return .to_dict() of it",
-    "Timestamp": "return .isoformat() of it",
+    "DataFrame": "return its rows as dicts, or write it to storage and return its address",
+    "Table": "return .to_pylist() of it, or write it to storage and return its address",
+    "Series": "return its values as a list",
     "function": "return what it gives, or name it in graph.entrypoint",
     "generator": "return list(...) of it",
     "coroutine": "await it",
