@@ -52,6 +52,15 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str, str | None, str, str | None]
     "syntax error": ("bad_syntax:x", SYNTAX, "EntrypointFailed", "SyntaxError", "bad_syntax.py, line 1", None),
     "raises outside": ("failing:outside", {}, "EntrypointFailed", "LookupError", "^not in a task$", None),
     "wrong arguments": ("failing:outside", {"kwargs": {"n": 1}}, "EntrypointFailed", "TypeError", "'n'", None),
+    "an argument that is missing": (
+        "failing:needs_two",
+        {"kwargs": {"first": 1}},
+        "EntrypointFailed",
+        "TypeError",
+        r"^needs_two\(first, connection\) does not take graph.args and graph.kwargs: missing a required argument: "
+        "'connection'; it gets the connected client for a parameter named client$",
+        None,
+    ),
     "arguments for a value": (
         "failing:in_task",
         {"kwargs": {"n": 1}},
@@ -237,3 +246,11 @@ def test_packages_that_the_images_own_start_would_have_installed(run):
     assert failure["message"].endswith(
         "; EXTRA_PIP_PACKAGES is read by the image's entry point, which no job runs: build an image with these packages"
     )
+
+
+def test_a_graph_that_cannot_be_sent(run):
+    """Dask's own words name a class of Dask."""
+    failure = run("failing:with_lock").failure
+    assert (failure["reason"], failure["exceptionType"]) == ("EntrypointFailed", "TypeError")
+    words = "the graph cannot be sent to the scheduler: cannot pickle '_thread.lock' object: open or make it inside the task"
+    assert failure["message"] == words

@@ -63,7 +63,7 @@ def _raised(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, A
         return wire.failure("TaskFailed", *_words(error, text, remote), task_key=key)
     behind = next((found for found in (_match(each, erred) for each in _causes(error)) if found), None)
     blamed = behind[0] if behind else None
-    return wire.failure("EntrypointFailed", _message(error), name_of(error), _traceback(error), blamed)
+    return wire.failure("EntrypointFailed", _graph_message(error), name_of(error), _traceback(error), blamed)
 
 
 def _no_worker(error: BaseException, scheduler: Optional[Scheduler], key: Optional[str]) -> dict[str, Any]:
@@ -136,6 +136,15 @@ def name_of(error: BaseException) -> str:
 
 def _message(error: BaseException) -> str:
     return _safe(str, error) or type(error).__name__
+
+
+def _graph_message(error: BaseException) -> str:
+    """The message of an exception from building or sending the graph. Of a graph that cannot be sent, Dask's names a
+    class of its own, and the cause what is in the graph."""
+    message = _message(error)
+    if "Could not serialize" not in message or error.__cause__ is None:
+        return message
+    return f"the graph cannot be sent to the scheduler: {_message(error.__cause__)}: open or make it inside the task"
 
 
 def _safe(form: Any, error: BaseException) -> str:

@@ -82,7 +82,24 @@ def _call(target: Any, job: JobFile, client: Any) -> Any:
             args.insert(place, client)
         else:
             kwargs["client"] = client
+    _check_call(target, args, kwargs, job)
     return target(*args, **kwargs)
+
+
+def _check_call(target: Any, args: list[Any], kwargs: dict[str, Any], job: JobFile) -> None:
+    """Raises TypeError if the arguments do not fit, before the function itself does without a word about the job."""
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        shown = f"{job.entrypoint.rpartition(':')[2]}{signature}"
+        raise TypeError(
+            f"{shown} does not take graph.args and graph.kwargs: {error}; it gets the connected client for a parameter "
+            "named client"
+        ) from None
 
 
 async def _settle(value: Any, job: JobFile, client: Any) -> Any:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from dask import delayed
@@ -176,3 +177,12 @@ def closes_its_client(seconds, client):
     client.close()
     time.sleep(seconds)
     return "done"
+
+
+def needs_two(first, connection):
+    return first
+
+
+def with_lock():
+    lock = threading.Lock()
+    return delayed(lambda: lock)()
