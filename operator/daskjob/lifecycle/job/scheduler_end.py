@@ -137,7 +137,11 @@ def _how(pod: Pod) -> tuple[str, bool]:
 
 def _unproven_before(observation: Observation) -> int | None:
     """The number of an earlier attempt of the run whose scheduler's container ended without a cause outside; None:
-    there is none. A scheduler may crash once without a fault of the job's."""
+    there is none.
+
+    Once, the infrastructure gets the benefit of the doubt. When a node kills the pod's sandbox, or its kernel a process
+    for want of memory of the node (cgroup v1), the kubelet ends or restarts the container and writes nothing else into
+    the pod: exit code 0, 137 or 143, as user code can choose them. Such ends cannot be told apart."""
     current, *earlier = reversed(observation.job.status.attempts)
     ends = (each for each in earlier if each.run == current.run and each.reason == Reason.SCHEDULER_LOST)
     return next((each.number for each in ends if BY_ITSELF in (each.message or "")), None)
