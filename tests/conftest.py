@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from .support import beside
 from .support.dump import dump
 from .support.kube import Kube
 from .support.platform import Release, load_images, running_cluster
@@ -45,9 +46,11 @@ MARKERS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fail-on-skip", action="store_true", help="a test that was skipped fails the run")
+    beside.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    beside.configure(config)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     os.environ.setdefault("CLUSTER_BIN", str(folder()))

@@ -36,7 +36,7 @@ def wait_for_second(second: int) -> int:
 
 @dataclass(frozen=True)
 class Ticks:
-    """Several cron jobs that have gone through two ticks."""
+    """Several cron jobs. As the fixture `ticks`: they have gone through two ticks."""
 
     kube: Kube
     each: CronJob
@@ -47,14 +47,15 @@ class Ticks:
 
 
 @pytest.fixture(scope="module")
-def ticks(release: Release) -> Iterator[Ticks]:
+def ticking(release: Release) -> Iterator[Ticks]:
+    """Their ticks take two to three minutes: other tests of this file that leave the operator alone run meanwhile."""
     kube = make_namespace(release.kube, "cron-ticks")
 
     def cron(name: str, job: dict[str, object], schedule: str = "* * * * *", **spec: object) -> CronJob:
         return apply_cron(kube, cron_manifest(name, job, schedule, **spec))
 
     try:
-        made = Ticks(
+        yield Ticks(
             kube,
             cron("each", QUICK, successfulJobsHistoryLimit=10),
             cron("quiet", QUICK, suspend=True),
@@ -62,14 +63,53 @@ def ticks(release: Release) -> Iterator[Ticks]:
             cron("replace", LONG, concurrencyPolicy="Replace"),
             cron("never", QUICK, "0 0 31 2 *"),
         )
-        wait_for("two ticks", made.each.jobs, lambda jobs: len(jobs) >= 2, 150)
-        wait_for("one job to replace another", made.replace.ever, lambda names: len(names) >= 2, 90)
-        wait_for("a tick without a job", made.forbid.reasons, lambda told: "JobAlreadyActive" in told, 90)
-        for each in (made.each, made.forbid, made.replace):
-            each.edit(suspend=True)
-        yield made
     finally:
         kube.delete("namespace", kube.namespace)
+
+
+@pytest.fixture(scope="module")
+def ticks(ticking: Ticks) -> Ticks:
+    wait_for("two ticks", ticking.each.jobs, lambda jobs: len(jobs) >= 2, 150)
+    wait_for("one job to replace another", ticking.replace.ever, lambda names: len(names) >= 2, 90)
+    wait_for("a tick without a job", ticking.forbid.reasons, lambda found: "JobAlreadyActive" in found, 90)
+    for each in (ticking.each, ticking.forbid, ticking.replace):
+        each.edit(suspend=True)
+    return ticking
+
+
+@pytest.mark.usefixtures("ticking")
+def test_run_now_and_history(kube: Kube) -> None:
+    """Suspended, with a schedule far away: jobs all the same, one a text, of which so many are kept as was said."""
+    cron = apply_cron(
+        kube,
+        cron_manifest("asked", QUICK, RARELY, suspend=True, successfulJobsHistoryLimit=1, failedJobsHistoryLimit=0),
+    )
+    first = cron.run_now("1")
+    assert result_of(first.end()) == 42
+    uid = first.body()["metadata"]["uid"]
+    second = cron.run_now("2")
+    assert result_of(second.end()) == 42
+    wait_for("the first to go", lambda: [name_of(each) for each in cron.jobs()], lambda it: it == [second.name], 30)
+    wait_for("all of it to go", lambda: remains(kube, first.name, uid), lambda left: not left, 30)
+    cron.edit(jobTemplate={"spec": FAILING["spec"]})
+    third = cron.run_now("3")
+    wait_for(
+        "the failed one to go", lambda: [name_of(each) for each in cron.jobs()], lambda it: third.name not in it, 60
+    )
+    assert len(cron.ever()) == 3
+    status = cron.status()
+    assert (status["runNow"], status["runNowCount"], status["activeCount"]) == ("3", 3, 0)
+
+
+@pytest.mark.usefixtures("ticking")
+def test_jobs_go_with_their_cron_job(kube: Kube) -> None:
+    cron = apply_cron(kube, cron_manifest("owner", LONG, RARELY))
+    job = cron.run_now("1")
+    job.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
+    uid = job.body()["metadata"]["uid"]
+    kube.delete(KIND, cron.name, wait=True)
+    wait_for("its job to go", cron.jobs, lambda jobs: not jobs, 30)
+    wait_for("its pods to go", lambda: remains(kube, job.name, uid), lambda left: not left, 60)
 
 
 def test_each_minute_once(ticks: Ticks) -> None:
@@ -128,39 +168,6 @@ def test_what_kubectl_shows_of_cron_jobs(ticks: Ticks) -> None:
     assert lines[1].split()[-4:-2] == ["true", "1"]
     with pytest.raises(KubectlFailed, match="use at most 31 characters"):
         ticks.kube.apply(cron_manifest("n" * 32, QUICK, RARELY))
-
-
-def test_run_now_and_history(kube: Kube) -> None:
-    """Suspended, with a schedule far away: jobs all the same, one a text, of which so many are kept as was said."""
-    cron = apply_cron(
-        kube,
-        cron_manifest("asked", QUICK, RARELY, suspend=True, successfulJobsHistoryLimit=1, failedJobsHistoryLimit=0),
-    )
-    first = cron.run_now("1")
-    assert result_of(first.end()) == 42
-    uid = first.body()["metadata"]["uid"]
-    second = cron.run_now("2")
-    assert result_of(second.end()) == 42
-    wait_for("the first to go", lambda: [name_of(each) for each in cron.jobs()], lambda it: it == [second.name], 30)
-    wait_for("all of it to go", lambda: remains(kube, first.name, uid), lambda left: not left, 30)
-    cron.edit(jobTemplate={"spec": FAILING["spec"]})
-    third = cron.run_now("3")
-    wait_for(
-        "the failed one to go", lambda: [name_of(each) for each in cron.jobs()], lambda it: third.name not in it, 60
-    )
-    assert len(cron.ever()) == 3
-    status = cron.status()
-    assert (status["runNow"], status["runNowCount"], status["activeCount"]) == ("3", 3, 0)
-
-
-def test_jobs_go_with_their_cron_job(kube: Kube) -> None:
-    cron = apply_cron(kube, cron_manifest("owner", LONG, RARELY))
-    job = cron.run_now("1")
-    job.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
-    uid = job.body()["metadata"]["uid"]
-    kube.delete(KIND, cron.name, wait=True)
-    wait_for("its job to go", cron.jobs, lambda jobs: not jobs, 30)
-    wait_for("its pods to go", lambda: remains(kube, job.name, uid), lambda left: not left, 60)
 
 
 def test_operator_killed_across_a_tick(release: Release, kube: Kube) -> None:

@@ -59,6 +59,7 @@ WEIGHTS: Mapping[str, Mapping[Fault, int]] = {
     "update": ANY | {Fault.CONFLICT: 3},
     "patch": ANY | {Fault.CONFLICT: 3},
     "delete": ANY | {Fault.CONFLICT: 3},
+    "deletecollection": ANY,
 }
 
 
