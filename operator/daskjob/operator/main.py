@@ -38,8 +38,10 @@ def make_controllers(client: KubeClient, settings: Settings) -> list[AnyControll
     """The controllers, one line per kind."""
     policies = Policies(client, settings.report_policy, settings.object_policies)
     return [
-        Controller(JobKind(client, now, build(), settings.defaults, settings.limits, policies)),
-        Controller(CronKind(client, now)),
+        Controller(
+            JobKind(client, now, build(), settings.defaults, settings.limits, policies, settings.process.excluded)
+        ),
+        Controller(CronKind(client, now, settings.process.excluded)),
     ]
 
 

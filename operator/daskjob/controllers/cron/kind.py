@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from daskjob.api.cron_job import CronReason
 from daskjob.controller.cache import Key
 from daskjob.controller.kind import Kind, Look, PassState, Watched
 from daskjob.errors import ApiError, ErrorKind, SpecError
-from daskjob.kube.client import Body
+from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.cron.decide import CronDecision, decide_cron, refused_job, template_blocker
 from daskjob.lifecycle.cron.observation import CreateJob, CronAction, CronJob, CronObservation
 from daskjob.lifecycle.cron.reading import controlled_by, controller_of, read_child, read_cron
 from daskjob.lifecycle.event import Event
+from daskjob.lifecycle.job.spec_check import not_served
 from daskjob.lifecycle.keeping import keep_cron_job, keep_dask_job
 from daskjob.manifests.scheduled_job import dask_job
 from daskjob.streams.depth import UNREADABLE
@@ -50,6 +52,11 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
     #: An administrator may set the machine's clock, so a pass at least once a minute compares it with the schedule.
     longest_pause = timedelta(seconds=60)
 
+    def __init__(self, client: KubeClient, clock: Callable[[], datetime], excluded: Collection[str] = ()) -> None:
+        """`excluded`: namespaces in which cron jobs create no jobs."""
+        super().__init__(client, clock)
+        self._excluded = excluded
+
     def new_memory(self) -> CronMemory:
         return CronMemory()
 
@@ -63,7 +70,8 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
         now = self.clock()
         jobs = tuple(read_child(each, now) for each in objects if controlled_by(each, cron.uid))
         met, memory.met = memory.met, True
-        return CronObservation(now, cron, jobs, look.state.refusal, met)
+        problem = not_served(cron.namespace, self._excluded)
+        return CronObservation(now, cron, jobs, look.state.refusal, met, problem)
 
     async def _missing(self, cron: CronJob, known: set[str]) -> list[Body]:
         """Reads active jobs that the cache lacks from the API server, because the watch may be late."""

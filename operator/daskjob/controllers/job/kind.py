@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -48,7 +48,7 @@ from daskjob.lifecycle.job.record import attempt_name
 from daskjob.lifecycle.job.reduce import reduce
 from daskjob.lifecycle.job.replay import dump
 from daskjob.lifecycle.job.silence import silent_pods
-from daskjob.lifecycle.job.spec_check import missing_image, needs_check, too_many_workers
+from daskjob.lifecycle.job.spec_check import missing_image, needs_check, not_served, too_many_workers
 from daskjob.manifests.context import Defaults
 from daskjob.schema.limits import no_room_in, problem_in
 from daskjob.sources import Reference, source_of
@@ -103,9 +103,10 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         defaults: Defaults,
         limits: RunLimits | None = None,
         policies: Policies | None = None,
+        excluded: Collection[str] = (),
     ) -> None:
         """`program`: the runner's zipapp; `policies`: the installation's admission policies, by which reports are
-        believed; None: they are believed without."""
+        believed, None: they are believed without; `excluded`: namespaces in which jobs fail at once."""
         super().__init__(client, clock)
         self.executor = Executor(self.objects, program, defaults, self._whole)
         self._installed_defaults = defaults
@@ -113,6 +114,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         #: What was read of each job's JSON, by the job's UID, the latest last.
         self._read: OrderedDict[str, tuple[Body, Job]] = OrderedDict()
         self._policies = policies
+        self._excluded = excluded
         self.other_installations = OtherInstallations(defaults.installation, clock)
         self._limits = limits or RunLimits()
         self.slots = Slots(self.cache, self._limits, clock, lambda key: self.wake(key))
@@ -156,7 +158,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     async def _spec_problem(self, observation: Observation, memory: JobMemory) -> str | None:
         """What is wrong with the spec of a job that may start an attempt; None: nothing, as far as this pass looks."""
         job = observation.job
-        problem = job.spec_problem or missing_image(job, self.executor.defaults.image)
+        problem = not_served(job.namespace, self._excluded)
+        problem = problem or job.spec_problem or missing_image(job, self.executor.defaults.image)
         problem = problem or too_many_workers(job, self._limits)
         if problem is not None or self.slots.is_paced((job.namespace, job.name), observation):
             # Among a thousand jobs, most wait for others to start: the whole spec is asked for when their turn comes.

@@ -49,6 +49,8 @@ class CronObservation:
     refusal: Blocker | None = None
     #: Whether an earlier pass of this process observed this cron job: then a change since that pass happened just now.
     met: bool = False
+    #: Why no job may be created in the namespace; None: they may.
+    not_served: str | None = None
 
 
 @dataclass(frozen=True)
