@@ -17,7 +17,7 @@ from daskjob.controllers.job.policies import Policies
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import KubeClient, Request
 from daskjob.kube.resources import POLICIES
-from daskjob.lifecycle.policies import Policy, read_policies
+from daskjob.lifecycle.enforcement import Policy, read_policies
 from daskjob.schema.crds import load_report_policy
 
 from .conftest import make_namespace

@@ -17,7 +17,7 @@ from daskjob.controllers.job.policies import PATIENCE, WITHOUT, Policies
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body
 from daskjob.kube.resources import Resource
-from daskjob.lifecycle.policies import Policy, read_policies
+from daskjob.lifecycle.enforcement import Policy, read_policies
 from daskjob.manifests.context import Defaults
 from daskjob.schema.crds import load_report_policy
 

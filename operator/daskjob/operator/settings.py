@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daskjob.lifecycle.enforcement import Policy, read_policies
 from daskjob.lifecycle.job.queueing import RunLimits
-from daskjob.lifecycle.policies import Policy, read_policies
 from daskjob.manifests.context import DEFAULT_SECURITY, Defaults
 from daskjob.manifests.pod_judgement import unfit
 from daskjob.manifests.words import WORDS

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import POLICIES, POLICY_BINDINGS, Resource
-from daskjob.lifecycle.policies import Enforcement, Policy, compare, distrust
+from daskjob.lifecycle.enforcement import Enforcement, Policy, compare, distrust
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daskjob.lifecycle.policies import Enforcement, Policy, compare, distrust, read_policies, unbroken
+from daskjob.lifecycle.enforcement import Enforcement, Policy, compare, distrust, read_policies, unbroken
 from daskjob.schema.crds import load_report_policy
 
 Change = Callable[[dict[str, Any]], Any]
