@@ -26,6 +26,9 @@ from daskjob.wire.runner_deadline import REASONS
 SETTLE = timedelta(seconds=5)
 #: Kubernetes marks a node as not answering after 40 to 50 s: how long the operator waits for that.
 NODE_SETTLE = timedelta(seconds=75)
+#: How long the operator waits with an end whose result only a report has that is not believed: an upgrade changes the
+#: policy on reports a little before the operator that knows the new one leads.
+UPGRADE = timedelta(seconds=60)
 #: What a runner may claim and a pod must confirm, and how long the operator waits for that.
 CORROBORATED: Mapping[str, timedelta] = {
     Reason.WORKERS_KILLED: SETTLE,
@@ -73,6 +76,9 @@ def judge_exit(observation: Observation, runner: Pod) -> AttemptEnd | Undecided:
     if last is not None and report is not None:
         report = _with_vouched_value(report, observation)
         lost = report.truncated and report.result is not None and report.result.value is None
+        since = observation.now - last.finished if last.finished is not None else UPGRADE
+        if lost and distrust is not None and timedelta(0) <= since < UPGRADE:
+            return Undecided(UPGRADE - since)
         room = ", which had no room for the result's value" if lost else ""
         end = judge_claim(observation, report, last.finished)
         if isinstance(end, Undecided):
