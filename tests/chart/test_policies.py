@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from daskjob.api import constants as c
+from daskjob.api.constants import Reason
+from daskjob.lifecycle.blocker import OBJECT_POLICY, read_refusal
 from daskjob.lifecycle.enforcement import Policy, read_policies
 
 from .conftest import NAMESPACE, ROOT, Rendering
@@ -115,6 +117,18 @@ def test_object_policies_hold_where_jobs_are_served(default: Rendering, render) 
     off = render({"objectPolicy": {"enabled": False}})
     assert off.names("ValidatingAdmissionPolicy") == {f"{OPERATOR}-report-writers"}
     assert policies(off, "DASKJOB_OBJECT_POLICIES") == ()
+
+
+def test_the_operator_knows_their_words(default: Rendering) -> None:
+    """With which a policy of another installation refuses it, or one that does not exempt who makes Dask's pods."""
+    for name in ("objects", "names"):
+        for rule in default.one("ValidatingAdmissionPolicy", f"{OPERATOR}-job-{name}")["spec"]["validations"]:
+            assert OBJECT_POLICY in rule["message"]
+            assert OBJECT_POLICY in rule["messageExpression"]
+            blocker = read_refusal(f"ValidatingAdmissionPolicy 'a' with binding 'a' denied request: {rule['message']}")
+            assert (blocker.reason, blocker.permanent) == (Reason.OPERATOR_FORBIDDEN, False)
+            assert "objectPolicy.exemptUsers" in blocker.message
+            assert "watchNamespaces" in blocker.message
 
 
 def test_a_policy_that_fails_stops_no_pods_of_others(default: Rendering) -> None:

@@ -150,7 +150,7 @@ def test_an_account_that_was_deleted_is_told_and_created_again(kube: Kube) -> No
 
 
 def test_an_emptied_policy_is_told_and_a_forged_report_is_not_believed(release: Release, kube: Kube) -> None:
-    job = apply(kube, manifest("victim", "import time\n\n\ndef main():\n    time.sleep(8)\n    return 42\n"))
+    job = apply(kube, manifest("victim", "import time\n\n\ndef main():\n    time.sleep(5)\n    return 42\n"))
     status = job.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
     policy = release.kube.get(*POLICY)
     assert policy is not None

@@ -300,7 +300,10 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
 
     def details(self) -> dict[str, Any]:
         policies = self._policies.problems() if self._policies is not None else {}
-        return {"otherInstallations": self.other_installations.current(), "policiesNotInForce": policies}
+        return {
+            "otherInstallations": self.other_installations.current(),
+            **({"policiesNotInForce": policies} if policies else {}),
+        }
 
     async def prepare(self) -> None:
         self.other_installations.begin()
