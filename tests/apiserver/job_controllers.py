@@ -12,7 +12,7 @@ from kubernetes.aio import client as kubernetes_client
 from daskjob.controller.controller import Controller
 from daskjob.controllers.job.kind import JobKind
 from daskjob.controllers.job.watched import WATCHED
-from daskjob.kube.client import KubeClient
+from daskjob.kube.client import KubeClient, Measure, unmeasured
 from daskjob.manifests.context import Defaults
 
 from .dask_clusters import wait_for
@@ -37,20 +37,29 @@ def now() -> datetime:
 
 
 @asynccontextmanager
-async def job_controller(
-    server: Server, namespace: str, account: str, defaults: Defaults
-) -> AsyncIterator[AnyController]:
-    """A controller that leads, with the rights of that account."""
+async def kube_client(
+    server: Server, namespace: str, account: str, measure: Measure = unmeasured
+) -> AsyncIterator[KubeClient]:
+    """A client with the rights of that account. `measure`: as of `KubeClient`."""
     configuration = kubernetes_client.Configuration(
         host=f"https://127.0.0.1:{server.port}",
         api_key={"BearerToken": token(server, namespace, account).token},
         api_key_prefix={"BearerToken": "Bearer"},
     )
     configuration.ssl_ca_cert = str(server.certificate)
-    client = KubeClient(kubernetes_client.ApiClient(configuration))
+    client = KubeClient(kubernetes_client.ApiClient(configuration), measure)
     try:
+        yield client
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def job_controller(
+    server: Server, namespace: str, account: str, defaults: Defaults
+) -> AsyncIterator[AnyController]:
+    """A controller that leads, with the rights of that account."""
+    async with kube_client(server, namespace, account) as client:
         controller: AnyController = Controller(JobKind(client, now, b"program", defaults))
         await controller.kind.prepare()
         yield controller
-    finally:
-        await client.close()

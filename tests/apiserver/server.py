@@ -53,11 +53,13 @@ IDLE = 30.0
 
 @dataclass
 class Client:
-    """One user of the API server, known by its token. Keeps one connection open."""
+    """One user of the API server, known by its token. Keeps one connection open. `person`: a user of that name, as whom
+    the token's user acts."""
 
     port: int
     certificate: Path
     token: str
+    person: str = ""
     _connection: http.client.HTTPSConnection = field(init=False)
     _used: float = field(init=False, default=0.0)
 
@@ -72,6 +74,7 @@ class Client:
     def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Answer:
         """`path` with its query; `body` is sent as JSON of the content type `kind`."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
+        headers |= {"Impersonate-User": self.person} if self.person else {}
         if time.monotonic() - self._used > IDLE:
             self._connection.close()  # The next request opens it again.
         self._used = time.monotonic()
@@ -112,9 +115,15 @@ class Server:
 
     def client(self, token: str) -> Client:
         """A client for a token; closed with the server."""
-        made = Client(self.port, self.certificate, token)
-        self._open.callback(made.close)
-        return made
+        return self._closed_later(Client(self.port, self.certificate, token))
+
+    def person(self, name: str) -> Client:
+        """A client of a user who is no service account, and of no group but that of all users."""
+        return self._closed_later(Client(self.port, self.certificate, self.admin.token, name))
+
+    def _closed_later(self, client: Client) -> Client:
+        self._open.callback(client.close)
+        return client
 
     def kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [str(BINARIES / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from unittest.mock import Mock
 
 from daskjob.controller import metrics
 from daskjob.controller.cache import Cache
 from daskjob.controller.gauges import WorkCollector
 from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.job_gauges import JobCollector
+from daskjob.controllers.job.policies import Policies
 from daskjob.controllers.job.watched import job_of
 from daskjob.kube.resources import DASK_JOBS
 
@@ -83,7 +85,7 @@ def test_monitors(render) -> None:
 
 def known_series() -> set[str]:
     """Names of all series, as Prometheus has them."""
-    lookups = (JobCollector(Cache(DASK_JOBS, job_of)), WorkCollector([]))
+    lookups = (JobCollector(Cache(DASK_JOBS, job_of)), WorkCollector([]), Policies(Mock(), None))
     assert job_metrics.ORPHANS is not None, "imported, so registered"
     families: list[Any] = [*metrics.REGISTRY.collect(), *(each for one in lookups for each in one.collect())]
     counters = {f"{family.name}_total" for family in families if family.type == "counter"}
@@ -93,7 +95,7 @@ def known_series() -> set[str]:
 def test_alerts_are_about_metrics_that_there_are(render) -> None:
     rule = render(EVERYTHING).one("PrometheusRule", OPERATOR)
     [group] = rule["spec"]["groups"]
-    assert len(group["rules"]) == 5
+    assert len(group["rules"]) == 6
     for alert in group["rules"]:
         named = re.findall(r"daskjob_\w+", alert["expr"])
         assert named, alert
@@ -102,5 +104,5 @@ def test_alerts_are_about_metrics_that_there_are(render) -> None:
         assert alert["annotations"]["summary"].endswith(".")
         assert "{{ `" not in str(alert)
     mine = [alert["expr"] for alert in group["rules"] if "namespace=" in alert["expr"]]
-    assert len(mine) == 4
+    assert len(mine) == 5
     assert all(f'namespace="{NAMESPACE}"' in expression for expression in mine)

@@ -152,8 +152,9 @@ def test_with_any_account_allowed_runners_are_all_of_the_namespace(render) -> No
 def test_runners_have_no_right_without_a_policy(render) -> None:
     rendering = render({"reportPolicy": {"enabled": False}})
     assert "daskjob-operator-runner" not in rendering.names("ClusterRole") | rendering.names("ClusterRoleBinding")
-    assert "daskjob-operator-policy-reader" not in rendering.names("ClusterRole")
-    assert rendering.env("daskjob-operator")["DASKJOB_POLICY_NAME"] == "none"
+    assert rendering.env("daskjob-operator")["DASKJOB_REPORT_POLICY"] == "none"
+    for role in rendering.all("ClusterRole"):
+        assert "daskjob-operator-report-writers" not in str(role)
 
 
 def test_no_right_on_network_policies_without_those_of_jobs(render) -> None:
@@ -172,10 +173,10 @@ def test_leadership_is_one_named_lease_in_the_own_namespace(default: Rendering) 
     assert (keep["resourceNames"], set(keep["verbs"])) == ([lease], {"get", "patch"})
 
 
-def test_the_operator_may_look_at_its_policy_and_no_other(default: Rendering) -> None:
+def test_the_operator_may_watch_its_policies_and_no_others(default: Rendering) -> None:
     [rule] = default.one("ClusterRole", "daskjob-operator-policy-reader")["rules"]
-    assert rule["resourceNames"] == [default.env("daskjob-operator")["DASKJOB_POLICY_NAME"]]
-    assert rule["verbs"] == ["get"]
+    assert set(rule["resourceNames"]) == default.names("ValidatingAdmissionPolicy")
+    assert set(rule["verbs"]) == {"list", "watch"}
 
 
 def test_users_roles_are_aggregated(default: Rendering) -> None:

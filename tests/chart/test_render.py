@@ -13,6 +13,8 @@ from .conftest import CHART, NAMESPACE, ROOT, Rendering
 OPERATOR, CONTROLLER = "daskjob-operator", "daskjob-operator-dask-controller"
 OUR_CRDS = {"daskjobs.daskjob.io", "daskcronjobs.daskjob.io", "daskjobreports.daskjob.io"}
 DASK_CRDS = {"daskclusters.kubernetes.dask.org", "daskworkergroups.kubernetes.dask.org"}
+THEIRS = "system:serviceaccount:dask-operator:dask-kubernetes"
+WITHOUT_CONTROLLER = {"daskController": {"enabled": False}, "objectPolicy": {"exemptUsers": [THEIRS]}}
 KEEP = "helm.sh/resource-policy"
 
 
@@ -39,7 +41,7 @@ def test_the_definitions_come_through_unchanged_and_stay(default: Rendering) -> 
     [
         ({"crds": {"install": False}}, DASK_CRDS),
         ({"daskController": {"crds": {"install": False}}}, OUR_CRDS),
-        ({"daskController": {"enabled": False}}, OUR_CRDS),
+        (WITHOUT_CONTROLLER, OUR_CRDS),
         ({"crds": {"install": False}, "daskController": {"crds": {"install": False}}}, set()),
     ],
 )
@@ -53,35 +55,13 @@ def test_definitions_can_go_with_the_release(render) -> None:
         assert KEEP not in crd["metadata"].get("annotations", {})
 
 
-def test_the_policy_is_the_file_with_the_real_account(default: Rendering) -> None:
-    text = (ROOT / "crds" / "report-policy.yaml").read_text()
-    account = f"system:serviceaccount:{NAMESPACE}:{OPERATOR}"
-    assert account in text, "the file's placeholder is what this release happens to be called"
-    policy, binding = (yaml.safe_load(part) for part in text.split("\n---\n"))
-    name = default.env(OPERATOR)["DASKJOB_POLICY_NAME"]
-    rendered = default.one("ValidatingAdmissionPolicy", name)
-    assert rendered["spec"] == policy["spec"]
-    assert default.one("ValidatingAdmissionPolicyBinding", name)["spec"] == {**binding["spec"], "policyName": name}
-
-
-def test_the_policy_excepts_the_account_of_this_release(render) -> None:
-    rendering = render({"operator": {"serviceAccount": {"name": "jobs"}}}, release="other")
-    conditions = rendering.all("ValidatingAdmissionPolicy")[0]["spec"]["matchConditions"]
-    [expression] = [each["expression"] for each in conditions if each["name"] == "not-the-operator"]
-    assert expression == f"request.userInfo.username != 'system:serviceaccount:{NAMESPACE}:jobs'"
-
-
-def test_the_policy_holds_in_the_watched_namespaces(render) -> None:
-    [binding] = render({"watchNamespaces": ["a", "b"]}).all("ValidatingAdmissionPolicyBinding")
-    [expression] = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
-    assert expression == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"]}
-
-
-def test_a_policy_installed_by_other_means(render) -> None:
-    rendering = render({"reportPolicy": {"enabled": False, "name": "ours"}})
-    assert not rendering.all("ValidatingAdmissionPolicy") + rendering.all("ValidatingAdmissionPolicyBinding")
-    assert rendering.env(OPERATOR)["DASKJOB_POLICY_NAME"] == "ours"
-    assert "daskjob-operator-runner" in rendering.names("ClusterRoleBinding")
+def test_namespaces_that_are_not_served(default: Rendering, render) -> None:
+    excluded = f"kube-system,kube-public,kube-node-lease,{NAMESPACE}"
+    for name in (OPERATOR, CONTROLLER):
+        assert default.env(name)["DASKJOB_EXCLUDE_NAMESPACES"] == excluded
+        assert render({"excludeNamespaces": ["a"]}).env(name)["DASKJOB_EXCLUDE_NAMESPACES"] == "a"
+        # Who names them wants them.
+        assert render({"watchNamespaces": [NAMESPACE]}).env(name)["DASKJOB_EXCLUDE_NAMESPACES"] == ""
 
 
 def test_reports_have_a_priority_level_of_their_own(default: Rendering, render) -> None:
@@ -97,7 +77,7 @@ def test_reports_have_a_priority_level_of_their_own(default: Rendering, render) 
 
 
 def test_without_a_dask_controller_nothing_of_it_is_left(render) -> None:
-    rendering = render({"daskController": {"enabled": False}})
+    rendering = render(WITHOUT_CONTROLLER)
     assert rendering.names("Deployment") == {OPERATOR}
     assert not [each for each in rendering.objects if "dask-controller" in json.dumps(each["metadata"])]
 
@@ -148,14 +128,16 @@ def test_environment_by_default(default: Rendering) -> None:
     }
     shared = {
         "DASKJOB_NAMESPACES": "",
+        "DASKJOB_EXCLUDE_NAMESPACES": f"kube-system,kube-public,kube-node-lease,{NAMESPACE}",
         "DASKJOB_HEALTH_PORT": "8080",
         "DASKJOB_LOG_FORMAT": "json",
         "DASKJOB_LOG_LEVEL": "INFO",
     }
+    for name in ("DASKJOB_REPORT_POLICY", "DASKJOB_OBJECT_POLICIES"):
+        env.pop(name)
     assert env == shared | {
         "DASKJOB_METRICS_PORT": "8081",
         "DASKJOB_LEASE_NAME": OPERATOR,
-        "DASKJOB_POLICY_NAME": f"{OPERATOR}-report-writers",
         "DASKJOB_MAX_RUNNING_JOBS": "0",
         "DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE": "0",
         "DASKJOB_MAX_WORKERS_PER_NAMESPACE": "0",

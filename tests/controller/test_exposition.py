@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -19,6 +20,7 @@ from daskjob.controller.gauges import WorkCollector
 from daskjob.controller.work_queue import WorkQueue
 from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.job_gauges import JobCollector
+from daskjob.controllers.job.policies import Policies
 from daskjob.controllers.job.watched import job_of
 from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.resources import CLUSTERS, DASK_JOBS, PODS
@@ -149,7 +151,7 @@ def exposed() -> Iterator[str]:
         pass
     cache = Cache(DASK_JOBS, job_of)
     cache.put(a_body("team", "sum", "Running"))
-    lookups = (JobCollector(cache), WorkCollector([]))
+    lookups = (JobCollector(cache), WorkCollector([]), Policies(Mock(), None))
     for lookup in lookups:
         metrics.REGISTRY.register(lookup)
     yield generate_latest(metrics.REGISTRY).decode()

@@ -42,3 +42,11 @@ def test_one_that_no_job_has(more: dict[str, Any], words: str, caplog: pytest.Lo
             assert readable({"kind": "DaskCluster", "metadata": metadata, **more}) is None
     assert caplog.text.count("daskclusters team/sum is left alone: it ") == 2, "once a version"
     assert words in caplog.text
+
+
+def test_one_in_a_namespace_that_is_not_served(caplog: pytest.LogCaptureFixture) -> None:
+    readable = Readable("daskclusters", ["kube-system", "other"])
+    body = {"kind": "DaskCluster", "metadata": {**METADATA, "namespace": "kube-system", "resourceVersion": "1"}}
+    assert readable(body) is None
+    assert "kube-system/sum is left alone: it is in namespace kube-system, which is not served" in caplog.text
+    assert readable({**body, "metadata": METADATA}) is not None

@@ -1,11 +1,17 @@
-"""What user code can reach from its pods: its own cluster, encrypted, and its own report, and nothing else."""
+"""What user code can reach from its pods: its own cluster, encrypted, and its own report, and nothing else. And what
+becomes of jobs when the policies that see to that are not in force."""
 
 from __future__ import annotations
 
 import json
 
-from ..support.jobs import Job, apply, manifest, result_of
-from ..support.kube import Kube
+import pytest
+
+from ..support.jobs import Job, apply, condition, manifest, result_of
+from ..support.kube import Kube, KubectlFailed
+from ..support.platform import Release
+
+POLICY = ("validatingadmissionpolicy", "daskjob-operator-report-writers")
 
 TRAFFIC = """
     import asyncio
@@ -141,3 +147,59 @@ def test_an_account_that_was_deleted_is_told_and_created_again(kube: Kube) -> No
     assert len(status["attempts"]) == 1
     events = [each["reason"] for each in kube.list("events") if each["involvedObject"]["name"] == "second"]
     assert "ServiceAccountNotFound" in events
+
+
+def test_an_emptied_policy_is_told_and_a_forged_report_is_not_believed(release: Release, kube: Kube) -> None:
+    job = apply(kube, manifest("victim", "import time\n\n\ndef main():\n    time.sleep(5)\n    return 42\n"))
+    status = job.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
+    policy = release.kube.get(*POLICY)
+    assert policy is not None
+    try:
+        release.kube.patch(*POLICY, {"spec": {"validations": [{"expression": "true"}]}})
+        told = job.reaches("its condition", lambda status: bool(condition(status, "ReportingDegraded")), 10)
+        degraded = condition(told, "ReportingDegraded")
+        assert (degraded["status"], degraded["reason"]) == ("True", "PolicyNotInForce")
+        assert 'spec.validations[0].expression is "true"' in degraded["message"]
+        forged = {"status": {"protocol": 1, "outcome": "Succeeded", "result": {"type": "int", "value": "666"}}}
+        kube.patch("daskjobreports.daskjob.io", status["attempts"][-1]["name"], forged, subresource="status")
+    finally:
+        restored = {**policy, "metadata": {**policy["metadata"], "resourceVersion": None, "managedFields": None}}
+        release.kube.kubectl("replace", "-f", "-", stdin=json.dumps(restored))
+    # Although it is back: nobody can tell what was written meanwhile.
+    status = job.end()
+    assert result_of(status) == 42
+    assert condition(status, "ReportingDegraded")["reason"] == "PolicyNotInForce"
+    after = apply(kube, manifest("after", "def main():\n    return 1\n")).end()
+    assert result_of(after) == 1
+    assert not condition(after, "ReportingDegraded")
+
+
+def test_a_stranger_can_make_nothing_that_looks_like_a_jobs(kube: Kube) -> None:
+    """A pod by its labels, himself or by a Deployment; the scheduler, the kubelet and a drain do as ever."""
+    rules = {"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "stranger"}}
+    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "stranger"}
+    reference = {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "stranger"}}
+    kube.apply(role | {"kind": "Role"} | rules, role | {"kind": "RoleBinding", "subjects": [subject]} | reference)
+    job = apply(kube, manifest("victim", "import time\n\n\ndef main():\n    time.sleep(5)\n    return 42\n"))
+    job.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
+    [runner] = job.pods("runner")
+    labels = runner["metadata"]["labels"]
+    spec = {"restartPolicy": "Never", "containers": [{"name": "runner", "image": "localhost/none:test"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "aaa", "labels": labels}, "spec": spec}
+    template = {"metadata": {"labels": {**labels, "app": "a"}}, "spec": {"containers": spec["containers"]}}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "aaa"},
+        "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": template},
+    }
+    for body in (pod, deployment):
+        with pytest.raises(KubectlFailed, match="is for objects that the operator of DaskJobs creates"):
+            kube.kubectl("create", "--as=stranger", "-f", "-", stdin=json.dumps(body))
+    worker = job.pods("worker")[0]["metadata"]["name"]
+    with pytest.raises(KubectlFailed, match=r"label daskjob\.io/job"):
+        kube.kubectl("label", "--as=stranger", "pod", worker, "daskjob.io/job-")
+    kube.kubectl("label", "--as=stranger", "pod", worker, "note=x")
+    kube.kubectl("delete", "--as=stranger", "pod", worker, "--wait=false")
+    assert result_of(job.end()) == 42, "a worker that is deleted is an ordinary fault"

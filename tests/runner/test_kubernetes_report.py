@@ -254,6 +254,19 @@ def test_sealed_before_it_began(start, api, tmp_path):
     assert not file.exists()
 
 
+def test_sealed_by_somebody_else_while_it_runs(start, api):
+    """As while no admission policy holds others off the report: they can neither stop the graph nor give its result."""
+    api.answers = [200] + [(422, {}, "report is sealed")] * 50
+    running = start("entries:waits_for_file", str(api.folder / "go"), env=api.env)
+    wait_for("the refusal", lambda: len(api.answers) < 50)
+    (api.folder / "go").touch()
+    outcome = running.wait()
+    assert outcome.code == 3
+    assert outcome.termination["outcome"] == "Succeeded"
+    assert outcome.termination["result"]["value"] == '"done"'
+    assert len(api.answers) == 49, "and it does not ask again"
+
+
 def test_a_certificate_of_another_authority_is_refused(start, api, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

@@ -36,6 +36,26 @@
 {{- end }}
 {{- end }}
 
+{{/* Namespaces that are not served, as a list. With watchNamespaces none need be named: those are all that is served. */}}
+{{- define "daskjob.excludeNamespaces" -}}
+{{- $names := list }}
+{{- if not .Values.watchNamespaces }}
+{{- range .Values.excludeNamespaces }}
+{{- $names = append $names (tpl . $) }}
+{{- end }}
+{{- end }}
+{{- uniq $names | toYaml }}
+{{- end }}
+
+{{/* The users that the two processes are to the API server. */}}
+{{- define "daskjob.operator.user" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "daskjob.operator.serviceAccountName" . }}
+{{- end }}
+
+{{- define "daskjob.daskController.user" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "daskjob.daskController.serviceAccountName" . }}
+{{- end }}
+
 {{/* Name of the report policy and of its binding; empty if there is none. */}}
 {{- define "daskjob.policyName" -}}
 {{- if .Values.reportPolicy.name }}
@@ -70,6 +90,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* Environment that operator and Dask controller share. */}}
 {{- define "daskjob.commonEnv" -}}
 - {name: DASKJOB_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
+- {name: DASKJOB_EXCLUDE_NAMESPACES, value: {{ include "daskjob.excludeNamespaces" . | fromYamlArray | join "," | quote }}}
 - {name: DASKJOB_HEALTH_PORT, value: "8080"}
 - {name: DASKJOB_LOG_FORMAT, value: {{ .Values.log.format | quote }}}
 - {name: DASKJOB_LOG_LEVEL, value: {{ .Values.log.level | quote }}}

@@ -187,6 +187,7 @@ class Reason(StrEnum):
     WORKERS_READY = "WorkersReady"
     SUCCEEDED = "Succeeded"
     REPORT_MISSING = "ReportMissing"
+    POLICY_NOT_IN_FORCE = "PolicyNotInForce"
     CLEANING_UP = "CleaningUp"
     CLEANED_UP = "CleanedUp"
     KEPT = "Kept"

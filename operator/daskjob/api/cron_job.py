@@ -27,6 +27,7 @@ class CronReason(StrEnum):
     UNKNOWN_TIME_ZONE = "UnknownTimeZone"
     INVALID_TEMPLATE = "InvalidTemplate"
     FAILED_CREATE = "FailedCreate"
+    NAMESPACE_NOT_SERVED = "NamespaceNotServed"
 
     SUCCESSFUL_CREATE = "SuccessfulCreate"
     SUCCESSFUL_DELETE = "SuccessfulDelete"
@@ -116,7 +117,8 @@ class DaskCronJobStatus:
     observed_generation: int | None = None
     #: conditions of the cron job. Ready: jobs are made as the spec asks, suspended or not; if not, its reason says why.
     #: Stalled, there and True only when something in the spec has to be changed first: InvalidSchedule,
-    #: UnknownTimeZone, InvalidTemplate, or FailedCreate for a job that the API server will never take.
+    #: UnknownTimeZone, InvalidTemplate, NamespaceNotServed, or FailedCreate for a job that the API server will never
+    #: take.
     conditions: tuple[Condition, ...] = ()
     #: active are the cron job's jobs that have not ended, the oldest first.
     active: tuple[ActiveJob, ...] = ()

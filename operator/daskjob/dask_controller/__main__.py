@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import kopf
@@ -23,9 +24,9 @@ RESOURCES_SECONDS = 60.0
 logger = logging.getLogger("daskjob.controller")
 
 
-def assemble(health: Health) -> kopf.OperatorRegistry:
+def assemble(health: Health, excluded: Collection[str] = ()) -> kopf.OperatorRegistry:
     """The registry that kopf runs: the selected handlers of dask-kubernetes, and our start, end and login. Logs which
-    handlers it has and which not."""
+    handlers it has and which not. `excluded`: namespaces that are not served."""
     controller = importlib.import_module(CONTROLLER)
     behaviour.bound_locks(controller)
     behaviour.leave_out_annotations(controller)
@@ -37,7 +38,7 @@ def assemble(health: Health) -> kopf.OperatorRegistry:
     clusters.index_in(selection.registry)
     replacement.replace_when_asked(controller, selection.registry)
     held: list[connection.SharedApi] = []
-    responses = response_class({plural: Readable(plural) for plural in behaviour.WATCHED})
+    responses = response_class({plural: Readable(plural, excluded) for plural in behaviour.WATCHED})
 
     @kopf.on.startup(registry=selection.registry, id="daskjob", backoff=2)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -67,7 +68,7 @@ def main() -> int:
         return 2
     behaviour.configure_logging(settings)
     try:
-        handlers = assemble(Health(settings.health_port, settings.namespaces, behaviour.WATCHED))
+        handlers = assemble(Health(settings.health_port, settings.namespaces, behaviour.WATCHED), settings.excluded)
     except (registry.UnexpectedRegistry, RuntimeError) as error:
         logger.error("%s", error)
         return 1

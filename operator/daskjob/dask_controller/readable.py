@@ -1,12 +1,14 @@
 """Which DaskClusters and DaskWorkerGroups the Dask controller takes in.
 
 Anybody who may create one can give it the operator's label. The handlers and kopf copy and compare an object by
-recursion, so one that no job has is left alone: to the process it does not exist.
+recursion, so one that no job has is left alone: to the process it does not exist. Nor does one in a namespace that is
+not served.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from daskjob.schema.json_walk import walk
@@ -23,13 +25,16 @@ logger = logging.getLogger(__name__)
 class Readable:
     """Chooses among the objects of a resource; logs each version that it leaves out once."""
 
-    def __init__(self, plural: str) -> None:
+    def __init__(self, plural: str, excluded: Collection[str] = ()) -> None:
+        """`excluded`: namespaces that are not served."""
         self._plural = plural
+        self._excluded = excluded
         self._noted = Noted(_log)
 
     def __call__(self, body: dict[str, Any]) -> dict[str, Any] | None:
-        """The object as it is; None if it is too deep or too large."""
-        problem = _problem(body)
+        """The object as it is; None if it is too deep or too large, or in an excluded namespace."""
+        namespace = body["metadata"].get("namespace")
+        problem = f"is in namespace {namespace}, which is not served" if namespace in self._excluded else _problem(body)
         if problem is None:
             return body
         self._noted.note(self._plural, body, problem)

@@ -7,8 +7,9 @@ request has a time limit, and every failure raises `ApiError`.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ from daskjob.streams.shallow_json import ListPage, parse, slices
 
 #: Seconds until a write, and one try of a read, times out. The client tries a read three times, a write once.
 TIMEOUT, READ_TIMEOUT = 30.0, 10.0
+#: Seconds until the API server ends a watch of one object, and until one from which nothing comes, not even the
+#: bookmark of each minute, counts as broken.
+WATCH, WATCH_SILENCE = 300, 90.0
 #: Objects that a page of a list has: one may be as large as 1.5 MB.
 PAGE = 50
 #: The longest pause, in seconds, before the second and the third try of a read.
@@ -87,7 +91,8 @@ class KubeClient:
             kubernetes_config.load_incluster_config(client_configuration=configuration)
         except kubernetes_config.ConfigException:
             await kubernetes_config.load_kube_config(client_configuration=configuration)
-        configuration.connection_pool_maxsize = 20
+        # Ten passes at a time, and the watches of single objects, which keep theirs.
+        configuration.connection_pool_maxsize = 30
         # With it aiohttp also looks for a .netrc file, in a thread, at every request.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         return cls(kubernetes_client.ApiClient(configuration), measure)
@@ -128,6 +133,33 @@ class KubeClient:
                 break
             query["continue"] = following
         return items
+
+    async def follow(self, resource: Resource, name: str) -> AsyncIterator[Body | None]:
+        """The cluster-wide object of that name as it is now (None: there is none), and again after each change.
+
+        It needs the rights to list and watch objects of that name only. Ends when the API server ends the watch, after
+        `WATCH` seconds at most. Raises ApiError."""
+        query = {"fieldSelector": f"metadata.name={name}"}
+        listed = await self._request("list", resource, resource.path(None), query=query)
+        items = listed.get("items") or []
+        yield resource.stamp(items[0]) if items else None
+        query |= {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": str((listed.get("metadata") or {}).get("resourceVersion") or ""),
+            "timeoutSeconds": str(WATCH),
+        }
+        async for line in self._lines(resource, query):
+            try:
+                event = json.loads(line)
+                kind, body = event["type"], event["object"]
+            except (ValueError, RecursionError, KeyError, TypeError) as error:
+                raise ApiError(ErrorKind.TRANSIENT, 0, f"a watch event cannot be read: {error}") from None
+            if kind == "ERROR":
+                # The version is too old: a list brings a new one.
+                return
+            if kind != "BOOKMARK":
+                yield resource.stamp(body) if kind != "DELETED" else None
 
     async def create(self, resource: Resource, body: Body) -> Body:
         """Creates the object, and returns it as created. Raises ApiError, of kind EXISTS if the name is taken."""
@@ -247,6 +279,30 @@ class KubeClient:
             raise ApiError(ErrorKind.TRANSIENT, request.status, f"not an object: {text[:200]!r}")
         return answer
 
+    async def _lines(self, resource: Resource, query: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """The lines of a watch, as they come."""
+        method, url, headers, _, _ = await self.api.param_serialize(
+            "GET", resource.path(None), query_params=list(query.items()), auth_settings=["BearerToken"]
+        )
+        timeout = aiohttp.ClientTimeout(total=None, connect=READ_TIMEOUT, sock_read=WATCH_SILENCE)
+        try:
+            with self._measure("watch", resource.plural) as request:
+                answer = await self.api.call_api(method, url, headers, None, _request_timeout=timeout)
+                request.status = answer.status
+            if answer.status >= 400:
+                text = (await answer.read()).decode("utf-8", "replace")
+                raise classify(answer.status, text, dict(answer.headers or {}))
+            try:
+                rest = b""
+                async for chunk in answer.response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield line
+            finally:
+                _break_off(answer.response)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise ApiError(ErrorKind.TRANSIENT, 0, f"{type(error).__name__}: {error}") from error
+
     async def _send(
         self, verb: str, path: str, body: Sent | None, query: Mapping[str, str | None] | None
     ) -> tuple[int, bytes, dict[str, str]]:
@@ -271,6 +327,14 @@ class KubeClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise ApiError(ErrorKind.TRANSIENT, 0, f"{type(error).__name__}: {error}") from error
         return response.status, text, dict(response.headers)
+
+
+def _break_off(response: aiohttp.ClientResponse) -> None:
+    """Ends a response of which more is to come, without the server's consent."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 def _passes(error: ApiError) -> bool:

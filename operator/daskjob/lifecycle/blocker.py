@@ -10,6 +10,8 @@ from daskjob.errors import ApiError, ErrorKind, SpecError
 
 #: Reasons by which an attempt fails without a fault of the job's author.
 NOBODYS_FAULT = frozenset({Reason.KUBERNETES_FAILED})
+#: What the chart's policies on objects of jobs say to those who may not create any.
+OBJECT_POLICY = "is for objects that the operator of DaskJobs creates"
 #: How the API server refuses a pod whose service account does not exist.
 _NO_ACCOUNT = re.compile(r'error looking up service account \S+: serviceaccount "([^"]*)" not found')
 
@@ -49,6 +51,12 @@ def read_refusal(message: str, permanent: bool = False) -> Blocker:
         return Blocker(Reason.SERVICE_ACCOUNT_NOT_FOUND, f"{message}; {words}")
     if re.search(r"violates PodSecurity|admission webhook|LimitRange|(minimum|maximum) .* usage per", message):
         return Blocker(Reason.POD_REJECTED, message, permanent="violates PodSecurity" in message)
+    if OBJECT_POLICY in message:
+        words = (
+            "if another installation of the operator serves this namespace, too, uninstall one of them, or give each "
+            "its own namespaces (watchNamespaces)"
+        )
+        return Blocker(Reason.OPERATOR_FORBIDDEN, f"{message}; {words}")
     if "daskjobreports" in message and "ValidatingAdmissionPolicy" in message:
         words = (
             "the policy is that of another installation of the operator, which serves this namespace, too: uninstall "

@@ -44,6 +44,8 @@ class Defaults:
     cluster_domain: str = "cluster.local"
     #: Whether runners get a token, with which they write their reports.
     report_token: bool = True
+    #: The identity of the admission policy on reports (`lifecycle.enforcement.Enforcement`); empty: it is not in force.
+    report_policy: str = ""
     #: Seconds for which a job's pods go on after its deadlines, or while nobody talks to them. After that they take it
     #: that no operator runs, and end by themselves.
     unattended_seconds: int = 600

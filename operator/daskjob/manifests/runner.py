@@ -125,6 +125,7 @@ def report(context: AttemptContext, runner_uid: str, deadline: RunnerDeadline | 
             "jobUID": context.job.uid,
             "attempt": context.attempt.number,
             "runnerPodUID": runner_uid,
+            **({"policy": context.defaults.report_policy} if context.defaults.report_policy else {}),
             **({"deadline": deadline.shape()} if deadline is not None else {}),
         },
     }

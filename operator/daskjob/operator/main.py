@@ -19,6 +19,7 @@ from daskjob.controller.resync import first_look, is_served, keep_resyncing, res
 from daskjob.controller.watch import watch
 from daskjob.controllers.cron.kind import CronKind
 from daskjob.controllers.job.kind import JobKind
+from daskjob.controllers.job.policies import Policies
 from daskjob.kube.client import KubeClient
 from daskjob.kube.lease import LeaseLock, lead
 from daskjob.operator.settings import Settings, read_settings
@@ -35,9 +36,12 @@ def now() -> datetime:
 
 def make_controllers(client: KubeClient, settings: Settings) -> list[AnyController]:
     """The controllers, one line per kind."""
+    policies = Policies(client, settings.report_policy, settings.object_policies)
     return [
-        Controller(JobKind(client, now, build(), settings.defaults, settings.limits, settings.policy_name)),
-        Controller(CronKind(client, now, settings.defaults, settings.limits)),
+        Controller(
+            JobKind(client, now, build(), settings.defaults, settings.limits, policies, settings.process.excluded)
+        ),
+        Controller(CronKind(client, now, settings.defaults, settings.limits, settings.process.excluded)),
     ]
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daskjob.lifecycle.enforcement import Policy, read_policies
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY, Defaults
 from daskjob.manifests.pod_judgement import unfit
 from daskjob.manifests.words import WORDS
 from daskjob.probes.process_settings import Environment, ProcessSettings
+from daskjob.schema.crds import load_report_policy
 from daskjob.schema.pod_check import check_pod
 from daskjob.schema.pod_security import Level
 
-#: The value of DASKJOB_POLICY_NAME for an installation without the policy, and of DASKJOB_INGRESS for one without
+#: The value of DASKJOB_REPORT_POLICY for an installation without the policy, and of DASKJOB_INGRESS for one without
 #: NetworkPolicies of jobs.
 NO_POLICY = "none"
 #: The least value of DASKJOB_UNATTENDED_SECONDS.
@@ -42,9 +44,11 @@ class Settings:
     concurrency: int = 10
     #: How many jobs may run at a time, with how many workers, and whose go first; the others wait.
     limits: RunLimits = field(default_factory=RunLimits)
-    #: The name of the ValidatingAdmissionPolicy on reports, and of its binding. Empty (the variable is `none`): the
-    #: installation has no policy, and runners get no token.
-    policy_name: str = "daskjob-report-writers"
+    #: The admission policy on reports, as it was shipped; default: that of crds/, which kubectl installs. None (the
+    #: variable is `none`): the installation has no policy, and runners get no token.
+    report_policy: Policy | None = field(default_factory=lambda: _report_policy(Environment({})))
+    #: Further admission policies of the installation, which the operator watches.
+    object_policies: tuple[Policy, ...] = ()
     #: Defaults for every job's pods.
     defaults: Defaults = field(
         default_factory=lambda: Defaults(installation=installation_name("default", "daskjob-operator"))
@@ -74,7 +78,6 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
         )
     namespace = environment.text("OPERATOR_NAMESPACE", base.operator_namespace)
     lease = environment.text("LEASE_NAME", base.lease_name)
-    policy_name = environment.text("POLICY_NAME", base.policy_name)
     level = Level(environment.choice("POD_SECURITY", base.defaults.pod_security, list(Level)))
     return Settings(
         process=process,
@@ -90,7 +93,8 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             workers_per_job=_limit(environment, "MAX_WORKERS_PER_JOB"),
             classes=_classes(environment, "NAMESPACE_CLASSES"),
         ),
-        policy_name="" if policy_name == NO_POLICY else policy_name,
+        report_policy=_report_policy(environment),
+        object_policies=_policies("OBJECT_POLICIES", environment.objects("OBJECT_POLICIES")),
         defaults=Defaults(
             image=environment.text("DEFAULT_IMAGE") or None,
             image_pull_policy=environment.text("DEFAULT_IMAGE_PULL_POLICY") or None,
@@ -108,6 +112,24 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             ingress=None if environment.text("INGRESS") == NO_POLICY else environment.objects("INGRESS"),
         ),
     )
+
+
+def _report_policy(environment: Environment) -> Policy | None:
+    """The policy of the variable, a JSON list of policy and binding."""
+    name = "REPORT_POLICY"
+    if environment.text(name) == NO_POLICY:
+        return None
+    found = _policies(name, environment.objects(name) or load_report_policy())
+    if len(found) != 1:
+        raise ValueError(f"DASKJOB_{name}: has {len(found)} policies; give one with its binding, or {NO_POLICY}")
+    return found[0]
+
+
+def _policies(name: str, manifests: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
+    try:
+        return read_policies(manifests)
+    except ValueError as error:
+        raise ValueError(f"DASKJOB_{name}: {error}") from None
 
 
 def _allowed(environment: Environment) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ class Reporter:
         last: Optional[float] = None
         failures = 0
         not_before = 0.0
-        while not self._final:
+        while not self._final and not self.sealed:
             with self._changed:
                 due = max(cadence.next_patch(started, last, self._stage_since, self._part_since), not_before)
                 wait = due - time.monotonic()
@@ -163,6 +163,10 @@ class Reporter:
 
     def _refused(self, error: reports.SinkError) -> None:
         if error.kind == reports.SEALED:
+            if self.accepted and not self._final:
+                print(
+                    "daskjob: the report has an outcome from elsewhere; going on without", file=sys.stderr, flush=True
+                )
             self.sealed = True
             self._notify()
 

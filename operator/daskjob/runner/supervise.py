@@ -115,7 +115,9 @@ class _Supervisor:
                 _write_termination(_failed("Cancelled", self.cancel_reason))
         elif self.reporter.cancelled and not self.cancel_reason:
             self._cancel("cancelled as asked for by the report's spec.cancel")
-        elif self.reporter.sealed and not self.cancel_reason:
+        elif self.reporter.sealed and not self.reporter.accepted and not self.cancel_reason:
+            # Of an earlier life of this pod. Once this one has reported, somebody else gave the report its outcome: the
+            # graph goes on, and the termination message has the true one.
             self._cancel("the report has an outcome already: this attempt is over")
         self._keep_deadline(now)
         if not self.gate_open and not self.cancel_reason:

@@ -23,6 +23,14 @@ def find_crds() -> Traversable:
 
 
 @cache
+def load_report_policy() -> tuple[dict[str, Any], ...]:
+    """The manifests of the admission policy on reports and of its binding, as `kubectl apply` installs them."""
+    import yaml
+
+    return tuple(yaml.safe_load_all(find_crds().joinpath("report-policy.yaml").read_text(encoding="utf-8")))
+
+
+@cache
 def load_crds() -> dict[str, dict[str, Any]]:
     """The CRDs by kind (`DaskJob`, `DaskCronJob`, …), as their files have them. All callers share them: do not change
     them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from daskjob.lifecycle.cron.observation import CreateJob, CronAction, CronJob, C
 from daskjob.lifecycle.cron.reading import controlled_by, controller_of, read_child, read_cron
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job.queueing import RunLimits
+from daskjob.lifecycle.job.spec_check import not_served
 from daskjob.lifecycle.keeping import keep_cron_job, keep_dask_job
 from daskjob.manifests.context import Defaults
 from daskjob.manifests.scheduled_job import dask_job
@@ -57,12 +58,19 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
     longest_pause = timedelta(seconds=60)
 
     def __init__(
-        self, client: KubeClient, clock: Callable[[], datetime], defaults: Defaults, limits: RunLimits | None = None
+        self,
+        client: KubeClient,
+        clock: Callable[[], datetime],
+        defaults: Defaults,
+        limits: RunLimits | None = None,
+        excluded: Collection[str] = (),
     ) -> None:
-        """`defaults`, `limits`: the installation's, for the jobs of templates."""
+        """`defaults`, `limits`: the installation's, for the jobs of templates; `excluded`: namespaces in which cron
+        jobs create no jobs."""
         super().__init__(client, clock)
         self._defaults = defaults
         self._limits = limits or RunLimits()
+        self._excluded = excluded
 
     def new_memory(self) -> CronMemory:
         return CronMemory()
@@ -78,7 +86,8 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
         now = self.clock()
         jobs = tuple(read_child(each, now) for each in objects if controlled_by(each, cron.uid))
         met, memory.met = memory.met, True
-        return CronObservation(now, cron, jobs, look.state.refusal, met, problem)
+        excluded = not_served(cron.namespace, self._excluded)
+        return CronObservation(now, cron, jobs, look.state.refusal, met, problem, excluded)
 
     async def _template_problem(self, cron: CronJob, memory: CronMemory) -> str | None:
         """What is wrong with the template, which is read once for each generation. Raises ApiError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,8 +27,8 @@ from daskjob.controllers.job.executor import CreatedObjects, Executor
 from daskjob.controllers.job.installations import OtherInstallations
 from daskjob.controllers.job.job_gauges import JobCollector
 from daskjob.controllers.job.pod_warnings import PodWarnings
+from daskjob.controllers.job.policies import Policies
 from daskjob.controllers.job.recent_specs import RecentSpecs
-from daskjob.controllers.job.report_policy import INTERVAL, SOON, policy_in_force
 from daskjob.controllers.job.slots import Slots
 from daskjob.controllers.job.urgency import urgency_of
 from daskjob.controllers.job.watched import BY_KIND, BY_REFERENCE, WATCHED, job_of
@@ -48,7 +48,7 @@ from daskjob.lifecycle.job.record import attempt_name
 from daskjob.lifecycle.job.reduce import reduce
 from daskjob.lifecycle.job.replay import dump
 from daskjob.lifecycle.job.silence import silent_pods
-from daskjob.lifecycle.job.spec_check import missing_image, needs_check, too_many_workers
+from daskjob.lifecycle.job.spec_check import missing_image, needs_check, not_served, too_many_workers
 from daskjob.manifests.context import Defaults
 from daskjob.schema.limits import no_room_in, problem_in
 from daskjob.sources import Reference, source_of
@@ -102,17 +102,19 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         program: bytes,
         defaults: Defaults,
         limits: RunLimits | None = None,
-        policy_name: str = "",
+        policies: Policies | None = None,
+        excluded: Collection[str] = (),
     ) -> None:
-        """`program`: the runner's zipapp; `policy_name`: of the admission policy on reports; empty: there is none, and
-        runners get no token."""
+        """`program`: the runner's zipapp; `policies`: the installation's admission policies, by which reports are
+        believed, None: they are believed without; `excluded`: namespaces in which jobs fail at once."""
         super().__init__(client, clock)
         self.executor = Executor(self.objects, program, defaults, self._whole)
         self._installed_defaults = defaults
         self._recent = RecentSpecs()
         #: What was read of each job's JSON, by the job's UID, the latest last.
         self._read: OrderedDict[str, tuple[Body, Job]] = OrderedDict()
-        self._policy_name = policy_name
+        self._policies = policies
+        self._excluded = excluded
         self.other_installations = OtherInstallations(defaults.installation, clock)
         self._limits = limits or RunLimits()
         self.slots = Slots(self.cache, self._limits, clock, lambda key: self.wake(key))
@@ -156,7 +158,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     async def _spec_problem(self, observation: Observation, memory: JobMemory) -> str | None:
         """What is wrong with the spec of a job that may start an attempt; None: nothing, as far as this pass looks."""
         job = observation.job
-        problem = job.spec_problem or missing_image(job.spec, self.executor.defaults.image)
+        problem = not_served(job.namespace, self._excluded)
+        problem = problem or job.spec_problem or missing_image(job.spec, self.executor.defaults.image)
         problem = problem or too_many_workers(job.spec, self._limits)
         if problem is not None or self.slots.is_paced((job.namespace, job.name), observation):
             # Among a thousand jobs, most wait for others to start: the whole spec is asked for when their turn comes.
@@ -186,7 +189,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             last_live_read=state.last_live_read,
             other_installation=self.other_installations.look(look.objects),
         )
-        observation = state.memory.with_report_age(observation)
+        observation = state.memory.with_report_age(self._with_distrust(observation))
         if job.status.finished or job.deleting:
             return observation
         if not observation.attempt.reporting:
@@ -194,6 +197,14 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         pods = silent_pods(observation)
         warnings = await state.memory.warnings.look(self.client, job.namespace, pods, look.now)
         return replace(observation, attempt=replace(observation.attempt, warnings=warnings))
+
+    def _with_distrust(self, observation: Observation) -> Observation:
+        """The observation with whether the report is believed."""
+        attempt, report = observation.attempt, observation.attempt.report
+        words = self._policies.distrust(report.policy) if self._policies is not None and report is not None else None
+        if report is None or words is None:
+            return observation
+        return replace(observation, attempt=replace(attempt, report=replace(report, distrust=words)))
 
     async def _with_references(self, observation: Observation, memory: JobMemory) -> Observation:
         """The observation with the objects that the source refers to and that do not exist."""
@@ -285,30 +296,34 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             self.cache.forget(target.kind, key[0], target.name, target.uid)
 
     def collectors(self) -> Iterable[Collector]:
-        return (JobCollector(self.cache),)
+        return (JobCollector(self.cache), *((self._policies,) if self._policies is not None else ()))
 
     def details(self) -> dict[str, Any]:
-        return {"otherInstallations": self.other_installations.current()}
+        policies = self._policies.problems() if self._policies is not None else {}
+        return {
+            "otherInstallations": self.other_installations.current(),
+            **({"policiesNotInForce": policies} if policies else {}),
+        }
 
     async def prepare(self) -> None:
         self.other_installations.begin()
-        self._next_policy_check = await self._check_policy()
+        if self._policies is not None:
+            self._policies.changed = self._policy_changed
+            await self._policies.look()
+            self._policy_changed()
         self.slots.fill()
 
     async def beside(self) -> None:
-        await asyncio.gather(self.slots.keep_time(), self._keep_checking_policy())
+        watching = (self._policies.keep_watching(),) if self._policies is not None else ()
+        await asyncio.gather(self.slots.keep_time(), *watching)
 
-    async def _keep_checking_policy(self) -> None:
-        while True:
-            await asyncio.sleep(self._next_policy_check)
-            self._next_policy_check = await self._check_policy()
-
-    async def _check_policy(self) -> float:
-        """Decides whether runners get a token. Returns in how many seconds to check again."""
-        token = await policy_in_force(self.client, self._policy_name)
-        self.executor.defaults = replace(self._installed_defaults, report_token=token)
-        # Soon if the policy is missing: an installation may be creating it.
-        return INTERVAL if token else SOON
+    def _policy_changed(self) -> None:
+        """Decides whether runners get a token, and has the jobs that may run looked at."""
+        policy = self._policies.report_policy if self._policies is not None else ""
+        self.executor.defaults = replace(self._installed_defaults, report_token=bool(policy), report_policy=policy)
+        for key in self.cache.root_keys():
+            if self.urgency(key) is not Urgency.RESTS:
+                self.wake(key)
 
 
 def _decide(observation: Observation) -> Decision:

@@ -83,8 +83,10 @@ def _decide(observation: CronObservation) -> CronDecision:
     status = _follow_timetable(observation, status)
     surplus = _surplus(observation)
     schedule, problem = _schedule(cron.spec)
+    if observation.not_served is not None:
+        schedule, problem = None, (CronReason.NAMESPACE_NOT_SERVED, observation.not_served)
     status = _with_conditions(observation, status, problem)
-    if cron.run_now and status.run_now != recorded(cron.run_now):
+    if cron.run_now and status.run_now != recorded(cron.run_now) and observation.not_served is None:
         # This pass starts nothing else: the concurrency policy must count this job, and only the next pass observes it.
         run = CreateJob(run_now_name(cron, status))
         return CronDecision(status, (*surplus, run), events)

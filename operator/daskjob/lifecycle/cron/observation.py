@@ -51,6 +51,8 @@ class CronObservation:
     met: bool = False
     #: Why each job of the template fails, with the template's field; None: none need fail.
     template_problem: str | None = None
+    #: Why no job may be created in the namespace; None: they may.
+    not_served: str | None = None
 
 
 @dataclass(frozen=True)

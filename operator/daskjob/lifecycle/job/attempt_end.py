@@ -7,18 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 from daskjob import wire
-from daskjob.api.constants import FailureClass
+from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.status import Failure, Result
 
 
 @dataclass(frozen=True)
 class AttemptEnd:
     """The end of an attempt, ready to be recorded. `failure`: None if the graph was computed; `degraded`: why the end
-    does not come from the report; `discarded`: tasks that nobody waited for, and that were thrown away."""
+    does not come from the report, in a word and a sentence; `discarded`: tasks that nobody waited for, and that
+    were thrown away."""
 
     failure: Failure | None = None
     result: Result | None = None
-    degraded: str | None = None
+    degraded: tuple[Reason, str] | None = None
     discarded: int = 0
 
     @property

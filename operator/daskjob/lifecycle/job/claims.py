@@ -26,6 +26,9 @@ from daskjob.wire.runner_deadline import REASONS
 SETTLE = timedelta(seconds=5)
 #: Kubernetes marks a node as not answering after 40 to 50 s: how long the operator waits for that.
 NODE_SETTLE = timedelta(seconds=75)
+#: How long the operator waits with an end whose result only a report has that is not believed: an upgrade changes the
+#: policy on reports a little before the operator that knows the new one leads.
+UPGRADE = timedelta(seconds=60)
 #: What a runner may claim and a pod must confirm, and how long the operator waits for that.
 CORROBORATED: Mapping[str, timedelta] = {
     Reason.WORKERS_KILLED: SETTLE,
@@ -67,14 +70,33 @@ def judge_exit(observation: Observation, runner: Pod) -> AttemptEnd | Undecided:
     """How an attempt ends whose runner's pod ended without an outcome in the report."""
     last = next(iter(runner.terminations), None)
     report = last.report if last is not None else None
-    degraded = "the runner's pod ended without a sealed report"
+    distrust = observation.attempt.report.distrust if observation.attempt.report is not None else None
+    why = Reason.REPORT_MISSING if distrust is None else Reason.POLICY_NOT_IN_FORCE
+    degraded = distrust or "the runner's pod ended without a sealed report"
     if last is not None and report is not None:
-        lost = ", which had no room for the result's value" if report.truncated and report.result else ""
+        report = _with_vouched_value(report, observation)
+        lost = report.truncated and report.result is not None and report.result.value is None
+        since = observation.now - last.finished if last.finished is not None else UPGRADE
+        if lost and distrust is not None and timedelta(0) <= since < UPGRADE:
+            return Undecided(UPGRADE - since)
+        room = ", which had no room for the result's value" if lost else ""
         end = judge_claim(observation, report, last.finished)
         if isinstance(end, Undecided):
             return end
-        return replace(end, degraded=f"{degraded}; its outcome is from its termination message{lost}")
-    return replace(_unreported(runner, last), degraded=degraded)
+        return replace(end, degraded=(why, f"{degraded}; its outcome is from its termination message{room}"))
+    return replace(_unreported(runner, last), degraded=(why, degraded))
+
+
+def _with_vouched_value(message: RunnerReport, observation: Observation) -> RunnerReport:
+    """The termination message with the value for which it had no room, if the report has a value of its digest, even
+    one that is not believed. Python's types of its parts have no digest: with such, the value stays out."""
+    report, short = observation.attempt.report, message.result
+    found = report.content.result if report is not None and report.content is not None else None
+    if short is None or short.value is not None or short.sha256 is None or found is None or found.types:
+        return message
+    # The reader of reports computed the digest of what it found there.
+    same = found.value is not None and (found.type, found.sha256) == (short.type, short.sha256)
+    return replace(message, result=found) if same else message
 
 
 def _settle(observation: Observation, failure: Failure) -> timedelta | None:

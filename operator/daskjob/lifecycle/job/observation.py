@@ -103,11 +103,15 @@ class Report:
     content: RunnerReport | None = None
     #: The deadline that the runner keeps by its own clock; None: it has none.
     deadline: RunnerDeadline | None = None
+    #: The identity of the admission policy on reports when the report was created; empty: it was not in force.
+    policy: str = ""
+    #: Why the report is not believed: others than the runner may have written it. None: it is believed.
+    distrust: str | None = None
 
     @property
     def sealed(self) -> bool:
-        """Whether the report has an outcome: the API server takes no further change of it."""
-        return self.content is not None and self.content.sealed
+        """Whether the report has an outcome that is believed: the API server takes no further change of it."""
+        return self.distrust is None and self.content is not None and self.content.sealed
 
 
 @dataclass(frozen=True)
@@ -143,14 +147,15 @@ class AttemptObservation:
 
     @property
     def runner_report(self) -> RunnerReport:
-        """What the runner reported; an empty report where it reported nothing."""
-        content = self.report.content if self.report is not None else None
+        """What the runner reported, as far as it is believed; an empty report where it reported nothing."""
+        report = self.report
+        content = report.content if report is not None and report.distrust is None else None
         return content if content is not None else RunnerReport()
 
     @property
     def reporting(self) -> bool:
-        """Whether the runner has reported anything at all."""
-        return self.report is not None and self.report.content is not None
+        """Whether the runner has reported anything at all that is believed."""
+        return self.report is not None and self.report.content is not None and self.report.distrust is None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) ->
         timings=timings,
         markers=_markers(status, timings),
     )
-    return _readiness(observation, status)
+    return _reporting(observation, _readiness(observation, status))
 
 
 def has_started(observation: Observation) -> bool:
@@ -54,7 +54,9 @@ def markers_of(status: DaskJobStatus) -> Markers:
 
 
 def _phase(observation: Observation) -> Phase:
-    if observation.attempt.runner_report.computing:
+    attempt, before = observation.attempt, observation.job.status.phase
+    distrusted = attempt.report is not None and attempt.report.distrust is not None
+    if attempt.runner_report.computing or (distrusted and before == Phase.RUNNING):
         return Phase.RUNNING
     return Phase.PENDING if observation.attempt.cluster is None else Phase.STARTING
 
@@ -176,4 +178,17 @@ def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus
         message,
         to_seconds_text(observation.now),
         observation.job.generation,
+    )
+
+
+def _reporting(observation: Observation, status: DaskJobStatus) -> DaskJobStatus:
+    """With the condition ReportingDegraded while reports are not believed. That a runner does not report at all, only
+    its end shows."""
+    report = observation.attempt.report
+    if report is None or report.distrust is None:
+        return status.without(ConditionType.REPORTING_DEGRADED)
+    message = f"{report.distrust}; there is no progress, and the outcome will be from the runner's termination message"
+    time, generation = to_seconds_text(observation.now), observation.job.generation
+    return status.with_condition(
+        ConditionType.REPORTING_DEGRADED, True, Reason.POLICY_NOT_IN_FORCE, message, time, generation
     )

@@ -175,6 +175,7 @@ def _read_report(body: Body) -> Report:
         cancel=bool(spec.get("cancel")),
         content=read_report(body.get("status")),
         deadline=parse_deadline(spec.get("deadline")),
+        policy=spec.get("policy") or "",
     )
 
 

@@ -50,7 +50,7 @@ def start(job: Job, now: datetime) -> DaskJobStatus:
         markers=None,
         spec_digest=job.digest if first else status.spec_digest,
         rerun=job.rerun if first else status.rerun,
-    ).without(ConditionType.QUEUED)
+    ).without(ConditionType.QUEUED, ConditionType.REPORTING_DEGRADED)
     return _resume(status, job, time)
 
 
@@ -99,10 +99,11 @@ def end(job: Job, ending: AttemptEnd, note: str, keep_until: datetime | None, no
     status = status.with_condition(kind, True, reason, message, time, job.generation)
     if open_attempt is not None:
         outcome = Outcome.FAILED if failure is not None else Outcome.SUCCEEDED
-        status = _close(status, open_attempt, outcome, failure, time)
+        status = _close(status, open_attempt, outcome, failure, time).without(ConditionType.REPORTING_DEGRADED)
         if ending.degraded is not None:
+            reason, message = ending.degraded
             status = status.with_condition(
-                ConditionType.REPORTING_DEGRADED, True, Reason.REPORT_MISSING, ending.degraded, time, job.generation
+                ConditionType.REPORTING_DEGRADED, True, reason, message, time, job.generation
             )
     if keep_until is not None:
         text = f"the cluster is kept until {to_seconds_text(keep_until)} (spec.cleanup)"

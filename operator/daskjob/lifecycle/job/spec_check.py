@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from daskjob.api.spec import DaskJobSpec
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.queueing import RunLimits
@@ -11,6 +13,16 @@ from daskjob.lifecycle.job.runs import wants_run
 def needs_check(job: Job) -> bool:
     """Whether this pass may start an attempt, and must check the spec first."""
     return wants_run(job) or (job.status.open is None and not job.status.finished)
+
+
+def not_served(namespace: str, excluded: Collection[str]) -> str | None:
+    """The message for the user if the installation serves no jobs in that namespace; None if it does."""
+    if namespace not in excluded:
+        return None
+    return (
+        f"metadata.namespace: no job is run in {namespace}, as this operator was installed (excludeNamespaces of the "
+        "chart); apply it in another namespace"
+    )
 
 
 def missing_image(spec: DaskJobSpec, default_image: str | None) -> str | None:

@@ -1,0 +1,170 @@
+{{/*
+Who may create what looks like an object of a job: two policies, each with its binding.
+
+- `…-job-objects` holds objects with the label by which the operator watches. The API server selects these by the label
+  and runs nothing for others, so it may fail closed.
+- `…-job-names` holds the other labels, the labels that other controllers copy to pods, and names. It runs for every
+  object of these kinds, system pods too: if it should ever fail, the API server passes over it.
+
+Neither concerns deletions, nor subresources: status, binding, eviction, ephemeral containers, scale.
+*/}}
+{{- define "daskjob.objectPolicies" -}}
+{{- if not .Values.objectPolicy.enabled }}
+{{- list | toYaml }}
+{{- else }}
+{{- if not (or .Values.daskController.enabled .Values.objectPolicy.exemptUsers) }}
+{{- fail "objectPolicy: with daskController.enabled=false, an operator of dask-kubernetes that the chart does not install creates the pods of jobs: name its user in objectPolicy.exemptUsers, such as system:serviceaccount:NAMESPACE:NAME (kubectl get deployments --all-namespaces, spec.template.spec.serviceAccountName), or set objectPolicy.enabled=false" }}
+{{- end }}
+{{- $objects := printf "%s-job-objects" (include "daskjob.fullname" .) }}
+{{- $names := printf "%s-job-names" (include "daskjob.fullname" .) }}
+{{- $policies := list }}
+{{- range $name := list $objects $names }}
+{{- $metadata := dict "name" $name "labels" (include "daskjob.labels" $ | fromYaml) }}
+{{- $spec := include (ternary "daskjob.objectPolicy.objects" "daskjob.objectPolicy.names" (eq $name $objects)) $ | fromYaml }}
+{{- $binding := dict "policyName" $name "validationActions" (list "Deny") }}
+{{- with include "daskjob.objectPolicy.namespaces" $ | fromYaml }}
+{{- $_ := set $binding "matchResources" . }}
+{{- end }}
+{{- $policies = append $policies (dict "apiVersion" "admissionregistration.k8s.io/v1" "kind" "ValidatingAdmissionPolicy" "metadata" $metadata "spec" $spec) }}
+{{- $policies = append $policies (dict "apiVersion" "admissionregistration.k8s.io/v1" "kind" "ValidatingAdmissionPolicyBinding" "metadata" $metadata "spec" $binding) }}
+{{- end }}
+{{- toYaml $policies }}
+{{- end }}
+{{- end }}
+
+{{/* Where no job is served, nothing need be held: system pods do not even meet the second policy. */}}
+{{- define "daskjob.objectPolicy.namespaces" -}}
+{{- $excluded := include "daskjob.excludeNamespaces" . | fromYamlArray }}
+{{- if .Values.watchNamespaces }}
+{{- include "daskjob.policy.namespaces" . }}
+{{- else if $excluded }}
+{{- include "daskjob.policy.namespacesThatAre" (list "NotIn" $excluded) }}
+{{- end }}
+{{- end }}
+
+{{/* Who creates them: operator and Dask controller. Where the chart installs no Dask controller, dask-kubernetes makes a
+Deployment of each pod, of which Kubernetes' own controllers make the rest. */}}
+{{- define "daskjob.objectPolicy.users" -}}
+{{- $users := list (include "daskjob.operator.user" .) }}
+{{- if .Values.daskController.enabled }}
+{{- $users = append $users (include "daskjob.daskController.user" .) }}
+{{- else }}
+{{- $account := "system:serviceaccount:kube-system" }}
+{{- $users = concat $users (list (printf "%s:deployment-controller" $account) (printf "%s:replicaset-controller" $account) "system:kube-controller-manager") }}
+{{- end }}
+{{- concat $users .Values.objectPolicy.exemptUsers | uniq | toJson }}
+{{- end }}
+
+{{- define "daskjob.objectPolicy.message" -}}
+is for objects that the operator of DaskJobs creates; leave it out, or have the user added to objectPolicy.exemptUsers of the chart
+{{- end }}
+
+{{- define "daskjob.objectPolicy.exempt" -}}
+- name: not-exempt
+  expression: >-
+    !(request.userInfo.username in {{ include "daskjob.objectPolicy.users" . }})
+    && !('system:masters' in request.userInfo.groups)
+{{- end }}
+
+{{- define "daskjob.objectPolicy.resources" -}}
+- {apiGroups: [""], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [pods, configmaps, secrets, services]}
+- {apiGroups: [apps], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [deployments, replicasets]}
+- {apiGroups: [networking.k8s.io], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [networkpolicies]}
+- {apiGroups: [kubernetes.dask.org], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [daskclusters, daskworkergroups, daskjobs]}
+- {apiGroups: [daskjob.io], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [daskjobreports]}
+{{- end }}
+
+{{- define "daskjob.objectPolicy.objects" -}}
+failurePolicy: Fail
+matchConstraints:
+  # Of an update, the API server selects by the labels before and after it.
+  objectSelector: {matchLabels: {app.kubernetes.io/managed-by: daskjob-operator}}
+  resourceRules: {{- include "daskjob.objectPolicy.resources" . | nindent 2 }}
+matchConditions: {{- include "daskjob.objectPolicy.exempt" . | nindent 0 }}
+variables:
+- name: labels
+  expression: "object.metadata.?labels.orValue({})"
+- name: before
+  expression: "oldObject == null ? {} : oldObject.metadata.?labels.orValue({})"
+- name: changed
+  expression: >-
+    ['app.kubernetes.io/managed-by', 'daskjob.io/job', 'daskjob.io/job-uid', 'daskjob.io/attempt', 'daskjob.io/component',
+    'daskjob.io/installation', 'dask.org/cluster-name', 'dask.org/component'
+    ].filter(key, variables.labels[?key] != variables.before[?key])
+validations:
+- expression: "request.operation == 'UPDATE' && variables.changed.size() == 0"
+  messageExpression: "'label ' + variables.changed[0] + ' {{ include "daskjob.objectPolicy.message" . }}'"
+  message: "label app.kubernetes.io/managed-by=daskjob-operator {{ include "daskjob.objectPolicy.message" . }}"
+  reason: Forbidden
+{{- end }}
+
+{{/* The labels that an object has its pods given, in CEL: by Kubernetes' controllers, by dask-kubernetes. */}}
+{{- define "daskjob.objectPolicy.given" -}}
+{{- $paths := list "template" "jobTemplate.?spec.?template" "worker" "scheduler" "cluster.?spec.?worker" "cluster.?spec.?scheduler" }}
+{{- $labels := list }}
+{{- range $paths }}
+{{- $labels = append $labels (printf "%s.?spec.?%s.?metadata.?labels" $ .) }}
+{{- end -}}
+[{{ join ", " $labels }}].filter(each, each.hasValue()).map(each, each.value())
+{{- end }}
+
+{{- define "daskjob.objectPolicy.names" -}}
+{{- /* An attempt's name ends so (api/attempt_names.py), and its objects' names with a word more. */}}
+{{- $attempt := "-[0-9a-f]{5}-[0-9]+-[bcdfghjklmnpqrstvwxz2456789]{8}" }}
+{{- $keys := "['daskjob.io/job', 'daskjob.io/job-uid', 'daskjob.io/attempt', 'daskjob.io/component', 'daskjob.io/installation']" }}
+failurePolicy: Ignore
+matchConstraints:
+  resourceRules:
+  {{- include "daskjob.objectPolicy.resources" . | nindent 2 }}
+  # Of these, only the labels that they give to pods.
+  - {apiGroups: [""], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [replicationcontrollers]}
+  - {apiGroups: [apps], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [statefulsets, daemonsets]}
+  - {apiGroups: [batch], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [jobs, cronjobs]}
+matchConditions:
+{{- include "daskjob.objectPolicy.exempt" . | nindent 0 }}
+- name: concerns-jobs
+  expression: >-
+    [object, oldObject].exists(each, each != null
+    && (each.metadata.?labels.orValue({}).exists(key, key.startsWith('daskjob.io/') || key == 'dask.org/cluster-name')
+    || each.?spec.?template.hasValue() || each.?spec.?jobTemplate.hasValue() || each.?spec.?worker.hasValue()
+    || each.?spec.?cluster.hasValue()))
+    || request.resource.resource == 'daskjobreports'
+    || object.metadata.?name.orValue('').matches('{{ $attempt }}|^daskjob-runner-[0-9a-f]{10,64}$')
+variables:
+- name: labels
+  expression: "object.metadata.?labels.orValue({})"
+- name: before
+  expression: "oldObject == null ? {} : oldObject.metadata.?labels.orValue({})"
+- name: changed
+  expression: >-
+    {{ $keys }}.filter(key, variables.labels[?key] != variables.before[?key])
+    + ['dask.org/cluster-name'].filter(key, variables.labels[?key] != variables.before[?key]
+    && [variables.labels, variables.before].exists(each, each[?key].orValue('').matches('{{ $attempt }}$')))
+- name: given
+  expression: "{{ include "daskjob.objectPolicy.given" "object" }}"
+- name: givenBefore
+  expression: "oldObject == null ? [] : {{ include "daskjob.objectPolicy.given" "oldObject" }}"
+- name: givenKeys
+  expression: >-
+    {{ $keys }}.filter(key, variables.given.exists(each, key in each) && !variables.givenBefore.exists(each, key in each))
+    + ['app.kubernetes.io/managed-by'].filter(key, variables.given.exists(each, each[?key].orValue('') == 'daskjob-operator')
+    && !variables.givenBefore.exists(each, each[?key].orValue('') == 'daskjob-operator'))
+validations:
+- expression: "variables.changed.size() == 0"
+  messageExpression: "'label ' + variables.changed[0] + ' {{ include "daskjob.objectPolicy.message" . }}'"
+  message: "a label of daskjob.io {{ include "daskjob.objectPolicy.message" . }}"
+  reason: Forbidden
+- expression: "variables.givenKeys.size() == 0"
+  messageExpression: "'label ' + variables.givenKeys[0] + ' in a template of pods {{ include "daskjob.objectPolicy.message" . }}'"
+  message: "a label of daskjob.io in a template of pods {{ include "daskjob.objectPolicy.message" . }}"
+  reason: Forbidden
+# Of an update it is not judged: an object that has its name already keeps it.
+- expression: >-
+    request.operation == 'UPDATE' || (request.resource.resource != 'daskjobreports'
+    && !(request.resource.resource in ['pods', 'secrets', 'services', 'networkpolicies', 'daskclusters', 'daskworkergroups']
+    && object.metadata.name.matches('{{ $attempt }}(-(runner|files|scheduler|default.*))?$'))
+    && !(request.resource.resource == 'configmaps' && object.metadata.name.matches('^daskjob-runner-[0-9a-f]{10,64}$')))
+  messageExpression: "request.resource.resource + ' ' + object.metadata.name + ': this name {{ include "daskjob.objectPolicy.message" . }}'"
+  message: "this name {{ include "daskjob.objectPolicy.message" . }}"
+  reason: Forbidden
+{{- end }}

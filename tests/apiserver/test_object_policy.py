@@ -1,0 +1,332 @@
+"""Who may create what looks like an object of a job: the chart's policies on a real API server, as tables."""
+
+from __future__ import annotations
+
+import copy
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from daskjob.api import constants as c
+
+from .conftest import CHART, Helm, make_namespace
+from .dask_clusters import CONTROLLER, OPERATOR, SYSTEM, dask_cluster
+from .server import Answer, Client, Server
+from .test_policy import account, grant, token
+
+Body = dict[str, Any]
+
+MANAGED = {c.MANAGED_BY_LABEL: c.MANAGER}
+#: As `lifecycle.job.record` names an attempt.
+ATTEMPT = "sum-3f2a9-1-bcdfgh24"
+REFUSED = "is for objects that the operator of DaskJobs creates"
+CONTAINER = {"name": "a", "image": "localhost/none:test"}
+SECONDS = 30
+
+
+def a_pod(name: str, labels: dict[str, str]) -> Body:
+    metadata = {"name": name, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [CONTAINER]}}
+
+
+def plain(version: str, kind: str, **fields: Any) -> Callable[[str, dict[str, str]], Body]:
+    return lambda name, labels: {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": name, "labels": labels},
+        **copy.deepcopy(fields),
+    }
+
+
+def workload(version: str, kind: str, given: dict[str, str] | None = None) -> Callable[[str, dict[str, str]], Body]:
+    """With these labels in its template of pods, beside its own."""
+    labels = {"app": "a", **(given or {})}
+    restart = {"restartPolicy": "Never"} if kind == "Job" else {}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [CONTAINER], **restart}}
+    selector = {} if kind == "Job" else {"selector": {"matchLabels": {"app": "a"}}}
+    more = {"serviceName": "a"} if kind == "StatefulSet" else {}
+    return plain(version, kind, spec={**selector, "template": template, **more})
+
+
+def a_report(name: str, labels: dict[str, str]) -> Body:
+    return plain("daskjob.io/v1alpha1", "DaskJobReport", spec={"job": "sum", "jobUID": "u", "attempt": 1})(name, labels)
+
+
+#: Path of the collection, with {} for the namespace, and a manifest by name and labels.
+KINDS: dict[str, tuple[str, Callable[[str, dict[str, str]], Body]]] = {
+    "Pod": ("/api/v1/namespaces/{}/pods", a_pod),
+    "ConfigMap": ("/api/v1/namespaces/{}/configmaps", plain("v1", "ConfigMap", data={"a": "b"})),
+    "Secret": ("/api/v1/namespaces/{}/secrets", plain("v1", "Secret", stringData={"a": "b"})),
+    "Service": ("/api/v1/namespaces/{}/services", plain("v1", "Service", spec={"ports": [{"port": 1}]})),
+    "Deployment": ("/apis/apps/v1/namespaces/{}/deployments", workload("apps/v1", "Deployment")),
+    "ReplicaSet": ("/apis/apps/v1/namespaces/{}/replicasets", workload("apps/v1", "ReplicaSet")),
+    "NetworkPolicy": (
+        "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+        plain("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}}),
+    ),
+    "DaskCluster": ("/apis/kubernetes.dask.org/v1/namespaces/{}/daskclusters", dask_cluster),
+    "DaskWorkerGroup": (
+        "/apis/kubernetes.dask.org/v1/namespaces/{}/daskworkergroups",
+        plain(
+            "kubernetes.dask.org/v1",
+            "DaskWorkerGroup",
+            spec={"cluster": "a", "worker": {"replicas": 1, "spec": {"containers": [CONTAINER]}}},
+        ),
+    ),
+    "DaskJobReport": ("/apis/daskjob.io/v1alpha1/namespaces/{}/daskjobreports", a_report),
+}
+#: Service accounts that may do everything by their roles, and so may the stranger, who is a person.
+ACCOUNTS = {
+    "account": ("default", "stranger"),
+    "operator": (SYSTEM, OPERATOR),
+    "controller": (SYSTEM, CONTROLLER),
+    "replicaset-controller": ("kube-system", "replicaset-controller"),
+    "generic-garbage-collector": ("kube-system", "generic-garbage-collector"),
+}
+
+
+class World:
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+        self.users: dict[str, Client] = {"admin": server.admin, "stranger": server.person("stranger")}
+        person = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "stranger"}
+        grant(server, "all-stranger", everything, person)
+        for name, (namespace, called) in ACCOUNTS.items():
+            subject = {"kind": "ServiceAccount", "namespace": namespace, "name": called}
+            if namespace != SYSTEM:
+                subject = account(server, namespace, called)
+            grant(server, f"all-{name}", everything, subject)
+            self.users[name] = token(server, namespace, called)
+
+    def create(
+        self, user: str, kind: str, namespace: str, name: str = "", labels: dict[str, str] | None = None
+    ) -> Answer:
+        """Only tried: nothing is stored."""
+        path, build = KINDS[kind]
+        body = build(name or f"mine-{uuid.uuid4().hex[:8]}", labels or {})
+        return self.users[user].create(path.format(namespace), body, "dryRun=All")
+
+    def made(self, kind: str, namespace: str, labels: dict[str, str], name: str = "") -> str:
+        """The path of an object that the operator created."""
+        path, build = KINDS[kind]
+        body = build(name or f"made-{uuid.uuid4().hex[:8]}", labels)
+        self.users["operator"].create(path.format(namespace), body).ok()
+        return f"{path.format(namespace)}/{body['metadata']['name']}"
+
+
+@pytest.fixture(scope="module")
+def world(helm: Helm) -> World:
+    """The chart with all values as they are, and its policies in force."""
+    helm("upgrade", "daskjob", str(CHART), "--reset-values")
+    found, namespace = World(helm.server), make_namespace(helm.server)
+    deadline = time.monotonic() + SECONDS
+    # One label for each of the two policies.
+    for labels in (MANAGED, {c.JOB_LABEL: "a"}):
+        while found.create("stranger", "ConfigMap", namespace, labels=labels).status != 403:
+            assert time.monotonic() < deadline, f"the policies are not in force after {SECONDS} s"
+            time.sleep(0.1)
+    return found
+
+
+@pytest.fixture
+def namespace(world: World) -> str:
+    return make_namespace(world.server)
+
+
+def refused(answer: Answer, *words: str) -> None:
+    assert answer.status == 403, answer
+    for each in (REFUSED, *words):
+        assert each in answer.message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_has_our_label_only_operator_controller_and_masters_create(
+    world: World, namespace: str, kind: str
+) -> None:
+    for user in ("operator", "controller", "admin"):
+        # The policy on reports leaves these to the operator.
+        if (user, kind) != ("controller", "DaskJobReport"):
+            world.create(user, kind, namespace, labels=MANAGED).ok()
+    # Kubernetes' own controllers make pods of what users write: here, none of them makes a job's.
+    for user in ("stranger", "account", "replicaset-controller"):
+        if kind == "DaskJobReport" and user != "stranger":
+            continue
+        refused(world.create(user, kind, namespace, labels=MANAGED), "label app.kubernetes.io/managed-by")
+
+
+@pytest.mark.parametrize("kind", [each for each in KINDS if each != "DaskJobReport"])
+def test_strangers_objects_are_none_of_it(world: World, namespace: str, kind: str) -> None:
+    for labels in (
+        {},
+        {"app": "a"},
+        {c.MANAGED_BY_LABEL: "Helm"},
+        {c.DASK_CLUSTER_LABEL: "mine", c.DASK_COMPONENT_LABEL: "scheduler"},
+        {c.DASK_CLUSTER_LABEL: "exp-12345-1"},
+    ):
+        world.create("stranger", kind, namespace, labels=labels).ok()
+    for name in (
+        "daskjob-runner",
+        "daskjob-runner-of-mine",
+        "sum-3f2a9-1",
+        "my-runner",
+        "web-5d8f9c7b6d-scheduler",
+        "files",
+    ):
+        world.create("stranger", kind, namespace, name).ok()
+
+
+@pytest.mark.parametrize(
+    "key", [c.JOB_LABEL, c.JOB_UID_LABEL, c.ATTEMPT_LABEL, c.COMPONENT_LABEL, c.INSTALLATION_LABEL]
+)
+def test_each_of_our_labels_is_ours_alone(world: World, namespace: str, key: str) -> None:
+    for kind in ("Pod", "Secret", "DaskCluster"):
+        refused(world.create("stranger", kind, namespace, labels={key: "1"}), f"label {key} ")
+        world.create("operator", kind, namespace, labels={key: "1"}).ok()
+
+
+def test_nor_the_label_by_which_a_service_finds_our_scheduler(world: World, namespace: str) -> None:
+    labels = {c.DASK_CLUSTER_LABEL: ATTEMPT, c.DASK_COMPONENT_LABEL: "scheduler"}
+    refused(world.create("stranger", "Pod", namespace, labels=labels), "label dask.org/cluster-name ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("Pod", f"{ATTEMPT}-runner"),
+        ("Pod", f"{ATTEMPT}-scheduler"),
+        ("Pod", f"{ATTEMPT}-default-worker-0a1b2c"),
+        ("Secret", f"{ATTEMPT}-files"),
+        ("Service", f"{ATTEMPT}-scheduler"),
+        ("NetworkPolicy", ATTEMPT),
+        ("DaskCluster", ATTEMPT),
+        ("DaskWorkerGroup", f"{ATTEMPT}-default"),
+        ("DaskJobReport", ATTEMPT),
+        ("DaskJobReport", "any"),
+        ("ConfigMap", "daskjob-runner-0123456789"),
+        ("ConfigMap", f"daskjob-runner-{'0' * 64}"),
+    ],
+)
+def test_names_of_ours(world: World, namespace: str, kind: str, name: str) -> None:
+    refused(world.create("stranger", kind, namespace, name), f"{name}: this name ")
+    world.create("operator", kind, namespace, name).ok()
+
+
+@pytest.mark.parametrize(
+    ("path", "build"),
+    [
+        ("/apis/apps/v1/namespaces/{}/deployments", workload("apps/v1", "Deployment", {c.JOB_UID_LABEL: "u"})),
+        ("/apis/apps/v1/namespaces/{}/replicasets", workload("apps/v1", "ReplicaSet", MANAGED)),
+        ("/apis/apps/v1/namespaces/{}/statefulsets", workload("apps/v1", "StatefulSet", MANAGED)),
+        ("/apis/apps/v1/namespaces/{}/daemonsets", workload("apps/v1", "DaemonSet", MANAGED)),
+        ("/apis/batch/v1/namespaces/{}/jobs", workload("batch/v1", "Job", MANAGED)),
+    ],
+)
+def test_labels_that_others_would_give_to_pods_for_a_user(
+    world: World, namespace: str, path: str, build: Callable[[str, dict[str, str]], Body]
+) -> None:
+    stranger = world.users["stranger"]
+    body = build("mine", {})
+    refused(stranger.create(path.format(namespace), body, "dryRun=All"), "in a template of pods")
+    labels = body["spec"]["template"]["metadata"]["labels"]
+    mine = {**body, "spec": {**body["spec"]}}
+    mine["spec"]["template"] = {**body["spec"]["template"], "metadata": {"labels": {"app": "a"}}}
+    created = stranger.create(path.format(namespace), mine).ok()
+    assert set(labels) - {"app"}
+    if created["kind"] in ("Deployment", "DaemonSet", "StatefulSet", "ReplicaSet"):
+        changes = {"spec": {"template": {"metadata": {"labels": labels}}}}
+        refused(stranger.merge(f"{path.format(namespace)}/mine", changes), "in a template of pods")
+        stranger.merge(f"{path.format(namespace)}/mine", {"metadata": {"annotations": {"a": "b"}}}).ok()
+
+
+@pytest.mark.parametrize("component", ["worker", "scheduler"])
+def test_nor_by_a_cluster_of_dask(world: World, namespace: str, component: str) -> None:
+    body = dask_cluster("mine", {})
+    body["spec"][component]["metadata"] = {"labels": MANAGED}
+    path, _ = KINDS["DaskCluster"]
+    refused(world.users["stranger"].create(path.format(namespace), body, "dryRun=All"), "in a template of pods")
+
+
+CHANGES: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
+    "takes our label": ({}, MANAGED),
+    "takes a job's": ({}, {c.JOB_UID_LABEL: "u"}),
+    "loses our label": (MANAGED, {c.MANAGED_BY_LABEL: None}),
+    "gives it to another program": (MANAGED, {c.MANAGED_BY_LABEL: "Helm"}),
+    "loses a job's": ({**MANAGED, c.JOB_LABEL: "a"}, {c.JOB_LABEL: None}),
+    "another attempt's": ({**MANAGED, c.ATTEMPT_LABEL: "1"}, {c.ATTEMPT_LABEL: "2"}),
+    "leaves its Service": ({**MANAGED, c.DASK_CLUSTER_LABEL: ATTEMPT}, {c.DASK_CLUSTER_LABEL: "other"}),
+    "of a job without our label": ({c.JOB_LABEL: "a"}, {c.JOB_LABEL: "b"}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("kind", ["Pod", "ConfigMap", "DaskCluster"])
+def test_labels_of_ours_only_they_change(world: World, namespace: str, kind: str, name: str) -> None:
+    before, change = CHANGES[name]
+    path = world.made(kind, namespace, before)
+    refused(world.users["stranger"].merge(path, {"metadata": {"labels": change}}), "label ")
+    # The right to update is the stranger's; the operator's own does not reach so far, but the policy would let it.
+    world.users["operator"].merge(path, {"metadata": {"labels": change}}).ok()
+
+
+@pytest.mark.parametrize("user", ["stranger", "generic-garbage-collector"])
+def test_all_else_may_change_and_all_may_be_deleted(world: World, namespace: str, user: str) -> None:
+    client = world.users[user]
+    for kind in ("Pod", "ConfigMap", "Secret", "Service", "DaskCluster", "DaskWorkerGroup"):
+        path = world.made(kind, namespace, {**MANAGED, c.JOB_LABEL: "a"})
+        client.merge(path, {"metadata": {"finalizers": ["a.example/b"], "labels": {"note": "x"}}}).ok()
+        client.merge(path, {"metadata": {"finalizers": [], "ownerReferences": []}}).ok()
+        assert client.delete(path).status == 200
+    for _ in range(2):
+        world.made("Pod", namespace, MANAGED)
+    pods, _ = KINDS["Pod"]
+    assert client.delete(f"{pods.format(namespace)}?labelSelector=app.kubernetes.io/managed-by").status == 200
+
+
+def test_what_kubernetes_itself_does_with_a_pod(world: World, namespace: str) -> None:
+    """Subresources: the scheduler binds, the kubelet writes the status, kubectl debugs, a drain evicts."""
+    stranger = world.users["stranger"]
+    path = world.made("Pod", namespace, {**MANAGED, c.JOB_LABEL: "a"}, f"{ATTEMPT}-runner")
+    name = path.rpartition("/")[2]
+    target = {"apiVersion": "v1", "kind": "Node", "name": "node"}
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+    stranger.create(f"{path}/binding", binding).ok()
+    stranger.merge(f"{path}/status", {"status": {"phase": "Running", "message": "m"}}).ok()
+    container = {"name": "debug", "image": "localhost/none:test"}
+    body = world.server.admin.get(path).ok()
+    body["spec"]["ephemeralContainers"] = [container]
+    stranger.request("PUT", f"{path}/ephemeralcontainers", body).ok()
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    stranger.create(f"{path}/eviction", eviction).ok()
+
+
+def test_namespaces_that_are_not_served_are_left_alone(world: World) -> None:
+    for name in ("kube-system", SYSTEM):
+        world.create("stranger", "ConfigMap", name, labels=MANAGED).ok()
+
+
+def test_a_namespace_can_be_deleted_and_the_chart_upgraded(world: World, helm: Helm, namespace: str) -> None:
+    world.made("Pod", namespace, MANAGED)
+    assert world.users["stranger"].delete(f"/api/v1/namespaces/{namespace}").status == 200
+    helm("upgrade", "daskjob", str(CHART), "--reset-values", "--set", "log.level=DEBUG")
+
+
+def test_with_somebody_elses_operator_of_dask(world: World, helm: Helm, namespace: str) -> None:
+    """It makes Deployments, of which Kubernetes' controllers make the pods; a user's Deployment is judged itself."""
+    theirs = "stranger"
+    values = ["--set", "daskController.enabled=false", "--set", f"objectPolicy.exemptUsers={{{theirs}}}"]
+    helm("upgrade", "daskjob", str(CHART), "--reset-values", *values)
+    try:
+        deadline = time.monotonic() + SECONDS
+        while world.create("stranger", "Deployment", namespace, labels=MANAGED).status == 403:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        world.create("replicaset-controller", "Pod", namespace, labels=MANAGED).ok()
+        path, build = "/apis/apps/v1/namespaces/{}/deployments", workload("apps/v1", "Deployment", MANAGED)
+        collector = world.users["generic-garbage-collector"]
+        refused(collector.create(path.format(namespace), build("a", {}), "dryRun=All"), "in a template of pods")
+    finally:
+        helm("upgrade", "daskjob", str(CHART), "--reset-values")
