@@ -153,6 +153,7 @@ class Reason(StrEnum):
     NO_WORKERS = "NoWorkers"
     CANCELLED = "Cancelled"
     INVALID_JOB = "InvalidJob"
+    FILES_CHANGED = "FilesChanged"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 

@@ -11,6 +11,7 @@ from daskjob.api import constants as c
 from daskjob.api.job_ref import JobRef
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import Attempt
+from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.names import Names, reference
 from daskjob.schema.pod_security import Level
 from daskjob.sources import CodeSource, source_of
@@ -66,12 +67,13 @@ class Defaults:
 
 @dataclass(frozen=True)
 class AttemptContext:
-    """A job, its spec, one attempt of it, and the installation's settings."""
+    """A job, its spec, one attempt of it, the installation's settings, and the attempt's files."""
 
     job: JobRef
     spec: DaskJobSpec
     attempt: Attempt
     defaults: Defaults = field(default_factory=Defaults)
+    files: AttemptFiles = field(default_factory=AttemptFiles, repr=False)
 
     @cached_property
     def names(self) -> Names:

@@ -7,6 +7,7 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.manifests.checked_folders import for_dask
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, resources_of, template_metadata
@@ -86,7 +87,8 @@ def _command(context: AttemptContext, module: str, patience: int, *arguments: st
     """The command of a process that leaves by itself after `patience` seconds without a contact, and after the startup
     deadline and the installation's margin without the first one."""
     first = context.spec.startup_deadline_seconds + context.defaults.unattended_seconds
-    return ["python3", "-c", LAUNCH, module, str(max(first, patience)), str(patience), *arguments]
+    times = (str(max(first, patience)), str(patience))
+    return ["python3", "-c", LAUNCH, module, *times, for_dask(context), *arguments]
 
 
 def scheduler_spec(context: AttemptContext) -> dict[str, Any]:

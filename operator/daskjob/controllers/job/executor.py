@@ -54,6 +54,7 @@ from daskjob.manifests.attempt import AttemptObjects, Manifest
 from daskjob.manifests.context import AttemptContext, Defaults
 from daskjob.manifests.dask_cluster import scheduler_selector
 from daskjob.manifests.names import Names
+from daskjob.manifests.tls import key_pair
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
@@ -74,6 +75,8 @@ class CreatedObjects:
     beside: set[tuple[str, str, str]] = field(default_factory=set)
     #: The UID of the cluster whose Service leads to its scheduler.
     opened: str = ""
+    #: What the objects are created from. It has the attempt's only key, and the pods have digests of its files.
+    objects: AttemptObjects | None = None
 
 
 class Executor:
@@ -91,15 +94,18 @@ class Executor:
         #: When the executor last created or found an object that all jobs of a namespace share, by kind and namespace.
         self._shared_found: dict[tuple[str, str], datetime] = {}
 
-    async def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
+    async def build(
+        self, job: Job, attempt: Attempt, now: datetime, deadline: RunnerDeadline | None = None
+    ) -> AttemptObjects:
         """Builds all objects of an attempt, once: the objects that the spec's check builds are those that an action
-        creates. Raises SpecError if the spec cannot be used, ApiError if the job cannot be read."""
+        creates. `now`: the certificate's time; `deadline`: the runner's. Raises SpecError if the spec cannot be used,
+        ApiError if the job cannot be read."""
         attempt, defaults = replace(attempt, start_time=None), self.defaults
-        origin = (job.generation, attempt, defaults)
+        origin = (job.generation, attempt, defaults, deadline)
         known = self._built.pop(job.uid, None)
         if known is None or known[0] != origin:
-            spec = (await self._whole(job)).spec
-            built = AttemptObjects.build(AttemptContext(job.ref, spec, attempt, defaults), self._program)
+            context = AttemptContext(job.ref, (await self._whole(job)).spec, attempt, defaults)
+            built = AttemptObjects.build(context, self._program, key_pair(now), deadline)
             await self._check_fields(built)
             known = origin, built
         self._built[job.uid] = known
@@ -127,12 +133,13 @@ class Executor:
             case CreateCluster(_, deadline):
                 await self._create_cluster(job, attempt, deadline, now, created)
             case CreateRunner(_, deadline):
-                built = await self.build(job, attempt)
+                built = await self._objects_of(job, attempt, deadline, now, created)
                 pod = await self._create(PODS, built.runner, job)
                 await self._create(REPORTS, built.report(pod["metadata"]["uid"], deadline), job)
                 self._all_created(job, created)
             case CreateReport(runner_uid, deadline):
-                await self._create(REPORTS, (await self.build(job, attempt)).report(runner_uid, deadline), job)
+                built = await self._objects_of(job, attempt, deadline, now, created)
+                await self._create(REPORTS, built.report(runner_uid, deadline), job)
                 self._all_created(job, created)
             case OpenService(cluster):
                 if created.opened != cluster:
@@ -168,21 +175,30 @@ class Executor:
             case _:
                 assert_never(action)
 
+    async def _objects_of(
+        self, job: Job, attempt: Attempt, deadline: RunnerDeadline | None, now: datetime, created: CreatedObjects
+    ) -> AttemptObjects:
+        """The objects of an attempt, the same ones until all are created."""
+        if created.objects is None or created.objects.context.attempt.name != attempt.name:
+            created.objects = await self.build(job, attempt, now, deadline)
+        return created.objects
+
     def _all_created(self, job: Job, created: CreatedObjects) -> None:
         created.beside.clear()
+        created.objects = None
         self._built.pop(job.uid, None)
 
     async def _create_cluster(
         self, job: Job, attempt: Attempt, deadline: RunnerDeadline | None, now: datetime, created: CreatedObjects
     ) -> None:
-        built = await self.build(job, attempt)
+        built = await self._objects_of(job, attempt, deadline, now, created)
         # The Dask controller creates pods as soon as it sees the cluster.
         await self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now)
         cluster = await self._create(CLUSTERS, built.cluster, job)
         uid = cluster["metadata"]["uid"]
         beside = [
             (BESIDE[body["kind"]], body)
-            for body in built.beside_cluster(uid, now, deadline)
+            for body in built.beside_cluster(uid)
             if (uid, body["kind"], body["metadata"]["name"]) not in created.beside
         ]
         await _first_error(

@@ -166,7 +166,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         if memory.checked[0] != basis:
             # The objects of the next attempt are built, to find what is wrong before anything is recorded.
             try:
-                await self.executor.build(job, Attempt(number, attempt_name(job.name, job.uid, number)))
+                attempt = Attempt(number, attempt_name(job.name, job.uid, number))
+                await self.executor.build(job, attempt, observation.now)
                 memory.checked = (basis, None)
             except SpecError as error:
                 memory.checked = (basis, str(error))

@@ -112,6 +112,7 @@ OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
     Reason.IMAGE_PULL_FAILED: _runs,
     Reason.INIT_CONTAINER_FAILED: _runs,
     Reason.CONTAINER_START_FAILED: _runs,
+    Reason.FILES_CHANGED: _runs,
     Reason.SCHEDULER_OOM_KILLED: _runs,
     Reason.WORKER_OOM_KILLED: _runs,
 }
