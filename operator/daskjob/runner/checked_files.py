@@ -41,8 +41,8 @@ def copy_checked(folders: str) -> "dict[str, str]":
     process ends with exit code 1 and its last words in the termination message.
     """
     checked = []
-    # JSON of strings, lists and objects alone is a literal of Python, too, and the pod's own spec has it, as it has this
-    # program. To import `json` would take longer than all the rest, before the child of the runner starts.
+    # JSON of strings, lists and objects alone is a literal of Python, too, and it is in the pod's own spec, as this
+    # program is. To import `json` would take longer than all the rest, before the child of the runner starts.
     for each in eval(folders, {"__builtins__": {}}):
         try:
             files = _contents(each["folder"])
