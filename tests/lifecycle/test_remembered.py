@@ -70,6 +70,7 @@ STAGES: dict[Reason, int] = {
     Reason.KUBERNETES_FAILED: RUN,
     Reason.INIT_CONTAINER_FAILED: RUN,
     Reason.CONTAINER_START_FAILED: RUN,
+    Reason.FILES_CHANGED: RUN,
     Reason.SCHEDULER_OOM_KILLED: RUN,
     Reason.WORKER_OOM_KILLED: RUN,
 }
