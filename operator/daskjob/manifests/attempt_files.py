@@ -6,7 +6,7 @@ into the objects afterwards.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,6 @@ class AttemptFiles:
     runner's zipapp. Empty where pods are only judged."""
 
     certificate: bytes = b""
-    key: bytes = b""
+    key: bytes = field(default=b"", repr=False)
     job_file: bytes = b""
     program: bytes = b""

@@ -50,7 +50,8 @@ def copy_checked(folders: str) -> "dict[str, str]":
             _end("InvalidJob", f"{each['object']} cannot be read in this container: {error}")
         difference = _difference(each["digests"], digests_of(files))
         if difference:
-            _end(REASON, f"{each['object']} was changed by somebody: {difference}. {_ADVICE}")
+            again = "" if each["object"].startswith("Secret ") else _SHARED
+            _end(REASON, f"{each['object']} was changed by somebody: {difference}. {_ADVICE}{again}")
         checked.append((each, files))
     for each, files in checked:
         try:
@@ -64,6 +65,7 @@ _ADVICE = (
     "Nothing of it was run. Who may create or delete Secrets or ConfigMaps in this namespace can do this: the API "
     "server's audit log has who it was"
 )
+_SHARED = ". All jobs of the namespace share it: delete it, and the operator creates it anew for the next attempt"
 
 
 def _contents(folder: str) -> "dict[str, bytes]":
