@@ -29,7 +29,7 @@ def secret(context: AttemptContext, cluster_uid: str, job_file: str, now: dateti
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": context.metadata(context.names.files, cluster_uid),
+        "metadata": context.metadata_beside(context.names.files, cluster_uid),
         "immutable": True,
         "data": {CERTIFICATE: certificate, PRIVATE_KEY: key, AUTHORITY: certificate},
         "stringData": {JOB_KEY: job_file, **{file.key: file.content for file in files}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from daskjob.api import constants as c
@@ -39,6 +40,11 @@ def runner_config_map(namespace: str, archive: bytes) -> dict[str, Any]:
         "immutable": True,
         "binaryData": {"runner.pyz": base64.b64encode(archive).decode()},
     }
+
+
+def is_same_program(found: Mapping[str, Any], program: Mapping[str, Any]) -> bool:
+    """Whether a ConfigMap has the same program as the one that the operator would create, and keeps it."""
+    return found.get("immutable") is True and found.get("binaryData") == program["binaryData"]
 
 
 def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) -> jobfile.JobFile:
@@ -101,7 +107,12 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": context.metadata(context.names.runner, labels=labels, annotations=metadata["annotations"]),
+        "metadata": context.metadata(
+            context.names.runner,
+            context.runner_token,
+            labels=labels,
+            annotations=metadata["annotations"],
+        ),
         "spec": spec,
     }
 
@@ -119,7 +130,7 @@ def report(context: AttemptContext, runner_uid: str, deadline: RunnerDeadline | 
     return {
         "apiVersion": c.API_VERSION,
         "kind": "DaskJobReport",
-        "metadata": context.metadata(context.attempt.name),
+        "metadata": context.metadata(context.attempt.name, context.runner_token),
         "spec": {
             "job": context.job.name,
             "jobUID": context.job.uid,
