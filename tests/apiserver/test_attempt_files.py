@@ -14,7 +14,6 @@ from daskjob.controller.resync import resync
 from daskjob.errors import ApiError
 from daskjob.manifests.context import Defaults
 from daskjob.manifests.launch import LAUNCH, RUN
-from daskjob.manifests.pod_files import runner_config_map_name
 from daskjob.runner.checked_files import digests_of
 
 from ..crd.cases import a_job
@@ -75,17 +74,3 @@ async def test_the_pods_have_the_digests_of_what_is_stored(installed: Server, so
         assert expected == {folder: digests_of(files) for folder, files in found.items()}
     job = json.loads(files_of(installed, namespace, runner["spec"])["/opt/daskjob/job"]["job.json"])
     assert job["deadline"]["reason"] == "DeadlineExceeded"
-
-
-async def test_a_program_that_is_there_already_is_told_by_its_digest(installed: Server) -> None:
-    await_lists(installed)
-    namespace = make_namespace(installed)
-    name, other = runner_config_map_name(b"program"), base64.b64encode(b"another").decode()
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "binaryData": {"runner.pyz": other}}
-    installed.admin.create(f"/api/v1/namespaces/{namespace}/configmaps", body).ok()
-    await begin(installed, namespace, "a")
-    [runner] = installed.admin.get(f"/api/v1/namespaces/{namespace}/pods").ok()["items"]
-    program, *_ = json.loads(runner["spec"]["containers"][0]["command"][3])
-    assert program["object"] == f"ConfigMap {name}"
-    assert program["digests"] == digests_of({"runner.pyz": b"program"})
-    assert files_of(installed, namespace, runner["spec"])["/opt/daskjob/runner"] == {"runner.pyz": b"another"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from daskjob.api.attempt_names import attempt_name
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
-from daskjob.lifecycle.job.record import attempt_name
 from daskjob.manifests.context import AttemptContext, Defaults
 from daskjob.manifests.dask_cluster import dask_cluster
 from daskjob.manifests.runner import runner_pod

@@ -30,7 +30,7 @@ def dask_cluster(context: AttemptContext) -> dict[str, Any]:
     return {
         "apiVersion": c.DASK_API_VERSION,
         "kind": "DaskCluster",
-        "metadata": context.metadata(attempt.name, labels={c.DASK_CLUSTER_LABEL: attempt.name}),
+        "metadata": context.metadata(attempt.name, context.cluster_token, labels={c.DASK_CLUSTER_LABEL: attempt.name}),
         "spec": {
             "scheduler": {
                 "metadata": template_metadata(cluster.scheduler),
@@ -60,7 +60,7 @@ def scheduler_service(context: AttemptContext, cluster_uid: str) -> dict[str, An
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": context.metadata(context.names.scheduler, cluster_uid, labels=labels),
+        "metadata": context.metadata_beside(context.names.scheduler, cluster_uid, labels=labels),
         "spec": {key: value for key, value in service_spec(context.attempt.name).items() if key != "selector"},
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from daskjob.api import constants as c
@@ -31,7 +32,7 @@ def secret(context: AttemptContext, cluster_uid: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": context.metadata(context.names.files, cluster_uid),
+        "metadata": context.metadata_beside(context.names.files, cluster_uid),
         "immutable": True,
         "data": {CERTIFICATE: certificate, PRIVATE_KEY: key, AUTHORITY: certificate},
         "stringData": {JOB_KEY: context.files.job_file.decode(), **{file.key: file.content for file in files}},
@@ -56,6 +57,11 @@ def runner_config_map(namespace: str, archive: bytes) -> dict[str, Any]:
         "immutable": True,
         "binaryData": {PROGRAM: _text(archive)},
     }
+
+
+def is_same_program(found: Mapping[str, Any], program: Mapping[str, Any]) -> bool:
+    """Whether a ConfigMap has the same program as the one that the operator would create, and keeps it."""
+    return found.get("immutable") is True and found.get("binaryData") == program["binaryData"]
 
 
 def tls_volume(context: AttemptContext, mode: int) -> dict[str, Any]:

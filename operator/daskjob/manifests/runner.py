@@ -75,7 +75,12 @@ def runner_pod(context: AttemptContext) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": context.metadata(context.names.runner, labels=labels, annotations=metadata["annotations"]),
+        "metadata": context.metadata(
+            context.names.runner,
+            context.runner_token,
+            labels=labels,
+            annotations=metadata["annotations"],
+        ),
         "spec": spec,
     }
 
@@ -93,7 +98,7 @@ def report(context: AttemptContext, runner_uid: str, deadline: RunnerDeadline | 
     return {
         "apiVersion": c.API_VERSION,
         "kind": "DaskJobReport",
-        "metadata": context.metadata(context.attempt.name),
+        "metadata": context.metadata(context.attempt.name, context.runner_token),
         "spec": {
             "job": context.job.name,
             "jobUID": context.job.uid,

@@ -17,6 +17,7 @@ from daskjob.lifecycle.job import (
     pacing,
     progress,
     record,
+    renaming,
     runs,
     teardown,
 )
@@ -59,6 +60,9 @@ def follow(observation: Observation) -> Decision | Advance:
     if missing and not new and not observation.live:
         # The cache may be late, and the object exist: create nothing before a live read.
         return Decision(job.status, needs_live_read=True, rules=("something_missing",))
+    obstacle = renaming.why_not_under_this_name(observation) if missing else None
+    if obstacle is not None:
+        return replace(renaming.rename(observation, *obstacle), rules=("not_under_this_name",))
     return _go_on(observation, end, missing, rule)
 
 
