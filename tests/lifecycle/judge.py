@@ -14,6 +14,7 @@ from daskjob.api.times import from_text
 from daskjob.kube.client import Body
 from daskjob.lifecycle.job.queueing import RunLimits
 
+from .file_invariants import check_files
 from .queue_invariants import check_places
 from .status_invariants import Change, check
 from .world import World, all_ended, component_of, is_ended, is_stranger, labels_of, status_of
@@ -73,6 +74,8 @@ class Judge:
                 assert all_ended(each) or self.is_fenced(each), f"{kind} made while {each['metadata']['name']} lives"
         for each in self.world.all("DaskCluster"):
             assert not same_job(each, body) or attempt_of(each) == number, f"{kind} made beside an earlier cluster"
+        if kind != "DaskJobReport":
+            check_files(self.world, kind, body)
         if kind == "Pod":
             report = self.world.server.find("DaskJobReport", job.open.name)
             assert report is None or is_stranger(report), "a second runner for an attempt that has a report"

@@ -159,9 +159,9 @@ def _missing(observation: Observation) -> tuple[Action, ...]:
     deadline = deadlines.runner_deadline(observation.job)
     if attempt.runner is None:
         return (CreateCluster(number, deadline), CreateRunner(number, deadline))
-    cluster = (CreateCluster(number, deadline),) if attempt.cluster is None else ()
-    # Create only what is missing: a used-up quota refuses the creation even of a pod that exists.
-    return (*cluster, CreateReport(attempt.runner.uid, deadline))
+    # Create only what is missing: a used-up quota refuses the creation even of a pod that exists. The cluster is there,
+    # or the attempt would have ended.
+    return (CreateReport(attempt.runner.uid, deadline),)
 
 
 def _warnings(observation: Observation, status: DaskJobStatus) -> tuple[Event, ...]:
