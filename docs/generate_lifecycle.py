@@ -66,7 +66,10 @@ nor while `spec.cancel` is true or the cause of an end is still awaited):
 1. `edited`: The spec was edited (`runPolicy: OnChange`): the attempt is superseded.
 2. `suspended`: `spec.suspend` is true: the attempt ends and does not count as a failure.
 3. `something_missing`: The cache lacks an object of the attempt: the operator asks the API server before it creates it.
-4. `goes_on`: The attempt goes on.
+4. `not_under_this_name`: No runner exists yet, and somebody else's object has a name that the attempt needs, or the
+   operator was restarted while it created the first objects: what exists is removed, and the attempt gets another name
+   under the same number. That is no failure. While it goes on, the pauses grow until the startup deadline.
+5. `goes_on`: The attempt goes on.
 
 ### What a pod must confirm
 

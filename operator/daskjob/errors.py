@@ -83,11 +83,16 @@ class ApiError(DaskJobError):
 
 
 class NameConflictError(ApiError):
-    """An object of somebody else has a name that the operator needs."""
+    """An object of somebody else has a name that the operator needs.
 
-    def __init__(self, kind: str, name: str, owner: str = "this job") -> None:
+    Attribute: `attempt`, the name of the attempt whose object would have that name; empty: it follows from something
+    else.
+    """
+
+    def __init__(self, kind: str, name: str, owner: str = "this job", attempt: str = "") -> None:
         super().__init__(
             ErrorKind.INVALID,
             409,
             f"a {kind} named {name!r} exists and does not belong to {owner}; delete or rename it",
         )
+        self.attempt = attempt

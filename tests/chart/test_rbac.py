@@ -25,8 +25,8 @@ OPERATOR = {
     ("", "configmaps"): {"get", "create"},
     ("", "secrets"): {"create"},
     ("", "serviceaccounts"): {"create"},
-    ("", "services"): {"create", "patch"},
-    ("networking.k8s.io", "networkpolicies"): {"create"},
+    ("", "services"): {"get", "create", "patch"},
+    ("networking.k8s.io", "networkpolicies"): {"get", "create"},
     ("", "events"): {"list", "create"},
 }
 DASK_CONTROLLER = {

@@ -14,7 +14,7 @@ from daskjob.controllers.job.kind import JobKind, JobMemory
 from daskjob.controllers.job.watched import BY_KIND
 from daskjob.errors import ApiError, ErrorKind, NameConflictError
 from daskjob.kube.refusal import classify
-from daskjob.kube.resources import DASK_JOBS, EVENTS, PODS
+from daskjob.kube.resources import DASK_JOBS, EVENTS
 from daskjob.manifests.context import Defaults
 
 from ..lifecycle import builders
@@ -201,22 +201,9 @@ async def test_a_template_that_may_not_be_ends_the_job_with_the_field_named() ->
     assert setting.status()["failure"]["message"].startswith("spec.runner.template.spec.hostPID: ")
 
 
-async def test_a_name_that_somebody_else_has(setting: Setting) -> None:
-    uid = setting.job["metadata"]["uid"]
-    setting.server.create("Pod", {"metadata": {"name": f"sum-{uid[:5]}-1-runner"}, "spec": {}}, "2026-03-01T11:00:00Z")
-    assert await setting.look() == 0.0
-    with pytest.raises(NameConflictError):
-        await setting.look()
-    assert setting.reason() == "NameConflict"
-    setting.now += timedelta(seconds=601)
-    await setting.look()
-    assert setting.status()["failure"]["reason"] == "NameConflict"
-    assert setting.server.find(PODS.kind, f"sum-{uid[:5]}-1-runner") is not None, "it is not ours to delete"
-
-
 async def test_what_a_request_did_that_was_not_answered_is_found(setting: Setting) -> None:
     """The pod is made, the answer lost: the next pass finds the pod and gives it its report."""
-    setting.client.plan.extend([*["ok"] * 9, "timeout"])
+    setting.client.plan.extend([*["ok"] * 10, "timeout"])
     with pytest.raises(ApiError):
         await setting.look()
     assert [kind for kind, _ in setting.server.objects if kind in ("Pod", "DaskJobReport")] == ["Pod"]
@@ -255,12 +242,20 @@ async def test_a_cluster_that_was_made_anew_gets_all_that_belongs_to_it(setting:
     assert [len(setting.server.all(kind)) for kind in ("NetworkPolicy", "Service", "Secret")] == [1, 1, 1]
 
 
+def of_cluster(setting: Setting, component: str) -> dict[str, Any]:
+    """Labels and owner of a pod that the Dask controller created: a worker's group is gone."""
+    cluster = setting.server.all("DaskCluster")[0]["metadata"]
+    kind, name, uid = "DaskCluster", cluster["name"], cluster["uid"]
+    if component == "worker":
+        kind, name, uid = "DaskWorkerGroup", f"{name}-default", "of-a-group"
+    owner = {"apiVersion": c.DASK_API_VERSION, "kind": kind, "name": name, "uid": uid, "controller": True}
+    return {"labels": {**cluster["labels"], c.DASK_COMPONENT_LABEL: component}, "ownerReferences": [owner]}
+
+
 def add_scheduler(setting: Setting) -> str:
     """A scheduler's pod that has an address. Returns its cluster's name."""
     name: str = setting.server.all("DaskCluster")[0]["metadata"]["name"]
-    uid = setting.job["metadata"]["uid"]
-    labels = {c.JOB_UID_LABEL: uid, c.JOB_LABEL: "sum", c.ATTEMPT_LABEL: "1", c.DASK_COMPONENT_LABEL: "scheduler"}
-    metadata = {"name": f"{name}-scheduler-0", "namespace": NAMESPACE, "labels": labels}
+    metadata = {"name": f"{name}-scheduler", "namespace": NAMESPACE, **of_cluster(setting, "scheduler")}
     pod = {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"containers": [{"name": "scheduler"}]}}
     setting.server.create("Pod", pod, "2026-03-01T12:00:00Z")
     setting.cache.put_whole(setting.server.update("Pod", metadata["name"], status={"podIP": "fd00::9"}))
@@ -312,13 +307,14 @@ async def test_a_service_of_somebody_else_is_left_alone(setting: Setting) -> Non
 async def test_what_a_watch_did_not_tell_of_is_asked_for_before_a_failure_is_for_good(setting: Setting) -> None:
     """The kubelet's word that memory was exceeded is there, and the watch is behind: it decides on reason and class."""
     await setting.look()
-    uid, name = setting.job["metadata"]["uid"], setting.server.all("DaskJobReport")[0]["metadata"]["name"]
-    labels = {c.JOB_LABEL: "sum", c.JOB_UID_LABEL: uid, c.ATTEMPT_LABEL: "1", c.DASK_COMPONENT_LABEL: "worker"}
+    name = setting.server.all("DaskJobReport")[0]["metadata"]["name"]
+    worker = f"{name}-default-worker-0"
     end = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
     killed = {"name": "worker", "restartCount": 1, "lastState": end}
-    pod = {"metadata": {"name": "w", "labels": labels}, "spec": {"containers": [{"name": "worker"}]}}
+    metadata = {"name": worker, **of_cluster(setting, "worker")}
+    pod = {"metadata": metadata, "spec": {"containers": [{"name": "worker"}]}}
     setting.server.create("Pod", pod, "2026-03-01T12:00:00Z")
-    setting.server.update("Pod", "w", status={"phase": "Running", "containerStatuses": [killed]})
+    setting.server.update("Pod", worker, status={"phase": "Running", "containerStatuses": [killed]})
     said = {"protocol": 1, "outcome": "Failed", "failure": {"reason": "WorkersKilled", "message": "4 workers died"}}
     setting.cache.put_whole(setting.server.update("DaskJobReport", name, status=said))
     await setting.look()

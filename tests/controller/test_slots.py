@@ -24,7 +24,7 @@ from daskjob.lifecycle.job.startup_pace import COUNTS_FOR, FEWEST
 
 from ..lifecycle.builders import NOW
 
-OPEN = {"attempt": 1, "attempts": [{"number": 1, "name": "a", "startTime": "2026-03-01T11:00:00Z"}]}
+OPEN = {"attempt": 1, "attempts": [{"number": 1, "startTime": "2026-03-01T11:00:00Z"}]}
 CLOSED = {"attempt": 1, "attempts": [{"number": 1, "completionTime": "2026-03-01T11:30:00Z"}]}
 DONE = {"conditions": [{"type": "Complete", "status": "True"}, {"type": "CleanedUp", "status": "True"}]}
 ENDED = {**CLOSED, "conditions": [{"type": "Complete", "status": "True"}]}
@@ -57,16 +57,21 @@ class Jobs:
                 "creationTimestamp": f"2026-03-01T10:00:{ord(name[0]) - 97:02}Z",
             },
             "spec": {"graph": {"entrypoint": "m:f"}, **spec},
-            "status": status or {},
+            "status": self._named(status or {}, f"{name}-1"),
         }
         self.cache.put(body)
         return body
+
+    def _named(self, status: dict[str, Any], attempt: str) -> dict[str, Any]:
+        attempts = [{**each, "name": attempt} for each in status.get("attempts", ())]
+        return {**status, **({"attempts": attempts} if attempts else {})}
 
     def put_part(self, job: str, kind: str = "DaskCluster", **metadata: Any) -> Body:
         """A watch delivers an object of a job's first attempt."""
         self.version += 1
         labels = {"daskjob.io/job": job, "daskjob.io/job-uid": f"uid-{job}", "daskjob.io/attempt": "1"}
-        meta = {"namespace": "team", "name": f"{job}-1", "uid": f"uid-{job}-{kind}", "labels": labels, **metadata}
+        name = f"{job}-1-runner" if kind == "Pod" else f"{job}-1"
+        meta = {"namespace": "team", "name": name, "uid": f"uid-{job}-{kind}", "labels": labels, **metadata}
         body = {"kind": kind, "metadata": {**meta, "resourceVersion": str(self.version)}}
         self.cache.put(body)
         return body

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from daskjob.api import constants as c
+from daskjob.api.attempt_names import attempt_in
 from daskjob.api.constants import ConditionType, Outcome
 from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.api.spec import DaskJobSpec, parse_spec
@@ -13,9 +14,10 @@ from daskjob.api.times import from_text
 from daskjob.kube.client import Body
 from daskjob.lifecycle.job.queueing import RunLimits
 
+from .file_invariants import check_files
 from .queue_invariants import check_places
 from .status_invariants import Change, check
-from .world import World, all_ended, component_of, is_ended, labels_of, status_of
+from .world import World, all_ended, component_of, is_ended, is_stranger, labels_of, status_of
 
 #: After so long a pod that is to be gone cannot do harm: its node does not answer.
 FENCED = timedelta(seconds=60)
@@ -33,7 +35,10 @@ class Judge:
         self.fenced: set[str] = set()
 
     def __call__(self, verb: str, kind: str, before: Body | None, after: Body | None) -> None:
-        if verb == "status" and before is not None and after is not None:
+        if verb != "status" and before is not None and is_stranger(before):
+            assert verb == "delete", f"{kind} of a stranger: {verb}"
+            assert looks_like_ours(before), f"{kind} of a stranger deleted"
+        elif verb == "status" and before is not None and after is not None:
             self.check_status(before, after["status"])
         elif verb == "create" and after is not None and kind in ("DaskCluster", "Pod", "DaskJobReport"):
             self.check_create(kind, after)
@@ -67,11 +72,13 @@ class Judge:
         for each in self.world.pods():
             if same_job(each, body) and attempt_of(each) < number:
                 assert all_ended(each) or self.is_fenced(each), f"{kind} made while {each['metadata']['name']} lives"
-        for each in self.world.server.all("DaskCluster"):
+        for each in self.world.all("DaskCluster"):
             assert not same_job(each, body) or attempt_of(each) == number, f"{kind} made beside an earlier cluster"
+        if kind != "DaskJobReport":
+            check_files(self.world, kind, body)
         if kind == "Pod":
             report = self.world.server.find("DaskJobReport", job.open.name)
-            assert report is None, "a second runner for an attempt that has a report"
+            assert report is None or is_stranger(report), "a second runner for an attempt that has a report"
 
     def is_fenced(self, pod: Body) -> bool:
         """Whether the pod counts as fenced by the operator's clock, or did so once: the clock may be set back while an
@@ -90,7 +97,8 @@ class Judge:
             return
         if kind == "Pod" and self.is_retired(body):
             return
-        assert job.open is None or job.open.number != number, f"{kind} deleted before an outcome was recorded"
+        outcome = job.open is None or job.open.number != number
+        assert outcome or self.has_no_runner(job, body), f"{kind} deleted before an outcome was recorded"
         assert number <= (job.attempt or 0), f"{kind} of an attempt deleted that is yet to be heard of"
         assert kind != "DaskJobReport" or number != job.attempt, "the report of the last attempt deleted"
         kept = self.seen(kind, body) and component_of(body) == "runner" and is_ended(body)
@@ -98,6 +106,12 @@ class Judge:
         if kind == "DaskCluster" and job.finished and number == job.attempt:
             specs = [self.spec_of(body, known=False), self.spec_of(body, known=True)]
             assert not all(self.is_kept(spec, job) for spec in specs), "a cluster deleted that is to be kept"
+
+    def has_no_runner(self, job: DaskJobStatus, body: Body) -> bool:
+        """Whether nothing of the open attempt has run yet: it may get another name."""
+        assert job.open is not None
+        runner = self.world.server.find("Pod", f"{job.open.name}-runner")
+        return component_of(body) != "runner" and (runner is None or is_stranger(runner))
 
     def is_retired(self, pod: Body) -> bool:
         """Whether the runner of its attempt has retired a worker."""
@@ -172,6 +186,8 @@ class Judge:
             now=self.now(),
         )
         check(change)
+        if old.open is not None and new.open is not None and old.open.name != new.open.name:
+            self.check_rename(old.open.name)
         if change.closed is not None:
             self.check_evidence(change.closed)
         if new.finished and new.attempt is None:
@@ -183,10 +199,15 @@ class Judge:
             operator = None if self.world.acting.client.disturbed else self.world.acting
             check_places(before, new, self.world.server.all("DaskJob"), operator, self.limits)
 
+    def check_rename(self, name: str) -> None:
+        for kind, each in (("DaskCluster", name), ("DaskJobReport", name), ("Pod", f"{name}-runner")):
+            body = self.world.server.find(kind, each)
+            assert body is None or is_stranger(body), f"another name, though there is {kind} {each}"
+
     def check_evidence(self, attempt: Attempt) -> None:
         succeeded = attempt.outcome is Outcome.SUCCEEDED
         report = self.world.server.find("DaskJobReport", attempt.name) or {}
-        outcome = report.get("status", {}).get("outcome")
+        outcome = report.get("status", {}).get("outcome") if report and not is_stranger(report) else None
         if outcome is not None:
             assert str(attempt.outcome) == outcome, f"the report says {outcome}, the attempt {attempt.outcome}"
         elif succeeded:
@@ -199,7 +220,7 @@ class Judge:
         metadata = job["metadata"]
         assert self.world.acting is not None
         return all(
-            each["kind"] == "DaskJobReport" or is_ended(each)
+            each["kind"] == "DaskJobReport" or is_ended(each) or is_stranger(each)
             for each in self.world.acting.cache.owned((metadata["namespace"], metadata["name"]))
             if labels_of(each).get(c.JOB_UID_LABEL) == metadata["uid"]
         )
@@ -234,6 +255,14 @@ class Judge:
             each["kind"] == kind and each["metadata"]["resourceVersion"] == version
             for each in self.world.acting.cache.owned(key)
         )
+
+
+def looks_like_ours(body: Body) -> bool:
+    """Whether somebody has copied all of what an object of a job has, which is gone by now."""
+    annotations = body["metadata"].get("annotations") or {}
+    labels = labels_of(body)
+    name = attempt_in(body["metadata"]["name"], labels[c.JOB_LABEL], labels[c.JOB_UID_LABEL])
+    return name is not None and c.TOKEN_ANNOTATION in annotations
 
 
 def attempt_of(body: Body) -> int:

@@ -90,7 +90,8 @@ class Server:
     def uids(self) -> set[str]:
         return {body["metadata"]["uid"] for body in self.objects.values()}
 
-    def create(self, kind: str, body: Body, now: str) -> Body:
+    def create(self, kind: str, body: Body, now: str, of: str = "") -> Body:
+        """`of`: who creates it, if it matters."""
         name = body["metadata"]["name"]
         if (kind, name) in self.objects:
             raise Rejected(f"{kind} {name!r} already exists")
@@ -98,7 +99,7 @@ class Server:
         metadata = {
             "namespace": NAMESPACE,
             **_copy(body["metadata"]),
-            "uid": f"{self.made * 0x9E3779B1 % 2**32:08x}-0000-4000-8000-{kind.lower()}",
+            "uid": f"{self.made * 0x9E3779B1 % 2**32:08x}-0000-4000-8000-{kind.lower()}{of}",
             "creationTimestamp": now,
             "generation": 1,
         }

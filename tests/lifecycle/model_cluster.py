@@ -23,7 +23,19 @@ from daskjob.lifecycle.job.queueing import RunLimits
 from .judge import Judge, attempt_of
 from .operators import Operator
 from .queue_invariants import wanted
-from .world import JOBS, World, a_job, acts, all_ended, component_of, is_ended, is_running, labels_of, status_of
+from .world import (
+    JOBS,
+    World,
+    a_job,
+    acts,
+    all_ended,
+    component_of,
+    is_ended,
+    is_running,
+    is_stranger,
+    labels_of,
+    status_of,
+)
 
 #: With one of these in its spec, a job's graph never ends by itself.
 PATIENCE = ("activeDeadlineSeconds", "attemptDeadlineSeconds", "stallTimeoutSeconds")
@@ -230,6 +242,8 @@ class ModelCluster(RuleBasedStateMachine):
         """What is left over that should not be."""
         attempts = {each["metadata"]["uid"]: status_of(each).attempt or 0 for each in self.jobs()}
         for (kind, name), body in self.server.objects.items():
+            if is_stranger(body):
+                continue
             last = attempts.get(labels_of(body).get(c.JOB_UID_LABEL, ""), 0)
             if kind == "DaskJobReport" and last == attempt_of(body):
                 continue

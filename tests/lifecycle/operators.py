@@ -53,7 +53,8 @@ class Operator:
         self.looked_at: dict[Key, object] = {}
         self.failed: set[Key] = set()
         client: Any = self.client
-        self.controller = Controller(JobKind(client, self.clock, b"program", DEFAULTS, self.limits))
+        kind = JobKind(client, self.clock, b"program", DEFAULTS, self.limits, random=self.world.random)
+        self.controller = Controller(kind)
         self.controller.kind.wake = self.controller.queue.add = self.woken.add  # type: ignore[method-assign]
         self.cache = self.controller.kind.cache
         self.watch.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase, R
 from daskjob.api.spec import DaskJobSpec, digest
 from daskjob.api.status import Attempt, DaskJobStatus, Retries, Run
 from daskjob.api.times import from_text
+from daskjob.api.tokens import ALPHABET
 from daskjob.lifecycle.job.retry import FINAL, MISTAKES
 
 SECOND = timedelta(seconds=1)
@@ -147,22 +149,40 @@ def check_attempts(change: Change) -> None:
     for attempt in new.attempts:
         known = before.get(attempt.number)
         assert known is None or known.completion_time is None or known == attempt, "a closed attempt changed"
-        assert known is None or (known.name, known.run, known.start_time) == (
-            attempt.name,
-            attempt.run,
-            attempt.start_time,
-        )
+        if known is not None:
+            check_identity(known, attempt)
     assert set(before) <= set(numbers) or len(numbers) == 10
     assert last in (old.attempt or 0, (old.attempt or 0) + 1)
     # None ends without its end being recorded.
-    assert old.open is None or new.open == old.open or change.closed is not None
+    goes_on = old.open is not None and new.open is not None and new.open.number == old.open.number
+    assert old.open is None or goes_on or change.closed is not None
+
+
+def check_identity(known: Attempt, attempt: Attempt) -> None:
+    """What is recorded of an attempt stays, unless it gets another name, with which all else of its identity goes."""
+    assert (known.run, known.start_time) == (attempt.run, attempt.start_time)
+    if known.draw == attempt.draw:
+        assert (known.name, known.token_digest) == (attempt.name, attempt.token_digest)
+        assert known.cluster_uid in (None, attempt.cluster_uid)
+        assert known.runner_uid in (None, attempt.runner_uid)
+        return
+    assert attempt.draw == known.draw + 1
+    assert known.completion_time is None
+    assert attempt.completion_time is None
+    assert known.name != attempt.name
+    assert known.token_digest != attempt.token_digest
+    assert (attempt.cluster_uid, attempt.runner_uid) == (None, None)
+    assert known.runner_uid is None, "another name, though there was a runner"
+    assert attempt.message, "another name, and the user does not know why"
 
 
 def check_start(change: Change) -> None:
     old, new, spec = change.old, change.new, change.spec
     attempt = new.current
     assert attempt is not None
-    assert attempt.name == f"{change.name}-{change.uid[:5]}-{attempt.number}"
+    assert re.fullmatch(rf"{change.name}-{change.uid[:5]}-{attempt.number}-[{ALPHABET}]{{8}}", attempt.name)
+    assert re.fullmatch("[0-9a-f]{64}", attempt.token_digest or "")
+    assert attempt.draw == 1
     assert attempt.run == new.run
     assert attempt.completion_time is None
     assert abs((from_text(attempt.start_time) or change.now) - change.now) <= SECOND

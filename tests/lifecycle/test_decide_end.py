@@ -191,6 +191,8 @@ def test_the_report_goes_before_the_termination_message() -> None:
         (a_job().started().runner(running("runner", uid="another")), Reason.RUNNER_LOST),
         (a_job().started().sees(cluster=None), Reason.CLUSTER_LOST),
         (a_job().started().cluster(deleting=True), Reason.CLUSTER_LOST),
+        # The runner was created after it, and knows no other certificate than that cluster's.
+        (a_job().accepted().runner(), Reason.CLUSTER_LOST),
         (a_job().started().schedulers(a_pod("scheduler", deleting=True)), Reason.SCHEDULER_LOST),
         (a_job().started().schedulers(restarted("scheduler")), Reason.SCHEDULER_LOST),
         (a_job().started().schedulers(running("scheduler", created=None)).schedulers(), Reason.SCHEDULER_LOST),

@@ -53,7 +53,6 @@ MISSING = {
     "nothing is there": (a_job().accepted(), START),
     "only the cluster is there": (a_job().accepted().cluster(), START),
     "the report is not there": (a_job().accepted().cluster().runner(), REPORT),
-    "the cluster is not there, but the runner": (a_job().accepted().runner(), (*START[:1], *REPORT)),
     "all is there": (a_job().accepted().cluster().runner().report(), ()),
     "the ConfigMap with the code is not there": (a_job().with_config_map("code", found=False).accepted(1), ()),
     "the ConfigMap with the code is there": (a_job().with_config_map("code", found=True).accepted(1), START),

@@ -10,6 +10,7 @@ import pytest
 from daskjob.api import constants as c
 from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.api.tokens import Tokens
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.ownership import KEPT_RUNNERS
@@ -28,8 +29,19 @@ def a_job(attempt: int = 0, phase: str = "", annotations: dict[str, str] | None 
             **({"annotations": annotations} if annotations is not None else {}),
         },
         "spec": {"graph": {"entrypoint": "m:f"}, **spec},
-        "status": {"attempt": attempt, **({"phase": phase} if phase else {})},
+        "status": {
+            "attempt": attempt,
+            "attempts": [
+                {"number": number, "name": f"sum-{number}", "tokenDigest": tokens(number).digest}
+                for number in range(1, attempt + 1)
+            ],
+            **({"phase": phase} if phase else {}),
+        },
     }
+
+
+def tokens(attempt: int) -> Tokens:
+    return Tokens(f"token-{attempt}")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +74,16 @@ def test_what_is_left_alone(body: dict[str, Any], words: str | None) -> None:
 
 def owned(kind: str, attempt: int, status: dict[str, Any] | None = None, uid: str = UID) -> dict[str, Any]:
     labels = {c.JOB_UID_LABEL: uid, c.JOB_LABEL: "sum", c.ATTEMPT_LABEL: str(attempt), c.COMPONENT_LABEL: "runner"}
-    metadata = {"namespace": "team", "name": f"{kind}-{attempt}".lower(), "uid": f"uid-{attempt}", "labels": labels}
+    name, token = f"sum-{attempt}", tokens(attempt).runner
+    owner = {"apiVersion": c.DASK_API_VERSION, "kind": "DaskCluster", "name": name, "uid": "of-cluster"}
+    metadata: dict[str, Any] = {"namespace": "team", "name": name, "uid": f"uid-{attempt}", "labels": labels}
+    if kind == "DaskCluster":
+        token = tokens(attempt).cluster
+    elif kind == "Pod":
+        metadata["name"] = f"{name}-runner"
+    elif kind == "DaskWorkerGroup":
+        metadata |= {"name": f"{name}-default", "ownerReferences": [{**owner, "controller": True}]}
+    metadata["annotations"] = {c.TOKEN_ANNOTATION: token if uid == UID else "another"}
     return {"kind": kind, "metadata": metadata, "spec": {"containers": [{"name": "runner"}]}, "status": status or {}}
 
 
@@ -99,7 +120,7 @@ REFUSALS = {
 def test_why_kubernetes_refused_a_pod(kind: str, text: str, refusal: tuple[Reason, str, bool] | None) -> None:
     """Who may edit the object may write anything."""
     body = owned(kind, 5)
-    body["metadata"]["annotations"] = {c.REFUSED_ANNOTATION: text}
+    body["metadata"]["annotations"] |= {c.REFUSED_ANNOTATION: text}
     attempt = seen(body).attempt
     found = attempt.scheduler_refusal if kind == "DaskCluster" else attempt.groups[DEFAULT_GROUP].refusal
     assert found == (Blocker(*refusal) if refusal is not None else None)
@@ -141,7 +162,7 @@ def test_what_a_refusal_of_kubernetes_means(
     kind: str, status: int, message: str, reason: Reason, permanent: bool
 ) -> None:
     body = owned(kind, 5)
-    body["metadata"]["annotations"] = {c.REFUSED_ANNOTATION: json.dumps({"status": status, "message": message})}
+    body["metadata"]["annotations"] |= {c.REFUSED_ANNOTATION: json.dumps({"status": status, "message": message})}
     attempt = seen(body).attempt
     found = attempt.scheduler_refusal if kind == "DaskCluster" else attempt.groups["default"].refusal
     assert found == Blocker(reason, message, permanent)

@@ -60,6 +60,7 @@ def test_it_is_overcome_when_all_pods_run(scene: Scene) -> None:
 MADE, PLACED, RUN = 1, 2, 3
 #: How far the last worker must be for the cause to be overcome; the rest of the attempt runs.
 STAGES: dict[Reason, int] = {
+    Reason.NAME_CONFLICT: MADE,
     Reason.QUOTA_EXCEEDED: MADE,
     Reason.POD_REJECTED: MADE,
     Reason.SERVICE_ACCOUNT_NOT_FOUND: MADE,
@@ -70,6 +71,7 @@ STAGES: dict[Reason, int] = {
     Reason.KUBERNETES_FAILED: RUN,
     Reason.INIT_CONTAINER_FAILED: RUN,
     Reason.CONTAINER_START_FAILED: RUN,
+    Reason.FILES_CHANGED: RUN,
     Reason.SCHEDULER_OOM_KILLED: RUN,
     Reason.WORKER_OOM_KILLED: RUN,
 }

@@ -7,8 +7,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from .forgeries import FORGED, Forgery, forge, forgeries
 from .model_cluster import ModelCluster
 from .strategies import CODE, edits, fit, indexes, names, specs
+from .world import OF_STRANGERS
 
 whims = st.integers(0, 3)
 delivered = st.booleans()
@@ -45,7 +47,7 @@ class Users(ModelCluster):
 
     @rule(kind=st.sampled_from(["DaskCluster", "Pod", "DaskJobReport"]), whim=whims, index=indexes)
     def delete_something(self, kind: str, whim: int, index: int) -> None:
-        bodies = self.server.all(kind)
+        bodies = self.world.all(kind)
         if bodies and whim == 3:
             self.server.delete(kind, bodies[index % len(bodies)]["metadata"]["name"], self.world.text())
 
@@ -80,3 +82,14 @@ class Users(ModelCluster):
     def rerun(self, name: str, text: str, delivered: bool) -> None:
         self.world.ask_to_rerun(self.one(name), text)
         self.wake_operator(name, delivered)
+
+    @precondition(lambda self: self.jobs())
+    @rule(name=names, kind=st.sampled_from(sorted(FORGED)), takes=st.booleans(), forgery=forgeries, delivered=delivered)
+    def forge(self, name: str, kind: str, takes: bool, forgery: Forgery, delivered: bool) -> None:
+        """Somebody who may create any object copies what there is to copy. `takes`: under a name that the attempt
+        needs, if nothing has it yet."""
+        job = self.server.objects["DaskJob", self.one(name)]
+        forged = forge(self.server, job, kind, takes, forgery)
+        if self.server.find(kind, forged["metadata"]["name"]) is None:
+            self.server.create(kind, forged, self.world.text(), OF_STRANGERS)
+            self.wake_operator(name, delivered)

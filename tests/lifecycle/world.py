@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The jobs that there can be, and their namespaces.
 JOBS = {"sum": NAMESPACE, "mean": NAMESPACE, "max": "others"}
+#: The end of the UIDs of what strangers create.
+OF_STRANGERS = "-stranger"
 
 
 def labels_of(body: Body) -> dict[str, str]:
@@ -38,6 +41,11 @@ def status_of(job: Body) -> DaskJobStatus:
 
 
 _statuses: dict[int, tuple[Body, DaskJobStatus]] = {}
+
+
+def is_stranger(body: Body) -> bool:
+    """Whether somebody created it who is none of the cluster's own."""
+    return str(body["metadata"]["uid"]).endswith(OF_STRANGERS)
 
 
 def component_of(pod: Body) -> str:
@@ -77,6 +85,7 @@ class World:
         self.full = False
         #: Whether a mesh puts a sidecar, which never ends by itself, into the pods of runners.
         self.mesh = False
+        self.drawn = 0
         #: What keeps new pods from starting: (reason, message), or None.
         self.obstacle: tuple[str, str] | None = None
         #: UIDs of pods on nodes that no longer answer.
@@ -92,11 +101,20 @@ class World:
         #: Requests for workers that the quota refused, by the group's UID, and when: they are tried again in time.
         self.refused: dict[str, tuple[Body, datetime]] = {}
 
+    def random(self, length: int) -> bytes:
+        """The same in each run, and never twice."""
+        self.drawn += 1
+        return hashlib.sha256(str(self.drawn).encode()).digest()[:length]
+
     def text(self) -> str:
         return to_seconds_text(self.now)
 
     def pods(self) -> list[Body]:
-        return self.server.all("Pod")
+        """All but those of strangers, whose pods do whatever they like."""
+        return self.all("Pod")
+
+    def all(self, kind: str) -> list[Body]:
+        return [each for each in self.server.all(kind) if not is_stranger(each)]
 
     def pod_time(self) -> str:
         return to_text(self.now + self.skew)
@@ -122,7 +140,7 @@ class World:
     def make_clusters(self) -> bool:
         """One step for each cluster and group that needs one; False if none does."""
         acted = False
-        for group in self.server.all("DaskWorkerGroup"):
+        for group in self.all("DaskWorkerGroup"):
             acted |= self._serve(group)
         # It reads a cluster, and then makes what that needs, whether it is still there or not.
         begun = self.begun
@@ -130,7 +148,7 @@ class World:
             acted |= self._make(cluster)
         self.begun = [
             each
-            for each in self.server.all("DaskCluster")
+            for each in self.all("DaskCluster")
             if self.server.find("DaskWorkerGroup", f"{each['metadata']['name']}-default") is None
         ]
         known = [each["metadata"]["uid"] for each in begun]
@@ -141,12 +159,17 @@ class World:
         name, labels = cluster["metadata"]["name"], labels_of(cluster)
         if not self._pod(f"{name}-scheduler", "DaskCluster", cluster, {**labels, c.DASK_COMPONENT_LABEL: "scheduler"}):
             return False
-        if self.server.find("DaskWorkerGroup", f"{name}-default") is None:
+        taken = self.server.find("DaskWorkerGroup", f"{name}-default")
+        if taken is not None and is_stranger(taken):
+            return self._refuse("DaskCluster", cluster, 409, f'daskworkergroups "{name}-default" already exists')
+        if taken is None:
             group = {
                 "metadata": {
                     "name": f"{name}-default",
                     "namespace": cluster["metadata"]["namespace"],
                     "labels": {**labels, c.DASK_COMPONENT_LABEL: "workergroup"},
+                    # dask-kubernetes copies them, too.
+                    "annotations": cluster["metadata"].get("annotations", {}),
                 },
                 "spec": {"cluster": name, "worker": cluster["spec"]["worker"]},
             }
@@ -184,24 +207,31 @@ class World:
 
     def _pod(self, name: str, kind: str, owner: Body, labels: dict[str, str]) -> bool:
         """Makes a pod, unless there is one of that name; False if it is refused, which its owner is told."""
-        if self.server.find("Pod", name) is not None:
+        taken = self.server.find("Pod", name)
+        if taken is not None and is_stranger(taken):
+            return self._refuse(kind, owner, 409, f'pods "{name}" already exists')
+        if taken is not None:
             return True
         if self.full:
             words = f'pods "{name}" is forbidden: exceeded quota: team, requested: pods=1'
-            refused = json.dumps({"status": 403, "message": words})
-            current = self.server.find(kind, owner["metadata"]["name"])
-            if current is not None and current["metadata"]["uid"] == owner["metadata"]["uid"]:
-                metadata = current["metadata"]
-                annotations = metadata.get("annotations", {})
-                if annotations.get(c.REFUSED_ANNOTATION) != refused:
-                    annotations = {**annotations, c.REFUSED_ANNOTATION: refused}
-                    self.server.update(kind, metadata["name"], metadata={**metadata, "annotations": annotations})
-            return False
+            return self._refuse(kind, owner, 403, words)
         place = {"name": name, "namespace": owner["metadata"]["namespace"]}
         metadata = {**place, "labels": labels, "ownerReferences": [_reference(kind, owner)]}
         spec = {"containers": [{"name": labels[c.DASK_COMPONENT_LABEL]}]}
         self.server.create("Pod", {"metadata": metadata, "spec": spec}, self.text())
         return True
+
+    def _refuse(self, kind: str, owner: Body, status: int, words: str) -> bool:
+        """Tells the owner of an object why that was refused."""
+        refused = json.dumps({"status": status, "message": words})
+        current = self.server.find(kind, owner["metadata"]["name"])
+        if current is not None and current["metadata"]["uid"] == owner["metadata"]["uid"]:
+            metadata = current["metadata"]
+            annotations = metadata.get("annotations", {})
+            if annotations.get(c.REFUSED_ANNOTATION) != refused:
+                annotations = {**annotations, c.REFUSED_ANNOTATION: refused}
+                self.server.update(kind, metadata["name"], metadata={**metadata, "annotations": annotations})
+        return False
 
     # The kubelet.
 

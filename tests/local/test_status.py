@@ -143,6 +143,10 @@ def on_a_cluster(story: Story, job: Job) -> Observation:
         metadata = {"namespace": "default", "name": title, "uid": f"uid-{title}", "labels": labels(component)}
         return {"kind": kind, "metadata": {**metadata, "creationTimestamp": "2026-01-31T12:00:00Z"}, **more}
 
+    def owned(part: dict[str, Any], kind: str, title: str) -> dict[str, Any]:
+        owner = {"apiVersion": c.DASK_API_VERSION, "kind": kind, "name": title, "uid": f"uid-{title}"}
+        return {**part, "metadata": {**part["metadata"], "ownerReferences": [{**owner, "controller": True}]}}
+
     def pod(title: str, component: str, code: int | None, message: str = "") -> dict[str, Any]:
         ended = {"exitCode": code, "reason": "Error" if code else "Completed", "message": message}
         running = {"running": {"startedAt": "2026-01-31T12:00:00Z"}}
@@ -152,13 +156,17 @@ def on_a_cluster(story: Story, job: Job) -> Observation:
         spec = {"containers": [{"name": component}]}
         return body("Pod", title, component, spec=spec, status={"phase": phase, "containerStatuses": [status]})
 
+    group = f"{name}-default"
     objects = [
         body("DaskCluster", name),
-        body("DaskWorkerGroup", f"{name}-default", spec={"worker": {"replicas": 2}}),
-        pod("scheduler", "scheduler", story.scheduler),
-        *(pod(f"worker-{i}", "worker", code) for i, code in enumerate(story.workers)),
-        pod("runner", "runner", story.runner, story.message),
-        body("DaskJobReport", name, spec={"runnerPodUID": "uid-runner"}, status=story.report or {}),
+        owned(body("DaskWorkerGroup", group, spec={"worker": {"replicas": 2}}), "DaskCluster", name),
+        owned(pod(f"{name}-scheduler", "scheduler", story.scheduler), "DaskCluster", name),
+        *(
+            owned(pod(f"{group}-worker-{i}", "worker", code), "DaskWorkerGroup", group)
+            for i, code in enumerate(story.workers)
+        ),
+        pod(f"{name}-runner", "runner", story.runner, story.message),
+        body("DaskJobReport", name, spec={"runnerPodUID": f"uid-{name}-runner"}, status=story.report or {}),
     ]
     seen = observe_cluster(job, objects, NOW + timedelta(seconds=story.seconds))
     changed = NOW + timedelta(seconds=1 if story.seconds > 75 else story.seconds - 1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from daskjob.api.attempt_names import attempt_name
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
-from daskjob.lifecycle.job.record import attempt_name
 from daskjob.manifests.context import AttemptContext, Defaults
 from daskjob.manifests.dask_cluster import dask_cluster
 from daskjob.manifests.runner import runner_pod
@@ -37,13 +37,13 @@ def context(of: Job, defaults: Defaults = DEFAULTS, number: int = 1) -> AttemptC
 def pod_specs(of: Job, defaults: Defaults = DEFAULTS) -> dict[str, Any]:
     """The PodSpec of each component."""
     cluster = dask_cluster(context(of, defaults))["spec"]
-    runner = runner_pod(context(of, defaults), "daskjob-runner-0")
+    runner = runner_pod(context(of, defaults))
     return {"scheduler": cluster["scheduler"]["spec"], "worker": cluster["worker"]["spec"], "runner": runner["spec"]}
 
 
 def pod_labels(of: AttemptContext, component: str) -> dict[str, str]:
     """Labels of a job's pod. dask-kubernetes gives those of the cluster to the pods of scheduler and workers."""
-    made = runner_pod(of, "daskjob-runner-0") if component == "runner" else dask_cluster(of)
+    made = runner_pod(of) if component == "runner" else dask_cluster(of)
     return dict(made["metadata"]["labels"])
 
 

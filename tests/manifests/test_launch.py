@@ -92,7 +92,7 @@ def install(folder: Path, module: str, source: str, **distributed: str) -> dict[
 def run(folder: Path, module: str, source: str, signals: str = SIGNALS) -> int:
     """Exit code of the module that is told to stop as soon as it is ready."""
     environment = install(folder, module, source, _signals=signals)
-    command = [sys.executable, "-c", LAUNCH, module, "600", "600", "--port", "8786"]
+    command = [sys.executable, "-c", LAUNCH, module, "600", "600", "[]", "--port", "8786"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -119,7 +119,7 @@ WORKER = "import sys\nprint('ready', sys.argv[1], flush=True)"
 def start_worker(folder: Path, address: str, fails: int) -> list[str]:
     """What a worker prints that is to find this scheduler."""
     environment = install(folder, "a_worker", WORKER, __init__=SECURITY) | {"FAILS": str(fails)}
-    command = [sys.executable, "-c", LAUNCH, "a_worker", "600", "600", address]
+    command = [sys.executable, "-c", LAUNCH, "a_worker", "600", "600", "[]", address]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.splitlines()
 
@@ -188,7 +188,7 @@ def start(folder: Path, module: str, *options: str, **variables: str) -> dict[st
             environment.pop(name, None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tls://127.0.0.1:{server.getsockname()[1]}"
-        command = [sys.executable, "-c", LAUNCH, module, "600", "600", address, *options]
+        command = [sys.executable, "-c", LAUNCH, module, "600", "600", "[]", address, *options]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -15,18 +15,11 @@ from hypothesis import strategies as st
 from daskjob.api import constants as c
 from daskjob.manifests.context import Defaults
 from daskjob.manifests.dask_cluster import dask_cluster, scheduler_selector, scheduler_service
-from daskjob.manifests.pod_files import secret
-from daskjob.manifests.pod_spec import TLS_PATH
-from daskjob.manifests.runner import (
-    JOB_PATH,
-    TOKEN_PATH,
-    report,
-    runner_config_map,
-    runner_pod,
-)
+from daskjob.manifests.paths import CHECKED_PATH, TLS_PATH, TOKEN_PATH
+from daskjob.manifests.pod_files import runner_config_map, secret
+from daskjob.manifests.runner import report, runner_pod
 from daskjob.schema.pod_security import Level, violations
 
-from ..lifecycle.builders import NOW
 from .builders import FILES, FROM_MAP, INLINE, LONGEST, container, context, job, pod_specs
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -42,8 +35,8 @@ def all_objects(name: str = "sum", **spec: Any) -> list[dict[str, Any]]:
     return [
         dask_cluster(first),
         scheduler_service(first, "cluster-uid"),
-        secret(first, "cluster-uid", "{}", NOW),
-        runner_pod(first, "daskjob-runner-0"),
+        secret(first, "cluster-uid"),
+        runner_pod(first),
         report(first, "pod-uid"),
     ]
 
@@ -155,9 +148,9 @@ def test_traffic_is_encrypted_for_every_role() -> None:
     for name, spec in pod_specs(job()).items():
         variables = {each["name"]: each["value"] for each in container(spec, name)["env"]}
         assert variables["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] == "true"
-        assert variables["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"] == f"{TLS_PATH}/ca.crt"
+        assert variables["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"] == f"{CHECKED_PATH}/tls/ca.crt"
         for role in ("SCHEDULER", "WORKER", "CLIENT"):
-            assert variables[f"DASK_DISTRIBUTED__COMM__TLS__{role}__CERT"] == f"{TLS_PATH}/tls.crt"
+            assert variables[f"DASK_DISTRIBUTED__COMM__TLS__{role}__CERT"] == f"{CHECKED_PATH}/tls/tls.crt"
             assert variables[f"DASK_DISTRIBUTED__COMM__TLS__{role}__KEY"] == f"{TLS_PATH}/tls.key"
     assert (
         "tls://sum-3f2a9-1-scheduler.team.svc.cluster.local:8786"
@@ -213,7 +206,7 @@ def test_the_users_variables_win_over_ours() -> None:
         assert len(dict(variables)) == len(variables), "a variable is there twice"
         assert dict(variables).items() >= {each["name"]: each["value"] for each in env}.items()
         if name == "runner":
-            assert dict(variables)["DASKJOB_JOB_FILE"] == f"{JOB_PATH}/job.json"
+            assert dict(variables)["DASKJOB_JOB_FILE"] == f"{CHECKED_PATH}/job/job.json"
 
 
 def test_images_pull_policies_and_secrets() -> None:

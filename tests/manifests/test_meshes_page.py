@@ -19,14 +19,14 @@ ISTIO, LINKERD = ("sidecar.istio.io/inject", "false"), ("linkerd.io/inject", "di
 def test_the_manifest_reaches_all_pods() -> None:
     [block] = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     built = context(job(**yaml.safe_load(block)))
-    cluster, runner = dask_cluster(built)["spec"], runner_pod(built, "daskjob-runner-0")
+    cluster, runner = dask_cluster(built)["spec"], runner_pod(built)
     assert ISTIO in runner["metadata"]["labels"].items()
     for metadata in (cluster["scheduler"]["metadata"], cluster["worker"]["metadata"], runner["metadata"]):
         assert LINKERD in metadata["annotations"].items()
 
 
 def test_without_it_the_runner_is_the_namespaces_to_decide_about() -> None:
-    metadata = runner_pod(context(job()), "daskjob-runner-0")["metadata"]
+    metadata = runner_pod(context(job()))["metadata"]
     assert not {ISTIO[0], LINKERD[0]} & {*metadata["labels"], *metadata["annotations"]}
 
 

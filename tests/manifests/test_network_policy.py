@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -59,8 +58,10 @@ def test_it_goes_with_the_cluster() -> None:
 
 @pytest.mark.parametrize("ingress", [(), None])
 def test_it_comes_before_what_the_pods_need_to_start(ingress: Any) -> None:
-    built = AttemptObjects.build(context(job(), replace(DEFAULTS, ingress=ingress)), b"program")
-    kinds = [each["kind"] for each in built.beside_cluster("cluster-uid", datetime(2026, 3, 1, tzinfo=UTC))]
+    built = AttemptObjects.build(
+        context(job(), replace(DEFAULTS, ingress=ingress)), b"program", (b"certificate", b"key")
+    )
+    kinds = [each["kind"] for each in built.beside_cluster("cluster-uid")]
     assert kinds == [*([] if ingress is None else ["NetworkPolicy"]), "Service", "Secret"]
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import ssl
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.context import Defaults
-from daskjob.manifests.pod_files import JOB_KEY, secret
-from daskjob.manifests.pod_spec import CODE_PATH
-from daskjob.manifests.runner import RUNNER_PATH, job_file
+from daskjob.manifests.launch import RUN
+from daskjob.manifests.paths import CODE_PATH, RUNNER_PATH
+from daskjob.manifests.pod_files import JOB_KEY, runner_config_map_name, secret
+from daskjob.manifests.runner import job_file
 from daskjob.manifests.tls import BACKDATED, key_pair
 
 from ..lifecycle.builders import NOW
@@ -31,8 +34,8 @@ def test_where_the_code_lands() -> None:
     def layout(spec: dict[str, Any]) -> tuple[dict[str, str] | None, str | None]:
         """(content by path below the code's folder; None if there is none) and the object it comes from."""
         made = job(**spec)
-        data = secret(context(made), "u", "{}", NOW)["stringData"]
-        assert data.pop(JOB_KEY) == "{}"
+        data = secret(context(made), "u")["stringData"]
+        del data[JOB_KEY]
         layouts = []
         for name, pod in pod_specs(made).items():
             volume = next((each for each in pod["volumes"] if each["name"] == "code"), None)
@@ -65,7 +68,7 @@ def test_where_the_code_lands() -> None:
 )
 def test_every_file_has_a_key_that_a_secret_may_have(files: dict[str, str]) -> None:
     made = job(graph={"entrypoint": "m:f", "source": {"files": files}})
-    both = secret(context(made), "u", "{}", NOW)
+    both = secret(context(made), "u")
     data = both["stringData"]
     assert not data.keys() & both["data"].keys(), "no file stands in for the key pair"
     assert all(re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", key) for key in data)
@@ -83,7 +86,7 @@ def test_the_runners_orders() -> None:
         "report": "sum-3f2a9-1",
         "graph": {"entrypoint": "m:f", "args": [1, "a"], "kwargs": {"b": None}, "keys": [["x", 0]]},
         "scheduler": {"address": "tls://sum-3f2a9-1-scheduler.team.svc.cluster.local:8786", "timeoutSeconds": 77},
-        "codePath": CODE_PATH,
+        "codePath": "/opt/daskjob/checked/code",
         "minWorkers": 1,
         "adaptive": {"minimum": 1, "maximum": 4},
         "limits": {"resultBytes": 262144},
@@ -91,6 +94,8 @@ def test_the_runners_orders() -> None:
         "unattendedSeconds": 600,
         "forgottenSeconds": 600,
     }
+    theirs = json.loads(job_file(context(job(**FROM_MAP))).dump())
+    assert theirs["codePath"] == CODE_PATH, "what is the user's to change is not compared, and not copied"
     plain = json.loads(job_file(context(job())).dump())
     assert (plain["codePath"], plain["adaptive"], plain["graph"]["keys"]) == (None, None, None)
 
@@ -98,9 +103,10 @@ def test_the_runners_orders() -> None:
 def test_the_runner_finds_its_program_and_its_orders() -> None:
     pod = pod_specs(job())["runner"]
     only = container(pod, "runner")
-    assert only["command"] == ["python3", f"{RUNNER_PATH}/runner.pyz"]
+    assert only["command"][:3] == ["python3", "-c", RUN]
+    assert json.loads(only["command"][3])[0]["folder"] == RUNNER_PATH
     volumes = {each["name"]: each for each in pod["volumes"]}
-    assert volumes["runner"]["configMap"] == {"name": "daskjob-runner-0"}
+    assert volumes["runner"]["configMap"] == {"name": runner_config_map_name(b"")}
     assert volumes["job"]["secret"] == {
         "secretName": "sum-3f2a9-1-files",
         "items": [{"key": JOB_KEY, "path": "job.json"}],
@@ -128,7 +134,7 @@ def test_a_key_pair_is_one_an_attempt_back_dated_and_loads(tmp_path: Path) -> No
 
 
 def test_the_secret_is_as_it_is_mounted() -> None:
-    whole = secret(context(job(**FILES)), "u", "{}", NOW)
+    whole = secret(replace(context(job(**FILES)), files=AttemptFiles(*key_pair(NOW), b"{}", b"program")), "u")
     assert whole["immutable"] is True
     names = {"tls.crt", "tls.key", "ca.crt"}
     assert whole["data"].keys() == names

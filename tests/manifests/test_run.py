@@ -13,7 +13,7 @@ from .builders import container, context, job, pod_specs
 def test_code_can_ask_which_attempt_it_is_part_of() -> None:
     made = job(cluster={"env": [{"name": "A", "value": "b"}]})
     second = context(made, number=2)
-    cluster, runner = dask_cluster(second)["spec"], runner_pod(second, "program")
+    cluster, runner = dask_cluster(second)["spec"], runner_pod(second)
     for name, spec in {"scheduler": cluster["scheduler"], "worker": cluster["worker"], "runner": runner}.items():
         variables = [each for each in container(spec["spec"], name)["env"] if each["name"] == "DASKJOB_ATTEMPT"]
         assert variables == [{"name": "DASKJOB_ATTEMPT", "value": "2"}]

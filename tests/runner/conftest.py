@@ -116,7 +116,7 @@ class Outcome:
 class Running:
     """A runner's process with its files."""
 
-    def __init__(self, folder: Path, program: Path, job: dict[str, Any], env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, program: list[str], job: dict[str, Any], env: dict[str, str]) -> None:
         self.folder = folder
         self.report = folder / "report.json"
         self.termination = folder / "termination"
@@ -132,7 +132,7 @@ class Running:
         self.began = time.monotonic()
         self.output = open(folder / "output", "w+b")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [PYTHON, str(program)], env=environment, cwd=folder, stdout=self.output, stderr=self.output
+            [PYTHON, *program], env=environment, cwd=folder, stdout=self.output, stderr=self.output
         )
 
     def status(self) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def start(tmp_path: Path, program: Path, request: pytest.FixtureRequest) -> Iter
         folder.mkdir()
         for name, content in (files or {}).items():
             (folder / name).write_text(content)
-        started.append(Running(folder, program, whole, {**(cluster.env if cluster else {}), **(env or {})}))
+        started.append(Running(folder, [str(program)], whole, {**(cluster.env if cluster else {}), **(env or {})}))
         return started[-1]
 
     yield start

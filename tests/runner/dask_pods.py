@@ -25,7 +25,7 @@ class Process:
     def __init__(self, folder: Path, module: str, *arguments: str, first: float = FIRST, later: float = LATER) -> None:
         folder.mkdir()
         self.folder = folder
-        self.command = [PYTHON, "-c", LAUNCH, f"distributed.cli.{module}", str(first), str(later), *arguments]
+        self.command = [PYTHON, "-c", LAUNCH, f"distributed.cli.{module}", str(first), str(later), "[]", *arguments]
         self.log = folder / "log"
         self.starts()
 

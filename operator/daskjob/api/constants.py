@@ -38,6 +38,9 @@ MANAGED_BY = f"{GROUP}/operator"
 REFUSED_ANNOTATION = f"{GROUP}/refused"
 #: Annotation of the operator on a worker group: when it last asked for workers in place of those that are gone.
 REPLACE_ANNOTATION = f"{GROUP}/replace-workers"
+#: Annotation on an attempt's cluster, runner and report, by which the operator knows that it created them
+#: (`api.tokens`).
+TOKEN_ANNOTATION = f"{GROUP}/token"
 
 #: The service account of a job's pods whose template names no other. The operator creates it, and gives it no rights.
 RUNNER_ACCOUNT = "daskjob-runner"
@@ -50,7 +53,7 @@ DASK_GROUP_LABEL = "dask.org/workergroup-name"
 SCHEDULER_PORT = 8786
 DASHBOARD_PORT = 8787
 
-#: A job's name must leave room, within 63 characters, for the names of its scheduler's Service and its worker group.
+#: Of a job's name.
 MAX_NAME_LENGTH = 40
 #: The names of a cron job's jobs are its own and nine characters more.
 MAX_CRON_NAME_LENGTH = 31
@@ -109,6 +112,7 @@ class EventReason(StrEnum):
     """Reasons of Kubernetes Events on a job, beside those of `Reason` (docs/events.md)."""
 
     STARTED = "Started"
+    RENAMED = "Renamed"
     RETRYING = "Retrying"
     QUEUED = "Queued"
     NEW_RUN = "NewRun"
@@ -153,6 +157,7 @@ class Reason(StrEnum):
     NO_WORKERS = "NoWorkers"
     CANCELLED = "Cancelled"
     INVALID_JOB = "InvalidJob"
+    FILES_CHANGED = "FilesChanged"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 

@@ -44,10 +44,20 @@ class Attempt:
     outcome: Outcome | None = None
     #: reason of a failure in one word.
     reason: str | None = None
-    #: message of a failure.
+    #: message of a failure, or why it has another name than its first.
     message: str | None = None
     #: class of a failure, see failure.class.
     failure_class: FailureClass | None = field(default=None, metadata={"json": "class"})
+    #: draw counts the names that the operator drew for it: another one if an object of somebody else has a name that it
+    #: needs, or if the operator was restarted while it created the first objects. Absent, it is the first.
+    draw: int = 1
+    #: tokenDigest tells which objects of that name the operator created: a SHA-256, in hexadecimal, that follows from
+    #: their annotation daskjob.io/token.
+    token_digest: str | None = None
+    #: clusterUID is the UID of its DaskCluster.
+    cluster_uid: str | None = field(default=None, metadata={"json": "clusterUID"})
+    #: runnerUID is the UID of its runner's pod.
+    runner_uid: str | None = field(default=None, metadata={"json": "runnerUID"})
 
 
 @dataclass(frozen=True)

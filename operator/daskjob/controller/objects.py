@@ -22,13 +22,31 @@ class Objects:
         self._clock = clock
 
     async def create_or_find(
-        self, resource: Resource, body: Mapping[str, Any], is_ours: Callable[[Body], bool], owner: str = "this job"
+        self,
+        resource: Resource,
+        body: Mapping[str, Any],
+        is_ours: Callable[[Body], bool],
+        owner: str = "this job",
+        attempt: str = "",
     ) -> Body:
-        """Creates the object, or finds the one of that name. Raises NameConflictError if that is not ours, ApiError of
-        kind CONFLICT if it was deleted between the two requests."""
+        """Creates the object, or finds the one of that name. Raises NameConflictError (with `owner` and `attempt`) if
+        that is not ours, ApiError of kind CONFLICT if it was deleted between the two requests."""
+        found = await self.create_or_find_unwatched(resource, body, is_ours, owner, attempt)
+        self._cache.put_whole(found)
+        return found
+
+    async def create_or_find_unwatched(
+        self,
+        resource: Resource,
+        body: Mapping[str, Any],
+        is_ours: Callable[[Body], bool],
+        owner: str = "this job",
+        attempt: str = "",
+    ) -> Body:
+        """The same for an object that no watch follows: the cache does not get it."""
         metadata = body["metadata"]
         try:
-            found = await self._client.create(resource, dict(body))
+            return await self._client.create(resource, dict(body))
         except ApiError as error:
             if error.kind is not ErrorKind.EXISTS:
                 raise
@@ -37,10 +55,30 @@ class Objects:
                 message = f"{resource.kind} {metadata['name']} was deleted meanwhile"
                 raise ApiError(ErrorKind.CONFLICT, 409, message) from error
             if not is_ours(known):
-                raise NameConflictError(resource.kind, metadata["name"], owner) from error
-            found = known
-        self._cache.put_whole(found)
-        return found
+                raise NameConflictError(resource.kind, metadata["name"], owner, attempt) from error
+            return known
+
+    async def provide(
+        self, resource: Resource, body: Mapping[str, Any], is_ours: Callable[[Body], bool], owner: str
+    ) -> None:
+        """Creates the object unless it exists, as it mostly does. Raises NameConflictError, with `owner`, if the one of
+        that name is not ours."""
+        metadata = body["metadata"]
+        known = await self._client.get(resource, metadata["namespace"], metadata["name"])
+        if known is None:
+            await self.create_or_find_unwatched(resource, body, is_ours, owner)
+        elif not is_ours(known):
+            raise NameConflictError(resource.kind, metadata["name"], owner)
+
+    async def create_new(self, resource: Resource, body: Mapping[str, Any], attempt: str) -> None:
+        """Creates an object that the operator may not read. Raises NameConflictError, with `attempt`, if the name
+        exists."""
+        try:
+            await self._client.create(resource, dict(body))
+        except ApiError as error:
+            if error.kind is not ErrorKind.EXISTS:
+                raise
+            raise NameConflictError(resource.kind, body["metadata"]["name"], attempt=attempt) from error
 
     async def create_unread(self, resource: Resource, body: Mapping[str, Any]) -> None:
         """Creates an object that the operator may not or need not read. If the name exists, it counts as created."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from daskjob.api.constants import RUNNER_ACCOUNT, FailureClass, Reason
-from daskjob.errors import ApiError, ErrorKind, SpecError
+from daskjob.errors import ApiError, ErrorKind, NameConflictError, SpecError
 
 #: Reasons by which an attempt fails without a fault of the job's author.
 NOBODYS_FAULT = frozenset({Reason.KUBERNETES_FAILED})
@@ -25,6 +25,9 @@ class Blocker:
     message: str
     #: Waiting does not help: the attempt fails at once, without waiting for the startup deadline.
     permanent: bool = False
+    #: The name of the attempt for which somebody else has a name that it needs: under another name it may start.
+    #: Empty: no other name helps.
+    attempt: str = ""
 
     @property
     def failure_class(self) -> FailureClass:
@@ -75,17 +78,17 @@ def blocker_of(error: ApiError | SpecError) -> Blocker | None:
     if error.kind is ErrorKind.FORBIDDEN:
         return read_refusal(error.message)
     if error.kind is ErrorKind.INVALID:
-        if error.status == 409:
-            return Blocker(Reason.NAME_CONFLICT, error.message)
+        if isinstance(error, NameConflictError):
+            return Blocker(Reason.NAME_CONFLICT, error.message, attempt=error.attempt)
         return read_refusal(error.message, permanent=True)
     return None
 
 
 def is_news(known: Blocker | None, blocker: Blocker) -> bool:
-    """Whether a refusal has another reason than the recorded one. If so, the controller runs the next pass at once,
-    which writes it into the status; else the controller backs off.
+    """Whether a refusal has another reason than the recorded one, or is of another name. If so, the controller runs the
+    next pass at once, which writes it into the status; else the controller backs off.
 
     The message does not count: it may differ with every try (a quota's counts, a webhook's request), and every write
     of it would trigger the next try.
     """
-    return known is None or known.reason != blocker.reason
+    return known is None or (known.reason, known.attempt) != (blocker.reason, blocker.attempt)

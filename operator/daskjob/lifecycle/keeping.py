@@ -36,6 +36,7 @@ ANNOTATIONS = (
     c.SCHEDULED_AT_ANNOTATION,
     c.REFUSED_ANNOTATION,
     c.REPLACE_ANNOTATION,
+    c.TOKEN_ANNOTATION,
 )
 OWNER = ("apiVersion", "kind", "name", "uid", "controller")
 #: An object of ours has one owner; a user may add his own.

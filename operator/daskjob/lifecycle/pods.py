@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_API_VERSION, DASK_COMPONENT_LABEL
+from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_API_VERSION, DASK_COMPONENT_LABEL, Reason
 from daskjob.api.runner_report import RunnerReport, read_termination_message
 from daskjob.api.times import from_text
 
@@ -80,12 +80,20 @@ class Termination:
     @property
     def words(self) -> str:
         """`: ` and its last words; empty if it left none."""
-        text = self.message.strip()
+        failure = self.report.failure if self.report is not None else None
+        text = ((failure.message if failure is not None else None) or self.message).strip()
         if len(text) > MOST_WORDS:
             # From the beginning of a line, if one begins there.
             _, _, lines = text[-MOST_WORDS:].partition("\n")
             text = lines.strip() or text[-MOST_WORDS:]
         return f": {text}" if text else ""
+
+    @property
+    def files_changed(self) -> bool:
+        """Whether its process says that what it mounts is not what its pod's spec has digests of. Anything that runs
+        in a container may say so."""
+        failure = self.report.failure if self.report is not None else None
+        return failure is not None and failure.reason == Reason.FILES_CHANGED
 
     @property
     def report(self) -> RunnerReport | None:

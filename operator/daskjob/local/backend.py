@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from daskjob.api.attempt_names import attempt_name
 from daskjob.api.constants import ConditionType
 from daskjob.api.resource_json import to_dict
 from daskjob.api.status import DaskJobStatus
@@ -23,7 +24,6 @@ from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.plain_texts import with_plain_texts
 from daskjob.lifecycle.job.readiness import with_readiness
-from daskjob.lifecycle.job.record import attempt_name
 from daskjob.local.cluster import LocalCluster, free_port
 from daskjob.local.observation import RunState, observe, will_not_start
 from daskjob.local.plan import Plan, PlanError, make_plan, read_manifest

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 from daskjob.errors import SpecError
+from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service, scheduler_spec, worker_spec
 from daskjob.manifests.network_policy import network_policy
-from daskjob.manifests.pod_files import secret
-from daskjob.manifests.runner import job_file, report, runner_config_map, runner_config_map_name, runner_pod
+from daskjob.manifests.pod_files import runner_config_map, secret
+from daskjob.manifests.runner import job_file, report, runner_pod
 from daskjob.schema.field_error import FieldError
 from daskjob.schema.pod_check import UnknownField, check_pod
 from daskjob.schema.pod_values import refused_values
@@ -24,7 +24,7 @@ Manifest = Mapping[str, Any]
 def refusals(context: AttemptContext) -> tuple[FieldError, ...]:
     """Why the operator refuses a job's pods: the first error of each of scheduler, workers and runner."""
     found = []
-    for build in (scheduler_spec, worker_spec, lambda each: runner_pod(each, "")):
+    for build in (scheduler_spec, worker_spec, runner_pod):
         try:
             build(context)
         except SpecError as error:
@@ -62,18 +62,28 @@ class UncertainPod:
 
 @dataclass(frozen=True)
 class AttemptObjects:
-    """DaskCluster and runner pod; the other objects need the UIDs that the API server gives these two."""
+    """DaskCluster and runner pod; the other objects need the UIDs that the API server gives these two.
+
+    The pods have digests of the files that they mount: objects that were built another time have other files.
+    """
 
     context: AttemptContext
     cluster: Manifest
     runner: Manifest
-    program: bytes
 
     @classmethod
-    def build(cls, context: AttemptContext, program: bytes) -> AttemptObjects:
-        """Builds cluster and runner. `program`: the runner's zipapp. Raises SpecError for a template with a forbidden
-        field."""
-        return cls(context, dask_cluster(context), runner_pod(context, runner_config_map_name(program)), program)
+    def build(
+        cls,
+        context: AttemptContext,
+        program: bytes,
+        key_pair: tuple[bytes, bytes],
+        deadline: RunnerDeadline | None = None,
+    ) -> AttemptObjects:
+        """Builds cluster and runner. `program`: the runner's zipapp; `key_pair`: certificate and key of the attempt;
+        `deadline`: what the job file gives the runner. Raises SpecError for a template with a forbidden field."""
+        orders = job_file(context, deadline).dump().encode()
+        whole = replace(context, files=AttemptFiles(*key_pair, orders, program))
+        return cls(whole, dask_cluster(whole), runner_pod(whole))
 
     def uncertain(self) -> tuple[UncertainPod, ...]:
         """The pods of which the cluster must say whether it knows all their fields: it would drop the others without a
@@ -91,22 +101,19 @@ class AttemptObjects:
         )
         return tuple(each for each in found if each.unknown)
 
-    def beside_cluster(
-        self, cluster_uid: str, now: datetime, deadline: RunnerDeadline | None = None
-    ) -> tuple[Manifest, ...]:
-        """NetworkPolicy, Service and Secret, without which no container of the pods starts. `now`: the certificate's
-        time; `deadline`: the runner's."""
+    def beside_cluster(self, cluster_uid: str) -> tuple[Manifest, ...]:
+        """NetworkPolicy, Service and Secret, without which no container of the pods starts."""
         context = self.context
         policy = network_policy(context, cluster_uid)
         return (
             *((policy,) if policy is not None else ()),
             scheduler_service(context, cluster_uid),
-            secret(context, cluster_uid, job_file(context, deadline).dump(), now),
+            secret(context, cluster_uid),
         )
 
     def runner_program(self) -> Manifest:
         """The ConfigMap with the runner's program, which all jobs of the namespace share."""
-        return runner_config_map(self.context.job.namespace, self.program)
+        return runner_config_map(self.context.job.namespace, self.context.files.program)
 
     def report(self, runner_uid: str, deadline: RunnerDeadline | None = None) -> Manifest:
         """The report that the runner with this UID may write."""

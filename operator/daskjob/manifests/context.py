@@ -11,6 +11,8 @@ from daskjob.api import constants as c
 from daskjob.api.job_ref import JobRef
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import Attempt
+from daskjob.api.tokens import Tokens
+from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.names import Names, reference
 from daskjob.schema.pod_security import Level
 from daskjob.sources import CodeSource, source_of
@@ -68,17 +70,28 @@ class Defaults:
 
 @dataclass(frozen=True)
 class AttemptContext:
-    """A job, its spec, one attempt of it, and the installation's settings."""
+    """A job, its spec, one attempt of it, the installation's settings, and the attempt's files."""
 
     job: JobRef
     spec: DaskJobSpec
     attempt: Attempt
     defaults: Defaults = field(default_factory=Defaults)
+    #: What proves that the attempt's objects are the operator's; None: they are not to be created.
+    tokens: Tokens | None = None
+    files: AttemptFiles = field(default_factory=AttemptFiles, repr=False)
 
     @cached_property
     def names(self) -> Names:
         """Names of all objects of the attempt."""
         return Names(self.job.namespace, self.attempt.name)
+
+    @property
+    def cluster_token(self) -> str | None:
+        return self.tokens.cluster if self.tokens is not None else None
+
+    @property
+    def runner_token(self) -> str | None:
+        return self.tokens.runner if self.tokens is not None else None
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -97,14 +110,19 @@ class AttemptContext:
         """Where the job's code comes from; None: it is in the image."""
         return source_of(self.spec.graph)
 
-    def metadata(self, name: str, cluster_uid: str | None = None, **more: Any) -> dict[str, Any]:
-        """Metadata of an object. Its owner is the attempt's cluster if `cluster_uid` is given, else the job. `more`:
-        further fields; its labels are added to the operator's."""
-        owner = (
-            reference(c.DASK_API_VERSION, "DaskCluster", self.attempt.name, cluster_uid)
-            if cluster_uid is not None
-            else reference(c.API_VERSION, "DaskJob", self.job.name, self.job.uid)
-        )
+    def metadata(self, name: str, token: str | None = None, **more: Any) -> dict[str, Any]:
+        """Metadata of an object that the job owns. `token`: what proves that it is the operator's; `more`: further
+        fields; labels and annotations are added to the operator's."""
+        fields = self._metadata(name, reference(c.API_VERSION, "DaskJob", self.job.name, self.job.uid), more)
+        if token is not None:
+            fields["annotations"] = {**more.get("annotations", {}), c.TOKEN_ANNOTATION: token}
+        return fields
+
+    def metadata_beside(self, name: str, cluster_uid: str, **more: Any) -> dict[str, Any]:
+        """Metadata of an object that the attempt's cluster owns."""
+        return self._metadata(name, reference(c.DASK_API_VERSION, "DaskCluster", self.attempt.name, cluster_uid), more)
+
+    def _metadata(self, name: str, owner: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "name": name,
             "namespace": self.job.namespace,

@@ -7,6 +7,7 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.manifests.checked_folders import for_dask
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, resources_of, template_metadata
@@ -29,7 +30,7 @@ def dask_cluster(context: AttemptContext) -> dict[str, Any]:
     return {
         "apiVersion": c.DASK_API_VERSION,
         "kind": "DaskCluster",
-        "metadata": context.metadata(attempt.name, labels={c.DASK_CLUSTER_LABEL: attempt.name}),
+        "metadata": context.metadata(attempt.name, context.cluster_token, labels={c.DASK_CLUSTER_LABEL: attempt.name}),
         "spec": {
             "scheduler": {
                 "metadata": template_metadata(cluster.scheduler),
@@ -59,7 +60,7 @@ def scheduler_service(context: AttemptContext, cluster_uid: str) -> dict[str, An
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": context.metadata(context.names.scheduler, cluster_uid, labels=labels),
+        "metadata": context.metadata_beside(context.names.scheduler, cluster_uid, labels=labels),
         "spec": {key: value for key, value in service_spec(context.attempt.name).items() if key != "selector"},
     }
 
@@ -86,7 +87,8 @@ def _command(context: AttemptContext, module: str, patience: int, *arguments: st
     """The command of a process that leaves by itself after `patience` seconds without a contact, and after the startup
     deadline and the installation's margin without the first one."""
     first = context.spec.startup_deadline_seconds + context.defaults.unattended_seconds
-    return ["python3", "-c", LAUNCH, module, str(max(first, patience)), str(patience), *arguments]
+    times = (str(max(first, patience)), str(patience))
+    return ["python3", "-c", LAUNCH, module, *times, for_dask(context), *arguments]
 
 
 def scheduler_spec(context: AttemptContext) -> dict[str, Any]:

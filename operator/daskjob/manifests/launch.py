@@ -1,15 +1,31 @@
-"""How Dask's processes start in their containers, and when they leave by themselves."""
+"""How the processes of a job start in their containers, and when Dask's leave by themselves."""
 
 from __future__ import annotations
 
 import inspect
 
-from daskjob.manifests.pod_spec import CODE_PATH
-from daskjob.runner import surroundings
+from daskjob.manifests.paths import CODE_PATH
+from daskjob.runner import checked_files, surroundings
+
+#: Starts the runner from a copy of its program that was compared with its digest. Arguments: that of
+#: `runner.checked_files.copy_checked`, with the program's folder first, and the runner's own. Until the program is
+#: first on the path, nothing is imported from the working folder, as if Python had been given the program's file.
+RUN = f"""\
+import sys
+if sys.path[:1] == ['']:
+    del sys.path[0]
+{inspect.getsource(checked_files)}
+program = next(iter(copy_checked(sys.argv.pop(1)).values())) + '/runner.pyz'
+sys.argv[0] = program
+sys.path.insert(0, program)
+from daskjob.runner.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 #: Starts a module as `python -m` does, with the job's code first on the path; the image's own PYTHONPATH and working
-#: directory stay as they are. Arguments: the module, two numbers of seconds (below), and the module's arguments, of
-#: which a worker's first is the scheduler's address.
+#: directory stay as they are. Arguments: the module, two numbers of seconds (below), that of
+#: `runner.checked_files.copy_checked`, and the module's arguments, of which a worker's first is the scheduler's
+#: address.
 #:
 #: SIGTERM ends the process at once. Without a handler, PID 1 of a container ignores SIGTERM, and a Dask worker that
 #: must stop while its scheduler stops sometimes waits for ever; either costs the 2 s after which the kubelet kills it.
@@ -42,11 +58,12 @@ from daskjob.runner import surroundings
 #: comes first (`daskjob.runner.surroundings`). An option that a template adds comes later, and counts.
 LAUNCH = f"""\
 {inspect.getsource(surroundings)}
+{inspect.getsource(checked_files)}
 import asyncio, functools, os, runpy, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 module = sys.argv.pop(1)
 first, later = float(sys.argv.pop(1)), float(sys.argv.pop(1))
-sys.path.insert(0, {CODE_PATH!r})
+sys.path.insert(0, copy_checked(sys.argv.pop(1)).get({CODE_PATH!r}, {CODE_PATH!r}))
 worker = module.endswith('worker')
 environment = dict(os.environ)
 try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.attempt_names import files_name, runner_name, scheduler_name
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,17 @@ class Names:
 
     @property
     def runner(self) -> str:
-        return f"{self.attempt}-runner"
+        return runner_name(self.attempt)
 
     @property
     def files(self) -> str:
         """The Secret with what the pods mount."""
-        return f"{self.attempt}-files"
+        return files_name(self.attempt)
 
     @property
     def scheduler(self) -> str:
         """The scheduler's Service; dask-kubernetes uses the same name."""
-        return f"{self.attempt}-scheduler"
+        return scheduler_name(self.attempt)
 
     def scheduler_address(self, domain: str) -> str:
         """`tls://NAME.NAMESPACE.svc.DOMAIN:8786`."""

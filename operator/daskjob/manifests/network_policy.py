@@ -25,7 +25,7 @@ def network_policy(context: AttemptContext, cluster_uid: str) -> dict[str, Any] 
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": context.metadata(context.attempt.name, cluster_uid),
+        "metadata": context.metadata_beside(context.attempt.name, cluster_uid),
         "spec": {
             "podSelector": pods,
             "policyTypes": ["Ingress"],

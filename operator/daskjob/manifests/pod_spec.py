@@ -12,13 +12,14 @@ from daskjob.manifests.accounts import settle_account
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.manifests.own_settings import SCRATCH, SCRATCH_PATH, check_variables, hold
-from daskjob.manifests.pod_files import tls_volume
+from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, TLS_PATH, copy_of
+from daskjob.manifests.pod_files import AUTHORITY, CERTIFICATE, PRIVATE_KEY, tls_volume
 from daskjob.manifests.pod_judgement import CONTAINER_SECURITY, judge, with_security
 from daskjob.manifests.template import check_template
 from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
 
-TLS_PATH = "/opt/daskjob/tls"
-CODE_PATH = "/opt/daskjob/code"
+#: The volume with the copies of what was compared with its digests. Code and job file take less than a mebibyte each.
+CHECKED = {"name": "checked", "emptyDir": {"sizeLimit": "16Mi"}}
 #: The variable by which user code, on every pod, knows the attempt that it belongs to.
 ATTEMPT_VARIABLE = "DASKJOB_ATTEMPT"
 
@@ -45,14 +46,14 @@ def dask_environment(scheduler: str, more: Mapping[str, str]) -> list[dict[str, 
     """The environment variables by which every client of Dask in the job's pods finds the job's scheduler and speaks
     TLS with it, and `more`. `scheduler`: its address."""
     prefix = "DASK_DISTRIBUTED__COMM"
-    values = {f"{prefix}__REQUIRE_ENCRYPTION": "true", f"{prefix}__TLS__CA_FILE": f"{TLS_PATH}/ca.crt"}
+    values = {f"{prefix}__REQUIRE_ENCRYPTION": "true", f"{prefix}__TLS__CA_FILE": f"{copy_of(TLS_PATH)}/{AUTHORITY}"}
     # Without it, dask-kubernetes adds an address without TLS, and with a domain that need not be the cluster's.
     values["DASK_SCHEDULER_ADDRESS"] = scheduler
     # For an address without a protocol.
     values[f"{prefix}__DEFAULT_SCHEME"] = "tls"
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
-        values[f"{prefix}__TLS__{role}__CERT"] = f"{TLS_PATH}/tls.crt"
-        values[f"{prefix}__TLS__{role}__KEY"] = f"{TLS_PATH}/tls.key"
+        values[f"{prefix}__TLS__{role}__CERT"] = f"{copy_of(TLS_PATH)}/{CERTIFICATE}"
+        values[f"{prefix}__TLS__{role}__KEY"] = f"{TLS_PATH}/{PRIVATE_KEY}"
     # For an image whose user has no home or working folder, or one that is not writable.
     values[HOME_VARIABLE] = values[SCRATCH_VARIABLE] = SCRATCH_PATH
     values["PYTHONUNBUFFERED"] = "1"
@@ -90,6 +91,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
                 "securityContext": dict(CONTAINER_SECURITY),
                 "volumeMounts": [
                     {"name": "tls", "mountPath": TLS_PATH, "readOnly": True},
+                    {"name": CHECKED["name"], "mountPath": CHECKED_PATH},
                     {"name": SCRATCH, "mountPath": SCRATCH_PATH},
                     *([{"name": "code", "mountPath": CODE_PATH, "readOnly": True}] if code else []),
                     *plan.mounts,
@@ -99,6 +101,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         ],
         "volumes": [
             tls_volume(context, mode),
+            CHECKED,
             {"name": SCRATCH, "emptyDir": {"sizeLimit": defaults.tmp_size_limit} if defaults.tmp_size_limit else {}},
             *([code] if code else []),
             *plan.volumes,

@@ -1,44 +1,21 @@
-"""The runner's pod, its program, its job file and its report."""
+"""The runner's pod, its job file and its report."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.manifests.checked_folders import code_path, for_runner
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.pod_files import job_volume
-from daskjob.manifests.pod_spec import CODE_PATH, PodPlan, pod_spec, template_metadata
+from daskjob.manifests.launch import RUN
+from daskjob.manifests.paths import JOB_PATH, RUNNER_PATH, TOKEN_PATH, copy_of
+from daskjob.manifests.pod_files import JOB_FILE, job_volume, runner_config_map_name
+from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
 from daskjob.wire import jobfile
 from daskjob.wire.runner_deadline import RunnerDeadline
 
-RUNNER_PATH = "/opt/daskjob/runner"
-JOB_PATH = "/opt/daskjob/job"
-TOKEN_PATH = "/var/run/secrets/daskjob"
-
 #: Seconds in which the runner must cancel its graph and report the outcome.
 GRACE_SECONDS = 10
-
-
-def runner_config_map_name(archive: bytes) -> str:
-    """The name of the ConfigMap with the runner's program, which has a digest of the program."""
-    return f"daskjob-runner-{hashlib.sha256(archive).hexdigest()[:10]}"
-
-
-def runner_config_map(namespace: str, archive: bytes) -> dict[str, Any]:
-    """The ConfigMap with the runner's program: one per namespace and version, which all jobs share and none owns."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": runner_config_map_name(archive),
-            "namespace": namespace,
-            "labels": {c.MANAGED_BY_LABEL: c.MANAGER, c.COMPONENT_LABEL: "runner-program"},
-        },
-        "immutable": True,
-        "binaryData": {"runner.pyz": base64.b64encode(archive).decode()},
-    }
 
 
 def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) -> jobfile.JobFile:
@@ -57,7 +34,7 @@ def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) ->
         keys=list(graph.keys) or None,
         scheduler=context.names.scheduler_address(context.defaults.cluster_domain),
         scheduler_timeout=context.spec.startup_deadline_seconds,
-        code_path=CODE_PATH if context.source is not None else None,
+        code_path=code_path(context),
         min_workers=workers.min_workers,
         adaptive=jobfile.AdaptiveBounds(adaptive.minimum, adaptive.maximum) if adaptive is not None else None,
         deadline=deadline,
@@ -65,11 +42,8 @@ def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) ->
     )
 
 
-def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
-    """The runner's pod. `program`: the name of the ConfigMap with its zipapp.
-
-    Raises SpecError for a template with a forbidden field.
-    """
+def runner_pod(context: AttemptContext) -> dict[str, Any]:
+    """The runner's pod. Raises SpecError for a template with a forbidden field."""
     component, token = context.spec.runner, context.defaults.report_token
     metadata = template_metadata(component)
     spec = pod_spec(
@@ -78,20 +52,20 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
             component,
             "runner",
             "spec.runner.template",
-            {"command": ["python3", f"{RUNNER_PATH}/runner.pyz"], "terminationMessagePolicy": "File"},
+            {"command": ["python3", "-c", RUN, for_runner(context)], "terminationMessagePolicy": "File"},
             mounts=[
                 {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
                 {"name": "job", "mountPath": JOB_PATH, "readOnly": True},
                 *([{"name": "token", "mountPath": TOKEN_PATH, "readOnly": True}] if token else []),
             ],
             volumes=[
-                {"name": "runner", "configMap": {"name": program}},
+                {"name": "runner", "configMap": {"name": runner_config_map_name(context.files.program)}},
                 job_volume(context),
                 *([_token_volume()] if token else []),
             ],
             pod={"restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE_SECONDS},
             environment={
-                jobfile.VARIABLE: f"{JOB_PATH}/job.json",
+                jobfile.VARIABLE: f"{copy_of(JOB_PATH)}/{JOB_FILE}",
                 "DASKJOB_REPORT": "kubernetes" if token else "none",
             },
         ),
@@ -101,7 +75,12 @@ def runner_pod(context: AttemptContext, program: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": context.metadata(context.names.runner, labels=labels, annotations=metadata["annotations"]),
+        "metadata": context.metadata(
+            context.names.runner,
+            context.runner_token,
+            labels=labels,
+            annotations=metadata["annotations"],
+        ),
         "spec": spec,
     }
 
@@ -119,7 +98,7 @@ def report(context: AttemptContext, runner_uid: str, deadline: RunnerDeadline | 
     return {
         "apiVersion": c.API_VERSION,
         "kind": "DaskJobReport",
-        "metadata": context.metadata(context.attempt.name),
+        "metadata": context.metadata(context.attempt.name, context.runner_token),
         "spec": {
             "job": context.job.name,
             "jobUID": context.job.uid,

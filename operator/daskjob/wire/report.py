@@ -51,6 +51,7 @@ REASONS = (
     "NoWorkers",
     "Cancelled",
     "InvalidJob",
+    "FilesChanged",
     *DEADLINE_REASONS,
 )
 #: What a runner can wait for although all its processes run.

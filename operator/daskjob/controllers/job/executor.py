@@ -13,7 +13,9 @@ from typing import assert_never
 from daskjob.api import constants as c
 from daskjob.api.status import Attempt
 from daskjob.api.times import to_text
+from daskjob.api.tokens import Tokens
 from daskjob.controller.objects import Objects
+from daskjob.controllers.job.attempt_tokens import AttemptTokens
 from daskjob.controllers.job.watched import BY_KIND
 from daskjob.errors import SpecError
 from daskjob.kube.client import Body
@@ -47,13 +49,15 @@ from daskjob.lifecycle.job.actions import (
     SetDeadline,
 )
 from daskjob.lifecycle.job.observation import Job
-from daskjob.lifecycle.job.reading import belongs
+from daskjob.lifecycle.job.proof import controller_of, is_cluster, is_report, is_runner
 from daskjob.lifecycle.pods import LEAST_DEADLINE
 from daskjob.manifests.accounts import service_account
 from daskjob.manifests.attempt import AttemptObjects, Manifest
 from daskjob.manifests.context import AttemptContext, Defaults
 from daskjob.manifests.dask_cluster import scheduler_selector
 from daskjob.manifests.names import Names
+from daskjob.manifests.pod_files import is_same_program
+from daskjob.manifests.tls import key_pair
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
@@ -74,6 +78,8 @@ class CreatedObjects:
     beside: set[tuple[str, str, str]] = field(default_factory=set)
     #: The UID of the cluster whose Service leads to its scheduler.
     opened: str = ""
+    #: What the objects are created from. It has the attempt's only key, and the pods have digests of its files.
+    objects: AttemptObjects | None = None
 
 
 class Executor:
@@ -91,15 +97,18 @@ class Executor:
         #: When the executor last created or found an object that all jobs of a namespace share, by kind and namespace.
         self._shared_found: dict[tuple[str, str], datetime] = {}
 
-    async def build(self, job: Job, attempt: Attempt) -> AttemptObjects:
+    async def build(
+        self, job: Job, attempt: Attempt, tokens: Tokens | None, now: datetime, deadline: RunnerDeadline | None = None
+    ) -> AttemptObjects:
         """Builds all objects of an attempt, once: the objects that the spec's check builds are those that an action
-        creates. Raises SpecError if the spec cannot be used, ApiError if the job cannot be read."""
-        attempt, defaults = replace(attempt, start_time=None), self.defaults
-        origin = (job.generation, attempt, defaults)
+        creates. `now`: the certificate's time; `deadline`: the runner's. Raises SpecError if the spec cannot be used,
+        ApiError if the job cannot be read."""
+        attempt, defaults = Attempt(attempt.number, attempt.name), self.defaults
+        origin = (job.generation, attempt, tokens, defaults, deadline)
         known = self._built.pop(job.uid, None)
         if known is None or known[0] != origin:
-            spec = (await self._whole(job)).spec
-            built = AttemptObjects.build(AttemptContext(job.ref, spec, attempt, defaults), self._program)
+            context = AttemptContext(job.ref, (await self._whole(job)).spec, attempt, defaults, tokens)
+            built = AttemptObjects.build(context, self._program, key_pair(now), deadline)
             await self._check_fields(built)
             known = origin, built
         self._built[job.uid] = known
@@ -118,21 +127,33 @@ class Executor:
                 error = wrong.error()
                 raise SpecError(error.path, error.message)
 
-    async def execute(self, action: Action, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects) -> None:
+    async def execute(
+        self,
+        action: Action,
+        job: Job,
+        attempt: Attempt,
+        tokens: AttemptTokens,
+        now: datetime,
+        created: CreatedObjects,
+    ) -> None:
         """Carries out one action. `created`: what earlier calls for this job created; this call adds to it. Raises
         ApiError if the API server refuses, SpecError if a template cannot be used."""
         match action:
             case CreateAccount():
                 await self._objects.create_unread(SERVICE_ACCOUNTS, service_account(job.namespace))
             case CreateCluster(_, deadline):
-                await self._create_cluster(job, attempt, deadline, now, created)
+                built = await self._objects_of(job, attempt, tokens, deadline, now, created)
+                await self._create_cluster(built, job, attempt, now, created)
             case CreateRunner(_, deadline):
-                built = await self.build(job, attempt)
-                pod = await self._create(PODS, built.runner, job)
-                await self._create(REPORTS, built.report(pod["metadata"]["uid"], deadline), job)
+                built = await self._objects_of(job, attempt, tokens, deadline, now, created)
+                pod = await self._create(PODS, built.runner, job, attempt, is_runner)
+                runner = replace(attempt, runner_uid=pod["metadata"]["uid"])
+                await self._create(REPORTS, built.report(runner.runner_uid or "", deadline), job, runner, is_report)
                 self._all_created(job, created)
             case CreateReport(runner_uid, deadline):
-                await self._create(REPORTS, (await self.build(job, attempt)).report(runner_uid, deadline), job)
+                built = await self._objects_of(job, attempt, tokens, deadline, now, created)
+                runner = replace(attempt, runner_uid=runner_uid)
+                await self._create(REPORTS, built.report(runner_uid, deadline), job, runner, is_report)
                 self._all_created(job, created)
             case OpenService(cluster):
                 if created.opened != cluster:
@@ -168,26 +189,41 @@ class Executor:
             case _:
                 assert_never(action)
 
+    async def _objects_of(
+        self,
+        job: Job,
+        attempt: Attempt,
+        tokens: AttemptTokens,
+        deadline: RunnerDeadline | None,
+        now: datetime,
+        created: CreatedObjects,
+    ) -> AttemptObjects:
+        """The objects of an attempt, the same ones until all are created."""
+        own = tokens.of(attempt)
+        if created.objects is None or created.objects.context.attempt.name != attempt.name:
+            created.objects = await self.build(job, attempt, own, now, deadline)
+        return created.objects
+
     def _all_created(self, job: Job, created: CreatedObjects) -> None:
         created.beside.clear()
+        created.objects = None
         self._built.pop(job.uid, None)
 
     async def _create_cluster(
-        self, job: Job, attempt: Attempt, deadline: RunnerDeadline | None, now: datetime, created: CreatedObjects
+        self, built: AttemptObjects, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects
     ) -> None:
-        built = await self.build(job, attempt)
         # The Dask controller creates pods as soon as it sees the cluster.
         await self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now)
-        cluster = await self._create(CLUSTERS, built.cluster, job)
+        cluster = await self._create(CLUSTERS, built.cluster, job, attempt, is_cluster)
         uid = cluster["metadata"]["uid"]
         beside = [
             (BESIDE[body["kind"]], body)
-            for body in built.beside_cluster(uid, now, deadline)
+            for body in built.beside_cluster(uid)
             if (uid, body["kind"], body["metadata"]["name"]) not in created.beside
         ]
         await _first_error(
-            *(self._create_beside(resource, body, uid, created) for resource, body in beside),
-            self._provide(CONFIG_MAPS, job.namespace, built.runner_program, now),
+            *(self._create_beside(resource, body, uid, attempt, created) for resource, body in beside),
+            self._provide_program(job.namespace, built, now),
         )
 
     async def _provide(
@@ -195,21 +231,52 @@ class Executor:
     ) -> None:
         """Creates an object that all jobs of the namespace share, unless it was there just now: among many jobs, each
         would find it."""
-        key = (resource.kind, namespace)
-        found = self._shared_found.get(key)
-        if found is not None and found <= now < found + SHARED_STAYS:
+        if not self._was_there(resource, namespace, now):
+            await self._objects.create_unread(resource, manifest())
+            self._note(resource, namespace, now)
+
+    async def _provide_program(self, namespace: str, built: AttemptObjects, now: datetime) -> None:
+        """Creates the ConfigMap with the runner's program, unless it was there just now. Raises NameConflictError if
+        another one has its name: all jobs of the namespace would run what is in it."""
+        if self._was_there(CONFIG_MAPS, namespace, now):
             return
-        await self._objects.create_unread(resource, manifest())
+        program = built.runner_program()
+        await self._objects.provide(CONFIG_MAPS, program, lambda found: is_same_program(found, program), "the operator")
+        self._note(CONFIG_MAPS, namespace, now)
+
+    def _was_there(self, resource: Resource, namespace: str, now: datetime) -> bool:
+        found = self._shared_found.get((resource.kind, namespace))
+        return found is not None and found <= now < found + SHARED_STAYS
+
+    def _note(self, resource: Resource, namespace: str, now: datetime) -> None:
         self._shared_found = {each: at for each, at in self._shared_found.items() if now < at + SHARED_STAYS}
-        self._shared_found[key] = now
+        self._shared_found[resource.kind, namespace] = now
 
-    async def _create(self, resource: Resource, body: Manifest, job: Job) -> Body:
-        return await self._objects.create_or_find(resource, body, lambda found: belongs(found, job.uid))
+    async def _create(
+        self,
+        resource: Resource,
+        body: Manifest,
+        job: Job,
+        attempt: Attempt,
+        proof: Callable[[Body, Attempt, str], bool],
+    ) -> Body:
+        """Creates an object of the attempt, or finds the one that an earlier request created. Raises NameConflictError
+        if another one has its name. `proof`: one of `lifecycle.job.proof`."""
+        return await self._objects.create_or_find(
+            resource, body, lambda found: proof(found, attempt, job.uid), attempt=attempt.name
+        )
 
-    async def _create_beside(self, resource: Resource, body: Manifest, cluster: str, created: CreatedObjects) -> None:
-        # The operator may read neither Secrets nor policies, and need not read Services: an object of that name counts
-        # as created.
-        await self._objects.create_unread(resource, body)
+    async def _create_beside(
+        self, resource: Resource, body: Manifest, cluster: str, attempt: Attempt, created: CreatedObjects
+    ) -> None:
+        """Creates an object that the cluster owns. Raises NameConflictError if another one has its name. Of a Secret,
+        which the operator may not read, that may be its own, of a request that was not answered."""
+        if resource is SECRETS:
+            await self._objects.create_new(resource, body, attempt.name)
+        else:
+            await self._objects.create_or_find_unwatched(
+                resource, body, lambda found: controller_of(found).get("uid") == cluster, attempt=attempt.name
+            )
         created.beside.add((cluster, resource.kind, body["metadata"]["name"]))
 
 

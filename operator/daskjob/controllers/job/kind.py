@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from daskjob import wire
 from daskjob.api import constants as c
+from daskjob.api.attempt_names import attempt_name
 from daskjob.api.constants import EventReason
 from daskjob.api.long_texts import has_stand_ins, put_back
 from daskjob.api.resource_json import to_dict
@@ -23,6 +25,7 @@ from daskjob.controller.cache import Key
 from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.kind import Kind, Look, PassState
 from daskjob.controllers.job import job_metrics
+from daskjob.controllers.job.attempt_tokens import AttemptTokens, Random
 from daskjob.controllers.job.executor import CreatedObjects, Executor
 from daskjob.controllers.job.installations import OtherInstallations
 from daskjob.controllers.job.job_gauges import JobCollector
@@ -44,7 +47,6 @@ from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.orphans import decide_orphans
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.lifecycle.job.reading import belongs, observe, read_job
-from daskjob.lifecycle.job.record import attempt_name
 from daskjob.lifecycle.job.reduce import reduce
 from daskjob.lifecycle.job.replay import dump
 from daskjob.lifecycle.job.silence import silent_pods
@@ -63,6 +65,8 @@ MOST_READ = 300
 class JobMemory:
     """What this process remembers of a job besides `PassState`."""
 
+    #: What proves that an attempt's objects are the operator's.
+    tokens: AttemptTokens = field(default_factory=AttemptTokens)
     #: Whether all objects that the job's source refers to existed: the operator does not look for them again.
     references_found: bool = False
     #: The report's UID and `seq` at the last pass, and when this process observed their last change (None: not yet).
@@ -104,6 +108,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         limits: RunLimits | None = None,
         policies: Policies | None = None,
         excluded: Collection[str] = (),
+        random: Random = secrets.token_bytes,
     ) -> None:
         """`program`: the runner's zipapp; `policies`: the installation's admission policies, by which reports are
         believed, None: they are believed without; `excluded`: namespaces in which jobs fail at once."""
@@ -115,6 +120,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self._read: OrderedDict[str, tuple[Body, Job]] = OrderedDict()
         self._policies = policies
         self._excluded = excluded
+        self._random = random
         self.other_installations = OtherInstallations(defaults.installation, clock)
         self._limits = limits or RunLimits()
         self.slots = Slots(self.cache, self._limits, clock, lambda key: self.wake(key))
@@ -127,7 +133,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self._recent.put(body)
 
     def new_memory(self) -> JobMemory:
-        return JobMemory()
+        return JobMemory(AttemptTokens(self._random))
 
     def read(self, body: Body) -> Job:
         # Most passes follow a change of another object than the job.
@@ -169,7 +175,9 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         if memory.checked[0] != basis:
             # The objects of the next attempt are built, to find what is wrong before anything is recorded.
             try:
-                await self.executor.build(job, Attempt(number, attempt_name(job.name, job.uid, number)))
+                tokens = memory.tokens
+                attempt = Attempt(number, attempt_name(job.name, job.uid, number, tokens.draw.nonce))
+                await self.executor.build(job, attempt, tokens.next, observation.now)
                 memory.checked = (basis, None)
             except SpecError as error:
                 memory.checked = (basis, str(error))
@@ -178,12 +186,15 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     async def observe(self, look: Look[Job, JobMemory]) -> Observation:
         job, state = look.root, look.state
         observation = observe(job, look.objects, look.now)
+        holds_token = state.memory.tokens.look(job.status.open, job.uid, look.objects)
         if needs_check(job):
             job = replace(job, spec_problem=await self._spec_problem(observation, state.memory))
             observation = replace(observation, job=job)
         observation = replace(
             observation,
             attempt=replace(observation.attempt, refusal=state.refusal),
+            draw=state.memory.tokens.draw,
+            holds_token=holds_token,
             live=look.live,
             last_status_write=state.last_status_write,
             last_live_read=state.last_live_read,
@@ -237,7 +248,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     ) -> tuple[Event, ...]:
         # Before the first attempt, no action needs one.
         attempt = decision.status.current or Attempt()
-        await self.executor.execute(action, root, attempt, self.clock(), state.memory.created)
+        memory = state.memory
+        await self.executor.execute(action, root, attempt, memory.tokens, self.clock(), memory.created)
         return ()
 
     def selector_of(self, root: Job) -> str:

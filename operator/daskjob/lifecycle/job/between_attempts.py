@@ -115,7 +115,7 @@ def absence_not_proved(observation: Observation) -> Decision | None:
 
 def start(observation: Observation) -> Advance:
     """Nothing holds the job back: the operator records the next attempt, and the same pass creates its objects."""
-    status = record.start(observation.job, observation.now)
+    status = record.start(observation.job, observation.draw, observation.now)
     attempt = status.current
     assert attempt is not None
     # What this pass observed belongs to the earlier attempt.

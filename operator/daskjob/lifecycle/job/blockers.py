@@ -102,6 +102,7 @@ def _all_pods(observation: Observation, holds: Callable[[Pod], bool]) -> bool:
 #: Reasons of blockers that the status keeps although nothing shows them any more, with what tells that they are
 #: overcome. (A missing reference is looked for in every pass.)
 OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
+    Reason.NAME_CONFLICT: _is_made,
     Reason.QUOTA_EXCEEDED: _is_made,
     Reason.POD_REJECTED: _is_made,
     Reason.SERVICE_ACCOUNT_NOT_FOUND: _is_made,
@@ -112,6 +113,7 @@ OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
     Reason.IMAGE_PULL_FAILED: _runs,
     Reason.INIT_CONTAINER_FAILED: _runs,
     Reason.CONTAINER_START_FAILED: _runs,
+    Reason.FILES_CHANGED: _runs,
     Reason.SCHEDULER_OOM_KILLED: _runs,
     Reason.WORKER_OOM_KILLED: _runs,
 }

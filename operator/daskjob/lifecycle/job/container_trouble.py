@@ -88,6 +88,10 @@ def _ended(pod: Pod, container: Container, end: Termination) -> Blocker:
         limit = "its memory limit" if container.initial else f"its memory limit; raise {LIMITS[pod.component]}"
         message = f"{where} was killed for exceeding {limit}"
         reason = reason if container.initial else OUT_OF_MEMORY.get(pod.component, reason)
+    elif end.files_changed and not container.initial:
+        # Whatever was changed stays so: this attempt's objects are created once.
+        words = end.words.removeprefix(": ")
+        return Blocker(Reason.FILES_CHANGED, f"{where}: {words}", permanent=True)
     else:
         how = f"keeps ending, the last time with {end.how}" if container.ends > 1 else f"ended with {end.how}"
         message = f"{where} {how}{end.words}" if container.initial else f"{where}: its container {how}{end.words}"

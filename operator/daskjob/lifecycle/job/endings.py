@@ -45,7 +45,8 @@ def runner_fenced(observation: Observation) -> AttemptEnd | None:
 def runner_deleted(observation: Observation) -> AttemptEnd | None:
     """The runner's pod was there and is gone, or another pod has its name."""
     report, runner = observation.attempt.report, observation.attempt.runner
-    started = report is not None or markers_of(observation.job.status).runner_started is not None
+    recorded = observation.open_attempt.runner_uid or markers_of(observation.job.status).runner_started
+    started = report is not None or recorded is not None
     if started and (runner is None or (report is not None and runner.uid != report.runner_uid)):
         return infrastructure(Reason.RUNNER_LOST, "the runner's pod was deleted before it reported an outcome")
     return None
@@ -53,9 +54,22 @@ def runner_deleted(observation: Observation) -> AttemptEnd | None:
 
 def cluster_deleted(observation: Observation) -> AttemptEnd | None:
     """The DaskCluster was there and is gone, or is being deleted."""
-    report, cluster = observation.attempt.report, observation.attempt.cluster
-    if report is not None and (cluster is None or cluster.deleting):
+    report, cluster, runner = observation.attempt.report, observation.attempt.cluster, observation.attempt.runner
+    # The runner is created after the cluster, and has the digest of its certificate: another cluster has another one.
+    if (report is not None or runner is not None) and (cluster is None or cluster.deleting):
         return infrastructure(Reason.CLUSTER_LOST, "the job's DaskCluster was deleted while the job ran")
+    return None
+
+
+def name_taken(observation: Observation) -> AttemptEnd | None:
+    """The runner exists, and an object that the attempt still needs cannot be created: somebody else's has its name."""
+    attempt = observation.attempt
+    refusal, of_cluster = attempt.refusal, attempt.scheduler_refusal
+    taken = refusal is not None and refusal.attempt == observation.open_attempt.name
+    if refusal is not None and taken and attempt.runner is not None and attempt.report is None:
+        return infrastructure(Reason.NAME_CONFLICT, refusal.message)
+    if of_cluster is not None and of_cluster.reason == Reason.NAME_CONFLICT and not attempt.schedulers:
+        return infrastructure(Reason.NAME_CONFLICT, of_cluster.message)
     return None
 
 
@@ -80,6 +94,7 @@ ENDINGS = (
     runner_fenced,
     runner_deleted,
     cluster_deleted,
+    name_taken,
     cancelled,
     scheduler_died,
     scheduler_replaced,

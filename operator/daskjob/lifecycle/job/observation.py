@@ -13,6 +13,7 @@ from daskjob.api.job_ref import JobRef
 from daskjob.api.runner_report import RunnerReport
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import Attempt, DaskJobStatus
+from daskjob.api.tokens import Draw
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.pods import Pod
 from daskjob.sources import Reference
@@ -167,6 +168,12 @@ class Observation:
     attempt: AttemptObservation = field(default_factory=AttemptObservation)
     #: Objects of earlier attempts that are to be deleted (`ownership.is_stale`).
     stale_objects: tuple[Owned, ...] = ()
+    #: Whether pods have the labels of the job's and are somebody else's: no request may name pods by labels then.
+    has_strangers: bool = False
+    #: What was drawn for the name of the next attempt.
+    draw: Draw = field(default_factory=Draw)
+    #: Whether this process can create objects of the open attempt: it has their tokens.
+    holds_token: bool = True
     #: Objects that the job's source needs and that do not exist, as a live read showed.
     missing_references: tuple[Reference, ...] = ()
     #: Whether the installation's limits and the pace of starts allow the job to start an attempt.

@@ -17,6 +17,7 @@ from daskjob.lifecycle.job import (
     pacing,
     progress,
     record,
+    renaming,
     runs,
     teardown,
 )
@@ -59,6 +60,9 @@ def follow(observation: Observation) -> Decision | Advance:
     if missing and not new and not observation.live:
         # The cache may be late, and the object exist: create nothing before a live read.
         return Decision(job.status, needs_live_read=True, rules=("something_missing",))
+    obstacle = renaming.why_not_under_this_name(observation) if missing else None
+    if obstacle is not None:
+        return replace(renaming.rename(observation, *obstacle), rules=("not_under_this_name",))
     return _go_on(observation, end, missing, rule)
 
 
@@ -155,9 +159,9 @@ def _missing(observation: Observation) -> tuple[Action, ...]:
     deadline = deadlines.runner_deadline(observation.job)
     if attempt.runner is None:
         return (CreateCluster(number, deadline), CreateRunner(number, deadline))
-    cluster = (CreateCluster(number, deadline),) if attempt.cluster is None else ()
-    # Create only what is missing: a used-up quota refuses the creation even of a pod that exists.
-    return (*cluster, CreateReport(attempt.runner.uid, deadline))
+    # Create only what is missing: a used-up quota refuses the creation even of a pod that exists. The cluster is there,
+    # or the attempt would have ended.
+    return (CreateReport(attempt.runner.uid, deadline),)
 
 
 def _warnings(observation: Observation, status: DaskJobStatus) -> tuple[Event, ...]:

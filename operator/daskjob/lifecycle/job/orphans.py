@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.attempt_names import attempt_in, group_name, runner_name, scheduler_name
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.actions import Delete
 from daskjob.lifecycle.job.observation import Owned
+from daskjob.lifecycle.job.proof import controller_of, token_of
 from daskjob.lifecycle.job.teardown import is_fenced
 from daskjob.lifecycle.pods import read_attempt, read_pod
 
@@ -22,7 +24,8 @@ DELETED = frozenset({"DaskCluster", "DaskWorkerGroup", "Pod", "DaskJobReport"})
 def decide_orphans(bodies: Iterable[Mapping[str, Any]], uid: str | None, now: datetime) -> list[Delete]:
     """Which objects with the label of a job's name to delete. `uid`: of the job of that name; None if there is none.
 
-    Only objects that have the operator's label and existed for `PATIENCE`.
+    Only objects that existed for `PATIENCE` and look like the operator's in all: labels, name, token. What would prove
+    it is gone with the job.
     """
     deletes = []
     for body in bodies:
@@ -36,10 +39,22 @@ def decide_orphans(bodies: Iterable[Mapping[str, Any]], uid: str | None, now: da
             and not metadata.get("deletionTimestamp")
             and created is not None
             and now - created >= PATIENCE
+            and _looks_like_ours(body, labels)
         ):
             owned = Owned(body["kind"], metadata["name"], metadata["uid"], read_attempt(labels))
             deletes.append(Delete(owned, "its job no longer exists"))
     return deletes
+
+
+def _looks_like_ours(body: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    kind, name = body["kind"], body["metadata"]["name"]
+    attempt = attempt_in(name, labels.get(c.JOB_LABEL, ""), labels[c.JOB_UID_LABEL])
+    if attempt is None:
+        return False
+    if kind == "Pod" and (name == scheduler_name(attempt) or name.startswith(f"{group_name(attempt)}-")):
+        return bool(controller_of(body).get("apiVersion") == c.DASK_API_VERSION)
+    names = {"Pod": runner_name(attempt), "DaskWorkerGroup": group_name(attempt)}
+    return bool(name == names.get(kind, attempt) and token_of(body))
 
 
 def takes_room(body: Mapping[str, Any], now: datetime) -> bool:

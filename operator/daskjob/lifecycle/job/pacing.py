@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from daskjob.api.constants import Phase
@@ -25,7 +26,9 @@ def is_minor(before: DaskJobStatus, after: DaskJobStatus) -> bool:
         conditions = tuple((each.type, each.status, each.reason) for each in status.conditions)
         cancel_requested = status.markers.cancel_requested if status.markers is not None else None
         phase = Phase.PENDING if status.phase == Phase.STARTING else status.phase
-        return phase, conditions, status.attempts, status.start_time, cancel_requested
+        # Until their UIDs are recorded, tokens prove whose objects they are.
+        attempts = tuple(replace(each, cluster_uid=None, runner_uid=None) for each in status.attempts)
+        return phase, conditions, attempts, status.start_time, cancel_requested
 
     return major(before) == major(after)
 

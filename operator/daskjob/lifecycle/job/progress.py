@@ -16,7 +16,7 @@ def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) ->
     """The status with the observed cluster, progress and times of the attempt."""
     timings = _timings(observation, status.timings)
     status = replace(
-        status,
+        status.with_attempt(_with_uids(observation.attempt, attempt)),
         phase=_phase(observation),
         cluster=_cluster(observation, attempt),
         progress=_progress(observation, status),
@@ -24,6 +24,19 @@ def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) ->
         markers=_markers(status, timings),
     )
     return _reporting(observation, _readiness(observation, status))
+
+
+def _with_uids(observed: AttemptObservation, attempt: Attempt) -> Attempt:
+    """The attempt with the UIDs of its cluster and runner. One that is recorded stays: what has its name later, and
+    another UID, is somebody else's."""
+    if attempt.token_digest is None:
+        return attempt
+    cluster, runner = observed.cluster, observed.runner
+    return replace(
+        attempt,
+        cluster_uid=attempt.cluster_uid or (cluster.uid if cluster is not None else None),
+        runner_uid=attempt.runner_uid or (runner.uid if runner is not None else None),
+    )
 
 
 def has_started(observation: Observation) -> bool:

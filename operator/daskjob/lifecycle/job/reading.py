@@ -1,12 +1,13 @@
 """Reads a job and the objects of its current attempt from the API server's JSON.
 
-`ownership` decides which objects are stale and which jobs the operator leaves alone.
+`proof` says which objects are the job's, `ownership` which of them are stale and which jobs the operator leaves alone.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from daskjob.api.constants import Reason
 from daskjob.api.resource_json import from_dict
 from daskjob.api.runner_report import read_report
 from daskjob.api.spec import DEFAULT_GROUP, digest, parse_spec
-from daskjob.api.status import DaskJobStatus
+from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.errors import ApiError, kind_of
 from daskjob.lifecycle.blocker import Blocker, blocker_of
@@ -28,8 +29,9 @@ from daskjob.lifecycle.job.observation import (
     WorkerGroup,
 )
 from daskjob.lifecycle.job.ownership import is_stale, why_unmanaged
+from daskjob.lifecycle.job.proof import Proof
 from daskjob.lifecycle.keeping import DIGEST
-from daskjob.lifecycle.pods import Pod, read_attempt, read_pod
+from daskjob.lifecycle.pods import Pod, read_pod
 from daskjob.streams.depth import TOO_DEEP, UNREADABLE
 from daskjob.wire.runner_deadline import parse_deadline
 
@@ -67,34 +69,31 @@ def _unreadable(body: Body) -> str | None:
 
 
 def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
-    """The observation of a job and its objects. `bodies`: all objects with the label of its name; those with another
-    UID do not count. The caller adds what else a decision looks at."""
-    current = job.status.attempt or 0
-    cluster = report = scheduler_refusal = None
+    """The observation of a job and its objects. `bodies`: all objects with the label of its name; those that are not
+    proven to be its own do not count. The caller adds what else a decision looks at."""
+    current = job.status.current or Attempt()
+    cluster = report = runner = scheduler_refusal = None
     groups: dict[str, WorkerGroup] = {}
     stale_objects: list[Owned] = []
-    pods: dict[str, list[Pod]] = {"scheduler": [], "worker": [], "runner": []}
-    for body in bodies:
-        if not belongs(body, job.uid):
-            continue
+    pods: dict[str, list[Pod]] = {"scheduler": [], "worker": []}
+    proof = Proof(job.uid, job.status, bodies)
+    for proven in proof.objects:
+        body, number = proven.body, proven.attempt.number
         kind = body["kind"]
-        attempt = read_attempt(body["metadata"].get("labels") or {})
-        if attempt > current:
-            # The cached job is older than its cached objects: this attempt's record is still on its way.
-            continue
-        if attempt < current:
-            pod = read_pod(body) if kind == "Pod" else None
-            if is_stale(kind, attempt, current, pod, adopted=bool(body["metadata"].get("ownerReferences"))):
-                stale_objects.append(read_owned(body))
+        pod = replace(read_pod(body), component=proven.component, attempt=number) if kind == "Pod" else None
+        if number < current.number:
+            if is_stale(kind, number, current.number, pod, adopted=bool(body["metadata"].get("ownerReferences"))):
+                stale_objects.append(_read_owned(body, number))
         elif kind == "DaskCluster":
-            cluster, scheduler_refusal = read_owned(body), _read_refusal(body)
+            cluster, scheduler_refusal = _read_owned(body, number), _read_refusal(body)
         elif kind == "DaskWorkerGroup":
             groups[DEFAULT_GROUP] = _read_group(body)
         elif kind == "DaskJobReport":
             report = _read_report(body)
-        elif kind == "Pod":
-            pod = read_pod(body)
-            pods.setdefault(pod.component, []).append(pod)
+        elif pod is not None and pod.component == "runner":
+            runner = pod
+        elif pod is not None:
+            pods[pod.component].append(pod)
     return Observation(
         now=now,
         job=job,
@@ -104,15 +103,23 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
             groups=groups,
             schedulers=_by_age(pods["scheduler"]),
             workers=_by_age(pods["worker"]),
-            runner=next(iter(pods["runner"]), None),
+            runner=runner,
             report=report,
         ),
         stale_objects=tuple(stale_objects),
+        has_strangers=any(_has_labels_of(each, job.uid, current.name) for each in proof.strangers),
     )
 
 
+def _has_labels_of(body: Body, uid: str, cluster: str) -> bool:
+    """Whether it is a pod that a request finds by the labels of the job's cluster."""
+    labels = body["metadata"].get("labels") or {}
+    return body["kind"] == "Pod" and (labels.get(c.JOB_UID_LABEL), labels.get(c.DASK_CLUSTER_LABEL)) == (uid, cluster)
+
+
 def belongs(body: Body, uid: str) -> bool:
-    """Whether an object belongs to the job with that UID: by its label, and by its DaskJob owner if it has one."""
+    """Whether an object claims to belong to the job with that UID: by its label, and by its DaskJob owner if it has
+    one."""
     metadata = body["metadata"]
     if (metadata.get("labels") or {}).get(c.JOB_UID_LABEL) != uid:
         return False
@@ -120,13 +127,13 @@ def belongs(body: Body, uid: str) -> bool:
     return all(each.get("uid") == uid for each in owners)
 
 
-def read_owned(body: Body) -> Owned:
+def _read_owned(body: Body, attempt: int) -> Owned:
     metadata = body["metadata"]
     return Owned(
         kind=body["kind"],
         name=metadata["name"],
         uid=metadata["uid"],
-        attempt=read_attempt(metadata.get("labels") or {}),
+        attempt=attempt,
         created=from_text(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
         # A pod's deletionTimestamp is when its node must have ended it; another object's, when the deletion began.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from daskjob.api.attempt_names import attempt_name
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
 from daskjob.api.long_texts import is_stand_in
 from daskjob.api.status import Attempt, DaskJobStatus, Failure, Result, Retries, Run, Timings
 from daskjob.api.times import to_seconds_text, to_text
+from daskjob.api.tokens import Draw
 from daskjob.lifecycle.job.attempt_end import AttemptEnd
 from daskjob.lifecycle.job.observation import Job, QueuePlace
 
@@ -21,18 +23,13 @@ OLD_VALUE = 1024
 OLD_MESSAGE = 1024
 
 
-def attempt_name(job: str, uid: str, number: int) -> str:
-    """The name of an attempt's cluster and report. The UID's first characters differ from those of an earlier job of
-    the same name."""
-    return f"{job}-{uid[:5]}-{number}"
-
-
-def start(job: Job, now: datetime) -> DaskJobStatus:
+def start(job: Job, draw: Draw, now: datetime) -> DaskJobStatus:
     """With the next attempt recorded. Its number is unique among all attempts of all runs of the job."""
     status, time = job.status, to_seconds_text(now)
     number = (status.attempt or 0) + 1
     run = status.run or 1
-    attempt = Attempt(number, attempt_name(job.name, job.uid, number), run, time)
+    name = attempt_name(job.name, job.uid, number, draw.nonce)
+    attempt = Attempt(number, name, run, time, token_digest=draw.digest)
     # A run's spec and annotation are those at its first attempt.
     first = not has_begun(status)
     status = replace(
@@ -52,6 +49,27 @@ def start(job: Job, now: datetime) -> DaskJobStatus:
         rerun=job.rerun if first else status.rerun,
     ).without(ConditionType.QUEUED, ConditionType.REPORTING_DEGRADED)
     return _resume(status, job, time)
+
+
+def draw_again(job: Job, draw: Draw, reason: Reason | None, why: str, now: datetime) -> DaskJobStatus:
+    """With another name and token for the open attempt, of which nothing exists. `why`: for the user; `reason`: of
+    condition ClusterReady, None: it stays as it is."""
+    status, attempt = job.status, job.status.attempts[-1]
+    name = attempt_name(job.name, job.uid, attempt.number, draw.nonce)
+    attempt = Attempt(
+        attempt.number,
+        name,
+        attempt.run,
+        attempt.start_time,
+        message=why[:OLD_MESSAGE],
+        draw=attempt.draw + 1,
+        token_digest=draw.digest,
+    )
+    status = replace(status.with_attempt(attempt), cluster=None)
+    if reason is None:
+        return status
+    message, time = f"{why}; the attempt goes on as {name}", to_seconds_text(now)
+    return status.with_condition(ConditionType.CLUSTER_READY, False, reason, message, time, job.generation)
 
 
 def has_begun(status: DaskJobStatus) -> bool:
@@ -99,7 +117,7 @@ def end(job: Job, ending: AttemptEnd, note: str, keep_until: datetime | None, no
     status = status.with_condition(kind, True, reason, message, time, job.generation)
     if open_attempt is not None:
         outcome = Outcome.FAILED if failure is not None else Outcome.SUCCEEDED
-        status = _close(status, open_attempt, outcome, failure, time).without(ConditionType.REPORTING_DEGRADED)
+        status = _close(status, outcome, failure, time).without(ConditionType.REPORTING_DEGRADED)
         if ending.degraded is not None:
             reason, message = ending.degraded
             status = status.with_condition(
@@ -117,7 +135,7 @@ def retry(
     """With the attempt failed and the time of the next one."""
     due, time = to_seconds_text(_round_up(now + pause)), to_seconds_text(now)
     status = replace(job.status, phase=Phase.RETRYING, summary=failure.reason, retries=retries, next_attempt_time=due)
-    status = _close(status, attempt, Outcome.FAILED, failure, time)
+    status = _close(status, Outcome.FAILED, failure, time)
     message = f"attempt {attempt.number} failed ({failure.reason}); the next one starts at {due}"
     return _cluster_goes(status, Reason.BACKING_OFF, message, job, time)
 
@@ -127,7 +145,7 @@ def suspend(job: Job, now: datetime) -> DaskJobStatus:
     status, time = job.status, to_seconds_text(now)
     open_attempt = status.open
     if open_attempt is not None:
-        status = _close(status, open_attempt, Outcome.SUSPENDED, None, time)
+        status = _close(status, Outcome.SUSPENDED, None, time)
         status = _cluster_goes(status, Reason.JOB_SUSPENDED, "the job is suspended", job, time)
     status = replace(
         status,
@@ -165,7 +183,7 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
     status, time = job.status, to_seconds_text(now)
     open_attempt = status.open
     if open_attempt is not None:
-        status = _close(status, open_attempt, outcome, None, time)
+        status = _close(status, outcome, None, time)
         status = _cluster_goes(status, Reason.SUPERSEDED, "the spec was edited: it is a new run", job, time)
     elif status.condition(ConditionType.CLUSTER_READY) is not None:
         # The operator may have kept the cluster (spec.cleanup) until now.
@@ -210,10 +228,11 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
     )
 
 
-def _close(
-    status: DaskJobStatus, attempt: Attempt, outcome: Outcome, failure: Failure | None, time: str
-) -> DaskJobStatus:
-    message = "the graph was computed" if outcome is Outcome.SUCCEEDED else None
+def _close(status: DaskJobStatus, outcome: Outcome, failure: Failure | None, time: str) -> DaskJobStatus:
+    attempt = status.attempts[-1]
+    message = attempt.message
+    if outcome is Outcome.SUCCEEDED:
+        message = f"the graph was computed; {message}" if message else "the graph was computed"
     reason: str | None = Reason.SUCCEEDED if outcome is Outcome.SUCCEEDED else None
     return status.with_attempt(
         replace(

@@ -29,7 +29,7 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
     for its logs. `why`: for the log; `keep_cluster`: a user wants to look at the cluster (`spec.cleanup`)."""
     actions = delete_stale_objects(observation)
     if not keep_cluster:
-        actions += _remove_cluster(observation, why)
+        actions += remove_cluster(observation, why)
     runner, report = observation.attempt.runner, observation.attempt.report
     if runner is not None and not runner.ended and not runner.deleting:
         pod = Owned("Pod", runner.name, runner.uid, runner.attempt)
@@ -47,14 +47,14 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
 
 def remove_all(observation: Observation) -> list[Action]:
     """Deletes all that runs of a job that is being deleted."""
-    actions = [*delete_stale_objects(observation), *_remove_cluster(observation, "its job is being deleted")]
+    actions = [*delete_stale_objects(observation), *remove_cluster(observation, "its job is being deleted")]
     runner = observation.attempt.runner
     if runner is not None and not runner.all_ended and not runner.deleting:
         actions.append(Delete(Owned("Pod", runner.name, runner.uid, runner.attempt), "its job is being deleted"))
     return actions
 
 
-def _remove_cluster(observation: Observation, why: str) -> list[Action]:
+def remove_cluster(observation: Observation, why: str) -> list[Action]:
     """Deletes the cluster and what runs of it. The pods come first: nothing makes others, and the garbage collector,
     which owner references lead to the same objects, passes over those that are being deleted. It deletes no more than
     some twenty objects a second of a whole Kubernetes cluster.
@@ -63,9 +63,11 @@ def _remove_cluster(observation: Observation, why: str) -> list[Action]:
     number = status.attempt or 0
     pods = [each for each in (*attempt.schedulers, *attempt.workers) if not each.deleting]
     groups = [each for each in attempt.groups.values() if not each.deleting]
-    # A pod with the labels that the Dask controller did not create is left to its owner.
+    # Pods of Deployments, which dask-kubernetes' own operator makes, are left to these: they would be made anew.
     of_cluster = [Owned("Pod", each.name, each.uid, number) for each in pods if each.of_cluster]
-    name = status.current.name if status.current is not None and len(of_cluster) == len(pods) else None
+    # A request by labels would reach pods of others that have them.
+    at_once = status.current is not None and len(of_cluster) == len(pods) and not observation.has_strangers
+    name = status.current.name if status.current is not None and at_once else None
     return [
         *_delete_at_once(of_cluster, name, why),
         *(Delete(Owned("DaskWorkerGroup", each.name, each.uid, number), why) for each in groups),

@@ -1,0 +1,164 @@
+"""Which objects are a job's: those that the operator created, and those that dask-kubernetes created for its clusters.
+
+A label finds an object, and proves nothing: anybody may write one. The operator's own objects have the attempt's name
+and the UID that the status has, or, until it is recorded there, a token of which the status has the digest
+(`api.tokens`). The others have a controller that leads to the attempt's cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daskjob.api import constants as c
+from daskjob.api.attempt_names import group_name, runner_name, scheduler_name
+from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.api.status import Attempt, DaskJobStatus
+from daskjob.api.tokens import proves_cluster, proves_runner
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Proven:
+    """An object of an attempt. `component`: of a pod, else empty."""
+
+    attempt: Attempt
+    body: Body
+    component: str = ""
+
+
+def is_cluster(body: Body, attempt: Attempt, job: str) -> bool:
+    """Whether the object is the attempt's DaskCluster. `job`: the job's UID."""
+    uid = attempt.cluster_uid
+    if body["metadata"]["name"] != attempt.name:
+        return False
+    return _has_uid(body, uid) if uid else _has_token(body, attempt, job, proves_cluster)
+
+
+def is_runner(body: Body, attempt: Attempt, job: str) -> bool:
+    """Whether the object is the pod of the attempt's runner. `job`: the job's UID."""
+    uid = attempt.runner_uid
+    if body["metadata"]["name"] != runner_name(attempt.name):
+        return False
+    return _has_uid(body, uid) if uid else _has_token(body, attempt, job, proves_runner)
+
+
+def is_report(body: Body, attempt: Attempt, job: str) -> bool:
+    """Whether the object is the attempt's report: if the runner's UID is known, only that runner's. `job`: the job's
+    UID."""
+    runner = (body.get("spec") or {}).get("runnerPodUID")
+    if body["metadata"]["name"] != attempt.name or attempt.runner_uid not in (None, runner):
+        return False
+    return _has_token(body, attempt, job, proves_runner)
+
+
+def token_of(body: Body) -> str:
+    """The token that an object carries; empty: none."""
+    return str((body["metadata"].get("annotations") or {}).get(c.TOKEN_ANNOTATION) or "")
+
+
+def controller_of(body: Body) -> Body:
+    """The owner reference of the object's controller; empty if it has none."""
+    owners: Iterable[Body] = body["metadata"].get("ownerReferences") or ()
+    return next((each for each in owners if each.get("controller")), {})
+
+
+class Proof:
+    """Sorts the objects that labels found. `job`: the job's UID."""
+
+    def __init__(self, job: str, status: DaskJobStatus, bodies: Iterable[Body]) -> None:
+        self._job = job
+        self._attempts = {each.name: each for each in status.attempts}
+        bodies = tuple(bodies)
+        self._names = {(each["kind"], each["metadata"]["name"]) for each in bodies}
+        #: The attempts of clusters and of worker groups, by the objects' UIDs.
+        self._clusters = _by_uid("DaskCluster", self._cluster, bodies)
+        self._groups = _by_uid("DaskWorkerGroup", self._group, bodies)
+        proven = [(body, self._prove(body)) for body in bodies]
+        #: The job's objects, in the order of all; and all others.
+        self.objects = tuple(each for _, each in proven if each is not None)
+        self.strangers = tuple(body for body, each in proven if each is None)
+
+    def _prove(self, body: Body) -> Proven | None:
+        uid = body["metadata"]["uid"]
+        match body["kind"]:
+            case "DaskCluster":
+                attempt = self._clusters.get(uid)
+            case "DaskWorkerGroup":
+                attempt = self._groups.get(uid)
+            case "DaskJobReport":
+                attempt = self._attempts.get(body["metadata"]["name"])
+                attempt = attempt if attempt is not None and is_report(body, attempt, self._job) else None
+            case "Pod":
+                return self._prove_pod(body)
+            case _:
+                attempt = None
+        return Proven(attempt, body) if attempt is not None else None
+
+    def _prove_pod(self, body: Body) -> Proven | None:
+        name = body["metadata"]["name"]
+        attempt = self._attempts.get(name.removesuffix("-runner"))
+        if attempt is not None and is_runner(body, attempt, self._job):
+            return Proven(attempt, body, "runner")
+        owner = controller_of(body)
+        match owner.get("apiVersion"), owner.get("kind"):
+            case c.DASK_API_VERSION, "DaskCluster":
+                attempt, component = self._owning_cluster(owner), "scheduler"
+                fits = attempt is not None and name == scheduler_name(attempt.name)
+            case c.DASK_API_VERSION, "DaskWorkerGroup":
+                attempt, component = self._owning_group(owner), "worker"
+                fits = attempt is not None and name.startswith(f"{group_name(attempt.name)}-worker-")
+            case _:
+                return None
+        return Proven(attempt, body, component) if attempt is not None and fits else None
+
+    def _cluster(self, body: Body) -> Attempt | None:
+        attempt = self._attempts.get(body["metadata"]["name"])
+        return attempt if attempt is not None and is_cluster(body, attempt, self._job) else None
+
+    def _group(self, body: Body) -> Attempt | None:
+        name, owner = body["metadata"]["name"], controller_of(body)
+        if owner:
+            attempt = self._owning_cluster(owner)
+        else:
+            # dask-kubernetes creates a group with its cluster's annotations, and gives it its owner a moment later.
+            attempt = self._attempts.get(name.removesuffix(f"-{DEFAULT_GROUP}"))
+            ours = attempt is not None and _has_token(body, attempt, self._job, proves_cluster)
+            attempt = attempt if ours else None
+        return attempt if attempt is not None and name == group_name(attempt.name) else None
+
+    def _owning_cluster(self, owner: Body) -> Attempt | None:
+        """The attempt whose cluster an owner reference names. While its objects go, the cluster may be gone already:
+        Kubernetes deletes whatever names an owner that does not exist."""
+        attempt = self._clusters.get(owner["uid"])
+        if attempt is None and ("DaskCluster", owner["name"]) not in self._names:
+            attempt = self._attempts.get(owner["name"])
+            attempt = attempt if attempt is not None and attempt.cluster_uid in (None, owner["uid"]) else None
+        return attempt
+
+    def _owning_group(self, owner: Body) -> Attempt | None:
+        attempt = self._groups.get(owner["uid"])
+        if attempt is None and ("DaskWorkerGroup", owner["name"]) not in self._names:
+            attempt = self._attempts.get(owner["name"].removesuffix(f"-{DEFAULT_GROUP}"))
+        return attempt
+
+
+def _by_uid(kind: str, attempt_of: Callable[[Body], Attempt | None], bodies: Iterable[Body]) -> dict[str, Attempt]:
+    found = ((each["metadata"]["uid"], attempt_of(each)) for each in bodies if each["kind"] == kind)
+    return {uid: attempt for uid, attempt in found if attempt is not None}
+
+
+def _has_uid(body: Body, uid: str) -> bool:
+    return bool(body["metadata"]["uid"] == uid)
+
+
+def _has_token(body: Body, attempt: Attempt, job: str, proves: Callable[[str, str], bool]) -> bool:
+    if attempt.token_digest is None:
+        # A release before tokens recorded the attempt.
+        owners: Iterable[Body] = body["metadata"].get("ownerReferences") or ()
+        labels = body["metadata"].get("labels") or {}
+        named = [each.get("uid") for each in owners if each.get("kind") == "DaskJob"]
+        return labels.get(c.JOB_UID_LABEL) == job and all(each == job for each in named)
+    return proves(token_of(body), attempt.token_digest)

@@ -1,0 +1,18 @@
+"""Where the files of a job are in its containers."""
+
+from __future__ import annotations
+
+# What the volumes are mounted at.
+TLS_PATH = "/opt/daskjob/tls"
+CODE_PATH = "/opt/daskjob/code"
+RUNNER_PATH = "/opt/daskjob/runner"
+JOB_PATH = "/opt/daskjob/job"
+TOKEN_PATH = "/var/run/secrets/daskjob"
+
+#: The copies of what was compared with its digests (`runner.checked_files`), each below the name of its folder.
+CHECKED_PATH = "/opt/daskjob/checked"
+
+
+def copy_of(path: str) -> str:
+    """The copy of what is mounted at a path."""
+    return f"{CHECKED_PATH}/{path.rpartition('/')[2]}"
