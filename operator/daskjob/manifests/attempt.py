@@ -39,7 +39,7 @@ def rejections(context: AttemptContext) -> tuple[FieldError, ...]:
     pods = (
         (scheduler_spec(context), spec.cluster.scheduler, "spec.cluster.scheduler", "scheduler"),
         (worker_spec(context), spec.cluster.workers, "spec.cluster.workers", "worker"),
-        (runner_pod(context, "")["spec"], spec.runner, "spec.runner", "runner"),
+        (runner_pod(context)["spec"], spec.runner, "spec.runner", "runner"),
     )
     found = []
     for pod, component, path, own in pods:
