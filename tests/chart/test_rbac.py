@@ -164,6 +164,12 @@ def test_no_right_on_network_policies_without_those_of_jobs(render) -> None:
     assert rendering.env("daskjob-operator")["DASKJOB_INGRESS"] == "none"
 
 
+def test_with_dask_kubernetes_own_operator_it_may_ask_whose_a_pod_is(render) -> None:
+    rules = render({"daskController": {"enabled": False}}).one("ClusterRole", "daskjob-operator")["rules"]
+    more = {("apps", "deployments"): {"get"}, ("apps", "replicasets"): {"get"}}
+    assert verbs(rules) == {**OPERATOR, **more}
+
+
 def test_leadership_is_one_named_lease_in_the_own_namespace(default: Rendering) -> None:
     role = default.one("Role", "daskjob-operator-leader")
     assert role["metadata"]["namespace"] == NAMESPACE

@@ -62,6 +62,8 @@ class Record:
 
     def __init__(self, history: Iterable[WatchEvent], name: str) -> None:
         self.accepted: dict[int, int] = {}
+        #: The names that each attempt had, the last one last.
+        self.names: dict[int, list[str]] = {}
         self.outcomes: dict[int, tuple[int, Mapping[str, Any]]] = {}
         self.problems: list[str] = []
         self.last: Body = {}
@@ -82,6 +84,9 @@ class Record:
         for attempt in status.get("attempts") or ():
             number = attempt["number"]
             self.accepted.setdefault(number, change.version)
+            names = self.names.setdefault(number, [])
+            if attempt.get("name", "") not in names:
+                names.append(attempt.get("name", ""))
             if not attempt.get("outcome"):
                 if number in self.outcomes:
                     self.problems.append(f"attempt {number} lost its outcome")
@@ -90,6 +95,10 @@ class Record:
             _, before = self.outcomes.setdefault(number, (change.version, outcome))
             if before != outcome:
                 self.problems.append(f"the outcome of attempt {number} changed from {before} to {outcome}")
+
+    def is_given_up(self, name: str) -> bool:
+        """Whether an object's name is of one that its attempt no longer has."""
+        return any(name.startswith(each) for names in self.names.values() for each in names[:-1])
 
 
 def judge(view: NamespaceView, name: str, ending: Ending) -> list[str]:
@@ -104,6 +113,7 @@ def judge(view: NamespaceView, name: str, ending: Ending) -> list[str]:
         *record.problems,
         *_wrong_end(record, ending),
         *_wrong_numbers(record, lives, ending),
+        *_under_names_given_up(record, lives),
         *_too_early(record, lives),
         *_destroyed_unrecorded(view, record, lives),
         *_not_kept(record, lives, ending),
@@ -140,6 +150,7 @@ def _wrong_numbers(record: Record, lives: list[Object], ending: Ending) -> list[
                 each
                 for each in lives
                 if each.kind == kind and each.attempt == number and (kind != "Pod" or each.is_runner)
+                if not record.is_given_up(each.name)
             ]
             # One that waits for nobody may have ended before there was a report for it.
             hasty = kind == "DaskJobReport" and "mute" in ending.scripts
@@ -148,6 +159,14 @@ def _wrong_numbers(record: Record, lives: list[Object], ending: Ending) -> list[
                 what = "runner pods" if kind == "Pod" else f"{kind}s"
                 problems.append(f"attempt {number} had {len(found)} {what}: {[each.uid for each in found]}")
     return problems
+
+
+def _under_names_given_up(record: Record, lives: list[Object]) -> list[str]:
+    """An attempt gets another name only if nothing of it has run."""
+    given_up = [each for each in lives if record.is_given_up(each.name)]
+    return [
+        f"{each}, of a name that was given up" for each in given_up if each.is_runner or each.kind == "DaskJobReport"
+    ]
 
 
 def _too_early(record: Record, lives: list[Object]) -> list[str]:
@@ -173,6 +192,8 @@ def _destroyed_unrecorded(view: NamespaceView, record: Record, lives: list[Objec
     problems = []
     for each in lives:
         recorded = min(record.outcomes.get(each.attempt, (FOREVER, {}))[0], record.deleted)
+        if record.is_given_up(each.name):
+            continue
         if each.told_to_go < recorded and each.uid not in view.broken and each.attempt not in broken:
             problems.append(f"{each} was deleted before the outcome of its attempt was recorded")
     return problems

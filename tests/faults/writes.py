@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from daskjob.api.tokens import ALPHABET, NONCE_LENGTH
+
 from .api_call import ApiCall
 from .proxy import Write
 
@@ -15,13 +17,14 @@ from .proxy import Write
 RENEWED = ("create leases", "patch leases")
 
 _UID = re.compile(r"-[0-9a-f]{5}-(?=\d+(-|$))")
+_NONCE = re.compile(rf"(-\d+)-[{ALPHABET}]{{{NONCE_LENGTH}}}(?=-|$)")
 _REASON = re.compile(r" \(\w+\)")
 _HASH = re.compile(r"[-.][0-9a-f]{8,}$")
 
 
 def sign(call: ApiCall) -> str:
     """`create pods sum-1-runner`, `patch daskjobs/status sum: 1 Running`, `create events sum (Started)`."""
-    name = _HASH.sub("", _UID.sub("-", call.name))
+    name = _HASH.sub("", _NONCE.sub(r"\1", _UID.sub("-", call.name)))
     what = f"{call.verb} {call.resource}{'/' + call.subresource if call.subresource else ''} {name}".strip()
     if call.resource == "events":
         return f"{what} ({call.body.get('reason')})"

@@ -25,8 +25,8 @@ def job(name: str = "sum", **spec: Any) -> Job:
     return a_job().with_spec(**spec).that_is(name=name).observe().job
 
 
-def attempt(of: Job, number: int = 1) -> Attempt:
-    return Attempt(number, attempt_name(of.name, of.uid, number))
+def attempt(of: Job, number: int = 1, nonce: str = "") -> Attempt:
+    return Attempt(number, attempt_name(of.name, of.uid, number, nonce))
 
 
 def context(of: Job, defaults: Defaults = DEFAULTS, number: int = 1) -> AttemptContext:

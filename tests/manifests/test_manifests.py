@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from daskjob.api import constants as c
 from daskjob.manifests.context import Defaults
 from daskjob.manifests.dask_cluster import dask_cluster, scheduler_selector, scheduler_service
+from daskjob.manifests.names import Names
 from daskjob.manifests.paths import CHECKED_PATH, TLS_PATH, TOKEN_PATH
 from daskjob.manifests.pod_files import runner_config_map, secret
 from daskjob.manifests.runner import report, runner_pod
 from daskjob.schema.pod_security import Level, violations
 
-from .builders import FILES, FROM_MAP, INLINE, LONGEST, container, context, job, pod_specs
+from .builders import FILES, FROM_MAP, INLINE, LONGEST, attempt, container, context, job, pod_specs
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -44,10 +45,11 @@ def all_objects(name: str = "sum", **spec: Any) -> list[dict[str, Any]]:
 # Names, labels, owners.
 
 
-@given(job_names, st.integers(1, 99))
-def test_every_name_fits(name: str, number: int) -> None:
+@given(job_names, st.integers(1, 2**31), st.sampled_from(["", "bcdfghjk"]))
+def test_every_name_fits(name: str, number: int, nonce: str) -> None:
     made = job(name)
-    names = context(made, number=number).names
+    names = Names("team", attempt(made, number, nonce).name)
+    assert names.attempt.endswith(f"-{made.uid[:5]}-{number}" + (f"-{nonce}" if nonce else ""))
     for each in (names.attempt, names.runner, names.files, names.scheduler):
         assert DNS_LABEL.fullmatch(each), each
     # What dask-kubernetes derives: a group, whose name is a label's value, and Deployments, whose names may be long.

@@ -10,7 +10,7 @@ from daskjob.api.tokens import ALPHABET, NONCE_LENGTH
 #: An attempt's name must leave room, within 63 characters, for the names of its scheduler's Service and its worker
 #: group.
 MAX_ATTEMPT_NAME = 63 - len("-scheduler")
-_NAME = re.compile(rf".+-[0-9a-f]{{5}}-([0-9]{{1,9}})-([{ALPHABET}]{{{NONCE_LENGTH}}})(?=-|$)")
+_NAME = re.compile(rf".+-[0-9a-f]{{5}}-([0-9]{{1,10}})-([{ALPHABET}]{{{NONCE_LENGTH}}})(?=-|$)")
 _FILES = re.compile(rf".+-[0-9a-f]{{5}}-[0-9]+-[{ALPHABET}]{{{NONCE_LENGTH}}}-files")
 
 

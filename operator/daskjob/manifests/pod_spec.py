@@ -11,6 +11,7 @@ from daskjob.errors import SpecError
 from daskjob.manifests.accounts import settle_account
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
+from daskjob.manifests.other_jobs_files import check_no_files
 from daskjob.manifests.own_settings import SCRATCH, SCRATCH_PATH, check_variables, hold
 from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, TLS_PATH, copy_of
 from daskjob.manifests.pod_files import AUTHORITY, CERTIFICATE, PRIVATE_KEY, tls_volume
@@ -71,6 +72,9 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     image = cluster.image or defaults.image
     check_template(plan.component.template, plan.path, defaults, plan.container, image)
     check_variables(cluster.env, "spec.cluster.env")
+    check_no_files(cluster.env, "spec.cluster.env")
+    check_no_files(cluster.image_pull_secrets, "spec.cluster.imagePullSecrets")
+    check_no_files(plan.component.template.get("spec"), f"{plan.path}.spec")
     code = source.volume(context.names.files) if source is not None else None
     init_containers = source.init_containers() if source is not None else ()
     # Without fsGroup, the files of a volume belong to root.

@@ -26,6 +26,7 @@ from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.kind import Kind, Look, PassState
 from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.attempt_tokens import AttemptTokens, Random
+from daskjob.controllers.job.deployments import Deployments
 from daskjob.controllers.job.executor import CreatedObjects, Executor
 from daskjob.controllers.job.installations import OtherInstallations
 from daskjob.controllers.job.job_gauges import JobCollector
@@ -118,6 +119,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self._recent = RecentSpecs()
         #: What was read of each job's JSON, by the job's UID, the latest last.
         self._read: OrderedDict[str, tuple[Body, Job]] = OrderedDict()
+        self._deployments = Deployments(client)
         self._policies = policies
         self._excluded = excluded
         self._random = random
@@ -185,7 +187,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
 
     async def observe(self, look: Look[Job, JobMemory]) -> Observation:
         job, state = look.root, look.state
-        observation = observe(job, look.objects, look.now)
+        deployments = await self._deployments.owners(job.namespace, look.objects)
+        observation = observe(job, look.objects, look.now, deployments)
         holds_token = state.memory.tokens.look(job.status.open, job.uid, look.objects)
         if needs_check(job):
             job = replace(job, spec_problem=await self._spec_problem(observation, state.memory))

@@ -19,6 +19,8 @@ from daskjob.api.tokens import proves_cluster, proves_runner
 
 Body = Mapping[str, Any]
 
+NONE: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True)
 class Proven:
@@ -66,10 +68,14 @@ def controller_of(body: Body) -> Body:
 
 
 class Proof:
-    """Sorts the objects that labels found. `job`: the job's UID."""
+    """Sorts the objects that labels found. `job`: the job's UID; `deployments`: the UIDs of the owners of Deployments,
+    by those of their ReplicaSets."""
 
-    def __init__(self, job: str, status: DaskJobStatus, bodies: Iterable[Body]) -> None:
+    def __init__(
+        self, job: str, status: DaskJobStatus, bodies: Iterable[Body], deployments: Mapping[str, str] = NONE
+    ) -> None:
         self._job = job
+        self._deployments = deployments
         self._attempts = {each.name: each for each in status.attempts}
         bodies = tuple(bodies)
         self._names = {(each["kind"], each["metadata"]["name"]) for each in bodies}
@@ -110,6 +116,12 @@ class Proof:
             case c.DASK_API_VERSION, "DaskWorkerGroup":
                 attempt, component = self._owning_group(owner), "worker"
                 fits = attempt is not None and name.startswith(f"{group_name(attempt.name)}-worker-")
+            case "apps/v1", "ReplicaSet":
+                uid = self._deployments.get(owner["uid"], "")
+                attempt, component = self._groups.get(uid), "worker"
+                if attempt is None:
+                    attempt, component = self._clusters.get(uid), "scheduler"
+                fits = True
             case _:
                 return None
         return Proven(attempt, body, component) if attempt is not None and fits else None

@@ -29,7 +29,7 @@ from daskjob.lifecycle.job.observation import (
     WorkerGroup,
 )
 from daskjob.lifecycle.job.ownership import is_stale, why_unmanaged
-from daskjob.lifecycle.job.proof import Proof
+from daskjob.lifecycle.job.proof import NONE, Proof
 from daskjob.lifecycle.keeping import DIGEST
 from daskjob.lifecycle.pods import Pod, read_pod
 from daskjob.streams.depth import TOO_DEEP, UNREADABLE
@@ -68,15 +68,15 @@ def _unreadable(body: Body) -> str | None:
     return f"spec: {problem}; {hint if problem == TOO_DEEP else 'delete the job, and apply one that differs'}"
 
 
-def observe(job: Job, bodies: Iterable[Body], now: datetime) -> Observation:
+def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mapping[str, str] = NONE) -> Observation:
     """The observation of a job and its objects. `bodies`: all objects with the label of its name; those that are not
-    proven to be its own do not count. The caller adds what else a decision looks at."""
+    proven to be its own do not count (`deployments`: see `Proof`). The caller adds what else a decision looks at."""
     current = job.status.current or Attempt()
     cluster = report = runner = scheduler_refusal = None
     groups: dict[str, WorkerGroup] = {}
     stale_objects: list[Owned] = []
     pods: dict[str, list[Pod]] = {"scheduler": [], "worker": []}
-    proof = Proof(job.uid, job.status, bodies)
+    proof = Proof(job.uid, job.status, bodies, deployments)
     for proven in proof.objects:
         body, number = proven.body, proven.attempt.number
         kind = body["kind"]
