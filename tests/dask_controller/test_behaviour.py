@@ -26,6 +26,7 @@ from daskjob.probes.process_settings import Environment, ProcessSettings
         ({"DASKJOB_HEALTH_PORT": "9000"}, ProcessSettings(health_port=9000)),
         ({"DASKJOB_LOG_FORMAT": "JSON"}, ProcessSettings(log_format="json")),
         ({"DASKJOB_LOG_LEVEL": "warning"}, ProcessSettings(log_level="WARNING")),
+        ({"DASKJOB_EXCLUDE_NAMESPACES": "a,b"}, ProcessSettings(excluded=("a", "b"))),
     ],
 )
 def test_environment(environ: dict[str, str], settings: ProcessSettings) -> None:

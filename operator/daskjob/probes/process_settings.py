@@ -81,24 +81,24 @@ class ProcessSettings:
 
     #: Namespaces to serve; empty: all.
     namespaces: tuple[str, ...] = ()
-    #: Namespaces that are not served, if all are.
-    excluded: tuple[str, ...] = ()
     #: Port of /healthz and /readyz; 0: none.
     health_port: int = 8080
     #: `plain` or `json`.
     log_format: str = "plain"
     #: DEBUG, INFO, WARNING or ERROR.
     log_level: str = "INFO"
+    #: Namespaces that are not served, if all are.
+    excluded: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, environment: Environment) -> ProcessSettings:
         """Reads the settings. Raises ValueError, which names the variable, for an invalid one."""
         return cls(
             environment.words("NAMESPACES"),
-            environment.words("EXCLUDE_NAMESPACES"),
             environment.port("HEALTH_PORT", cls.health_port),
             environment.choice("LOG_FORMAT", cls.log_format, ("plain", "json")),
             environment.choice("LOG_LEVEL", cls.log_level, ("DEBUG", "INFO", "WARNING", "ERROR")),
+            environment.words("EXCLUDE_NAMESPACES"),
         )
 
 
