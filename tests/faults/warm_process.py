@@ -15,9 +15,13 @@ from typing import Any
 
 from kubernetes.aio.config import kube_config
 
+from daskjob.kube import lease
 from daskjob.operator.main import main
 
 PR_SET_PDEATHSIG = 1
+#: Seconds. A dozen operators and their whole world share a machine, which may stand still for a while. No test of these
+#: operators is about that: `test_chaos` and `e2e/test_leadership.py` have the times that a user has.
+lease.LEASE_DURATION, lease.RENEW_DEADLINE, lease.PATIENCE = 60, 40, 15.0
 
 
 def operate(order: dict[str, Any], parent: int) -> None:

@@ -75,7 +75,7 @@ class Beside:
         return f"beside it, in the same summary: pytest {self.arguments} (writes to {self.output})"
 
     def pytest_sessionstart(self) -> None:
-        command = ["nice", "-n", "10", sys.executable, "-m", "pytest", *shlex.split(self.arguments)]
+        command = ["nice", "-n", "5", sys.executable, "-m", "pytest", *shlex.split(self.arguments)]
         command += ["--reports-to", str(self.reports)]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
