@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 import yaml
 
 from daskjob.api import constants as c
+from daskjob.api.attempt_names import attempt_name, files_name, group_name, runner_name, scheduler_name
 from daskjob.api.constants import Reason
+from daskjob.api.tokens import ALPHABET, NONCE_LENGTH
 from daskjob.lifecycle.blocker import OBJECT_POLICY, read_refusal
 from daskjob.lifecycle.enforcement import Policy, read_policies
+from daskjob.manifests.pod_files import runner_config_map_name
 
 from .conftest import NAMESPACE, ROOT, Rendering
 from .test_render import CONTROLLER, OPERATOR, THEIRS, WITHOUT_CONTROLLER
@@ -129,6 +133,16 @@ def test_the_operator_knows_their_words(default: Rendering) -> None:
             assert (blocker.reason, blocker.permanent) == (Reason.OPERATOR_FORBIDDEN, False)
             assert "objectPolicy.exemptUsers" in blocker.message
             assert "watchNamespaces" in blocker.message
+
+
+@pytest.mark.parametrize("job", ["a", "a" * 40, "my-job-3f2a9-1"])
+def test_names_of_attempts_have_the_form_that_the_policy_holds(default: Rendering, job: str) -> None:
+    spec = default.one("ValidatingAdmissionPolicy", f"{OPERATOR}-job-names")["spec"]
+    found = re.findall(r"name\.matches\('([^']*)'\)", spec["validations"][2]["expression"])
+    name = attempt_name(job, "3f2a9c10-0000-4000-8000-000000000001", 12, ALPHABET[:NONCE_LENGTH])
+    for each in (name, runner_name(name), files_name(name), scheduler_name(name), group_name(name)):
+        assert re.search(found[0], each), each
+    assert re.search(found[1], runner_config_map_name(b"program"))
 
 
 def test_a_policy_that_fails_stops_no_pods_of_others(default: Rendering) -> None:
