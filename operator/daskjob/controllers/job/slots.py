@@ -20,6 +20,7 @@ from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import AttemptObservation, Observation, QueuePlace
 from daskjob.lifecycle.job.orphans import takes_room
 from daskjob.lifecycle.job.progress import has_started
+from daskjob.lifecycle.job.proof import Proof
 from daskjob.lifecycle.job.queueing import Demand, QueueEntry, RunLimits, entry_of, is_worth_writing
 from daskjob.lifecycle.job.reading import observe, read_job
 from daskjob.lifecycle.job.run_queue import RunQueue
@@ -57,6 +58,8 @@ class Slots:
         self._unwritten: set[Key] = set()
         #: Jobs that were woken because they may start.
         self._woken: Mapping[Key, None] = {}
+        #: Of jobs that hold a place: UID and last status, which tell what is theirs when they are gone.
+        self._holding: dict[Key, tuple[str, DaskJobStatus]] = {}
         #: Jobs that are gone, and of whose cluster something is left.
         self._gone: set[Key] = set()
         #: When a job began to wait, and its status at its last pass.
@@ -203,6 +206,10 @@ class Slots:
         entry, status = entry_of(observation), observation.job.status
         self._put(key, entry)
         self._gone.discard(key)
+        if entry.demand is Demand.HOLDS:
+            self._holding[key] = observation.job.uid, status
+        else:
+            self._holding.pop(key, None)
         if entry.demand is Demand.WAITS:
             since, _ = self._waiting.get(key, (observation.now, status))
             self._waiting[key] = since, status
@@ -224,15 +231,17 @@ class Slots:
         self._queue.put(key, entry)
 
     def _forget(self, key: Key) -> None:
-        """Forgets a job that is gone. Until its cluster is gone as well, it holds its place."""
-        entry, now = self._queue.entry(key), self._clock()
-        if any(takes_room(each, now) for each in self._cache.owned(key)):
-            known = entry or QueueEntry(*key, created=now, priority=0, workers=0, demand=Demand.HOLDS)
-            self._put(key, replace(known, demand=Demand.HOLDS))
+        """Forgets a job that is gone. Until its cluster is gone as well, it holds its place; of a job that was gone
+        before this process began, nothing proves what its cluster was."""
+        entry, now, held = self._queue.entry(key), self._clock(), self._holding.get(key)
+        left = Proof(*held, self._cache.owned(key)).objects if held is not None else ()
+        if entry is not None and any(takes_room(each.body, now) for each in left):
+            self._put(key, replace(entry, demand=Demand.HOLDS))
             self._gone.add(key)
         else:
             if entry is not None:
                 self._put(key, replace(entry, demand=Demand.NONE))
+            self._holding.pop(key, None)
             self._gone.discard(key)
         self._starting.pop(key, None)
         self._waiting.pop(key, None)
