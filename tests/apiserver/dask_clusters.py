@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from daskjob.api import constants as c
+from daskjob.api.tokens import Tokens
+
 from .server import Server
 
 SYSTEM = "daskjob-system"
@@ -94,6 +97,25 @@ def dask_cluster(name: str, labels: dict[str, str], workers: int = 2, phase: str
     }
 
 
+def of_the_operator(server: Server, namespace: str, name: str, **more: Any) -> dict[str, Any]:
+    """A cluster with what proves that the operator creates it, as the status of the job `sum` says."""
+    manifest = dask_cluster(name, LABELS, **more)
+    jobs = f"/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobs"
+    job = server.admin.get(f"{jobs}/sum")
+    if job.status == 404:
+        spec = {"graph": {"entrypoint": "m:f"}, "suspend": True}
+        made = {"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob", "metadata": {"name": "sum"}, "spec": spec}
+        server.admin.create(jobs, made).ok()
+        job = server.admin.get(f"{jobs}/sum")
+    tokens = Tokens(f"secret of {name}")
+    attempts = job.ok().get("status", {}).get("attempts") or []
+    attempts = [*attempts, {"number": len(attempts) + 1, "name": name, "tokenDigest": tokens.digest}]
+    server.admin.merge(f"{jobs}/sum/status", {"status": {"attempts": attempts}}).ok()
+    metadata = manifest["metadata"]
+    labels = {**metadata["labels"], c.JOB_UID_LABEL: job.ok()["metadata"]["uid"]}
+    return {**manifest, "metadata": {**metadata, "labels": labels, "annotations": {c.TOKEN_ANNOTATION: tokens.cluster}}}
+
+
 def dask(namespace: str, plural: str) -> str:
     return f"/apis/kubernetes.dask.org/v1/namespaces/{namespace}/{plural}"
 
@@ -128,12 +150,12 @@ def requests(server: Server) -> Counter[tuple[str, str]]:
 
 
 #: What a cluster of two workers costs, but for what kopf's watches cost all clusters.
-REQUESTS = {("POST", "pods"): 3, ("POST", "daskworkergroups"): 1}
+REQUESTS = {("GET", "daskjobs"): 1, ("POST", "pods"): 3, ("POST", "daskworkergroups"): 1}
 
 
 def asked_of(made: Counter[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Those of the requests that are about a cluster's objects: no lists or watches, and not the cluster's creation."""
-    resources = {"daskclusters", "daskworkergroups", "services", "pods", "events"}
+    resources = {"daskjobs", "daskclusters", "daskworkergroups", "services", "pods", "events"}
     return {
         (verb, resource): count
         for (verb, resource), count in made.items()

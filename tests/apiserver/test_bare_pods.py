@@ -16,7 +16,7 @@ from .dask_clusters import (
     OPERATOR,
     controller,
     dask,
-    dask_cluster,
+    of_the_operator,
     pods,
     requests,
     scaled,
@@ -67,7 +67,9 @@ def test_a_worker_beyond_the_quota_is_told_and_comes_when_there_is_room(
     group = f"{dask(namespace, 'daskworkergroups')}/a-default"
     before = requests(installed)["POST", "pods"]
     with controller(installed, tmp_path, namespace) as log:
-        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS, workers=1)).ok()
+        installed.admin.create(
+            dask(namespace, "daskclusters"), of_the_operator(installed, namespace, "a", workers=1)
+        ).ok()
         refused = await_refusal(installed, group)
         assert not pods(installed, namespace, "worker")
         room_for(installed, namespace, 2)
@@ -81,7 +83,7 @@ def test_a_worker_beyond_the_quota_is_told_and_comes_when_there_is_room(
 
 
 def test_a_worker_that_cannot_be_is_told(installed: Server, namespace: str, tmp_path: Path) -> None:
-    manifest = dask_cluster("a", LABELS, workers=1)
+    manifest = of_the_operator(installed, namespace, "a", workers=1)
     [container] = manifest["spec"]["worker"]["spec"]["containers"]
     container["volumeMounts"] = [{"name": "undeclared", "mountPath": "/data"}]
     with controller(installed, tmp_path, namespace):
@@ -104,7 +106,7 @@ def test_a_pod_of_another_owner_stays_as_it_is(installed: Server, namespace: str
     theirs = installed.admin.create(path, manifest).ok()
     cluster, group = f"{dask(namespace, 'daskclusters')}/a", f"{dask(namespace, 'daskworkergroups')}/a-default"
     with controller(installed, tmp_path, namespace):
-        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+        installed.admin.create(dask(namespace, "daskclusters"), of_the_operator(installed, namespace, "a")).ok()
         refused = await_refusal(installed, cluster)
         assert [each["metadata"] for each in pods(installed, namespace, "scheduler")] == [theirs["metadata"]]
         assert installed.admin.get(group).status == 404, "workers of another's scheduler"
@@ -128,7 +130,7 @@ def test_workers_that_are_gone_are_replaced_when_the_operator_asks(
         operator.merge(group, {"metadata": {"annotations": {c.REPLACE_ANNOTATION: text}}}).ok()
 
     with controller(installed, tmp_path, namespace) as log:
-        operator.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS, workers=3)).ok()
+        operator.create(dask(namespace, "daskclusters"), of_the_operator(installed, namespace, "a", workers=3)).ok()
         first = [each["metadata"]["name"] for each in workers_become(installed, namespace, 3)]
         scaled(log, "a-default", 3)
         before = requests(installed)["POST", "pods"]
@@ -146,3 +148,76 @@ def test_workers_that_are_gone_are_replaced_when_the_operator_asks(
     assert not pods(installed, namespace, "scheduler"), "a scheduler is never replaced"
     assert requests(installed)["POST", "pods"] - before == 2
     assert "Traceback" not in log.read_text()
+
+
+def theirs(server: Server, namespace: str, change: str) -> dict[str, Any]:
+    """A cluster of somebody who has copied what there is to copy."""
+    of_the_operator(server, namespace, "a")
+    manifest = of_the_operator(server, namespace, "b", workers=1)
+    metadata = manifest["metadata"]
+    if change == "no job":
+        metadata["labels"] = LABELS
+    elif change == "another job's UID":
+        metadata["labels"][c.JOB_UID_LABEL] = "0" * 36
+    elif change == "a name that no attempt has":
+        metadata["name"] = "mine"
+    elif change == "the name of another attempt":
+        metadata["name"] = "a"
+    elif change == "no token":
+        del metadata["annotations"]
+    else:
+        # The operator has recorded the UID of the one that was deleted.
+        path = f"/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobs/sum"
+        attempts = server.admin.get(path).ok()["status"]["attempts"]
+        attempts[1]["clusterUID"] = "of-the-first"
+        server.admin.merge(f"{path}/status", {"status": {"attempts": attempts}}).ok()
+    return manifest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "no job",
+        "another job's UID",
+        "a name that no attempt has",
+        "the name of another attempt",
+        "no token",
+        "another UID than the recorded one",
+    ],
+)
+def test_a_cluster_that_the_operator_did_not_create_is_left_alone(
+    installed: Server, namespace: str, tmp_path: Path, change: str
+) -> None:
+    manifest = theirs(installed, namespace, change)
+    path = dask(namespace, "daskclusters")
+    with controller(installed, tmp_path, namespace) as log:
+        created = installed.admin.create(path, manifest).ok()
+        words = "is left alone: the operator did not create it"
+        wait_for("the controller's word", log.read_text, lambda text: words in text)
+        installed.admin.create(path, of_the_operator(installed, namespace, "ours", workers=1)).ok()
+        workers_become(installed, namespace, 1)
+        assert len(pods(installed, namespace, "scheduler")) == 1
+    name = created["metadata"]["name"]
+    assert installed.admin.get(f"{dask(namespace, 'daskworkergroups')}/{name}-default").status == 404
+    assert log.read_text().count(f"DaskCluster {name} {words}") == 1, "once"
+
+
+def test_a_group_that_somebody_else_created_gets_no_workers(installed: Server, namespace: str, tmp_path: Path) -> None:
+    """Before the Dask controller did, under the name that it will have, with the cluster as its owner."""
+    cluster = installed.admin.create(
+        dask(namespace, "daskclusters"), of_the_operator(installed, namespace, "a", workers=1)
+    ).ok()
+    owner = {key: cluster[key] for key in ("apiVersion", "kind")}
+    owner |= {"name": "a", "uid": cluster["metadata"]["uid"], "controller": True}
+    worker = {"replicas": 1, "spec": {"containers": [{"name": "worker", "image": "localhost/theirs:test"}]}}
+    group = {
+        "apiVersion": cluster["apiVersion"],
+        "kind": "DaskWorkerGroup",
+        "metadata": {"name": "a-default", "labels": cluster["metadata"]["labels"], "ownerReferences": [owner]},
+        "spec": {"cluster": "a", "worker": worker},
+    }
+    installed.admin.create(dask(namespace, "daskworkergroups"), group).ok()
+    with controller(installed, tmp_path, namespace) as log:
+        words = "it is not the worker group of its DaskCluster"
+        wait_for("the controller's word", log.read_text, lambda text: words in text)
+        assert not pods(installed, namespace, "worker")

@@ -21,6 +21,7 @@ from .dask_clusters import (
     controller,
     dask,
     dask_cluster,
+    of_the_operator,
     pods,
     requests,
     scaled,
@@ -54,17 +55,15 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
     values = ["--set", f"watchNamespaces={{{namespace}}}"] if listed else ["--reset-values"]
     helm("upgrade", "daskjob", str(CHART), *values)
     path = dask(namespace, "daskclusters")
+    first, second = (of_the_operator(installed, namespace, name) for name in ("a", "b"))
     with controller(installed, tmp_path, *([namespace] if listed else [])) as log:
         before = requests(installed)
-        cluster, theirs = (
-            installed.admin.create(path, dask_cluster(name, labels)).ok()
-            for name, labels in (("a", LABELS), ("theirs", {}))
-        )
+        cluster, theirs = (installed.admin.create(path, each).ok() for each in (first, dask_cluster("theirs", {})))
         if listed:
             installed.admin.create(dask(other, "daskclusters"), dask_cluster("elsewhere", LABELS)).ok()
         workers = workers_become(installed, namespace, 2)
         # What the controller might write about the first, it has written when it has made the second.
-        installed.admin.create(path, dask_cluster("b", LABELS)).ok()
+        installed.admin.create(path, second).ok()
         workers_become(installed, namespace, 4)
         made = requests(installed) - before
         group = installed.admin.get(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
@@ -92,9 +91,10 @@ def test_a_cluster_of_an_earlier_release_is_made_too(installed: Server, helm: He
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     namespace = make_namespace(installed)
     with controller(installed, tmp_path):
+        phases = (("a", None), ("b", "Created"))
+        clusters = [of_the_operator(installed, namespace, name, phase=phase) for name, phase in phases]
         before = requests(installed)
-        for number, (name, phase) in enumerate((("a", None), ("b", "Created"))):
-            cluster = dask_cluster(name, LABELS, phase=phase)
+        for number, cluster in enumerate(clusters):
             installed.admin.create(dask(namespace, "daskclusters"), cluster).ok()
             workers_become(installed, namespace, 2 * (number + 1))
         made = requests(installed) - before
@@ -117,7 +117,7 @@ def test_a_half_made_cluster_is_completed(installed: Server, helm: Helm, tmp_pat
         return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found}
 
     with controller(installed, tmp_path) as log:
-        installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+        installed.admin.create(dask(namespace, "daskclusters"), of_the_operator(installed, namespace, "a")).ok()
         workers = workers_become(installed, namespace, 2)
         scaled(log, "a-default", 2)
     log.unlink()
@@ -140,7 +140,7 @@ def test_a_group_whose_cluster_is_gone_gets_no_workers(installed: Server, helm: 
     """The garbage collector, which would remove it, may be late; none runs here."""
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     namespace = make_namespace(installed)
-    cluster = installed.admin.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+    cluster = installed.admin.create(dask(namespace, "daskclusters"), of_the_operator(installed, namespace, "a")).ok()
     reference = {"apiVersion": cluster["apiVersion"], "kind": cluster["kind"], "name": "a"}
     group = {
         "apiVersion": cluster["apiVersion"],
@@ -164,7 +164,7 @@ def test_a_group_whose_cluster_is_gone_gets_no_workers(installed: Server, helm: 
 def test_fields_of_todays_kubernetes_reach_the_pods(installed: Server, helm: Helm, tmp_path: Path) -> None:
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     namespace = make_namespace(installed)
-    manifest = dask_cluster("a", LABELS, workers=1)
+    manifest = of_the_operator(installed, namespace, "a", workers=1)
     for part in ("scheduler", "worker"):
         spec = manifest["spec"][part]["spec"]
         # As the operator writes it: the API server would add a volume with a token.
@@ -191,13 +191,13 @@ def test_a_restart_makes_nothing_twice_and_scaling_is_the_operators(
         operator.merge(group, {"spec": {"worker": {"replicas": replicas}}}).ok()
 
     with controller(installed, tmp_path) as log:
-        operator.create(dask(namespace, "daskclusters"), dask_cluster("a", LABELS)).ok()
+        operator.create(dask(namespace, "daskclusters"), of_the_operator(installed, namespace, "a")).ok()
         workers_become(installed, namespace, 2)
         scaled(log, "a-default", 2)
     log.unlink()
     # While it is down.
     scale(3)
-    operator.create(dask(namespace, "daskclusters"), dask_cluster("b", LABELS, workers=1)).ok()
+    operator.create(dask(namespace, "daskclusters"), of_the_operator(installed, namespace, "b", workers=1)).ok()
     with controller(installed, tmp_path) as log:
         workers = workers_become(installed, namespace, 4)
         scaled(log, "a-default", 3)

@@ -30,6 +30,7 @@ OPERATOR = {
     ("", "events"): {"list", "create"},
 }
 DASK_CONTROLLER = {
+    ("daskjob.io", "daskjobs"): {"get"},
     ("kubernetes.dask.org", "daskclusters"): {"get", "list", "watch", "patch"},
     ("kubernetes.dask.org", "daskworkergroups"): {"get", "list", "watch", "create", "patch"},
     ("kubernetes.dask.org", "daskclusters/finalizers"): {"update"},

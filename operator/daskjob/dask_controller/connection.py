@@ -18,6 +18,7 @@ from kr8s.asyncio import Api
 
 from daskjob.dask_controller.bare_pods import DEPLOYMENTS, PODS, acting, owner_of, pod_of
 from daskjob.dask_controller.new_groups import NewGroups
+from daskjob.dask_controller.origin import Origin, same_workers
 from daskjob.dask_controller.owner_checks import OwnerChecks, stays
 from daskjob.dask_controller.refusals import (
     REFUSED_ANNOTATION,
@@ -27,7 +28,7 @@ from daskjob.dask_controller.refusals import (
     refusal_text,
 )
 
-GROUP_VERSION = "kubernetes.dask.org/v1"
+GROUP_VERSION, JOBS = "kubernetes.dask.org/v1", "daskjob.io/v1alpha1"
 RESOURCES = frozenset({"daskclusters", "daskworkergroups"})
 REQUEST_SECONDS = 20.0
 CONNECTIONS = 20
@@ -59,6 +60,7 @@ class SharedApi(Api):
         self._new_groups = NewGroups()
         self._refusals = Refusals()
         self._owner_checks = OwnerChecks()
+        self._origin = Origin()
 
     def __await__(self) -> Generator[Any, None, SharedApi]:
         return self._prepared().__await__()
@@ -134,7 +136,24 @@ class SharedApi(Api):
             response = await request.__aenter__()
         async with AsyncExitStack() as stack:
             stack.push_async_exit(request)
+            if (method, url) == ("POST", "daskworkergroups"):
+                await self._check_group(namespace, json.loads(arguments["content"]), response)
             yield response
+
+    async def _check_group(self, namespace: str | None, wanted: dict[str, Any], response: httpx.Response) -> None:
+        """Remembers the worker group that was created, or found, for a cluster. Raises `kopf.TemporaryError` if it is
+        somebody else's, and tells the cluster so."""
+        found, owner = {"metadata": {}, **response.json()}, owner_of(wanted)
+        created = response.request.method == "POST"
+        if created or (owner_of(found).get("uid") == owner.get("uid") and same_workers(found, wanted)):
+            self._origin.note(found["metadata"].get("uid", ""))
+            return
+        message = f'daskworkergroups.kubernetes.dask.org "{wanted["metadata"]["name"]}" already exists'
+        text = json.dumps({"status": int(httpx.codes.CONFLICT), "message": message})
+        new, pause = self._refusals.add(owner["uid"], text)
+        if new and not await self._tell_owner(namespace, owner, text):
+            self._refusals.forget(owner["uid"])
+        raise kopf.TemporaryError(message, delay=pause)
 
     async def _acting_pods(self, namespace: str | None, arguments: Mapping[str, Any]) -> httpx.Response:
         """The answer to a list of Deployments: those of the pods that may still act."""
@@ -153,6 +172,7 @@ class SharedApi(Api):
         owner = owner_of(pod)
         if owner and self._owner_checks.is_due(owner["uid"]) and not await self._stays(namespace, owner):
             raise kopf.PermanentError(f"{owner['kind']} {owner['name']} is gone: it gets no more pods")
+        await self._check_origin(namespace, pod, owner)
         # kr8s logs in anew and tries again after a 403, which for a pod means a quota or a policy.
         async with super().call_api("POST", raise_for_status=False, **arguments) as response:
             pass
@@ -174,6 +194,29 @@ class SharedApi(Api):
         if new and not await self._tell_owner(namespace, owner, text):
             self._refusals.forget(owner["uid"])
         raise kopf.TemporaryError(message_of(response), delay=pause)
+
+    async def _check_origin(self, namespace: str | None, pod: dict[str, Any], owner: Mapping[str, Any]) -> None:
+        """Raises `kopf.PermanentError`, which ends the handler, for a pod of a cluster or group that the operator did
+        not create: this process creates nothing for them."""
+
+        async def get(plural: str, name: str) -> Mapping[str, Any] | None:
+            version = JOBS if plural == "daskjobs" else GROUP_VERSION
+            async with super(SharedApi, self).call_api(
+                "GET", version, namespace=namespace, url=f"{plural}/{name}", raise_for_status=False
+            ) as response:
+                pass
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            if not response.is_success:
+                raise kr8s.ServerError(message_of(response), status=None, response=response)
+            found: dict[str, Any] = response.json()
+            return found
+
+        problem = await self._origin.problem(pod, owner, get) if owner else ""
+        if problem:
+            raise kopf.PermanentError(
+                f"{owner.get('kind')} {owner.get('name')} is left alone: the operator did not create it ({problem})"
+            )
 
     async def _stays(self, namespace: str | None, owner: Mapping[str, Any]) -> bool:
         """Whether an owner exists and is not being deleted; True also if the API server does not say."""
