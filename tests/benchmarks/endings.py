@@ -46,14 +46,14 @@ ENDLESS_AT_FIRST = """
         return number
 
     def main():
-        seconds = 600 if socket.gethostname().endswith("-1-runner") else 0
+        seconds = 600 if "-1-" in socket.gethostname() else 0
         return delayed(step)(delayed(step)(3, 0), seconds)
 """
 FAILS_AT_FIRST = """
     import socket
 
     def main():
-        if socket.gethostname().endswith("-1-runner"):
+        if "-1-" in socket.gethostname():
             raise RuntimeError("not yet")
         return 3
 """
