@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -282,6 +283,18 @@ def test_a_scheduler_that_kubernetes_never_accepts_fails_the_job_at_once() -> No
     assert failure is not None
     assert (failure.reason, failure.failure_class) == (Reason.POD_REJECTED, FailureClass.APPLICATION)
     assert failure.message == f"scheduler: {words}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "there"), [("pods", {}), ("daskworkergroups", {"schedulers": (running("scheduler"),)})]
+)
+def test_a_name_that_somebody_else_has_ends_the_attempt_at_once(kind: str, there: dict[str, Any]) -> None:
+    refusal = Blocker(Reason.NAME_CONFLICT, f'{kind} "a" already exists')
+    scene = a_job().accepted().cluster().runner(a_pod("runner")).report().sees(scheduler_refusal=refusal, **there)
+    failed = scene.live().decide().status.attempts[0]
+    assert (failed.reason, failed.failure_class) == (Reason.NAME_CONFLICT, FailureClass.INFRASTRUCTURE)
+    healthy = scene.group(2).schedulers(running("scheduler")).live().decide()
+    assert healthy.status.open is not None, "what was told earlier does not count"
 
 
 def test_the_missing_config_map_is_told_before_what_follows_from_it() -> None:

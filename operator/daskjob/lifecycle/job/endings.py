@@ -68,7 +68,8 @@ def name_taken(observation: Observation) -> AttemptEnd | None:
     taken = refusal is not None and refusal.attempt == observation.open_attempt.name
     if refusal is not None and taken and attempt.runner is not None and attempt.report is None:
         return infrastructure(Reason.NAME_CONFLICT, refusal.message)
-    if of_cluster is not None and of_cluster.reason == Reason.NAME_CONFLICT and not attempt.schedulers:
+    lacks = not attempt.schedulers or not attempt.groups
+    if of_cluster is not None and of_cluster.reason == Reason.NAME_CONFLICT and lacks:
         return infrastructure(Reason.NAME_CONFLICT, of_cluster.message)
     return None
 
