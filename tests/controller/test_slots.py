@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from daskjob.api.constants import Reason
+from daskjob.api.constants import TOKEN_ANNOTATION, Reason
 from daskjob.api.status import Attempt
+from daskjob.api.tokens import Tokens
 from daskjob.controller.cache import Cache, Key
 from daskjob.controllers.job import slots
 from daskjob.controllers.job.slots import MOST_MOVED, Slots
@@ -24,6 +25,7 @@ from daskjob.lifecycle.job.startup_pace import COUNTS_FOR, FEWEST
 
 from ..lifecycle.builders import NOW
 
+TOKENS = Tokens("secret")
 OPEN = {"attempt": 1, "attempts": [{"number": 1, "startTime": "2026-03-01T11:00:00Z"}]}
 CLOSED = {"attempt": 1, "attempts": [{"number": 1, "completionTime": "2026-03-01T11:30:00Z"}]}
 DONE = {"conditions": [{"type": "Complete", "status": "True"}, {"type": "CleanedUp", "status": "True"}]}
@@ -63,7 +65,7 @@ class Jobs:
         return body
 
     def _named(self, status: dict[str, Any], attempt: str) -> dict[str, Any]:
-        attempts = [{**each, "name": attempt} for each in status.get("attempts", ())]
+        attempts = [{**each, "name": attempt, "tokenDigest": TOKENS.digest} for each in status.get("attempts", ())]
         return {**status, **({"attempts": attempts} if attempts else {})}
 
     def put_part(self, job: str, kind: str = "DaskCluster", **metadata: Any) -> Body:
@@ -71,7 +73,9 @@ class Jobs:
         self.version += 1
         labels = {"daskjob.io/job": job, "daskjob.io/job-uid": f"uid-{job}", "daskjob.io/attempt": "1"}
         name = f"{job}-1-runner" if kind == "Pod" else f"{job}-1"
-        meta = {"namespace": "team", "name": name, "uid": f"uid-{job}-{kind}", "labels": labels, **metadata}
+        token = TOKENS.cluster if kind == "DaskCluster" else TOKENS.runner
+        marks = {"labels": labels, "annotations": {TOKEN_ANNOTATION: token}}
+        meta = {"namespace": "team", "name": name, "uid": f"uid-{job}-{kind}", **marks, **metadata}
         body = {"kind": kind, "metadata": {**meta, "resourceVersion": str(self.version)}}
         self.cache.put(body)
         return body

@@ -108,7 +108,7 @@ DEPLOYMENTS = {"of-group": "group", "of-cluster": "cluster", "of-somebody": "som
 
 @pytest.mark.parametrize(("part", "of"), CASES.values(), ids=CASES)
 def test_what_is_whose(part: Any, of: tuple[int, str] | None) -> None:
-    proof = Proof(UID, STATUS, [CLUSTER, GROUP, part], DEPLOYMENTS)
+    proof = Proof(STATUS, [CLUSTER, GROUP, part], DEPLOYMENTS)
     found = [(each.attempt.number, each.component) for each in proof.objects if each.body is part]
     assert found == ([of] if of is not None else [])
     assert [each for each in proof.strangers if each is part] == ([] if of is not None else [part])
@@ -123,15 +123,7 @@ def test_a_cluster_that_took_the_name_has_no_pods() -> None:
         body("DaskWorkerGroup", "sum-2-default", "g", owner=("DaskCluster", "sum-2", "theirs")),
         body("Pod", "sum-2-default-worker-0", owner=("DaskWorkerGroup", "sum-2-default", "g")),
     ]
-    assert Proof(UID, STATUS, [theirs, *pods]).objects == ()
-
-
-def test_an_attempt_of_a_release_without_tokens_goes_on() -> None:
-    """Name and owner prove it, as they did when it was recorded."""
-    status = DaskJobStatus(attempt=1, attempts=(Attempt(1, "sum-1"),))
-    ours = [body("DaskCluster", "sum-1", owner=JOB), body("Pod", "sum-1-runner", owner=JOB)]
-    other = body("Pod", "aaa", owner=JOB)
-    assert [each.body for each in Proof(UID, status, [*ours, other]).objects] == ours
+    assert Proof(STATUS, [theirs, *pods]).objects == ()
 
 
 def test_a_token_follows_from_the_one_after_it() -> None:

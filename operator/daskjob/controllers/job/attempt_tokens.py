@@ -37,9 +37,9 @@ class AttemptTokens:
         """The tokens of the attempt that gets the drawn name."""
         return self._next
 
-    def look(self, attempt: Attempt | None, job: str, bodies: Iterable[Body]) -> bool:
+    def look(self, attempt: Attempt | None, bodies: Iterable[Body]) -> bool:
         """Whether this process can create what the open attempt lacks. A runner that exists shows the token of its
-        report. `attempt`: the one that is recorded last; `job`: the job's UID; `bodies`: what the cache has of it."""
+        report. `attempt`: the one that is recorded last; `bodies`: what the cache has of the job."""
         if attempt is None or attempt.token_digest is None:
             return True
         if attempt.token_digest == self._next.digest:
@@ -48,7 +48,7 @@ class AttemptTokens:
         if self._open is None or self._open.digest != attempt.token_digest:
             name = runner_name(attempt.name)
             runner = next((each for each in bodies if (each["kind"], each["metadata"]["name"]) == ("Pod", name)), None)
-            shown = Tokens(token_of(runner)) if runner is not None and is_runner(runner, attempt, job) else None
+            shown = Tokens(token_of(runner)) if runner is not None and is_runner(runner, attempt) else None
             self._open = shown if shown is not None and shown.digest == attempt.token_digest else None
         return self._open is not None
 

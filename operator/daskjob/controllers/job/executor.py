@@ -146,14 +146,14 @@ class Executor:
                 await self._create_cluster(built, job, attempt, now, created)
             case CreateRunner(_, deadline):
                 built = await self._objects_of(job, attempt, tokens, deadline, now, created)
-                pod = await self._create(PODS, built.runner, job, attempt, is_runner)
+                pod = await self._create(PODS, built.runner, attempt, is_runner)
                 runner = replace(attempt, runner_uid=pod["metadata"]["uid"])
-                await self._create(REPORTS, built.report(runner.runner_uid or "", deadline), job, runner, is_report)
+                await self._create(REPORTS, built.report(runner.runner_uid or "", deadline), runner, is_report)
                 self._all_created(job, created)
             case CreateReport(runner_uid, deadline):
                 built = await self._objects_of(job, attempt, tokens, deadline, now, created)
                 runner = replace(attempt, runner_uid=runner_uid)
-                await self._create(REPORTS, built.report(runner_uid, deadline), job, runner, is_report)
+                await self._create(REPORTS, built.report(runner_uid, deadline), runner, is_report)
                 self._all_created(job, created)
             case OpenService(cluster):
                 if created.opened != cluster:
@@ -214,7 +214,7 @@ class Executor:
     ) -> None:
         # The Dask controller creates pods as soon as it sees the cluster.
         await self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now)
-        cluster = await self._create(CLUSTERS, built.cluster, job, attempt, is_cluster)
+        cluster = await self._create(CLUSTERS, built.cluster, attempt, is_cluster)
         uid = cluster["metadata"]["uid"]
         beside = [
             (BESIDE[body["kind"]], body)
@@ -253,17 +253,12 @@ class Executor:
         self._shared_found[resource.kind, namespace] = now
 
     async def _create(
-        self,
-        resource: Resource,
-        body: Manifest,
-        job: Job,
-        attempt: Attempt,
-        proof: Callable[[Body, Attempt, str], bool],
+        self, resource: Resource, body: Manifest, attempt: Attempt, proof: Callable[[Body, Attempt], bool]
     ) -> Body:
         """Creates an object of the attempt, or finds the one that an earlier request created. Raises NameConflictError
         if another one has its name. `proof`: one of `lifecycle.job.proof`."""
         return await self._objects.create_or_find(
-            resource, body, lambda found: proof(found, attempt, job.uid), attempt=attempt.name
+            resource, body, lambda found: proof(found, attempt), attempt=attempt.name
         )
 
     async def _create_beside(

@@ -189,7 +189,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         job, state = look.root, look.state
         deployments = await self._deployments.owners(job.namespace, look.objects)
         observation = observe(job, look.objects, look.now, deployments)
-        holds_token = state.memory.tokens.look(job.status.open, job.uid, look.objects)
+        holds_token = state.memory.tokens.look(job.status.open, look.objects)
         if needs_check(job):
             job = replace(job, spec_problem=await self._spec_problem(observation, state.memory))
             observation = replace(observation, job=job)

@@ -58,8 +58,8 @@ class Slots:
         self._unwritten: set[Key] = set()
         #: Jobs that were woken because they may start.
         self._woken: Mapping[Key, None] = {}
-        #: Of jobs that hold a place: UID and last status, which tell what is theirs when they are gone.
-        self._holding: dict[Key, tuple[str, DaskJobStatus]] = {}
+        #: The last status of each job that holds a place, which tells what is the job's when that is gone.
+        self._holding: dict[Key, DaskJobStatus] = {}
         #: Jobs that are gone, and of whose cluster something is left.
         self._gone: set[Key] = set()
         #: When a job began to wait, and its status at its last pass.
@@ -207,7 +207,7 @@ class Slots:
         self._put(key, entry)
         self._gone.discard(key)
         if entry.demand is Demand.HOLDS:
-            self._holding[key] = observation.job.uid, status
+            self._holding[key] = status
         else:
             self._holding.pop(key, None)
         if entry.demand is Demand.WAITS:
@@ -234,7 +234,7 @@ class Slots:
         """Forgets a job that is gone. Until its cluster is gone as well, it holds its place; of a job that was gone
         before this process began, nothing proves what its cluster was."""
         entry, now, held = self._queue.entry(key), self._clock(), self._holding.get(key)
-        left = Proof(*held, self._cache.owned(key)).objects if held is not None else ()
+        left = Proof(held, self._cache.owned(key)).objects if held is not None else ()
         if entry is not None and any(takes_room(each.body, now) for each in left):
             self._put(key, replace(entry, demand=Demand.HOLDS))
             self._gone.add(key)

@@ -31,29 +31,28 @@ class Proven:
     component: str = ""
 
 
-def is_cluster(body: Body, attempt: Attempt, job: str) -> bool:
-    """Whether the object is the attempt's DaskCluster. `job`: the job's UID."""
+def is_cluster(body: Body, attempt: Attempt) -> bool:
+    """Whether the object is the attempt's DaskCluster."""
     uid = attempt.cluster_uid
     if body["metadata"]["name"] != attempt.name:
         return False
-    return _has_uid(body, uid) if uid else _has_token(body, attempt, job, proves_cluster)
+    return _has_uid(body, uid) if uid else _has_token(body, attempt, proves_cluster)
 
 
-def is_runner(body: Body, attempt: Attempt, job: str) -> bool:
-    """Whether the object is the pod of the attempt's runner. `job`: the job's UID."""
+def is_runner(body: Body, attempt: Attempt) -> bool:
+    """Whether the object is the pod of the attempt's runner."""
     uid = attempt.runner_uid
     if body["metadata"]["name"] != runner_name(attempt.name):
         return False
-    return _has_uid(body, uid) if uid else _has_token(body, attempt, job, proves_runner)
+    return _has_uid(body, uid) if uid else _has_token(body, attempt, proves_runner)
 
 
-def is_report(body: Body, attempt: Attempt, job: str) -> bool:
-    """Whether the object is the attempt's report: if the runner's UID is known, only that runner's. `job`: the job's
-    UID."""
+def is_report(body: Body, attempt: Attempt) -> bool:
+    """Whether the object is the attempt's report: if the runner's UID is known, only that runner's."""
     runner = (body.get("spec") or {}).get("runnerPodUID")
     if body["metadata"]["name"] != attempt.name or attempt.runner_uid not in (None, runner):
         return False
-    return _has_token(body, attempt, job, proves_runner)
+    return _has_token(body, attempt, proves_runner)
 
 
 def token_of(body: Body) -> str:
@@ -68,13 +67,10 @@ def controller_of(body: Body) -> Body:
 
 
 class Proof:
-    """Sorts the objects that labels found. `job`: the job's UID; `deployments`: the UIDs of the owners of Deployments,
-    by those of their ReplicaSets."""
+    """Sorts the objects that labels found. `deployments`: the UIDs of the owners of Deployments, by those of their
+    ReplicaSets."""
 
-    def __init__(
-        self, job: str, status: DaskJobStatus, bodies: Iterable[Body], deployments: Mapping[str, str] = NONE
-    ) -> None:
-        self._job = job
+    def __init__(self, status: DaskJobStatus, bodies: Iterable[Body], deployments: Mapping[str, str] = NONE) -> None:
         self._deployments = deployments
         self._attempts = {each.name: each for each in status.attempts}
         bodies = tuple(bodies)
@@ -96,7 +92,7 @@ class Proof:
                 attempt = self._groups.get(uid)
             case "DaskJobReport":
                 attempt = self._attempts.get(body["metadata"]["name"])
-                attempt = attempt if attempt is not None and is_report(body, attempt, self._job) else None
+                attempt = attempt if attempt is not None and is_report(body, attempt) else None
             case "Pod":
                 return self._prove_pod(body)
             case _:
@@ -106,7 +102,7 @@ class Proof:
     def _prove_pod(self, body: Body) -> Proven | None:
         name = body["metadata"]["name"]
         attempt = self._attempts.get(name.removesuffix("-runner"))
-        if attempt is not None and is_runner(body, attempt, self._job):
+        if attempt is not None and is_runner(body, attempt):
             return Proven(attempt, body, "runner")
         owner = controller_of(body)
         match owner.get("apiVersion"), owner.get("kind"):
@@ -128,7 +124,7 @@ class Proof:
 
     def _cluster(self, body: Body) -> Attempt | None:
         attempt = self._attempts.get(body["metadata"]["name"])
-        return attempt if attempt is not None and is_cluster(body, attempt, self._job) else None
+        return attempt if attempt is not None and is_cluster(body, attempt) else None
 
     def _group(self, body: Body) -> Attempt | None:
         name, owner = body["metadata"]["name"], controller_of(body)
@@ -137,7 +133,7 @@ class Proof:
         else:
             # dask-kubernetes creates a group with its cluster's annotations, and gives it its owner a moment later.
             attempt = self._attempts.get(name.removesuffix(f"-{DEFAULT_GROUP}"))
-            ours = attempt is not None and _has_token(body, attempt, self._job, proves_cluster)
+            ours = attempt is not None and _has_token(body, attempt, proves_cluster)
             attempt = attempt if ours else None
         return attempt if attempt is not None and name == group_name(attempt.name) else None
 
@@ -166,11 +162,5 @@ def _has_uid(body: Body, uid: str) -> bool:
     return bool(body["metadata"]["uid"] == uid)
 
 
-def _has_token(body: Body, attempt: Attempt, job: str, proves: Callable[[str, str], bool]) -> bool:
-    if attempt.token_digest is None:
-        # A release before tokens recorded the attempt.
-        owners: Iterable[Body] = body["metadata"].get("ownerReferences") or ()
-        labels = body["metadata"].get("labels") or {}
-        named = [each.get("uid") for each in owners if each.get("kind") == "DaskJob"]
-        return labels.get(c.JOB_UID_LABEL) == job and all(each == job for each in named)
-    return proves(token_of(body), attempt.token_digest)
+def _has_token(body: Body, attempt: Attempt, proves: Callable[[str, str], bool]) -> bool:
+    return attempt.token_digest is not None and proves(token_of(body), attempt.token_digest)

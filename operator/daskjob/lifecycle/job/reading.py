@@ -76,7 +76,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
     groups: dict[str, WorkerGroup] = {}
     stale_objects: list[Owned] = []
     pods: dict[str, list[Pod]] = {"scheduler": [], "worker": []}
-    proof = Proof(job.uid, job.status, bodies, deployments)
+    proof = Proof(job.status, bodies, deployments)
     for proven in proof.objects:
         body, number = proven.body, proven.attempt.number
         kind = body["kind"]
