@@ -52,6 +52,17 @@ def test_list(on: On) -> None:
     ]
 
 
+@pytest.mark.parametrize("levels", [150, 800, 9000])
+@pytest.mark.parametrize("output", ["table", "json", "yaml"])
+def test_list_with_an_object_of_any_depth(on: On, levels: int, output: str) -> None:
+    """As anybody may create one in the namespace."""
+    text = json.dumps({"items": [{**job("deep", "u2"), "spec": {"x": "HERE"}}, job()]})
+    _, run = on({"list daskjobs": [Answer(text.replace('"HERE"', "[" * levels + "]" * levels).encode())]})
+    done = run("list", "-o", output)
+    assert done.exit_code == 0
+    assert "one" in done.stdout
+
+
 def test_list_none(on: On) -> None:
     _, run = on({"list daskjobs": [listed()]})
     done = run("list", "-l", "team=a")

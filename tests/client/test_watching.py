@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from daskjob.client.deep_json import cut
 from daskjob.client.endpoints import JOBS
 from daskjob.client.job_client import JobClient
 from daskjob.client.problems import ClusterUnreachable, Forbidden, Unauthorized
@@ -60,6 +62,28 @@ def test_a_list_that_takes_too_long_begins_anew(connected: Connected) -> None:
 
 
 GONE_EVENT = event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
+
+
+def deep(levels: int) -> bytes:
+    """A job with a list of lists, as anybody may create one."""
+    text = json.dumps({**job("deep", "u2", "11"), "spec": {"graph": {"args": "HERE"}}})
+    return text.replace('"HERE"', "[" * levels + "]" * levels).encode()
+
+
+def test_an_object_of_any_depth_keeps_nobody_from_the_others(connected: Connected) -> None:
+    items = b'{"metadata": {"resourceVersion": "10"}, "items": [%s, %s]}' % (deep(9000), json.dumps(job()).encode())
+    changed = b'{"type": "MODIFIED", "object": %s}\n' % deep(9000)
+    then = event("MODIFIED", job(version="12"))
+    _, client = connected({"list daskjobs": [Answer(items)], "watch daskjobs": [Stream([changed, then], "stays")]})
+    found = changes(client, 4)
+    assert [each[1:] for each in found] == [("u2", "11"), ("u1", "1"), ("u2", "11"), ("u1", "12")]
+
+
+def test_what_lies_too_deep_is_cut_out() -> None:
+    text = b'{"a": [[{"b": "}]"}, 1], "[", [], 2], "c": "\\"{"}'
+    assert cut(text, 9) == text
+    assert json.loads(cut(text, 2)) == {"a": [None, "[", None, 2], "c": '"{'}
+    assert json.loads(cut(text, 3)) == {"a": [[None, 1], "[", [], 2], "c": '"{'}
 
 
 @pytest.mark.parametrize("gone", [GONE, Stream([GONE_EVENT], "stays")], ids=["answer", "event"])

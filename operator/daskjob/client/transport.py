@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from daskjob.client.credentials import Access, Target, load
+from daskjob.client.deep_json import parse
 from daskjob.client.endpoints import Endpoint
-from daskjob.client.problems import ClientError, ClusterUnreachable, Unauthorized, Unavailable, problem_of
+from daskjob.client.problems import ClusterUnreachable, Unauthorized, Unavailable, problem_of
 
 Body = dict[str, Any]
 
@@ -120,11 +121,7 @@ class Transport:
     @staticmethod
     def _parsed(text: bytes) -> Body:
         try:
-            answer = json.loads(text)
-        except RecursionError:
-            raise ClientError(
-                "the answer has an object that is nested too deeply; leave it out by -l or by name"
-            ) from None
+            answer = parse(text)
         except ValueError:
             raise Unavailable(f"the answer is not JSON, so it is none of an API server: {text[:80]!r}") from None
         if not isinstance(answer, dict):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from daskjob.client.deep_json import parse
 from daskjob.client.endpoints import Endpoint
 from daskjob.client.problems import ClusterUnreachable, Expired, Forbidden, NotFound, Unavailable
 from daskjob.client.transport import Body, Transport
@@ -154,10 +154,10 @@ class Watch:
 
     def _changes(self, line: bytes) -> list[Change]:
         try:
-            event = json.loads(line)
+            event = parse(line)
             kind, changed = event["type"], event["object"]
             metadata = changed.get("metadata") or {}
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             # The end of a connection in the middle of a line: the next one begins before it.
             raise Unavailable("the connection was closed in the middle of an event") from None
         if kind == "ERROR":
