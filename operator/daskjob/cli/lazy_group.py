@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "kubernetes":
                 raise
-            tell(f"{_root(ctx)}: a cluster's jobs need more: pip install 'daskjob[client]'", err=True)
+            tell(f"{_root(ctx)}: {error}", err=True)
             sys.exit(UNREACHABLE)
 
 

@@ -43,6 +43,14 @@ class Access:
 def load(target: Target) -> Access:
     """Reads the credentials; an exec plugin is run. Raises ClusterUnreachable if there are none, and Unauthorized if a
     plugin fails."""
+    try:
+        import kubernetes  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "kubernetes":
+            raise
+        raise ModuleNotFoundError(
+            "the jobs of a cluster need pip install 'daskjob[client]'", name="kubernetes"
+        ) from None
     explicit = bool(target.kubeconfig or target.context)
     files = target.kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
     exists = any(Path(each).expanduser().is_file() for each in files.split(os.pathsep) if each)
