@@ -29,6 +29,11 @@ def test_the_picture_of_the_layers_is_current() -> None:
     assert subprocess.run(command).returncode == 0, "run docs/generate_layers.py"
 
 
+def test_the_table_of_commands_is_current() -> None:
+    command = [sys.executable, ROOT / "docs" / "generate_commands.py", "--check"]
+    assert subprocess.run(command).returncode == 0, "run docs/generate_commands.py"
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_make_targets_in_a_page_exist(path: Path) -> None:
     named = re.findall(r"(?:`|\$ )make ([a-z][a-z0-9 -]*)", path.read_text())

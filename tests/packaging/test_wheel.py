@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ..client.played import Played, job, listed, status
+
 ROOT = Path(__file__).resolve().parents[2]
 NOW = "2026-03-01T12:00:00Z"
 JOB = ROOT / "jobs" / "01-square-sum" / "job.yaml"
@@ -26,8 +28,8 @@ class Environment:
         pip = [sys.executable, "-m", "pip", "--python", str(self.folder / "bin" / "python")]
         subprocess.run([*pip, "install", "-q", "--disable-pip-version-check", requirement], check=True, timeout=600)
 
-    def python(self, code: str) -> str:
-        return self._run(str(self.folder / "bin" / "python"), "-I", "-c", code).stdout
+    def python(self, code: str, *arguments: str) -> str:
+        return self._run(str(self.folder / "bin" / "python"), "-I", "-c", code, *arguments).stdout
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run(str(self.folder / "bin" / "daskjob"), *arguments, check=False)
@@ -60,6 +62,17 @@ def cli(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     venv.create(folder, with_pip=False)
     environment = Environment(folder)
     environment.install(f"{wheel}[cli]")
+    return environment
+
+
+@pytest.fixture(scope="module")
+def oldest(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """With the oldest version of the `kubernetes` package that the client promises to work with."""
+    folder = tmp_path_factory.mktemp("oldest")
+    venv.create(folder, with_pip=False)
+    environment = Environment(folder)
+    environment.install("kubernetes==29.0.0")
+    environment.install(f"{wheel}[client]")
     return environment
 
 
@@ -97,6 +110,48 @@ except ImportError as error:
     assert "pip install 'daskjob[validate]'" in base.python(code)
 
 
+LIST = """
+import sys
+from daskjob.client.credentials import Target
+from daskjob.client.job_client import JobClient
+print([job["metadata"]["name"] for job in JobClient(Target(kubeconfig=sys.argv[1])).list_objects()])
+print({"kopf", "dask", "click", "rich"} & set(sys.modules))
+"""
+
+
+@pytest.mark.parametrize("environment", ["cli", "oldest"])
+def test_the_client_works_with_the_oldest_and_the_newest_kubernetes(
+    environment: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """It has no upper bound."""
+    chosen: Environment = request.getfixturevalue(environment)
+    refused = status(401, "Unauthorized", "the token has run out")
+    server = Played({"list daskjobs": [refused, listed(job())]})
+    try:
+        printed = chosen.python(LIST, str(server.kubeconfig(tmp_path)))
+    finally:
+        server.close()
+    assert printed == "['one']\nset()\n"
+
+
+def test_without_its_extra_the_client_says_what_to_install(base: Environment) -> None:
+    code = """
+from daskjob.client.job_client import JobClient
+try:
+    JobClient()
+except ImportError as error:
+    print(error)
+"""
+    assert "pip install 'daskjob[client]'" in base.python(code)
+
+
+def test_the_command_line_is_a_plugin_of_kubectl(cli: Environment, tmp_path: Path) -> None:
+    """kubectl runs `kubectl-daskjob`, and asks `kubectl_complete-daskjob` for what may follow."""
+    plugin, completion = (str(cli.folder / "bin" / each) for each in ("kubectl-daskjob", "kubectl_complete-daskjob"))
+    assert cli._run(plugin, "--help").stdout.startswith("Usage: kubectl daskjob [OPTIONS]")
+    assert cli._run(completion, "susp").stdout == "suspend\n:4\n"
+
+
 def test_the_command_line_validates(cli: Environment) -> None:
     done = cli.command("validate", str(JOB))
     assert (done.returncode, done.stderr) == (0, "")
@@ -120,6 +175,6 @@ def test_without_dask_no_job_is_run(cli: Environment) -> None:
 
 
 def test_the_command_line_brings_no_operator(cli: Environment) -> None:
-    others = ("kopf", "kubernetes", "cryptography", "dask")
+    others = ("kopf", "prometheus_client", "cryptography", "dask")
     code = f"import importlib.util as u; print([name for name in {others} if u.find_spec(name)])"
     assert cli.python(code) == "[]\n"

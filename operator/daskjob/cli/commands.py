@@ -1,4 +1,4 @@
-"""The command line: `daskjob run`, `daskjob validate`, `daskjob explain`."""
+"""The command line. Here are `daskjob run`, `validate` and `explain`, which need no cluster."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import click
 
 import daskjob as package
 from daskjob.cli import cron
-from daskjob.cli.documents import Document, InputError, find_config_map, load_jobs
-from daskjob.cli.failure_policy import reason_problems
+from daskjob.cli.exit_codes import BAD_INPUT, FAILED, SUCCEEDED
+from daskjob.cli.lazy_group import LazyGroup
 from daskjob.cli.output import explain as explain_end
 from daskjob.cli.output import line, tell, write
 from daskjob.cli.templates import Installation
 
 if TYPE_CHECKING:
+    from daskjob.cli.documents import Document
     from daskjob.cli.live import Display
 
-SUCCEEDED, FAILED, BAD_INPUT = 0, 1, 2
 #: A kind that has a definition, and that nobody writes.
 REPORT = "DaskJobReport"
 #: More are only counted.
@@ -36,10 +36,28 @@ PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 RECURSIVE = click.option("-R", "--recursive", is_flag=True, help="Look into folders of folders, too.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+#: The commands that talk to a cluster, imported when they are called.
+ON_A_CLUSTER = {
+    "submit": "daskjob.cli.submitting:submit",
+    **{name: f"daskjob.cli.cluster_views:{name}" for name in ("status", "result", "events")},
+    "list": "daskjob.cli.cluster_views:list_jobs",
+    "wait": "daskjob.cli.waiting_commands:wait",
+    "logs": "daskjob.cli.waiting_commands:logs",
+    **{name: f"daskjob.cli.job_changes:{name}" for name in ("cancel", "retry", "suspend", "resume", "delete")},
+    "cron": "daskjob.cli.cron_commands:cron",
+    "completion": "daskjob.cli.completing:completion",
+    "version": "daskjob.cli.completing:version",
+}
+
+
+@click.group(cls=LazyGroup, later=ON_A_CLUSTER, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package.__version__, message="daskjob %(version)s")
 def daskjob() -> None:
-    """Run Dask graphs from DaskJob and DaskCronJob manifests: here, the way a cluster would."""
+    """Run Dask graphs from DaskJob and DaskCronJob manifests: on a cluster, or here, the way a cluster would.
+
+    Exit code: 0 done or succeeded, 1 a job failed, 2 bad input, 3 the cluster cannot be reached or refused, 4 not
+    found, 5 cancelled or deleted, 124 time-out, 130 interrupted.
+    """
 
 
 @daskjob.command()
@@ -69,8 +87,8 @@ def validate(
     PATH is a file, a folder or - for standard input. Exit code: 0 all are valid, 2 not.
     """
     _check_words(allow)
-    jobs, _ = _load(paths, recursive)
-    _check(jobs, Installation(allow, allow_metadata, pod_security, service_account), err=False)
+    jobs, _ = load(paths, recursive)
+    check(jobs, Installation(allow, allow_metadata, pod_security, service_account), err=False)
     for job in jobs:
         tell(f"{job.title}: valid")
 
@@ -95,12 +113,12 @@ def run(
     PATH is a file, a folder or - for standard input. Results go to stdout; progress and what the jobs print go to
     stderr. Exit code: 0 all succeeded, 1 a job failed, 2 bad input, 130 interrupted.
     """
-    jobs, others = _load(paths, recursive)
-    _check(jobs, None, err=True)
+    jobs, others = load(paths, recursive)
+    check(jobs, None, err=True)
     if os.name != "posix":
-        _refuse("running jobs here needs Linux or macOS: on Windows, use WSL")
+        refuse("running jobs here needs Linux or macOS: on Windows, use WSL")
     if importlib.util.find_spec("distributed") is None:
-        _refuse("running jobs here needs dask and distributed: pip install 'daskjob[local]'")
+        refuse("running jobs here needs dask and distributed: pip install 'daskjob[local]'")
 
     from daskjob.cli.live import display
 
@@ -140,7 +158,7 @@ def explain(file: IO[str]) -> None:
     try:
         observation = load(file.read())
     except ValueError as error:
-        _refuse(f"{file.name}: {error}; give a line of the operator's log at DEBUG, or the JSON at its end")
+        refuse(f"{file.name}: {error}; give a line of the operator's log at DEBUG, or the JSON at its end")
     for each in lines(observation):
         tell(each)
 
@@ -155,6 +173,7 @@ def _run_one(
     logs: bool,
 ) -> Mapping[str, Any]:
     """The job with its defaults and its status, as it would be read from a cluster."""
+    from daskjob.cli.documents import find_config_map
     from daskjob.local.backend import run as run_locally
     from daskjob.schema import apply_defaults
 
@@ -181,11 +200,14 @@ def _run_one(
     }
 
 
-def _load(paths: tuple[str, ...], recursive: bool) -> tuple[list[Document], list[Document]]:
+def load(paths: tuple[str, ...], recursive: bool) -> tuple[list[Document], list[Document]]:
+    """The jobs, and what else was read. Ends the program if the files cannot be read."""
+    from daskjob.cli.documents import InputError, load_jobs
+
     try:
         return load_jobs(paths, recursive=recursive)
     except InputError as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 def _check_words(words: tuple[str, ...]) -> None:
@@ -193,12 +215,13 @@ def _check_words(words: tuple[str, ...]) -> None:
 
     unknown = next((each for each in words if each not in WORDS), None)
     if unknown is not None:
-        _refuse(f"--allow: {unknown!r} is unknown; give one of {', '.join(WORDS)}")
+        refuse(f"--allow: {unknown!r} is unknown; give one of {', '.join(WORDS)}")
 
 
-def _check(jobs: list[Document], installation: Installation | None, *, err: bool) -> None:
+def check(jobs: list[Document], installation: Installation | None, *, err: bool) -> None:
     """Ends the program, after telling of every problem, unless all are valid. `installation`: whose operator judges the
     pods; None: nobody does."""
+    from daskjob.cli.failure_policy import reason_problems
     from daskjob.schema import FieldError, apply_defaults
     from daskjob.schema import validate as find_problems
 
@@ -226,7 +249,8 @@ def _check(jobs: list[Document], installation: Installation | None, *, err: bool
         sys.exit(BAD_INPUT)
 
 
-def _refuse(message: str) -> NoReturn:
+def refuse(message: str) -> NoReturn:
+    """Ends the program: bad input."""
     tell(f"daskjob: {message}", err=True)
     sys.exit(BAD_INPUT)
 

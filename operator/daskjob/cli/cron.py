@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from daskjob.schema import FieldError
+if TYPE_CHECKING:
+    from daskjob.schema import FieldError
 
 KIND = "DaskCronJob"
 
 
 def schedule_problems(manifest: Mapping[str, Any]) -> list[FieldError]:
     """What the operator would say, in the status, of schedule and time zone of a cron job that is valid otherwise."""
-    # Only here: it takes a moment to import.
+    # Only here: they take a moment to import.
     from daskjob.lifecycle.cron.schedule import Schedule, ScheduleError, find_zone
+    from daskjob.schema import FieldError
 
     spec = manifest["spec"]
     try:

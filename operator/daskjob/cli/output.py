@@ -42,8 +42,9 @@ def line(job: Mapping[str, Any], width: int) -> str:
     return f"{job['metadata']['name']:<{width}}  {status['phase']:<9}  {status.get('summary', '')}".rstrip()
 
 
-def explain(job: Mapping[str, Any]) -> str:
-    """Of a failed job: reason, message, end of the traceback, what to do. Empty for one that succeeded."""
+def explain(job: Mapping[str, Any], advice: Mapping[str, str] = ADVICE) -> str:
+    """Of a failed job: reason, message, end of the traceback, what to do. Empty for one that succeeded. `advice`: what
+    to do, by reason."""
     failure = job["status"].get("failure")
     if not failure:
         return ""
@@ -60,8 +61,8 @@ def explain(job: Mapping[str, Any]) -> str:
         cut = f" (last {TRACEBACK_LINES} lines)" if len(lines) > TRACEBACK_LINES else ""
         parts.append(f"  traceback{cut}:")
         parts += [f"    {each}" for each in lines[-TRACEBACK_LINES:]]
-    if reason in ADVICE:
-        parts.append(f"  what to do: {ADVICE[reason]}")
+    if reason in advice:
+        parts.append(f"  what to do: {advice[reason]}")
     return "\n".join(parts) + "\n"
 
 
@@ -73,7 +74,11 @@ def write(jobs: Sequence[Mapping[str, Any]], output: str) -> None:
             if value is not None:
                 click.echo(_escaped(value))
         return
-    content = jobs[0] if len(jobs) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(jobs)}
+    write_content(jobs[0] if len(jobs) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(jobs)}, output)
+
+
+def write_content(content: Any, output: str) -> None:
+    """To stdout, as json or yaml."""
     if output == "json":
         click.echo(_escaped(json.dumps(content, indent=4, ensure_ascii=False)))
     else:

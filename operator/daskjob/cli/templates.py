@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daskjob.cli import cron
-from daskjob.schema import FieldError
+
+if TYPE_CHECKING:
+    from daskjob.schema import FieldError
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Installation:
         from daskjob.api.status import Attempt
         from daskjob.manifests.attempt import refusals, rejections
         from daskjob.manifests.context import AttemptContext, Defaults
+        from daskjob.schema import FieldError
         from daskjob.schema.pod_security import Level
 
         of_cron = manifest["kind"] == cron.KIND

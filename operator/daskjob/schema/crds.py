@@ -41,11 +41,13 @@ def load_crds() -> dict[str, dict[str, Any]]:
             "reading the definitions needs pip install 'daskjob[validate]'", name="yaml"
         ) from error
 
+    # libyaml, where PyYAML has it: ten times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found: dict[str, dict[str, Any]] = {}
     for file in sorted(find_crds().iterdir(), key=lambda each: each.name):
         if not file.name.endswith(".yaml"):
             continue
-        for document in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+        for document in yaml.load_all(file.read_text(encoding="utf-8"), Loader=loader):
             if document and document["kind"] == "CustomResourceDefinition":
                 found[document["spec"]["names"]["kind"]] = document
     return found

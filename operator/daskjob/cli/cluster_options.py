@@ -1,0 +1,99 @@
+"""The options that say which cluster, and the completion of names from it."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daskjob.client.credentials import Target
+from daskjob.client.endpoints import CRON_JOBS, JOBS, Endpoint
+
+if TYPE_CHECKING:
+    from daskjob.client.job_client import JobClient
+
+#: Seconds that the completion of a name may take.
+COMPLETION = 1.0
+OUTPUTS = ("table", "wide", "json", "yaml", "name")
+
+Command = Callable[..., Any]
+
+
+def cluster(command: Command) -> Command:
+    """Adds -n, --context and --kubeconfig; the command gets the `Target` as its first argument."""
+
+    @click.option("-n", "--namespace", metavar="NAME", help="The namespace; by default that of the context.")
+    @click.option("--context", metavar="NAME", help="The context of the kubeconfig; by default its current one.")
+    @click.option("--kubeconfig", metavar="FILE", help="By default $KUBECONFIG, ~/.kube/config, or the pod's account.")
+    @functools.wraps(command)
+    def with_target(*arguments: Any, **options: Any) -> Any:
+        return command(_target(options, pop=True), *arguments, **options)
+
+    return with_target
+
+
+def connect(target: Target) -> JobClient:
+    """A client; imports what it needs only now."""
+    from daskjob.client.job_client import JobClient
+
+    return JobClient(target)
+
+
+def seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Reads 90, 90s, 5m, 2h or 1h30m."""
+    if value is None:
+        return None
+    total, digits, units = 0.0, "", {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    for letter in value if value[-1:] in units else f"{value}s":
+        if letter in units and digits:
+            total, digits = total + float(digits) * units[letter], ""
+        elif letter.isdecimal() or (letter == "." and "." not in digits):
+            digits += letter
+        else:
+            raise click.BadParameter(f"{value!r} is no time; write 90s, 5m or 1h30m")
+    if digits:
+        raise click.BadParameter(f"{value!r} is no time; write 90s, 5m or 1h30m")
+    return total
+
+
+def _target(options: dict[str, Any], pop: bool = False) -> Target:
+    take = options.pop if pop else options.get
+    return Target(take("context", None), take("kubeconfig", None), take("namespace", None))
+
+
+def _completion(endpoint: Endpoint) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        given = context.params.get(parameter.name or "") or ()
+        return [
+            each
+            for each in _names(_target(dict(context.params)), endpoint)
+            if each.startswith(incomplete) and each not in given
+        ]
+
+    return complete
+
+
+def _names(target: Target, endpoint: Endpoint) -> list[str]:
+    """The names in the cluster; none if it does not answer in time."""
+    found: list[str] = []
+
+    def ask() -> None:
+        try:
+            found.extend(connect(target).names(endpoint=endpoint, timeout=COMPLETION))
+        except Exception:
+            # Whoever presses Tab has no use for an error.
+            return
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(COMPLETION)
+    return list(found)
+
+
+NAME = click.argument("name", shell_complete=_completion(JOBS))
+NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_completion(JOBS))
+CRON_NAME = click.argument("name", shell_complete=_completion(CRON_JOBS))
+TIMEOUT = click.option("--timeout", metavar="TIME", callback=seconds, help="As 90s, 5m or 1h; by default for ever.")

@@ -1,0 +1,54 @@
+"""Commands that are imported when they are called, and what an error of one of them ends with."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from daskjob.cli.exit_codes import INTERRUPTED, TIMED_OUT, UNREACHABLE, code_of
+from daskjob.cli.output import tell
+from daskjob.client.problems import ClientError
+
+
+class LazyGroup(click.Group):
+    """`later`: of each command that is not imported yet, its module and its name there."""
+
+    def __init__(self, *arguments: Any, later: Mapping[str, str] | None = None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._later = dict(later or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._later})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self._later:
+            module, _, name = self._later[cmd_name].partition(":")
+            command: click.Command = getattr(importlib.import_module(module), name)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Calls the command. An error of the client is told in its own words, and ends the program by its code."""
+        try:
+            return super().invoke(ctx)
+        except ClientError as error:
+            tell(f"{_root(ctx)}: {error}", err=True)
+            sys.exit(code_of(error))
+        except TimeoutError as error:
+            tell(f"{_root(ctx)}: {error}", err=True)
+            sys.exit(TIMED_OUT)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "kubernetes":
+                raise
+            tell(f"{_root(ctx)}: {error}", err=True)
+            sys.exit(UNREACHABLE)
+
+
+def _root(ctx: click.Context) -> str:
+    return ctx.find_root().info_name or "daskjob"

@@ -1,0 +1,118 @@
+"""`daskjob submit`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daskjob.cli.cluster_options import TIMEOUT, cluster, connect
+from daskjob.cli.commands import PATHS, RECURSIVE, check, load, refuse
+from daskjob.cli.output import tell, write_content
+from daskjob.client.credentials import Target
+from daskjob.client.problems import ClientError
+
+if TYPE_CHECKING:
+    from daskjob.cli.documents import Document
+
+Body = dict[str, Any]
+
+
+@click.command()
+@PATHS
+@RECURSIVE
+@cluster
+@click.option("--wait", "waits", is_flag=True, help="Wait for the end; the exit code says how the jobs ended.")
+@click.option("--follow", is_flag=True, help="Show what the job prints until its end; then as --wait.")
+@TIMEOUT
+@click.option(
+    "--dry-run",
+    type=click.Choice(["client", "server"]),
+    help="Create nothing: check the manifests here alone (client), or let the API server check them, too (server).",
+)
+@click.option("-o", "--output", type=click.Choice(["json", "yaml", "name"]), help="Print what was created.")
+def submit(
+    target: Target,
+    paths: tuple[str, ...],
+    recursive: bool,
+    waits: bool,
+    follow: bool,
+    timeout: float | None,
+    dry_run: str | None,
+    output: str | None,
+) -> None:
+    """Create the DaskJobs and DaskCronJobs of manifests, after a check as by `daskjob validate`.
+
+    PATH is a file, a folder or - for standard input. Objects of other kinds are not created, and named.
+    """
+    jobs, others = load(paths, recursive)
+    check(jobs, None, err=True)
+    waits = waits or follow
+    _check_options(jobs, target, waits, follow, dry_run, timeout)
+    for other in others:
+        tell(f"{other.title}: a {other.kind} is not created: kubectl apply -f {other.file}", err=True)
+    if dry_run == "client":
+        _print([job.content for job in jobs], output, "is valid; nothing was created (dry run)")
+        return
+    client = connect(target)
+    created: list[Body] = []
+    for job in jobs:
+        try:
+            created.append(client.create(job.content, dry_run=dry_run == "server"))
+        except ClientError:
+            _print(created, output, _created(dry_run))
+            raise
+    _print(created, output, _created(dry_run))
+    if not waits or dry_run is not None:
+        return
+    # Only here: they take a moment to import.
+    from daskjob.cli.waiting_commands import follow_job, wait_for
+
+    sys.stdout.flush()
+    if follow:
+        follow_job(client, created[0], timeout=timeout)
+    by_name = {str(each["metadata"]["name"]): str(each["metadata"]["uid"]) for each in created}
+    wait_for(client, list(by_name), created[0]["metadata"]["namespace"], timeout=timeout, uids=by_name)
+
+
+def _check_options(
+    jobs: Sequence[Document], target: Target, waits: bool, follow: bool, dry_run: str | None, timeout: float | None
+) -> None:
+    namespaces = set()
+    for job in jobs:
+        own = job.content["metadata"].get("namespace")
+        if own and target.namespace and own != target.namespace:
+            refuse(f"{job.title}: metadata.namespace is {own}, and -n {target.namespace}: leave one of them out")
+        namespaces.add(own)
+    if not waits:
+        if timeout is not None:
+            refuse("--timeout is for --wait and --follow")
+        return
+    if dry_run is not None:
+        refuse("with --dry-run there is nothing to wait for")
+    cron = next((job for job in jobs if job.kind == "DaskCronJob"), None)
+    if cron is not None:
+        refuse(f"{cron.title}: a DaskCronJob does not end: submit it without --wait and --follow")
+    if follow and len(jobs) > 1:
+        refuse(f"--follow shows one job, and these are {len(jobs)}: submit them with --wait, or one after the other")
+    if len(namespaces) > 1:
+        refuse("--wait waits in one namespace: submit the jobs of each by themselves")
+
+
+def _created(dry_run: str | None) -> str:
+    return "would be created (dry run)" if dry_run else "created"
+
+
+def _print(objects: Sequence[Any], output: str | None, words: str) -> None:
+    if not objects:
+        return
+    if output in ("json", "yaml"):
+        content = objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        write_content(content, output)
+        return
+    for each in objects:
+        kind, metadata = str(each["kind"]).lower(), each["metadata"]
+        name = f"{kind}.daskjob.io/{metadata.get('name') or metadata.get('generateName')}"
+        tell(name if output == "name" else f"{name} {words}")

@@ -1,0 +1,230 @@
+"""The logs of a job: what there is, or followed from before its first pod exists to its end, over retries."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from daskjob.client.endpoints import JOBS
+from daskjob.client.job_client import JobClient, attempt_of, component_of, pods_of
+from daskjob.client.job_end import End, end_of, is_run_due, status_of
+from daskjob.client.pod_log import LogLine, PodLog, has_log
+from daskjob.client.problems import ClientError, NotFound
+from daskjob.client.transport import Body
+from daskjob.client.watching import Change, Selection
+
+#: Lines that may wait for their reader before the followers wait for him, too.
+LINES = 10_000
+
+
+@dataclass(frozen=True)
+class LogChoice:
+    """Which logs: of runner, scheduler or worker; `attempt`: of one, None: of the run's; `tail`, `since`: see
+    `PodLog`."""
+
+    component: str = "runner"
+    attempt: int | None = None
+    tail: int | None = None
+    since: int | None = None
+
+
+class LogsGone(NotFound):
+    """There is no pod whose log could be read."""
+
+    def __init__(self, component: str, name: str, namespace: str, words: str) -> None:
+        super().__init__(f"{component} pod of job", name, namespace, f": {words}")
+
+
+def read(client: JobClient, job: Body, choice: LogChoice) -> Iterator[LogLine]:
+    """The log as it is now, of the last attempt unless one is chosen; pod after pod. Raises LogsGone."""
+    number = choice.attempt or int(status_of(job).get("attempt") or 0)
+    pods = [each for each in client.pods(job, choice.component) if attempt_of(each) == number]
+    if not pods:
+        raise _gone(job, choice, number)
+    started = [each for each in pods if has_log(each, choice.component)]
+    if not started:
+        metadata = job["metadata"]
+        words = "its container has not started yet; follow the log (-f) to wait for it"
+        raise LogsGone(choice.component, metadata["name"], metadata["namespace"], words)
+    for pod in sorted(started, key=lambda each: str(each["metadata"]["name"])):
+        yield from PodLog(client.transport, pod, choice.component, number, tail=choice.tail, since=choice.since).read()
+
+
+def _gone(job: Body, choice: LogChoice, number: int) -> LogsGone:
+    numbers = [int(each.get("number") or 0) for each in status_of(job).get("attempts") or ()]
+    if not numbers:
+        words = "no attempt has begun; `daskjob status` says why, and -f waits for it"
+    elif number not in numbers:
+        words = f"there is no attempt {number}; there are {', '.join(map(str, numbers))}"
+    elif end_of(job) is None and number == max(numbers):
+        words = f"attempt {number} has none yet; follow the log (-f) to wait for it"
+    else:
+        words = (
+            f"that of attempt {number} is gone, and Kubernetes keeps no log of a pod that is gone; follow the log "
+            "while the job runs (-f)"
+        )
+    metadata = job["metadata"]
+    return LogsGone(choice.component, metadata["name"], metadata["namespace"], words)
+
+
+@dataclass
+class LogFollower:
+    """Follows the log of one job, this UID and no other. `note` is called with words about pods and connections;
+    `deadline`: of `time.monotonic`."""
+
+    client: JobClient
+    job: Body
+    choice: LogChoice = field(default_factory=LogChoice)
+    note: Callable[[str], None] = lambda text: None
+    deadline: float | None = None
+    #: How the job ended, and how it was then; None until `lines` is over.
+    end: tuple[End, Body] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(LINES)
+        self._over = threading.Event()
+        self._followed: set[str] = set()
+        self._active: set[str] = set()
+        self._waiting: dict[str, Body] = {}
+
+    def lines(self) -> Iterator[LogLine]:
+        """Each line, until the job has ended and its pods' logs are read. Those of attempts come one after the other;
+        those of several workers as they come. Raises ClientError, and TimeoutError when the deadline is over."""
+        metadata = self.job["metadata"]
+        self._start(self._watch, "job", Selection(JOBS, metadata["namespace"], metadata["name"]))
+        self._start(self._watch, "pod", pods_of(self.job))
+        existed = False
+        while True:
+            try:
+                kind, content = self._queue.get(timeout=self._remaining())
+            except queue.Empty:
+                raise TimeoutError(f"{metadata['name']} did not end in time") from None
+            if kind == "line":
+                yield content
+            elif kind == "note":
+                self.note(content)
+            elif kind == "error":
+                raise content
+            elif kind == "read":
+                self._active.discard(content)
+                self._follow_next()
+            elif kind == "pod":
+                for change in content:
+                    self._takes_pod(change)
+            elif kind == "job" and self.end is None:
+                existed = self._takes_job(content, existed)
+            if self._is_done():
+                return
+
+    def _remaining(self) -> float | None:
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def _is_done(self) -> bool:
+        return self.end is not None and not self._active and not self._waiting
+
+    def _takes_job(self, changes: list[Change], existed: bool) -> bool:
+        uid = self.job["metadata"]["uid"]
+        for change in changes:
+            if change.object["metadata"]["uid"] != uid:
+                # Another job has its name by now.
+                self._ends(End.DELETED)
+                return True
+            existed = True
+            self.job = change.object
+            end = end_of(self.job)
+            if end is not None:
+                self._ends(end)
+                return True
+            if change.type == "DELETED":
+                self._ends(End.DELETED)
+                return True
+        if not existed:
+            # The first list does not have it: it was deleted before.
+            self._ends(End.DELETED)
+        return True
+
+    def _ends(self, end: End) -> None:
+        """The job has ended. The pods that are there are the last ones: the watch may not have delivered them yet."""
+        self.end = (end, self.job)
+        self._over.set()
+        try:
+            for pod in self.client.pods(self.job):
+                self._takes_pod(Change("ADDED", pod))
+        except ClientError as error:
+            self.note(f"the job's last pods cannot be listed: {error}")
+
+    def _takes_pod(self, change: Change) -> None:
+        pod, component = change.object, self.choice.component
+        uid = str(pod["metadata"]["uid"])
+        if component_of(pod) != component or uid in self._followed or change.type == "DELETED":
+            self._waiting.pop(uid, None)
+            return
+        if not self._is_chosen(attempt_of(pod)) or not has_log(pod, component):
+            return
+        self._waiting[uid] = pod
+        self._follow_next()
+
+    def _is_chosen(self, number: int) -> bool:
+        if self.choice.attempt is not None:
+            return number == self.choice.attempt
+        return number >= first_attempt(self.job)
+
+    def _follow_next(self) -> None:
+        """Begins with the pods that wait: runners one after the other, for attempts do not overlap."""
+        for uid, pod in sorted(self._waiting.items(), key=lambda item: attempt_of(item[1])):
+            if self.choice.component == "runner" and self._active:
+                return
+            del self._waiting[uid]
+            self._followed.add(uid)
+            self._active.add(uid)
+            self._start(self._follow, pod)
+
+    def _start(self, target: Callable[..., None], *arguments: Any) -> None:
+        threading.Thread(target=target, args=arguments, daemon=True).start()
+
+    def _watch(self, kind: str, selection: Selection) -> None:
+        try:
+            for batch in self.client.watch(selection, note=self._words).batches():
+                if self._over.is_set():
+                    return
+                self._queue.put((kind, batch))
+        except Exception as error:
+            if not self._over.is_set():
+                self._queue.put(("error", error))
+
+    def _follow(self, pod: Body) -> None:
+        log = PodLog(
+            self.client.transport,
+            pod,
+            self.choice.component,
+            attempt_of(pod),
+            tail=self.choice.tail,
+            since=self.choice.since,
+            note=self._words,
+            is_over=self._over.is_set,
+        )
+        try:
+            for line in log.follow():
+                self._queue.put(("line", line))
+        except Exception as error:
+            self._queue.put(("error", error))
+        self._queue.put(("read", pod["metadata"]["uid"]))
+
+    def _words(self, text: str) -> None:
+        self._queue.put(("note", text))
+
+
+def first_attempt(job: Body) -> int:
+    """The number of the first attempt of the job's run, or of the run that was asked for."""
+    status = status_of(job)
+    last = int(status.get("attempt") or 0)
+    if is_run_due(job):
+        return last + 1
+    run = status.get("run") or 1
+    of_run = [int(each["number"]) for each in status.get("attempts") or () if (each.get("run") or 1) == run]
+    # Without any: the run waits for its first one, and the attempts before are of the run before.
+    return min(of_run, default=last + 1 if status.get("attempts") else 0)

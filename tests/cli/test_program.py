@@ -1,0 +1,69 @@
+"""What all commands have in common: completion, times, where they are."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import click
+import pytest
+
+from daskjob.cli import cluster_options
+from daskjob.cli.cluster_options import seconds
+from daskjob.cli.commands import ON_A_CLUSTER, daskjob
+from daskjob.cli.completing import candidates
+from daskjob.cli.tables import duration
+
+from ..client.played import job, listed
+from .scenes import On
+
+
+def test_each_command_is_where_the_group_looks_for_it() -> None:
+    context = click.Context(daskjob)
+    for name in ON_A_CLUSTER:
+        command = daskjob.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert command.get_short_help_str(200)
+
+
+def test_names_are_completed_from_the_cluster(on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_options, "COMPLETION", 60.0)
+    on({"list daskjobs": [listed(job("square-sum"), job("square-root"), job("other"))]})
+    assert candidates(daskjob, ["status", "square-s"]) == ["square-sum"]
+    assert candidates(daskjob, ["wait", "square-sum", "square"]) == ["square-root"]
+    assert candidates(daskjob, ["stat"]) == ["status"]
+
+
+def test_a_cluster_that_does_not_answer_completes_nothing_in_a_second(on: On) -> None:
+    on({"list daskjobs": [lambda asked: (time.sleep(3), listed(job()))[1]]})
+    began = time.monotonic()
+    assert candidates(daskjob, ["status", ""]) == []
+    assert time.monotonic() - began < 2.5
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(on: On, shell: str) -> None:
+    _, run = on({})
+    assert f"_DASKJOB_COMPLETE={shell}_complete" in run("completion", shell).stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("0.5s", 0.5), ("1d", 86400)]
+)
+def test_times(text: str, value: float) -> None:
+    assert seconds(click.Context(daskjob), click.Option(["--timeout"]), text) == value
+
+
+@pytest.mark.parametrize("text", ["", "m", "5 m", "-5", "1.2.3", "h5", "5mm", "5x"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        seconds(click.Context(daskjob), click.Option(["--timeout"]), text)
+
+
+@pytest.mark.parametrize(
+    ("then", "words"),
+    [("11:59:59", "1s"), ("11:00:00", "1h"), ("10:29:00", "1h31m"), ("12:00:30", "0s"), ("99", "")],
+)
+def test_how_long_ago(then: str, words: str) -> None:
+    assert duration(f"2026-11-26T{then}Z", datetime(2026, 11, 26, 12, tzinfo=UTC)) == words

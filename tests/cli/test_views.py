@@ -1,0 +1,223 @@
+"""`daskjob list`, `status`, `result` and `events`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from daskjob.cli.states import where
+from daskjob.cli.tables import CRON_COLUMNS, JOB_COLUMNS
+from daskjob.schema import load_crds
+
+from ..client.played import Answer, Body, Stream, event, forbidden, job, listed
+from .scenes import EVIL, On
+
+
+def full(**more: Any) -> Body:
+    return job(
+        phase="Running",
+        progress={"summary": "4/10", "total": 10, "percent": 40},
+        cluster={"summary": "1/2"},
+        startTime="2026-11-26T12:00:00Z",
+        attempts=[
+            {
+                "number": 1,
+                "outcome": "Failed",
+                "reason": "TaskFailed",
+                "class": "Application",
+                "message": "ValueError: x",
+            },
+            {"number": 2},
+        ],
+        attempt=2,
+        **more,
+    )
+
+
+def test_list(on: On) -> None:
+    _, run = on({"list daskjobs": [listed(full(), job("another", "u2", ended="Complete", summary="42"))]})
+    lines = run("list").stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["NAME", "PHASE", "PROGRESS", "WORKERS", "RESULT", "AGE"],
+        ["another", "Succeeded", "42"],
+        ["one", "Running", "4/10", "1/2"],
+    ]
+    assert run("list", "--phase", "running", "-o", "name").stdout == "daskjob.daskjob.io/one\n"
+    assert [each["metadata"]["name"] for each in json.loads(run("list", "-o", "json").stdout)["items"]] == [
+        "another",
+        "one",
+    ]
+
+
+@pytest.mark.parametrize("levels", [150, 800, 9000])
+@pytest.mark.parametrize("output", ["table", "json", "yaml"])
+def test_list_with_an_object_of_any_depth(on: On, levels: int, output: str) -> None:
+    """As anybody may create one in the namespace."""
+    text = json.dumps({"items": [{**job("deep", "u2"), "spec": {"x": "HERE"}}, job()]})
+    _, run = on({"list daskjobs": [Answer(text.replace('"HERE"', "[" * levels + "]" * levels).encode())]})
+    done = run("list", "-o", output)
+    assert done.exit_code == 0
+    assert "one" in done.stdout
+
+
+def test_list_none(on: On) -> None:
+    _, run = on({"list daskjobs": [listed()]})
+    done = run("list", "-l", "team=a")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "no DaskJobs in namespace team that match\n"
+    assert json.loads(run("list", "-o", "json").stdout)["items"] == []
+
+
+def test_list_and_watch(on: On) -> None:
+    """A line for what there is and for each change; one that changes nothing in it brings none."""
+    stream = [
+        event("MODIFIED", full() | {"spec": {"x": 1}}),
+        event("MODIFIED", job(version="8", ended="Complete")),
+        event("DELETED", job(version="9", ended="Complete")),
+    ]
+    _, run = on(
+        {
+            "list daskjobs": [listed(full()), forbidden("list")],
+            "watch daskjobs": [Stream([*stream, b"{}\n"]), forbidden("watch")],
+        }
+    )
+    done = run("list", "-w")
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["NAME", "PHASE"],
+        ["one", "Running"],
+        ["one", "Succeeded"],
+    ]
+    assert "one was deleted" in done.stderr
+    assert done.exit_code == 3
+
+
+@pytest.mark.parametrize(("kind", "columns"), [("DaskJob", JOB_COLUMNS), ("DaskCronJob", CRON_COLUMNS)])
+def test_the_columns_are_those_of_the_definition(kind: str, columns: Any) -> None:
+    [version] = load_crds()[kind]["spec"]["versions"]
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    found = [(heading, only_wide) for heading, _, only_wide in columns[1:]]
+    printed = version["additionalPrinterColumns"]
+    assert found == [(each["name"].upper(), each.get("priority", 0) > 0) for each in printed]
+    for (_, cell, _), column in zip(columns[1:], printed, strict=True):
+        value = "2026-11-26T11:59:00Z" if column["type"] == "date" else "x"
+        subject: Any = value
+        for key in reversed(column["jsonPath"].strip(".").split(".")):
+            subject = {key: subject}
+        assert cell(subject, now) == ("1m" if column["type"] == "date" else "x")
+
+
+def test_status(on: On) -> None:
+    _, run = on({"get daskjobs/one": [Answer(full())]})
+    text = run("status", "one").stdout
+    assert text.splitlines()[0] == "team/one: running, 4/10 tasks"
+    assert "  workers:   1/2 ready" in text
+    assert "  attempt 1: failed (TaskFailed, Application): ValueError: x" in text
+    assert "  attempt 2: runs" in text
+
+
+def test_status_of_a_failure_says_what_to_do(on: On) -> None:
+    failure = {"reason": "NoWorkers", "message": "no worker joined"}
+    _, run = on({"get daskjobs/one": [Answer(job(ended="NoWorkers", failure=failure))]})
+    text = run("status", "one").stdout
+    assert "one failed: NoWorkers" in text
+    assert "what to do: daskjob events one says what became of their pods" in text
+
+
+@pytest.mark.parametrize(
+    ("current", "words"),
+    [
+        (job(), "waiting for the operator, which has not looked at it yet"),
+        (
+            job(phase="Queued", queuePosition=3, conditions=[{"type": "Queued", "status": "True", "message": "full"}]),
+            "queued, place 3: full",
+        ),
+        (
+            job(phase="Suspended", conditions=[{"type": "Suspended", "status": "True"}]),
+            "suspended; daskjob resume one lets it go on",
+        ),
+        (
+            job(
+                phase="Starting",
+                conditions=[
+                    {"type": "ClusterReady", "status": "False", "reason": "ImagePullFailed", "message": "no such image"}
+                ],
+            ),
+            "starting, but waiting: ImagePullFailed: no such image",
+        ),
+        (
+            job(phase="Retrying", attempts=[{"number": 1, "reason": "RunnerLost"}], nextAttemptTime="12:00"),
+            "retrying: attempt 1 failed (RunnerLost); the next attempt starts at 12:00",
+        ),
+        (job(ended="Complete", annotations={"daskjob.io/rerun": "x"}), "waiting for another run, which was asked for"),
+        (job(ended="Cancelled"), "cancelled"),
+        (job(ended="TaskFailed"), "failed: TaskFailed"),
+    ],
+)
+def test_where_a_job_is(current: Body, words: str) -> None:
+    assert where(current) == words
+
+
+def test_result(on: On) -> None:
+    record = {"type": "int", "value": "42", "size": 2, "sha256": "x"}
+    _, run = on({"get daskjobs/one": [Answer(job(ended="Complete", result=record))]})
+    assert run("result", "one").stdout == "42\n"
+    assert json.loads(run("result", "one", "-o", "json").stdout) == record
+
+
+@pytest.mark.parametrize(
+    ("current", "code", "words"),
+    [
+        (job(), 2, "no result yet"),
+        (job(ended="TaskFailed", failure={"reason": "TaskFailed", "message": "x"}), 1, "one failed: TaskFailed"),
+        (job(ended="Cancelled"), 5, "it was cancelled"),
+        (job(ended="Complete", result={"type": "int"}), 1, "was not kept"),
+    ],
+)
+def test_result_that_is_not_there(on: On, current: Body, code: int, words: str) -> None:
+    _, run = on({"get daskjobs/one": [Answer(current)]})
+    done = run("result", "one")
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert words in done.stderr
+
+
+def test_words_of_others_move_no_terminal(on: On) -> None:
+    """Whoever writes jobs, pods and Events of a namespace writes to the terminal of who looks."""
+    failure = {"reason": EVIL, "message": EVIL, "traceback": EVIL, "taskKey": EVIL}
+    hostile = job(
+        ended=EVIL,
+        summary=EVIL,
+        failure=failure,
+        result={"value": json.dumps(EVIL, ensure_ascii=False)},
+        attempts=[{"number": 1, "outcome": EVIL, "reason": EVIL, "message": EVIL}],
+        progress={"summary": EVIL, "total": 1},
+    )
+    noted = {
+        "metadata": {},
+        "involvedObject": {"uid": "u1", "kind": EVIL, "name": EVIL},
+        "message": EVIL,
+        "reason": EVIL,
+        "type": EVIL,
+    }
+    _, run = on(
+        {
+            "list daskjobs": [listed(hostile)],
+            "watch daskjobs": [Stream([], "stays")],
+            "get daskjobs/one": [Answer(hostile)],
+            "list events": [listed(noted)],
+            "list pods": [listed()],
+        }
+    )
+    for arguments in (
+        ["list"],
+        ["list", "-o", "json"],
+        ["list", "-o", "yaml"],
+        ["status", "one"],
+        ["events", "one"],
+        ["wait", "one"],
+    ):
+        done = run(*arguments)
+        assert "red" in done.output
+        assert done.output.replace("\n", "").isprintable(), arguments
