@@ -10,9 +10,9 @@ import pytest
 
 from daskjob.cli import cluster_options
 from daskjob.cli.cluster_options import seconds
+from daskjob.cli.columns import duration
 from daskjob.cli.commands import ON_A_CLUSTER, daskjob
 from daskjob.cli.completing import candidates
-from daskjob.cli.tables import duration
 
 from ..client.played import job, listed
 from .scenes import On

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from daskjob.cli.columns import CRON_COLUMNS, JOB_COLUMNS
 from daskjob.cli.states import where
-from daskjob.cli.tables import CRON_COLUMNS, JOB_COLUMNS
 from daskjob.schema import load_crds
 
 from ..client.played import Answer, Body, Stream, event, forbidden, job, listed

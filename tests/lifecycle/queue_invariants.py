@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daskjob.api.constants import JOB_UID_LABEL, MANAGED_BY, RERUN_ANNOTATION, ConditionType
+from daskjob.api.constants import MANAGED_BY, RERUN_ANNOTATION, ConditionType
 from daskjob.api.spec import parse_spec
 from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.kube.client import Body
+from daskjob.lifecycle.job.proof import Proof
 from daskjob.lifecycle.job.queueing import RunLimits
 
 from .status_invariants import Change
-from .world import labels_of, status_of
+from .world import status_of
 
 if TYPE_CHECKING:
     from .operators import Operator
@@ -56,10 +57,8 @@ def is_left(job: Body, operator: Operator | None) -> bool:
     key = metadata["namespace"], metadata["name"]
     if operator is None or not status.attempt or status.is_true(ConditionType.CLEANED_UP):
         return False
-    return key in operator.looked_at and any(
-        each["kind"] == "DaskCluster" and labels_of(each).get(JOB_UID_LABEL) == metadata["uid"]
-        for each in operator.cache.owned(key)
-    )
+    ours = Proof(status, operator.cache.owned(key)).objects
+    return key in operator.looked_at and any(each.body["kind"] == "DaskCluster" for each in ours)
 
 
 def most_workers(job: Body) -> int:

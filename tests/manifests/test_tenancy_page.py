@@ -15,11 +15,12 @@ DOCUMENTS = [document for block in BLOCKS for document in yaml.safe_load_all(blo
 
 
 def test_the_chart_takes_the_values() -> None:
-    [values] = [each for each in DOCUMENTS if "kind" not in each]
+    values = [each for each in DOCUMENTS if "kind" not in each]
     schema = json.loads((ROOT / "charts" / "daskjob-operator" / "values.schema.json").read_text())
-    assert [error.message for error in Draft7Validator(schema).iter_errors(values)] == []
-    assert values["limits"]
-    assert values["job"]["networkPolicy"]["restrictEgress"]
+    assert [error.message for each in values for error in Draft7Validator(schema).iter_errors(each)] == []
+    assert values[0]["limits"]
+    assert values[0]["job"]["networkPolicy"]["restrictEgress"]
+    assert values[1]["excludeNamespaces"]
 
 
 def test_the_quotas_count_resources_that_exist() -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daskjob.cli.cluster_options import NAME, OUTPUTS, cluster, connect
+from daskjob.cli.columns import JOB_COLUMNS, Columns, duration, lay_out, rows
 from daskjob.cli.exit_codes import CANCELLED, FAILED
 from daskjob.cli.output import tell, write, write_content
 from daskjob.cli.states import describe, where, why
-from daskjob.cli.tables import JOB_COLUMNS, Columns, duration, lay_out, rows
 from daskjob.client.credentials import Target
 from daskjob.client.endpoints import JOBS
 from daskjob.client.job_end import End, end_of, status_of

@@ -10,8 +10,8 @@ import click
 from daskjob.api import constants as c
 from daskjob.cli.cluster_options import CRON_NAME, OUTPUTS, cluster, connect
 from daskjob.cli.cluster_views import show
+from daskjob.cli.columns import CRON_COLUMNS
 from daskjob.cli.output import tell
-from daskjob.cli.tables import CRON_COLUMNS
 from daskjob.client.credentials import Target
 from daskjob.client.endpoints import CRON_JOBS
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from daskjob.cli.columns import duration
 from daskjob.cli.live import obstacle_of
 from daskjob.cli.output import ADVICE, explain
-from daskjob.cli.tables import duration
 from daskjob.client.job_end import End, conditions, end_of, is_run_due, is_true, status_of
 
 Body = Mapping[str, Any]
