@@ -98,7 +98,10 @@ def test_without_its_extra_the_command_says_what_to_install(base: Environment) -
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("call", ["load_crds()", "validate({})"])
+A_JOB = {"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob"}
+
+
+@pytest.mark.parametrize("call", ["load_crds()", f"validate({A_JOB})"], ids=["load_crds", "validate"])
 def test_without_its_extra_a_public_name_says_what_to_install(base: Environment, call: str) -> None:
     code = f"""
 import daskjob
