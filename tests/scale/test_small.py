@@ -35,7 +35,7 @@ async def made(cluster: Kube, release: Release, real_node: str) -> AsyncIterator
 
 async def test_hundreds_of_jobs_at_once(made: Bench) -> None:
     async with made.namespace(at_once.NAMESPACE) as namespace:
-        run = await at_once.at_once(made, namespace, JOBS, seconds=200)
+        run = await at_once.at_once(made, namespace, JOBS, seconds=400)
     assert (run.succeeded, run.failed) == (JOBS, {})
     assert run.gone is not None, f"left: {run.left}"
     assert {name: each.restarts for name, each in run.usage.items()} == {OPERATOR: 0, DASK_CONTROLLER: 0}
