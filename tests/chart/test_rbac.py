@@ -166,7 +166,8 @@ def test_no_right_on_network_policies_without_those_of_jobs(render) -> None:
 
 
 def test_with_dask_kubernetes_own_operator_it_may_ask_whose_a_pod_is(render) -> None:
-    rules = render({"daskController": {"enabled": False}}).one("ClusterRole", "daskjob-operator")["rules"]
+    values = {"daskController": {"enabled": False}, "objectPolicy": {"enabled": False}}
+    rules = render(values).one("ClusterRole", "daskjob-operator")["rules"]
     more = {("apps", "deployments"): {"get"}, ("apps", "replicasets"): {"get"}}
     assert verbs(rules) == {**OPERATOR, **more}
 
