@@ -200,6 +200,8 @@ def test_garbage_in_the_report(kube: Kube, garbage: Manifest) -> None:
     job = apply(kube, manifest("garbage", SLEEP.replace("60", "8"), activeDeadlineSeconds=60))
     job.pod("runner")
     report = job.status()["attempts"][0]["name"]
+    # The operator creates it a moment after the runner's pod.
+    wait_for("the report", lambda: kube.get("daskjobreports.daskjob.io", report), bool, 20)
     words = ""
     try:
         kube.patch("daskjobreports.daskjob.io", report, {"status": garbage}, subresource="status")
