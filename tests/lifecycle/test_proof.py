@@ -126,6 +126,12 @@ def test_a_cluster_that_took_the_name_has_no_pods() -> None:
     assert Proof(STATUS, [theirs, *pods]).objects == ()
 
 
+def test_a_worker_that_lingers_is_a_worker_when_somebody_takes_the_name_of_its_group() -> None:
+    worker = body("Pod", "sum-2-default-worker-0", owner=("DaskWorkerGroup", "sum-2-default", "gone"))
+    theirs = body("DaskWorkerGroup", "sum-2-default", "theirs")
+    assert [each.body for each in Proof(STATUS, [theirs, worker]).objects] == [worker]
+
+
 def test_a_token_follows_from_the_one_after_it() -> None:
     assert len({TOKENS.runner, TOKENS.cluster, TOKENS.digest, EARLIER.digest}) == 4
     assert Tokens(TOKENS.cluster).cluster == TOKENS.digest

@@ -74,7 +74,7 @@ class Proof:
         self._deployments = deployments
         self._attempts = {each.name: each for each in status.attempts}
         bodies = tuple(bodies)
-        self._names = {(each["kind"], each["metadata"]["name"]) for each in bodies}
+        self._uids = {each["metadata"]["uid"] for each in bodies}
         #: The attempts of clusters and of worker groups, by the objects' UIDs.
         self._clusters = _by_uid("DaskCluster", self._cluster, bodies)
         self._groups = _by_uid("DaskWorkerGroup", self._group, bodies)
@@ -138,19 +138,20 @@ class Proof:
         return attempt if attempt is not None and name == group_name(attempt.name) else None
 
     def _owning_cluster(self, owner: Body) -> Attempt | None:
-        """The attempt whose cluster an owner reference names. While its objects go, the cluster may be gone already:
-        Kubernetes deletes whatever names an owner that does not exist."""
-        attempt = self._clusters.get(owner["uid"])
-        if attempt is None and ("DaskCluster", owner["name"]) not in self._names:
-            attempt = self._attempts.get(owner["name"])
-            attempt = attempt if attempt is not None and attempt.cluster_uid in (None, owner["uid"]) else None
-        return attempt
+        """The attempt whose cluster an owner reference names. While its objects go, the cluster may be gone already,
+        and somebody else's have its name: Kubernetes deletes whatever names an owner that does not exist."""
+        attempt = self._clusters.get(owner["uid"]) or self._without(self._clusters, owner["name"], owner)
+        return attempt if attempt is not None and attempt.cluster_uid in (None, owner["uid"]) else None
 
     def _owning_group(self, owner: Body) -> Attempt | None:
-        attempt = self._groups.get(owner["uid"])
-        if attempt is None and ("DaskWorkerGroup", owner["name"]) not in self._names:
-            attempt = self._attempts.get(owner["name"].removesuffix(f"-{DEFAULT_GROUP}"))
-        return attempt
+        name = owner["name"].removesuffix(f"-{DEFAULT_GROUP}")
+        return self._groups.get(owner["uid"]) or self._without(self._groups, name, owner)
+
+    def _without(self, proven: Mapping[str, Attempt], name: str, owner: Body) -> Attempt | None:
+        """The attempt of that name if its own object is gone, and an owner reference names one that does not exist."""
+        attempt = self._attempts.get(name)
+        gone = owner["uid"] not in self._uids and attempt not in proven.values()
+        return attempt if gone else None
 
 
 def _by_uid(kind: str, attempt_of: Callable[[Body], Attempt | None], bodies: Iterable[Body]) -> dict[str, Attempt]:
