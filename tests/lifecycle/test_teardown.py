@@ -7,6 +7,7 @@ from typing import Any
 
 from daskjob.api.constants import ConditionType
 from daskjob.lifecycle.job.actions import Action, Delete, DeleteAll, EndSidecars
+from daskjob.lifecycle.job.teardown import is_clean
 from daskjob.lifecycle.pods import Container, Pod, Termination
 
 from .builders import a_job, a_pod, ago, ended, running
@@ -18,6 +19,14 @@ def test_a_worker_group_goes_whether_it_got_its_owner_or_not() -> None:
     (action,) = left.group(1).decide().actions
     assert isinstance(action, Delete)
     assert (action.target.kind, action.target.uid) == ("DaskWorkerGroup", "uid-group")
+
+
+def test_a_finalizer_of_somebody_on_a_worker_group_holds_up_nobody() -> None:
+    left = a_job().started().finished().runner(ended("runner")).sees(cluster=None, schedulers=(), workers=())
+    assert not is_clean(left.group(1).observe())
+    going = left.group(1, deleting=True)
+    assert is_clean(going.observe())
+    assert going.decide().actions == ()
 
 
 def test_a_cluster_goes_in_an_order_in_which_nothing_comes_back() -> None:

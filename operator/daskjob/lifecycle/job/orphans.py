@@ -58,7 +58,10 @@ def _looks_like_ours(body: Mapping[str, Any], labels: Mapping[str, str]) -> bool
 
 
 def takes_room(body: Mapping[str, Any], now: datetime) -> bool:
-    """Whether an object of a job that is gone still takes room: not a report, nor a pod that has ended or is fenced."""
+    """Whether an object of a job that is gone still takes room: not a report, nor a group that is being deleted, nor a
+    pod that has ended or is fenced."""
+    if body["kind"] == "DaskWorkerGroup":
+        return not body["metadata"].get("deletionTimestamp")
     if body["kind"] != "Pod":
         return bool(body["kind"] != "DaskJobReport")
     pod = read_pod(body)

@@ -146,7 +146,8 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
     outlived = runner is not None and not fenced and runner.outlived and not runner.goes_on
     return (
         attempt.cluster is None
-        and not attempt.groups
+        # Nobody creates workers for one that is being deleted; whoever put a finalizer on it holds up nobody.
+        and all(each.deleting for each in attempt.groups.values())
         and all(gone(each.deletion_deadline) for each in (*attempt.schedulers, *attempt.workers))
         and all(gone(each.deletion_deadline) for each in observation.stale_objects)
         and (runner is None or runner.all_ended or outlived or gone(runner.deletion_deadline))
