@@ -77,7 +77,7 @@ def forge(server: Server, job: Body, kind: str, takes: bool, forgery: Forgery) -
             "labels": labels,
             "annotations": annotations,
             "ownerReferences": _owners(server, job, attempt["name"], forgery.owner),
-            **({"deletionTimestamp": "2026-03-01T12:00:00Z"} if stays else {}),
+            **({"deletionTimestamp": "2026-03-01T12:00:00Z", "finalizers": ["strangers.test/stays"]} if stays else {}),
         },
         "spec": {
             "containers": [{"name": forgery.component}],

@@ -303,12 +303,13 @@ class World:
     def remove_pods(self) -> bool:
         """Ends pods that are to be deleted; a runner that ends so may have left no word. False if there are none."""
         acted = False
-        for pod in self.pods():
-            if "deletionTimestamp" in pod["metadata"] and pod["metadata"]["uid"] not in self.lost:
-                if self.polite and component_of(pod) == "runner" and is_running(pod):
+        for pod in self.server.all("Pod"):
+            metadata = pod["metadata"]
+            if "deletionTimestamp" in metadata and "finalizers" not in metadata and metadata["uid"] not in self.lost:
+                if self.polite and component_of(pod) == "runner" and is_running(pod) and not is_stranger(pod):
                     failure = {"reason": "Cancelled", "message": "told to stop"}
                     self.say(pod, outcome="Failed", failure=failure)
-                self.server.remove("Pod", pod["metadata"]["name"])
+                self.server.remove("Pod", metadata["name"])
                 acted = True
         return acted
 
