@@ -16,7 +16,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from daskjob.errors import ApiError, ErrorKind
+from daskjob.errors import ApiError
 from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import POLICIES, POLICY_BINDINGS, Resource
 from daskjob.lifecycle.enforcement import Enforcement, Policy, compare, distrust
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 #: Seconds before a watch begins anew after a failure.
 RETRY = 2.0
 #: Seconds after which an object that cannot be looked at counts as missing: the API server may be down for a while, and
-#: then takes no reports either.
+#: then takes no reports either. When it comes back, it refuses what it has not read the roles for.
 PATIENCE = 30.0
 CONSEQUENCE = (
     ". Until it is in force, runners get no token, and reports are not believed: a job shows no progress, and its "
@@ -129,7 +129,7 @@ class Policies(Collector):
                 pause = max(0.0, began + RETRY - answered)
             except ApiError as error:
                 pause = max(RETRY, error.retry_after or 0)
-                if error.kind is not ErrorKind.TRANSIENT or self._clock() >= answered + PATIENCE:
+                if self._clock() >= answered + PATIENCE:
                     self._fail(watched, resource, error)
             await asyncio.sleep(pause)
 
