@@ -211,7 +211,8 @@ def test_garbage_in_the_report(kube: Kube, garbage: Manifest) -> None:
     status = job.end()
     assert status["phase"] in ("Succeeded", "Failed")
     assert status.get("failure", {}).get("class") != "Infrastructure", "a report may not blame the infrastructure"
-    job.is_clean(45)
+    # The runner goes on, as if the outcome were forged, until the operator deletes its pod: after 30 s, and its grace.
+    job.is_clean(60)
 
 
 TERMINATION_MESSAGES = [

@@ -24,12 +24,15 @@ COUNT = """
 
     def step(number):
         time.sleep(0.5)
-        if number > 1000:
-            raise ValueError(f"{number} is too large")
         return number
 
+    def total(numbers):
+        if max(numbers) > 1000:
+            raise ValueError(f"{max(numbers)} is too large")
+        return sum(numbers)
+
     def main(first, count):
-        return delayed(sum)([delayed(step)(first + number) for number in range(count)])
+        return delayed(total)([delayed(step)(first + number) for number in range(count)])
 """
 ON_ITS_WAY, DONE, FAILED = ("Progressing", "InProgress"), ("Healthy", "Current"), ("Degraded", "Failed")
 HELD = ("Suspended", "InProgress")
