@@ -117,19 +117,20 @@ class Policies(Collector):
             self._fail(watched, resource, error)
 
     async def _keep_watching(self, watched: _Watched, resource: Resource) -> None:
-        answered = self._clock()
+        #: When the first request failed after the last that did not; None: the last one did not.
+        failing: float | None = None
         while True:
             began = self._clock()
             try:
                 async for body in self._client.follow(resource, watched.shipped.name):
                     self._note(watched, resource, body)
-                    answered = self._clock()
-                answered = self._clock()
+                    failing = None
                 # The next watch follows at once, unless they end as soon as they begin.
-                pause = max(0.0, began + RETRY - answered)
+                pause = max(0.0, began + RETRY - self._clock())
             except ApiError as error:
                 pause = max(RETRY, error.retry_after or 0)
-                if self._clock() >= answered + PATIENCE:
+                failing = self._clock() if failing is None else failing
+                if self._clock() >= failing + PATIENCE:
                     self._fail(watched, resource, error)
             await asyncio.sleep(pause)
 
