@@ -81,12 +81,13 @@ class CronKind(Kind[CronJob, CronObservation, CronDecision, CronMemory]):
     async def observe(self, look: Look[CronJob, CronMemory]) -> CronObservation:
         cron, memory = look.root, look.state.memory
         objects = [*look.objects, *await self._missing(cron, {each["metadata"]["uid"] for each in look.objects})]
-        problem = await self._template_problem(cron, memory)
+        excluded = not_served(cron.namespace, self._excluded)
+        # Where no job is created, nobody need know what is wrong with it.
+        problem = await self._template_problem(cron, memory) if excluded is None else None
         # Read the clock after the requests, which may have taken a while.
         now = self.clock()
         jobs = tuple(read_child(each, now) for each in objects if controlled_by(each, cron.uid))
         met, memory.met = memory.met, True
-        excluded = not_served(cron.namespace, self._excluded)
         return CronObservation(now, cron, jobs, look.state.refusal, met, problem, excluded)
 
     async def _template_problem(self, cron: CronJob, memory: CronMemory) -> str | None:
