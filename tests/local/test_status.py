@@ -17,6 +17,7 @@ from daskjob.api.constants import ConditionType
 from daskjob.api.resource_json import to_dict
 from daskjob.api.runner_report import read_report
 from daskjob.api.status import DaskJobStatus
+from daskjob.api.tokens import Draw, Tokens
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.reading import observe as observe_cluster
@@ -28,6 +29,7 @@ CRD = Path(__file__).parents[2] / "crds" / "daskjobs.yaml"
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TEXT = "2026-01-31T12:00:01.500000Z"
 UID = "12345678-0000-4000-8000-000000000000"
+TOKENS = Tokens("a secret")
 REPORT = {
     "protocol": 1,
     "seq": 7,
@@ -111,9 +113,9 @@ def plan_of(**spec: Any) -> Plan:
     return make_plan(content, read_manifest(content, UID, NOW), lambda name: None)
 
 
-def begun(job: Job) -> Job:
+def begun(job: Job, draw: Draw | None = None) -> Job:
     """With the first attempt recorded."""
-    decision = decide(Observation(NOW, job, live=True, settled=True))
+    decision = decide(Observation(NOW, job, live=True, settled=True, draw=draw or Draw()))
     return replace(job, status=decision.status)
 
 
@@ -133,14 +135,17 @@ def local(story: Story, job: Job) -> Observation:
 
 
 def on_a_cluster(story: Story, job: Job) -> Observation:
-    """The same story, told by the objects of a cluster."""
+    """The same story, told by the objects of a cluster, which prove by tokens that they are the job's."""
     name = f"square-sum-{UID[:5]}-1"
 
     def labels(component: str) -> dict[str, str]:
         return {c.JOB_UID_LABEL: UID, c.JOB_LABEL: "square-sum", c.ATTEMPT_LABEL: "1", c.COMPONENT_LABEL: component}
 
+    tokens = {"DaskCluster": TOKENS.cluster, "DaskJobReport": TOKENS.runner, "Pod": TOKENS.runner}
+
     def body(kind: str, title: str, component: str = "", **more: Any) -> dict[str, Any]:
         metadata = {"namespace": "default", "name": title, "uid": f"uid-{title}", "labels": labels(component)}
+        metadata["annotations"] = {c.TOKEN_ANNOTATION: tokens.get(kind, "")}
         return {"kind": kind, "metadata": {**metadata, "creationTimestamp": "2026-01-31T12:00:00Z"}, **more}
 
     def owned(part: dict[str, Any], kind: str, title: str) -> dict[str, Any]:
@@ -191,8 +196,9 @@ def told(status: DaskJobStatus) -> dict[str, Any]:
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_one_story_has_one_status_on_a_cluster_and_here(story: Story) -> None:
-    job = begun(plan_of(**story.spec).job)
-    here, there = decide(local(story, job)), decide(on_a_cluster(story, job))
+    job = plan_of(**story.spec).job
+    here = decide(local(story, begun(job)))
+    there = decide(on_a_cluster(story, begun(job, Draw(digest=TOKENS.digest))))
     assert told(here.status) == told(there.status)
 
 
