@@ -29,7 +29,7 @@ from .dask_clusters import (
     wait_for,
     workers_become,
 )
-from .server import Client, Server
+from .server import Answer, Client, Server
 from .test_newer_fields import CONTAINER, POD, has
 
 
@@ -239,8 +239,13 @@ def test_only_this_releases_operator_may_make_reports(installed: Server, helm: H
         forged = {**report("forged"), "metadata": {"name": "forged"}}
         return clients["another"].create(f"{path}", forged, "dryRun=All").message
 
-    # The server takes a moment to compile a new policy.
+    # The server takes a moment to compile new policies, and to read new rights.
     wait_for("the policy in force", refused, lambda message: "may only update the status" in message)
+
+    def allowed() -> Answer:
+        return clients[OPERATOR].create(path, report("sum-00000-1"), "dryRun=All")
+
+    wait_for("the operator's right", allowed, lambda answer: answer.status == 201)
     clients[OPERATOR].create(path, report("sum-00000-1")).ok()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from daskjob.api.constants import ConditionType
 from daskjob.lifecycle.job.actions import Action, Delete, DeleteAll, EndSidecars
+from daskjob.lifecycle.job.observation import Owned
 from daskjob.lifecycle.job.teardown import is_clean
 from daskjob.lifecycle.pods import Container, Pod, Termination
 
@@ -27,6 +28,9 @@ def test_a_finalizer_of_somebody_on_a_worker_group_holds_up_nobody() -> None:
     going = left.group(1, deleting=True)
     assert is_clean(going.observe())
     assert going.decide().actions == ()
+    earlier = Owned("DaskWorkerGroup", "sum-1-default", "uid-earlier", 0)
+    assert not is_clean(going.sees(stale_objects=(earlier,)).observe())
+    assert is_clean(going.sees(stale_objects=(replace(earlier, deleting=True),)).observe())
 
 
 def test_a_cluster_goes_in_an_order_in_which_nothing_comes_back() -> None:

@@ -140,15 +140,18 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
     def gone(deletion_deadline: datetime | None) -> bool:
         return fenced and is_fenced(deletion_deadline, observation.now)
 
+    def is_going_group(each: Owned) -> bool:
+        return each.kind == "DaskWorkerGroup" and each.deleting
+
     attempt = observation.attempt
     runner = attempt.runner
     # Another attempt waits for the last container; that a job is clean, only for the request that ends it.
     outlived = runner is not None and not fenced and runner.outlived and not runner.goes_on
     return (
         attempt.cluster is None
-        # Nobody creates workers for one that is being deleted; whoever put a finalizer on it holds up nobody.
+        # Nobody creates workers for a group that is being deleted; whoever put a finalizer on it holds up nobody.
         and all(each.deleting for each in attempt.groups.values())
         and all(gone(each.deletion_deadline) for each in (*attempt.schedulers, *attempt.workers))
-        and all(gone(each.deletion_deadline) for each in observation.stale_objects)
+        and all(gone(each.deletion_deadline) for each in observation.stale_objects if not is_going_group(each))
         and (runner is None or runner.all_ended or outlived or gone(runner.deletion_deadline))
     )
