@@ -77,9 +77,9 @@ NOBODY_HAS = "def main(client):\n    return client.submit(sum, [1, 2], resources
 def test_a_resource_that_no_worker_has(kube: Kube) -> None:
     job = apply(kube, manifest("gpu", NOBODY_HAS))
     failure = job.end(SOON)["failure"]
-    assert (failure["reason"], failure["class"]) == ("TaskUnschedulable", "Application")
+    assert (failure["reason"], failure["class"]) == ("NoSuitableWorkers", "Application")
     assert failure["taskKey"] == "on-gpu"
-    assert "asks for GPU: 1, which no worker has" in failure["message"]
+    assert "asks for GPU: 1, which no worker offers: the workers offer no resources" in failure["message"]
     job.is_clean()
 
 

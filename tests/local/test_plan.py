@@ -119,7 +119,7 @@ def test_number_of_workers() -> None:
 )
 def test_the_runner_waits_for_the_workers_that_the_job_starts_with(workers: dict[str, Any], wanted: int) -> None:
     plan = plan_of(cluster={"workers": workers})
-    assert job_json(plan)["minWorkers"] == wanted
+    assert job_json(plan)["groups"][0]["minWorkers"] == wanted
 
 
 UNUSED_NOTE = "not used by a local run, which makes one attempt: "
@@ -229,8 +229,7 @@ def test_job_file() -> None:
         "graph": {"entrypoint": "pkg.mod:graph", "args": [], "kwargs": {}, "keys": None},
         "scheduler": {"address": "tcp://127.0.0.1:1", "timeoutSeconds": 30},
         "codePath": "/code",
-        "minWorkers": 1,
-        "adaptive": None,
+        "groups": [{"name": "default", "prefix": "worker-", "minWorkers": 1, "adaptive": None, "resources": {}}],
         "limits": {"resultBytes": 262144},
         "deadline": None,
         "unattendedSeconds": 600.0,

@@ -38,8 +38,8 @@ def test_resources_of_workers(command: Command) -> None:
         *(manifest(name, code, graph={"kwargs": wanted}, cluster=cluster) for name, wanted in jobs.items()),
     )
     done = command.run("jobs.yaml")
-    assert done.stdout.splitlines() == ["enough   Succeeded  3", "lacking  Failed     TaskUnschedulable"]
-    assert "task on-gpu asks for GPU: 2, which no worker has: each has at most GPU: 1, memory: 0.5" in done.stderr
+    assert done.stdout.splitlines() == ["enough   Succeeded  3", "lacking  Failed     NoSuitableWorkers"]
+    assert "task on-gpu asks for GPU: 2, which no worker offers: the workers offer GPU: 1, memory: 0.5" in done.stderr
 
 
 def test_an_import_that_takes_long(command: Command) -> None:

@@ -87,8 +87,15 @@ def test_the_runners_orders() -> None:
         "graph": {"entrypoint": "m:f", "args": [1, "a"], "kwargs": {"b": None}, "keys": [["x", 0]]},
         "scheduler": {"address": "tls://sum-3f2a9-1-scheduler.team.svc.cluster.local:8786", "timeoutSeconds": 77},
         "codePath": "/opt/daskjob/checked/code",
-        "minWorkers": 1,
-        "adaptive": {"minimum": 1, "maximum": 4},
+        "groups": [
+            {
+                "name": "default",
+                "prefix": "sum-3f2a9-1-default-worker-",
+                "minWorkers": 1,
+                "adaptive": {"minimum": 1, "maximum": 4},
+                "resources": {},
+            }
+        ],
         "limits": {"resultBytes": 262144},
         "deadline": None,
         "unattendedSeconds": 600,
@@ -97,7 +104,7 @@ def test_the_runners_orders() -> None:
     theirs = json.loads(job_file(context(job(**FROM_MAP))).dump())
     assert theirs["codePath"] == CODE_PATH, "what is the user's to change is not compared, and not copied"
     plain = json.loads(job_file(context(job())).dump())
-    assert (plain["codePath"], plain["adaptive"], plain["graph"]["keys"]) == (None, None, None)
+    assert (plain["codePath"], plain["groups"][0]["adaptive"], plain["graph"]["keys"]) == (None, None, None)
 
 
 def test_the_runner_finds_its_program_and_its_orders() -> None:

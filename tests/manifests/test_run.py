@@ -39,4 +39,4 @@ def test_the_runner_waits_for_the_workers_that_the_job_starts_with() -> None:
     for workers, wanted in (({"replicas": 4, "minWorkers": 3}, 3), ({"replicas": 4}, 1)):
         made = job(cluster={"workers": workers})
         orders = json.loads(job_file(context(made, number=7)).dump())
-        assert (orders["minWorkers"], orders["attempt"]) == (wanted, 7)
+        assert (orders["groups"][0]["minWorkers"], orders["attempt"]) == (wanted, 7)

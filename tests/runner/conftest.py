@@ -211,8 +211,7 @@ def start(tmp_path: Path, program: Path, request: pytest.FixtureRequest) -> Iter
             "graph": {"entrypoint": entrypoint, "args": list(args), "kwargs": kwargs or {}, "keys": keys},
             "scheduler": {"address": address, "timeoutSeconds": 30},
             "codePath": str(CODE),
-            "minWorkers": 1,
-            "adaptive": None,
+            "groups": [{"name": "default"}],
             "limits": {"resultBytes": 262144},
             **job,
         }

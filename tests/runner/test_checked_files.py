@@ -220,8 +220,7 @@ def run_runner(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., 
             "graph": {"entrypoint": "entries:__file__", "args": [], "kwargs": {}, "keys": None},
             "scheduler": {"address": cluster.address, "timeoutSeconds": 30},
             "codePath": str(tmp_path / "checked" / "code"),
-            "minWorkers": 1,
-            "adaptive": None,
+            "groups": [{"name": "default"}],
             "limits": {"resultBytes": 262144},
         }
         mounted = {

@@ -15,7 +15,7 @@ from daskjob.runner import archive, cadence
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.supervise import describe_exit
 from daskjob.runner.task_counts import Progress
-from daskjob.wire.jobfile import AdaptiveBounds
+from daskjob.wire.worker_groups import AdaptiveBounds
 
 CADENCE = {
     "the first at once": ((100.0, None, None, None), 100.0),

@@ -152,7 +152,7 @@ def test_killed_workers(run, make_cluster):
 
 def test_no_workers(run, make_cluster):
     cluster = make_cluster(workers=1)
-    options = {"cluster": cluster, "minWorkers": 2, "scheduler": {"address": cluster.address, "timeoutSeconds": 4}}
+    options = {"cluster": cluster, "groups": [{"name": "default", "minWorkers": 2}], "scheduler": {"address": cluster.address, "timeoutSeconds": 4}}
     failure = run("entries:one", **options).failure
     assert failure["reason"] == "NoWorkers"
     assert "1 of 2 workers" in failure["message"]

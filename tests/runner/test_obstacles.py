@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from daskjob.runner.obstacles import IMPORT_GRACE, PAUSED_GRACE, RESOURCE_GRACE, Obstacles
+from daskjob.wire.worker_groups import AdaptiveBounds, GroupOrders
 
 from .conftest import wait_for
 
@@ -62,10 +63,10 @@ def obstructed(start, make_cluster, tmp_path: Path):
 def test_a_resource_that_no_worker_has(obstructed, entry: str) -> None:
     outcome = obstructed(entry).wait()
     failure = outcome.failure
-    assert (failure["reason"], failure["taskKey"]) == ("TaskUnschedulable", "needs-gpu")
+    assert (failure["reason"], failure["taskKey"]) == ("NoSuitableWorkers", "needs-gpu")
     assert failure["message"] == (
-        "task needs-gpu asks for GPU: 1, which no worker has: each has at most no resources. "
-        "Give it to the workers with spec.cluster.workers.daskResources"
+        "task needs-gpu asks for GPU: 1, which no worker offers: the workers offer no resources. "
+        "Give it to workers with daskResources (spec.cluster.workers.daskResources)"
     )
     assert outcome.seconds < 30
 
@@ -75,10 +76,10 @@ def test_too_little_of_a_resource_and_one_of_another_case(obstructed) -> None:
     assert obstructed("on_gpu", worker=worker).wait().value == 3
     message = obstructed("on_gpu", 2, worker=worker).wait().failure["message"]
     assert message.startswith(
-        "task needs-gpu asks for GPU: 2, which no worker has: each has at most GPU: 1, memory: 3. "
+        "task needs-gpu asks for GPU: 2, which no worker offers: workers offer GPU: 1, memory: 3. "
     )
     message = obstructed("on_gpu", 1, "gpu", worker=worker).wait().failure["message"]
-    assert "GPU: 1, memory: 3 (capital and small letters differ)" in message
+    assert "asks for gpu: 1, which no worker offers: workers offer GPU: 1, memory: 3 (capital and small letters differ)" in message
 
 
 def test_a_resource_that_user_code_gives_its_workers(obstructed) -> None:
@@ -102,7 +103,7 @@ def test_workers_that_are_paused_for_memory(obstructed, entry: str) -> None:
 
 def test_a_task_for_a_worker_that_is_not_there(obstructed) -> None:
     failure = obstructed("elsewhere", env=TIMEOUT).wait().failure
-    assert (failure["reason"], failure["taskKey"]) == ("TaskUnschedulable", "elsewhere")
+    assert (failure["reason"], failure["taskKey"]) == ("NoSuitableWorkers", "elsewhere")
 
 
 def test_an_import_that_hangs(start, tmp_path: Path) -> None:
@@ -120,11 +121,11 @@ def test_an_import_that_hangs(start, tmp_path: Path) -> None:
 
 def shot(**changed: Any) -> dict[str, Any]:
     """A snapshot of the scheduler: one worker that does nothing."""
-    whole = {"workers": {"tcp://a:1": ["w", 1, True, 0, 0]}, "prefixes": {}, "resources": {}, "stuck": []}
+    whole = {"workers": {"tcp://a:1": ["w", 1, True, 0, 0]}, "prefixes": {}, "offers": [], "stuck": []}
     return {**whole, **changed}
 
 
-STUCK = [["key", {"GPU": 2.0}]]
+STUCK = [["key", {"GPU": 2.0}, 1]]
 PAUSED = {"tcp://a:1": ["w", 1, True, 4 * 2**20, 0]}
 PENDING = {"sum": [1, 0, 0, 1, 0, 0]}
 
@@ -133,13 +134,13 @@ PENDING = {"sum": [1, 0, 0, 1, 0, 0]}
     ("before", "after", "fails"),
     [
         (shot(stuck=STUCK), shot(stuck=STUCK), True),
-        (shot(stuck=STUCK, resources={"GPU": 1}), shot(stuck=STUCK, resources={"GPU": 1}), True),
+        (shot(stuck=STUCK, offers=[{"GPU": 1}]), shot(stuck=STUCK, offers=[{"GPU": 1}]), True),
         # One that had it may come back: a worker that died is started anew.
-        (shot(resources={"GPU": 2}), shot(stuck=STUCK), False),
+        (shot(offers=[{"GPU": 2}]), shot(stuck=STUCK), False),
         (shot(), shot(stuck=STUCK), False),
-        (shot(stuck=[["other", {"GPU": 2.0}]]), shot(stuck=STUCK), False),
+        (shot(stuck=[["other", {"GPU": 2.0}, 1]]), shot(stuck=STUCK), False),
         (shot(stuck=STUCK, workers={}), shot(stuck=STUCK, workers={}), False),
-        (shot(stuck=[["key", {}]]), shot(stuck=[["key", {}]]), False),
+        (shot(stuck=[["key", {}, 1]]), shot(stuck=[["key", {}, 1]]), False),
     ],
 )
 def test_only_a_task_that_waits_for_long_for_what_nobody_ever_had_fails(before: Any, after: Any, fails: bool) -> None:
@@ -148,6 +149,32 @@ def test_only_a_task_that_waits_for_long_for_what_nobody_ever_had_fails(before: 
     assert obstacles.find_end(100.0 + RESOURCE_GRACE - 0.1, after) is None
     found = obstacles.find_end(100.0 + RESOURCE_GRACE, after)
     assert (found is not None) == fails
+
+
+BIG = GroupOrders("big", adaptive=AdaptiveBounds(0, 2), resources={"GPU": 2, "big": 1})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"GPU": 2}, ""),
+        ({"GPU": 2, "big": 1}, ""),
+        ({"GPU": 3}, "GPU: 3, which no worker offers: workers of group big offer GPU: 2, big: 1; workers offer disk: 9. "),
+        # No worker has both.
+        ({"GPU": 1, "disk": 1}, "GPU: 1, disk: 1, which no worker offers: workers of group big offer GPU: 2, big: 1; "),
+        ({"disk": 9}, ""),
+        ({"Disk": 9}, "workers offer disk: 9 (capital and small letters differ). "),
+    ],
+)
+def test_workers_that_are_to_come_count(wanted: dict[str, float], words: str) -> None:
+    """A group that has none yet, and grows."""
+    obstacles = Obstacles(groups=(GroupOrders(), BIG))
+    shots = shot(stuck=[["key", wanted, 5]], offers=[{}, {"disk": 9}])
+    assert obstacles.find_end(100.0, shots) is None
+    failure = obstacles.find_end(100.0 + RESOURCE_GRACE, shots)
+    assert (failure is not None) == bool(words)
+    assert failure is None or words in failure["message"]
+    assert obstacles.never_was(wanted, [], []) == bool(words)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +210,7 @@ def test_paused_workers_are_told_if_there_is_work(before: Any, after: Any, waits
 )
 def test_what_was_there_and_is_lost_is_no_mistake(resources: Any, workers: Any, hosts: Any, mistake: bool) -> None:
     obstacles = Obstacles()
-    obstacles.find_end(100.0, shot(resources={"GPU": 1}))
+    obstacles.find_end(100.0, shot(offers=[{"GPU": 1}]))
     obstacles.find_end(101.0, shot(workers={}))
     assert obstacles.never_was(resources, workers, hosts) == mistake
 

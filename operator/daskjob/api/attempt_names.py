@@ -51,6 +51,6 @@ def scheduler_name(attempt: str) -> str:
     return f"{attempt}-scheduler"
 
 
-def group_name(attempt: str) -> str:
-    """The name of the worker group, by dask-kubernetes."""
-    return f"{attempt}-{DEFAULT_GROUP}"
+def group_name(attempt: str, key: str = DEFAULT_GROUP) -> str:
+    """The name of a worker group, that of the default one by dask-kubernetes. `key`: its name in the spec."""
+    return f"{attempt}-{key}"

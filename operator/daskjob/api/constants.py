@@ -146,7 +146,7 @@ class Reason(StrEnum):
     TASK_FAILED = "TaskFailed"
     WORKERS_KILLED = "WorkersKilled"
     WORKERS_PAUSED = "WorkersPaused"
-    TASK_UNSCHEDULABLE = "TaskUnschedulable"
+    NO_SUITABLE_WORKERS = "NoSuitableWorkers"
     RESULT_NOT_SERIALIZABLE = "ResultNotSerializable"
     RESULT_TOO_LARGE = "ResultTooLarge"
     EXITED_EARLY = "ExitedEarly"

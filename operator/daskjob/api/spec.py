@@ -12,9 +12,8 @@ from typing import Any
 from daskjob.api.constants import MANAGED_BY, RetryAction, RunPolicy
 from daskjob.api.resource_json import from_dict
 from daskjob.schema.json_walk import is_container, walk
-
-#: The key of the worker group that `cluster.workers` describes.
-DEFAULT_GROUP = "default"
+from daskjob.wire.worker_groups import DEFAULT as DEFAULT_GROUP
+from daskjob.wire.worker_groups import AdaptiveBounds, GroupOrders
 
 
 @dataclass(frozen=True)
@@ -129,6 +128,12 @@ class Workers(Component):
         """Options of Dask's command that starts a worker."""
         amounts = " ".join(f"{name}={amount}" for name, amount in self.dask_resources.items())
         return ["--nthreads", str(self.threads), *(["--resources", amounts] if amounts else [])]
+
+    def orders(self, key: str, prefix: str) -> GroupOrders:
+        """What the job file says of the group. `key`: its name; `prefix`: how the names of its workers begin."""
+        bounds = AdaptiveBounds(self.adaptive.minimum, self.adaptive.maximum) if self.adaptive is not None else None
+        resources = {name: float(amount) for name, amount in self.dask_resources.items()}
+        return GroupOrders(key, prefix, self.min_workers, bounds, resources)
 
     @property
     def initial(self) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 
 from daskjob.api.runner_report import RunnerReport, read_report
 from daskjob.local.observation import ProcessState, RunState
-from daskjob.local.plan import Plan, job_file, scheduler_command, worker_command, write_code
+from daskjob.local.plan import WORKER_PREFIX, Plan, job_file, scheduler_command, worker_command, write_code
 from daskjob.local.processes import Processes, tail
 from daskjob.manifests.dask_cluster import WORKER_ENVIRONMENT
 from daskjob.runner.archive import build as build_runner
@@ -94,7 +94,7 @@ class LocalCluster:
         command = scheduler_command(self._port, self._scheduler_file, self._dashboard)
         self._scheduler = Started(self._start_dask("scheduler", command, {}))
         for number in range(self._plan.workers):
-            name = f"worker-{number}"
+            name = f"{WORKER_PREFIX}{number}"
             self._workers[name] = Started(self._start_worker(name))
 
     def start_runner(self) -> None:

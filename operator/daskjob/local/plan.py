@@ -12,7 +12,7 @@ from typing import Any
 
 from daskjob.api.constants import MANAGED_BY, Reason
 from daskjob.api.resource_json import camel
-from daskjob.api.spec import Cleanup, Cluster, DaskJobSpec, Graph, Workers, parse_spec
+from daskjob.api.spec import DEFAULT_GROUP, Cleanup, Cluster, DaskJobSpec, Graph, Workers, parse_spec
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
@@ -24,6 +24,8 @@ from daskjob.schema.quantity import amount
 from daskjob.sources import FindConfigMap, SourceError, source_of
 from daskjob.wire.jobfile import JobFile
 
+#: How the names of workers begin.
+WORKER_PREFIX = "worker-"
 #: Fields of the spec that say what a cluster's operator does; with their defaults they say nothing special.
 UNUSED = (
     "backoff_limit",
@@ -197,7 +199,7 @@ def job_file(plan: Plan, report: str, address: str, code_path: Path) -> JobFile:
         scheduler=address,
         scheduler_timeout=job.spec.startup_deadline_seconds,
         code_path=str(code_path),
-        min_workers=min(plan.workers, job.spec.cluster.workers.min_workers),
+        groups=(job.spec.cluster.workers.orders(DEFAULT_GROUP, WORKER_PREFIX),),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.attempt_names import group_name
 from daskjob.manifests.checked_folders import code_path, for_runner
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import RUN
@@ -20,8 +21,7 @@ GRACE_SECONDS = 10
 
 def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) -> jobfile.JobFile:
     """The job file of the attempt's runner: what it runs, where, and for how long at most."""
-    graph, workers = context.spec.graph, context.spec.cluster.workers
-    adaptive = workers.adaptive
+    graph = context.spec.graph
     return jobfile.JobFile(
         namespace=context.job.namespace,
         name=context.job.name,
@@ -35,8 +35,10 @@ def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) ->
         scheduler=context.names.scheduler_address(context.defaults.cluster_domain),
         scheduler_timeout=context.spec.startup_deadline_seconds,
         code_path=code_path(context),
-        min_workers=workers.min_workers,
-        adaptive=jobfile.AdaptiveBounds(adaptive.minimum, adaptive.maximum) if adaptive is not None else None,
+        groups=tuple(
+            each.orders(key, f"{group_name(context.attempt.name, key)}-worker-")
+            for key, each in context.spec.cluster.worker_groups.items()
+        ),
         deadline=deadline,
         unattended=context.defaults.unattended_seconds,
     )

@@ -1,10 +1,10 @@
-"""How many workers an adaptive cluster should have, from what the scheduler asks for."""
+"""How many workers an adaptive group should have, from what the scheduler, or its load, asks for."""
 
 from __future__ import annotations
 
 from typing import Optional
 
-from daskjob.wire.jobfile import AdaptiveBounds
+from daskjob.wire.worker_groups import AdaptiveBounds
 
 #: Seconds between two requests to the scheduler for its target.
 INTERVAL = 2.0

@@ -213,7 +213,11 @@ def _unreachable(job: jobfile.JobFile, scheduler: Any) -> str:
 
 
 def _no_workers(job: jobfile.JobFile, scheduler: Any) -> str:
-    return (
-        f"{scheduler.workers} of {job.min_workers} workers registered with the scheduler "
-        f"within {job.scheduler_timeout:g} s"
-    )
+    joined = scheduler.joined
+    lacking = [each for each in job.groups if joined[each.name] < each.min_workers]
+    counts = [f"{joined[each.name]} of {each.min_workers} workers{_of(each.name, job)}" for each in lacking]
+    return f"{', '.join(counts)} registered with the scheduler within {job.scheduler_timeout:g} s"
+
+
+def _of(group: str, job: jobfile.JobFile) -> str:
+    return f" of group {group}" if len(job.groups) > 1 else ""

@@ -71,7 +71,8 @@ def _no_worker(error: BaseException, scheduler: Optional[Scheduler], key: Option
     names = ("resource_restrictions", "worker_restrictions", "host_restrictions")
     resources, workers, hosts = (getattr(error, name, None) or {} for name in names)
     if scheduler is not None and scheduler.obstacles.never_was(resources, workers, hosts):
-        return wire.failure("TaskUnschedulable", _message(error), name_of(error), None, key)
+        words = scheduler.obstacles.words(key or "", resources) if resources else _message(error)
+        return wire.failure("NoSuitableWorkers", words, name_of(error), None, key)
     if scheduler is not None and scheduler.paused_limit:
         message = f"all workers are paused: {full_memory(scheduler.paused_limit)}. {_message(error)}"
         return wire.failure("WorkersPaused", message, name_of(error), None, key)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any, Iterable, Optional
+from typing import Any, Iterable, Mapping, Optional, Sequence
 
 from daskjob import wire
+from daskjob.wire.worker_groups import DEFAULT, GroupOrders, fits
 
-#: Seconds after which a task that asks for a resource that no worker ever had ends the job: user code may still give
-#: it to its workers.
+#: Seconds after which a task that asks for what no worker has or will have ends the job: user code may still give it to
+#: its workers.
 RESOURCE_GRACE = 5.0
 #: Seconds after which it is told that all workers are paused, and that an import takes long.
 PAUSED_GRACE = 3.0
@@ -22,10 +23,12 @@ PAUSED_END = 60.0
 class Obstacles:
     """Judges snapshots of the scheduler (`snapshot.counts`), and the import of the entry point's module."""
 
-    def __init__(self, paused_end: float = PAUSED_END) -> None:
+    def __init__(self, paused_end: float = PAUSED_END, groups: Sequence[GroupOrders] = ()) -> None:
+        """`groups`: what workers offer, also those that are still to come."""
         self._paused_end = paused_end
-        #: The most of each resource that a worker ever had; addresses and hosts of all workers that ever were.
-        self._most: dict[str, float] = {}
+        self._groups = groups
+        #: What workers ever offered, as `snapshot.counts` has it; addresses and hosts of all workers that ever were.
+        self._offers: list[dict[str, float]] = []
         self._known: set[str] = set()
         self._since: dict[str, float] = {}
         self._module = ""
@@ -52,44 +55,51 @@ class Obstacles:
         return self._unschedulable(now, snapshot) or self._stuck(now, snapshot)
 
     def never_was(self, resources: dict[str, float], workers: Iterable[str], hosts: Iterable[str]) -> bool:
-        """Whether a task's restrictions name a resource, or only workers or hosts, that never were there: a mistake. If
+        """Whether a task's restrictions name resources, or only workers or hosts, that never were there: a mistake. If
         they were, they are lost."""
         places = [set(workers), set(hosts)]
-        return bool(self._lacks(resources)) or any(each and not each & self._known for each in places)
+        return self._lacks(resources) or any(each and not each & self._known for each in places)
 
     def _unschedulable(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
-        """A task asks for a resource that none of the workers has or had."""
-        for name, amount in snapshot["resources"].items():
-            self._most[name] = max(amount, self._most.get(name, 0.0))
-        if not any(usable for _, _, usable, *_ in snapshot["workers"].values()):
+        """A task asks for resources that none of the workers has, had, or will have."""
+        self._offers += [each for each in snapshot["offers"] if each not in self._offers]
+        if not any(row[2] for row in snapshot["workers"].values()):
             return None
-        known = {key: wanted for key, wanted in snapshot["stuck"] if self._lacks(wanted)}
+        known = {key: wanted for key, wanted, _ in snapshot["stuck"] if self._lacks(wanted)}
         for each in [each for each in self._since if each.startswith("task ") and each[5:] not in known]:
             del self._since[each]
         for key, wanted in known.items():
             if now - self._since.setdefault(f"task {key}", now) >= RESOURCE_GRACE:
-                return wire.failure("TaskUnschedulable", self._words(key, wanted), task_key=key)
+                return wire.failure("NoSuitableWorkers", self.words(key, wanted), task_key=key)
         return None
 
     def _stuck(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
         """All workers are paused, with work to do, and execute nothing."""
-        if not _is_paused(snapshot) or any(executing for *_, executing in snapshot["workers"].values()):
+        if not _is_paused(snapshot) or any(row[4] for row in snapshot["workers"].values()):
             self._since.pop("stuck", None)
         elif now - self._since.setdefault("stuck", now) >= self._paused_end:
             return wire.failure("WorkersPaused", _paused_words(snapshot))
         return None
 
-    def _lacks(self, wanted: dict[str, float]) -> list[str]:
-        return [name for name, amount in wanted.items() if amount > self._most.get(name, 0.0)]
+    def _lacks(self, wanted: dict[str, float]) -> bool:
+        """Whether no worker offers, offered or will offer all of that at once."""
+        offers = [*(each.resources for each in self._groups), *self._offers]
+        return bool(wanted) and not any(fits(wanted, each) for each in offers)
 
-    def _words(self, key: str, wanted: dict[str, float]) -> str:
-        lacking = self._lacks(wanted)
-        asks = ", ".join(f"{name}: {wanted[name]:g}" for name in lacking)
-        have = ", ".join(f"{name}: {amount:g}" for name, amount in sorted(self._most.items())) or "no resources"
-        words = f"task {key} asks for {asks}, which no worker has: each has at most {have}"
-        if any(name.lower() == other.lower() for name in lacking for other in self._most if name != other):
+    def words(self, key: str, wanted: dict[str, float]) -> str:
+        """What a task asks for, and what workers offer instead."""
+        offers = [(self._place_of(each), each.resources) for each in self._groups if each.resources]
+        known = [resources for _, resources in offers]
+        offers += [("workers", each) for each in self._offers if each and each not in known]
+        names = {name for _, each in offers for name in each}
+        told = "; ".join(f"{who} offer {_amounts(each)}" for who, each in offers) or "the workers offer no resources"
+        words = f"task {key} asks for {_amounts(wanted)}, which no worker offers: {told}"
+        if any(name.lower() == other.lower() and name != other for name in wanted for other in names):
             words += " (capital and small letters differ)"
-        return f"{words}. Give it to the workers with spec.cluster.workers.daskResources"
+        return f"{words}. Give it to workers with daskResources (spec.cluster.workers.daskResources)"
+
+    def _place_of(self, group: GroupOrders) -> str:
+        return f"workers of group {group.name}" if len(self._groups) > 1 or group.name != DEFAULT else "the workers"
 
     def _paused(self, now: float, snapshot: dict[str, Any]) -> list[dict[str, str]]:
         if not _is_paused(snapshot):
@@ -123,11 +133,11 @@ def _is_paused(snapshot: dict[str, Any]) -> bool:
     """Whether all workers are paused, and there is work."""
     workers = snapshot["workers"].values()
     unfinished = any(row[2] + row[3] for row in snapshot["prefixes"].values())
-    return bool(workers) and unfinished and all(limit for _, _, _, limit, _ in workers)
+    return bool(workers) and unfinished and all(row[3] for row in workers)
 
 
 def _paused_words(snapshot: dict[str, Any]) -> str:
-    limits = [limit for _, _, _, limit, _ in snapshot["workers"].values()]
+    limits = [row[3] for row in snapshot["workers"].values()]
     return f"all {len(limits)} workers are paused: {full_memory(max(limits) / 2**20)}"
 
 
@@ -137,6 +147,10 @@ def full_memory(limit: float) -> str:
         f"each uses most of its memory limit of {limit:.0f} MiB. Raise the workers' limit "
         "(spec.cluster.workers.resources.limits.memory), or work on smaller pieces"
     )
+
+
+def _amounts(resources: Mapping[str, float]) -> str:
+    return ", ".join(f"{name}: {amount:g}" for name, amount in sorted(resources.items()))
 
 
 def _waiting(reason: str, message: str) -> dict[str, str]:

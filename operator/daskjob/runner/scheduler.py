@@ -16,18 +16,21 @@ import types
 from typing import Any, Callable, Optional
 from urllib.parse import urlsplit
 
+import dask.config
+from dask.utils import parse_timedelta
 from distributed import core as untyped_core
 from distributed import security as untyped_security
 from distributed.protocol import pickle as untyped_pickle
 
 from daskjob import wire
-from daskjob.runner import snapshot
+from daskjob.runner import group_load, snapshot
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.obstacles import PAUSED_END, Obstacles
 from daskjob.runner.reach import reach
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
+from daskjob.wire.worker_groups import group_of
 
 # These modules of distributed have hardly any types.
 core: Any = untyped_core
@@ -66,15 +69,15 @@ class Scheduler:
         self._deadline = time.monotonic() + job.scheduler_timeout
         self._security = security.Security().get_connection_args("client")
         self._progress = Progress()
-        self.obstacles = Obstacles(min(PAUSED_END, job.scheduler_timeout))
+        self.obstacles = Obstacles(min(PAUSED_END, job.scheduler_timeout), job.groups)
         #: The limit, in MiB, of workers that are all paused; 0 while one is not.
         self.paused_limit = 0.0
-        self._scaler = Scaler(job.adaptive) if job.adaptive is not None else None
+        self._scalers = {each.name: Scaler(each.adaptive) for each in job.groups if each.adaptive is not None}
         self._loop = asyncio.new_event_loop()
         self._rpc: Any = None
         self._id = ""
         self._last: dict[str, Any] = {}
-        self._workers: dict[str, list[Any]] = {}
+        self._snapshot: dict[str, Any] = {"workers": {}}
         self._retired: list[str] = []
         self._retiring: Optional[asyncio.Task[None]] = None
         self._asked_adaptive = 0.0
@@ -172,9 +175,9 @@ class Scheduler:
             asked = time.monotonic()
             try:
                 await self._observe()
-                if self._scaler is not None and asked - self._asked_adaptive >= ADAPTIVE_INTERVAL:
+                if self._scalers and asked - self._asked_adaptive >= ADAPTIVE_INTERVAL:
                     self._asked_adaptive = asked
-                    await self._scale(self._scaler)
+                    await self._scale()
             except (OSError, asyncio.TimeoutError):
                 await self._survive()
             except SchedulerLost:
@@ -251,24 +254,24 @@ class Scheduler:
             answer = await self._observe_workers()
         if answer["id"] != self._id:
             raise SchedulerLost(f"another scheduler answers at {self._job.scheduler}: the first one is gone")
-        self._workers = answer["workers"]
+        self._snapshot = answer
         self.forgotten, self.has_nested_clients = answer["forgotten"], answer["nested"]
-        limits = [row[3] for row in self._workers.values()]
+        limits = [row[3] for row in answer["workers"].values()]
         self.paused_limit = max(limits) / 2**20 if limits and all(limits) else 0.0
         self.unfinished = sum(row[2] + row[3] for row in answer["prefixes"].values())
         usable = self._usable()
         part: dict[str, Any] = {"progress": self._progress.take(answer["prefixes"])}
         part["waiting"] = self.obstacles.look(time.monotonic(), answer)
         part["workers"] = {"connected": len(usable), "threads": sum(threads for _, threads, *_ in usable)}
-        if self._scaler is not None:
-            part["workers"].update({"wanted": self._scaler.wanted, "retired": list(self._retired)})
+        part["workers"].update(self._sizes())
         if part != self._last:
             self._last = dict(part)
             if usable and not self._had_worker:
                 self._had_worker = True
                 part["timings"] = {"firstWorker": wire.timestamp(time.time())}
             self._publish(part)
-        if len(usable) >= self._job.min_workers:
+        joined = self.joined
+        if all(joined[each.name] >= each.min_workers for each in self._job.groups):
             self.enough_workers.set()
         failure = self.obstacles.find_end(time.monotonic(), answer)
         if failure is not None:
@@ -278,35 +281,71 @@ class Scheduler:
     async def _observe_workers(self) -> dict[str, Any]:
         identity = await asyncio.wait_for(self._rpc.identity(), CALL)
         workers = {
-            address: [str(worker.get("name", address)), worker.get("nthreads", 1), True, 0, 0]
+            address: [str(worker.get("name", address)), worker.get("nthreads", 1), True, *([0] * 7)]
             for address, worker in identity.get("workers", {}).items()
         }
-        nothing = {"prefixes": {}, "forgotten": 0, "nested": False, "stuck": [], "resources": {}}
+        nothing = {"prefixes": {}, "forgotten": 0, "nested": False, "stuck": [], "free": 0, "offers": []}
         return {"id": identity["id"], "workers": workers, **nothing}
 
     def _usable(self) -> list[list[Any]]:
-        return [worker for worker in self._workers.values() if worker[2] and worker[0] not in self._retired]
+        workers = self._snapshot["workers"].values()
+        return [worker for worker in workers if worker[2] and worker[0] not in self._retired]
 
-    async def _scale(self, scaler: Scaler) -> None:
-        target = await asyncio.wait_for(self._rpc.adaptive_target(), CALL)
-        # The scheduler's target includes retired workers that are still connected; the runner's does not.
-        target = int(target) - (len(self._workers) - len(self._usable()))
-        _, surplus = scaler.decide(time.monotonic(), target, len(self._usable()))
-        if surplus and (self._retiring is None or self._retiring.done()):
+    @property
+    def joined(self) -> dict[str, int]:
+        """How many workers of each group are connected and not retired."""
+        names = [group_of(worker[0], self._job.groups) for worker in self._usable()]
+        return {each.name: names.count(each.name) for each in self._job.groups}
+
+    def _sizes(self) -> dict[str, Any]:
+        """The report's `workers`, as far as it is about groups and their sizes."""
+        wanted = {name: {"wanted": scaler.wanted} for name, scaler in self._scalers.items()}
+        retired = {"retired": list(self._retired)} if wanted else {}
+        if len(self._job.groups) == 1:
+            return {**wanted.get(self._job.groups[0].name, {}), **retired}
+        groups = [{"name": name, "connected": count, **wanted.get(name, {})} for name, count in self.joined.items()]
+        return {"groups": groups, **retired}
+
+    async def _scale(self) -> None:
+        surplus: dict[str, int] = {}
+        joined = self.joined
+        for name, scaler in self._scalers.items():
+            if len(self._job.groups) == 1:
+                # The scheduler's target includes retired workers that are still connected; the runner's does not.
+                target = int(await asyncio.wait_for(self._rpc.adaptive_target(), CALL))
+                target -= len(self._snapshot["workers"]) - len(self._usable())
+            else:
+                target = group_load.target(self._alive(), self._job.groups, name, _target_duration())
+            _, surplus[name] = scaler.decide(time.monotonic(), target, joined[name])
+        if any(surplus.values()) and (self._retiring is None or self._retiring.done()):
             self._retiring = asyncio.ensure_future(self._retire(surplus))
 
-    async def _retire(self, count: int) -> None:
-        """Retires the least busy workers: the scheduler moves their data to others and gives them no more tasks. The
-        operator deletes their pods."""
+    def _alive(self) -> dict[str, Any]:
+        """The last snapshot, without retired workers."""
+        workers = {key: row for key, row in self._snapshot["workers"].items() if row[0] not in self._retired}
+        return {**self._snapshot, "workers": workers}
+
+    async def _retire(self, surplus: dict[str, int]) -> None:
+        """Retires so many workers of each group, the least busy: the scheduler moves their data to others and gives
+        them no more tasks. The operator deletes their pods."""
         try:
-            names = await self._rpc.workers_to_close(n=count, attribute="name")
-            mine = [str(name) for name in names if str(name) not in self._retired][:count]
-            gone = await self._rpc.retire_workers(names=mine, close_workers=False, remove=False)
+            mine: list[str] = []
+            for name, count in surplus.items():
+                if len(self._job.groups) == 1:
+                    names = [str(each) for each in await self._rpc.workers_to_close(n=count, attribute="name")]
+                else:
+                    names = group_load.idle(self._alive(), self._job.groups, name)
+                mine += [each for each in names if each not in self._retired][:count]
+            gone = await self._rpc.retire_workers(names=mine, close_workers=False, remove=False) if mine else ()
         except (OSError, asyncio.TimeoutError) as error:
             print(f"daskjob: could not retire workers: {error}", file=sys.stderr, flush=True)
             return
-        named = {address: worker[0] for address, worker in self._workers.items()}
+        named = {address: worker[0] for address, worker in self._snapshot["workers"].items()}
         self._retired += [named[address] for address in gone if address in named]
+
+
+def _target_duration() -> float:
+    return float(parse_timedelta(dask.config.get("distributed.adaptive.target-duration")))
 
 
 def _by_value(function: Callable[[Any], str]) -> Any:

@@ -11,11 +11,13 @@ from typing import Any
 def counts(dask_scheduler: Any) -> str:
     """What a runner wants to know, as a JSON object:
 
-    `workers`: by address `[name, threads, usable, memory limit if it is paused, else 0, tasks in execution]`;
+    `workers`: by address `[name, threads, usable, memory limit if it is paused, else 0, tasks in execution, tasks that
+    it has, those of them that ask for resources, seconds that they take, bytes of results, memory limit]`;
     `prefixes`: by name `[total, ever done, processing, pending, ever erred, erred now]`; `forgotten`: the number of
-    unfinished tasks that `fire_and_forget` asked for; `nested`: whether tasks have clients; `stuck`: `[key, resources]`
-    of the first tasks that no worker can run and that ask for resources; `resources`: by name the most that a worker
-    has.
+    unfinished tasks that `fire_and_forget` asked for; `nested`: whether tasks have clients; `stuck`: `[key, resources,
+    count]` of the tasks that no worker can run and that ask for resources, the first of those that ask for the same,
+    and how many these are; `free`: the number of other tasks that wait for a worker; `offers`: the resources that
+    workers have, each combination once.
 
     Dask counts for a prefix how often its tasks entered a state, forgotten tasks included, so the counts stay when Dask
     forgets a computation. A task that Dask computes twice counts as done twice; `task_counts` corrects that.
@@ -39,6 +41,11 @@ def counts(dask_scheduler: Any) -> str:
             worker.status.name in ("running", "paused"),
             (worker.memory_limit or 1) if worker.status.name == "paused" else 0,
             len(worker.executing),
+            len(worker.processing),
+            sum(bool(task.resource_restrictions) for task in worker.processing) if dask_scheduler.resources else 0,
+            getattr(worker, "occupancy", 0),
+            worker.nbytes,
+            worker.memory_limit or 0,
         ]
         for address, worker in dask_scheduler.workers.items()
     }
@@ -46,10 +53,18 @@ def counts(dask_scheduler: Any) -> str:
     forgotten = len(nobody.wants_what) if nobody is not None else 0
     nested = any("Client-worker-" in name for name in dask_scheduler.clients)
     found = {"id": dask_scheduler.id, "workers": workers, "prefixes": prefixes}
-    wanting = [task for task in dask_scheduler.unrunnable if task.resource_restrictions]
-    stuck = [[str(task.key), dict(task.resource_restrictions)] for task in wanting[:20]]
-    resources = {name: max(each.values()) for name, each in dask_scheduler.resources.items() if each}
-    found.update({"forgotten": forgotten, "nested": nested, "stuck": stuck, "resources": resources})
+    stuck: dict[str, list[Any]] = {}
+    free = len(getattr(dask_scheduler, "queued", ()))
+    for task in dask_scheduler.unrunnable:
+        if not task.resource_restrictions:
+            free += 1
+        else:
+            wanted = dict(task.resource_restrictions)
+            row = stuck.setdefault(json.dumps(wanted, sort_keys=True), [str(task.key), wanted, 0])
+            row[2] += 1
+    offers = {json.dumps(each.resources, sort_keys=True) for each in dask_scheduler.workers.values()}
+    found.update({"forgotten": forgotten, "nested": nested, "stuck": list(stuck.values())[:50], "free": free})
+    found["offers"] = [json.loads(each) for each in sorted(offers)[:50]]
     return json.dumps(found)
 
 

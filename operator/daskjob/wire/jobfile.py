@@ -9,17 +9,16 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from daskjob.results.codec import RESULT_BYTES
 from daskjob.wire.report import PROTOCOL
 from daskjob.wire.runner_deadline import RunnerDeadline, parse_deadline
+from daskjob.wire.worker_groups import COOLDOWN, AdaptiveBounds, GroupOrders
 
 #: Where the runner finds the file, unless the variable names another path.
 PATH = "/opt/daskjob/job/job.json"
 VARIABLE = "DASKJOB_JOB_FILE"
-#: Seconds: an adaptive cluster retires workers only when so long fewer were enough.
-COOLDOWN = 15.0
 #: Seconds for which the runner goes on after its deadline: an operator that runs ends the attempt earlier.
 UNATTENDED = 600.0
 #: Seconds for which the runner waits, at the end of a graph, for tasks that nobody waits for (`fire_and_forget`).
@@ -28,20 +27,6 @@ FORGOTTEN = 600.0
 
 class InvalidJob(Exception):
     """The job file cannot be used; the message names the field and the cause."""
-
-
-@dataclass(frozen=True)
-class AdaptiveBounds:
-    """The least and most workers of an adaptive cluster; `cooldown` in seconds."""
-
-    minimum: int
-    maximum: int
-    cooldown: float = COOLDOWN
-
-    def shape(self) -> Dict[str, Any]:
-        """The JSON object in the file; without the cooldown if that is the default."""
-        shape: Dict[str, Any] = {"minimum": self.minimum, "maximum": self.maximum}
-        return shape if self.cooldown == COOLDOWN else {**shape, "cooldownSeconds": self.cooldown}
 
 
 @dataclass(frozen=True)
@@ -64,10 +49,8 @@ class JobFile:
     keys: Optional[List[Any]] = None
     #: Folder of the job's code; None: the code is in the image.
     code_path: Optional[str] = None
-    #: The runner starts the graph when so many workers are connected.
-    min_workers: int = 1
-    #: Bounds of an adaptive cluster; None: the cluster's size is fixed.
-    adaptive: Optional[AdaptiveBounds] = None
+    #: The worker groups, the default one first.
+    groups: Tuple[GroupOrders, ...] = (GroupOrders(),)
     #: The largest result that the runner writes into the report.
     result_bytes: int = RESULT_BYTES
     #: The deadline of the attempt when it began; None: there was none.
@@ -98,8 +81,7 @@ class JobFile:
                 },
                 "scheduler": {"address": self.scheduler, "timeoutSeconds": self.scheduler_timeout},
                 "codePath": self.code_path,
-                "minWorkers": self.min_workers,
-                "adaptive": self.adaptive.shape() if self.adaptive is not None else None,
+                "groups": [each.shape() for each in self.groups],
                 "limits": {"resultBytes": self.result_bytes},
                 "deadline": self.deadline.shape() if self.deadline is not None else None,
                 "unattendedSeconds": self.unattended,
@@ -128,7 +110,6 @@ def parse(data: Any) -> JobFile:
     graph = _get(data, "graph", dict)
     scheduler = _get(data, "scheduler", dict)
     limits = _get(data, "limits", dict, {})
-    adaptive = _get(data, "adaptive", dict, None)
     default = {each.name: each.default for each in dataclasses.fields(JobFile)}
     return JobFile(
         entrypoint=_get(graph, "entrypoint", str, where="graph."),
@@ -145,12 +126,23 @@ def parse(data: Any) -> JobFile:
         kwargs=_get(graph, "kwargs", dict, {}, "graph."),
         keys=_get(graph, "keys", list, None, "graph."),
         code_path=_get(data, "codePath", str, None),
-        min_workers=_get(data, "minWorkers", int, default["min_workers"]),
-        adaptive=None if adaptive is None else _bounds(adaptive),
+        groups=tuple(map(_group, _get(data, "groups", list, []))) or default["groups"],
         result_bytes=_get(limits, "resultBytes", int, default["result_bytes"], "limits."),
         deadline=parse_deadline(data.get("deadline")),
         unattended=float(_get(data, "unattendedSeconds", (int, float), default["unattended"])),
         forgotten_seconds=float(_get(data, "forgottenSeconds", (int, float), default["forgotten_seconds"])),
+    )
+
+
+def _group(data: Any) -> GroupOrders:
+    adaptive = _get(data, "adaptive", dict, None, "groups.")
+    resources = _get(data, "resources", dict, {}, "groups.")
+    return GroupOrders(
+        _get(data, "name", str, where="groups."),
+        _get(data, "prefix", str, "", "groups."),
+        _get(data, "minWorkers", int, 1, "groups."),
+        None if adaptive is None else _bounds(adaptive),
+        {name: float(_get(resources, name, (int, float), where="groups.resources.")) for name in resources},
     )
 
 

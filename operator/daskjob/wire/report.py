@@ -40,7 +40,7 @@ REASONS = (
     "TaskFailed",
     "WorkersKilled",
     "WorkersPaused",
-    "TaskUnschedulable",
+    "NoSuitableWorkers",
     "ResultNotSerializable",
     "ResultTooLarge",
     "ExitedEarly",

@@ -20,7 +20,7 @@ MISTAKES = frozenset(
         Reason.MODULE_NOT_FOUND,
         Reason.ENTRYPOINT_NOT_FOUND,
         Reason.INVALID_JOB,
-        Reason.TASK_UNSCHEDULABLE,
+        Reason.NO_SUITABLE_WORKERS,
         Reason.RESULT_NOT_SERIALIZABLE,
         Reason.RESULT_TOO_LARGE,
         Reason.CONFIG_MAP_NOT_FOUND,
