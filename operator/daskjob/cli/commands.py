@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -218,22 +218,25 @@ def _check_words(words: tuple[str, ...]) -> None:
         refuse(f"--allow: {unknown!r} is unknown; give one of {', '.join(WORDS)}")
 
 
-def check(jobs: list[Document], installation: Installation | None, *, err: bool) -> None:
+def check(
+    jobs: Sequence[Document], installation: Installation | None, *, err: bool, server_checks: bool = False
+) -> None:
     """Ends the program, after telling of every problem, unless all are valid. `installation`: whose operator judges the
-    pods; None: nobody does."""
-    from daskjob.cli.failure_policy import reason_problems
-    from daskjob.schema import FieldError, apply_defaults
+    pods; None: nobody does. `server_checks`: leave to an API server what it checks anyway."""
+    from daskjob.schema import FieldError, apply_defaults, unchecked_by_server
     from daskjob.schema import validate as find_problems
 
     problems = []
     first_by_name: dict[tuple[str, str, str], Document] = {}
     for job in jobs:
-        found = find_problems(job.content)
+        found = unchecked_by_server(job.content) if server_checks else find_problems(job.content)
         if job.kind == REPORT:
             found = [FieldError("kind", f"{REPORT} is what a runner reports: the operator creates it; leave it out")]
         if not found and job.kind == cron.KIND:
             found = cron.schedule_problems(job.content)
         if not found and installation is not None:
+            from daskjob.cli.failure_policy import reason_problems
+
             stored = apply_defaults(job.content)
             found = [*reason_problems(stored), *installation.refusals(stored)]
         problems += [f"{job.title}: {each}" for each in found]
