@@ -69,7 +69,7 @@ def test_what_only_the_server_knows_is_told_in_its_words(on: On, tmp_path: Path)
         (JOB.replace("{name: one}", "{labels: {a: b}}"), "metadata.name: is missing"),
         (
             JOB + "  runner: {template: {spec: {nodeSelectr: {a: b}}}}\n",
-            "spec.runner.template.spec.nodeSelectr: unknown field: did you mean spec.runner.template.spec.nodeSelector?",
+            "nodeSelectr: unknown field: did you mean spec.runner.template.spec.nodeSelector?",
         ),
         (JOB.replace("job:main", "job:main, args: [.nan]"), "spec.graph.args[0]: nan is not JSON"),
         (JOB.replace("{name: one}", "{name: one, 1: x}"), "metadata"),

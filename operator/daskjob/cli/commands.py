@@ -36,8 +36,8 @@ PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 RECURSIVE = click.option("-R", "--recursive", is_flag=True, help="Look into folders of folders, too.")
 
 
-#: The commands that talk to a cluster, imported when they are called.
-ON_A_CLUSTER = {
+#: Commands that are imported when they are called.
+LATER = {
     "submit": "daskjob.cli.submitting:submit",
     **{name: f"daskjob.cli.cluster_views:{name}" for name in ("status", "result", "events")},
     "list": "daskjob.cli.cluster_views:list_jobs",
@@ -47,10 +47,11 @@ ON_A_CLUSTER = {
     "cron": "daskjob.cli.cron_commands:cron",
     "completion": "daskjob.cli.completing:completion",
     "version": "daskjob.cli.completing:version",
+    "schema": "daskjob.cli.schema_command:schema",
 }
 
 
-@click.group(cls=LazyGroup, later=ON_A_CLUSTER, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, later=LATER, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package.__version__, message="daskjob %(version)s")
 def daskjob() -> None:
     """Run Dask graphs from DaskJob and DaskCronJob manifests: on a cluster, or here, the way a cluster would.
