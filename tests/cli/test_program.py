@@ -11,7 +11,7 @@ import pytest
 from daskjob.cli import cluster_options
 from daskjob.cli.cluster_options import seconds
 from daskjob.cli.columns import duration
-from daskjob.cli.commands import ON_A_CLUSTER, daskjob
+from daskjob.cli.commands import LATER, daskjob
 from daskjob.cli.completing import candidates
 
 from ..client.played import job, listed
@@ -20,7 +20,7 @@ from .scenes import On
 
 def test_each_command_is_where_the_group_looks_for_it() -> None:
     context = click.Context(daskjob)
-    for name in ON_A_CLUSTER:
+    for name in LATER:
         command = daskjob.get_command(context, name)
         assert command is not None
         assert command.name == name

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -36,8 +36,8 @@ PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 RECURSIVE = click.option("-R", "--recursive", is_flag=True, help="Look into folders of folders, too.")
 
 
-#: The commands that talk to a cluster, imported when they are called.
-ON_A_CLUSTER = {
+#: Commands that are imported when they are called.
+LATER = {
     "submit": "daskjob.cli.submitting:submit",
     **{name: f"daskjob.cli.cluster_views:{name}" for name in ("status", "result", "events")},
     "list": "daskjob.cli.cluster_views:list_jobs",
@@ -47,10 +47,11 @@ ON_A_CLUSTER = {
     "cron": "daskjob.cli.cron_commands:cron",
     "completion": "daskjob.cli.completing:completion",
     "version": "daskjob.cli.completing:version",
+    "schema": "daskjob.cli.schema_command:schema",
 }
 
 
-@click.group(cls=LazyGroup, later=ON_A_CLUSTER, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, later=LATER, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package.__version__, message="daskjob %(version)s")
 def daskjob() -> None:
     """Run Dask graphs from DaskJob and DaskCronJob manifests: on a cluster, or here, the way a cluster would.
@@ -218,22 +219,25 @@ def _check_words(words: tuple[str, ...]) -> None:
         refuse(f"--allow: {unknown!r} is unknown; give one of {', '.join(WORDS)}")
 
 
-def check(jobs: list[Document], installation: Installation | None, *, err: bool) -> None:
+def check(
+    jobs: Sequence[Document], installation: Installation | None, *, err: bool, server_checks: bool = False
+) -> None:
     """Ends the program, after telling of every problem, unless all are valid. `installation`: whose operator judges the
-    pods; None: nobody does."""
-    from daskjob.cli.failure_policy import reason_problems
-    from daskjob.schema import FieldError, apply_defaults
+    pods; None: nobody does. `server_checks`: leave to an API server what it checks anyway."""
+    from daskjob.schema import FieldError, apply_defaults, unchecked_by_server
     from daskjob.schema import validate as find_problems
 
     problems = []
     first_by_name: dict[tuple[str, str, str], Document] = {}
     for job in jobs:
-        found = find_problems(job.content)
+        found = unchecked_by_server(job.content) if server_checks else find_problems(job.content)
         if job.kind == REPORT:
             found = [FieldError("kind", f"{REPORT} is what a runner reports: the operator creates it; leave it out")]
         if not found and job.kind == cron.KIND:
             found = cron.schedule_problems(job.content)
         if not found and installation is not None:
+            from daskjob.cli.failure_policy import reason_problems
+
             stored = apply_defaults(job.content)
             found = [*reason_problems(stored), *installation.refusals(stored)]
         problems += [f"{job.title}: {each}" for each in found]

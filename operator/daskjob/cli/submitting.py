@@ -12,7 +12,7 @@ from daskjob.cli.cluster_options import TIMEOUT, cluster, connect
 from daskjob.cli.commands import PATHS, RECURSIVE, check, load, refuse
 from daskjob.cli.output import tell, write_content
 from daskjob.client.credentials import Target
-from daskjob.client.problems import ClientError
+from daskjob.client.problems import ClientError, InvalidJob
 
 if TYPE_CHECKING:
     from daskjob.cli.documents import Document
@@ -43,12 +43,14 @@ def submit(
     dry_run: str | None,
     output: str | None,
 ) -> None:
-    """Create the DaskJobs and DaskCronJobs of manifests, after a check as by `daskjob validate`.
+    """Create the DaskJobs and DaskCronJobs of manifests, if they are valid.
 
     PATH is a file, a folder or - for standard input. Objects of other kinds are not created, and named.
     """
     jobs, others = load(paths, recursive)
-    check(jobs, None, err=True)
+    # The API server checks one job quicker than we import what that takes here. Of several, none is created unless all
+    # are valid.
+    check(jobs, None, err=True, server_checks=len(jobs) == 1 and dry_run != "client")
     waits = waits or follow
     _check_options(jobs, target, waits, follow, dry_run, timeout)
     for other in others:
@@ -61,8 +63,11 @@ def submit(
     for job in jobs:
         try:
             created.append(client.create(job.content, dry_run=dry_run == "server"))
-        except ClientError:
+        except ClientError as error:
             _print(created, output, _created(dry_run))
+            if isinstance(error, InvalidJob):
+                # Our words say what to do. The server's are for what only it knows.
+                check([job], None, err=True)
             raise
     _print(created, output, _created(dry_run))
     if not waits or dry_run is not None:

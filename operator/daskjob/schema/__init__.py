@@ -9,6 +9,14 @@ from __future__ import annotations
 from daskjob.schema.crds import find_crds, load_crds
 from daskjob.schema.field_error import FieldError
 from daskjob.schema.properties import property_paths
-from daskjob.schema.validate import apply_defaults, validate
+from daskjob.schema.validate import apply_defaults, unchecked_by_server, validate
 
-__all__ = ["FieldError", "apply_defaults", "find_crds", "load_crds", "property_paths", "validate"]
+__all__ = [
+    "FieldError",
+    "apply_defaults",
+    "find_crds",
+    "load_crds",
+    "property_paths",
+    "unchecked_by_server",
+    "validate",
+]

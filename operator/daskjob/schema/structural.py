@@ -57,15 +57,19 @@ def _validator(kind: str) -> Validator:
     from jsonschema import Draft202012Validator, FormatChecker
     from jsonschema.validators import extend
 
-    structural = schema_of(kind)
-    restricted = structural["properties"]["metadata"].get("properties", {})
-    metadata = {"type": "object", "properties": _METADATA | restricted}
-    schema = json_schema(structural | {"properties": structural["properties"] | {"metadata": metadata}})
     checker = FormatChecker(formats=())
     checker.checks("date-time", raises=ValueError)(_is_time)
     keywords = {"x-kubernetes-list-map-keys": _unique, "pattern": _matches}
     validator: type[Validator] = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
-    return validator(schema, format_checker=checker)
+    return validator(json_schema(whole_schema(kind)), format_checker=checker)
+
+
+def whole_schema(kind: str) -> dict[str, Any]:
+    """The structural schema of a kind, with the fields of metadata, which a definition does not list."""
+    structural = schema_of(kind)
+    restricted = structural["properties"]["metadata"].get("properties", {})
+    metadata = {"type": "object", "properties": _METADATA | restricted}
+    return structural | {"properties": structural["properties"] | {"metadata": metadata}}
 
 
 def json_schema(structural: dict[str, Any]) -> dict[str, Any]:

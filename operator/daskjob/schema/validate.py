@@ -25,22 +25,11 @@ def validate(manifest: Any) -> list[FieldError]:
     and what only the operator checks: limits (`limits`) and the fields of pod templates (`pod_check`). It refuses
     integers beyond 64 bits, which the server would round.
     """
-    if not isinstance(manifest, dict):
-        return [
-            FieldError("", f"a manifest is a mapping with apiVersion, kind, metadata and spec, not {shown(manifest)}")
-        ]
-    # First, for the checks after it recurse.
-    if (deep := too_deep(manifest)) is not None:
-        return [deep]
-    if problems := _wrong_kind(manifest):
-        return problems
-    if problems := sorted(set(not_json(manifest))):
+    if problems := _unreadable(manifest):
         return problems
     from daskjob.schema.cel_rules import broken_rules
     from daskjob.schema.structural import structural_problems
 
-    if (large := too_large(manifest)) is not None:
-        return [large]
     stored = apply_defaults(manifest)
     found = {*_unnamed(stored), *structural_problems(manifest["kind"], stored), *_open_parts(stored)}
     named, generated = _with_name(stored)
@@ -52,6 +41,15 @@ def validate(manifest: Any) -> list[FieldError]:
     return sorted(found)
 
 
+def unchecked_by_server(manifest: Any) -> list[FieldError]:
+    """Those errors of `validate` that an API server does not find, or not in such words; empty if there are none. It
+    imports neither jsonschema nor cel-python, which takes most of the time of `validate`."""
+    if problems := _unreadable(manifest):
+        return problems
+    stored = apply_defaults(manifest)
+    return sorted({*_unnamed(stored), *_open_parts(stored)})
+
+
 def apply_defaults(manifest: dict[str, Any]) -> dict[str, Any]:
     """A copy of the manifest of a DaskJob or DaskCronJob as the API server would store it: with defaults, without nulls
     that mean "not given", and with integers for whole floats. The manifest need not be valid. Raises ValueError for
@@ -61,6 +59,21 @@ def apply_defaults(manifest: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"not a manifest of {_kinds()}: {shown(manifest)}")
     stored: dict[str, Any] = as_stored(manifest, schema_of(manifest["kind"]))
     return stored
+
+
+def _unreadable(manifest: Any) -> list[FieldError]:
+    """Why no other check should look into it."""
+    if not isinstance(manifest, dict):
+        return [
+            FieldError("", f"a manifest is a mapping with apiVersion, kind, metadata and spec, not {shown(manifest)}")
+        ]
+    # First, for the checks after it recurse.
+    if (deep := too_deep(manifest)) is not None:
+        return [deep]
+    if problems := _wrong_kind(manifest) or sorted(set(not_json(manifest))):
+        return problems
+    large = too_large(manifest)
+    return [large] if large is not None else []
 
 
 def _wrong_kind(manifest: dict[str, Any]) -> list[FieldError]:
