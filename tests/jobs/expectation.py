@@ -17,8 +17,10 @@ BACKENDS = ("local", "cluster")
 DEFAULT_TIMEOUT = 120
 
 SETTINGS = {"backends", "timeoutSeconds", *BACKENDS}
-COMPARED = {"phase", "result", "reason", "exceptionType", "message", "taskKey", "attempts"}
+COMPARED = {"phase", "result", "reason", "exceptionType", "message", "taskKey", "attempts", "progress"}
 RESULT = {"type", "value", "types", "size", "sha256"}
+#: Without these in the file, all tasks of a job that succeeds are done.
+PROGRESS = {"total", "done", "erred"}
 
 
 def folders(backend: str) -> list[Path]:
@@ -35,6 +37,8 @@ def load(folder: Path) -> dict[str, Any]:
         assert not unknown, f"{folder.name}/expected.yaml: nothing compares {sorted(unknown)}"
         unknown = set(where.get("result", {})) - RESULT
         assert not unknown, f"{folder.name}/expected.yaml: nothing compares result.{sorted(unknown)}"
+        unknown = set(where.get("progress", {})) - PROGRESS
+        assert not unknown, f"{folder.name}/expected.yaml: nothing compares progress.{sorted(unknown)}"
     return expected
 
 
@@ -63,7 +67,7 @@ def check(status: Mapping[str, Any], expected: Mapping[str, Any], backend: str) 
 
 
 def _differences(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    failure, result = status.get("failure") or {}, status.get("result") or {}
+    failure, result, progress = (status.get(name) or {} for name in ("failure", "result", "progress"))
     found = [_equal("phase", wanted["phase"], status.get("phase"))]
     found.append(_equal("attempts", wanted.get("attempts", 1), status.get("attempt")))
     for name in ("reason", "exceptionType"):
@@ -77,6 +81,10 @@ def _differences(status: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[s
         if name == "value" and got is not None:
             got = json.loads(got)
         found.append(_equal(f"result.{name}", value, got))
+    for name, value in wanted.get("progress", {}).items():
+        found.append(_equal(f"progress.{name}", value, progress.get(name)))
+    if wanted["phase"] == "Succeeded" and "progress" not in wanted:
+        found.append(_equal("progress.done", progress.get("total"), progress.get("done")))
     return [difference for difference in found if difference]
 
 

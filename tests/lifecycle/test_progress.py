@@ -135,6 +135,20 @@ WAITS = {
 }
 
 
+def test_a_job_that_waits_for_what_its_graph_left_behind_says_so_and_is_well() -> None:
+    words = "the graph has its value; waiting for 3 tasks of fire_and_forget, for at most 600 s"
+    scene = a_job().started().says(waiting=[{"reason": "FireAndForget", "message": words}], stage="Running")
+    decision = scene.decide()
+    found = {kind: decision.status.condition(kind) for kind in (ConditionType.CLUSTER_READY, ConditionType.READY)}
+    told = {kind: (each.status, each.reason, each.message) for kind, each in found.items() if each is not None}
+    assert told == {
+        ConditionType.CLUSTER_READY: ("True", "FireAndForget", words),
+        ConditionType.READY: ("False", "FireAndForget", words),
+    }
+    assert [(each.reason, each.message, each.warning) for each in decision.events] == [("FireAndForget", words, False)]
+    assert not replace(scene, status=decision.status).decide().events
+
+
 @pytest.mark.parametrize("reason", WAITS)
 def test_a_graph_that_waits_does_not_look_healthy(reason: str) -> None:
     scene = a_job().started().says(waiting=WAITS[reason], stage="Running" if reason == "WorkersPaused" else "Connected")

@@ -77,15 +77,27 @@ def test_ready_turns_once_for_each_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("discarded", "words"),
+    ("discarded", "forgotten", "words"),
     [
-        (0, ""),
-        (1, "; 1 task was not finished and was thrown away: nobody waited for it"),
-        (12, "; 12 tasks were not finished and were thrown away: nobody waited for them"),
+        (0, None, ""),
+        (1, None, "; 1 task was not finished and was thrown away: nobody waited for it"),
+        (12, None, "; 12 tasks were not finished and were thrown away: nobody waited for them"),
+        (
+            1,
+            1,
+            "; 1 task was not finished and was thrown away: a job waits at most 600 s for tasks of fire_and_forget (1)",
+        ),
+        (
+            12,
+            5,
+            "; 12 tasks were not finished and were thrown away: a job waits at most 600 s for tasks of fire_and_forget "
+            "(5), and nobody waited for the others",
+        ),
     ],
 )
-def test_a_success_says_how_many_tasks_were_thrown_away(discarded: int, words: str) -> None:
-    decision = a_job().started().says(outcome="Succeeded", discarded=discarded).decide()
+def test_a_success_says_how_many_tasks_were_thrown_away(discarded: int, forgotten: int | None, words: str) -> None:
+    left = {"fireAndForget": {"unfinished": forgotten, "limitSeconds": 600}} if forgotten else {}
+    decision = a_job().started().says(outcome="Succeeded", discarded=discarded, **left).decide()
     message = f"the graph was computed{words}"
     for kind in (ConditionType.COMPLETE, ConditionType.READY):
         condition = decision.status.condition(kind)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import wait_for
+
 CODE = """
     import pathlib
     import time
@@ -42,6 +44,14 @@ CODE = """
         fire_and_forget([client.submit(write, number, folder, 600, pure=False) for number in range(5)])
         return "submitted"
 
+    def reach(path):
+        while not pathlib.Path(path).exists():
+            time.sleep(0.1)
+
+    def until(client, path):
+        fire_and_forget(client.submit(reach, path))
+        return "submitted"
+
     def first_of_many(client, folder):
         first = client.submit(sum, [1, 2])
         first.result()
@@ -51,14 +61,18 @@ CODE = """
 
 
 @pytest.fixture
-def forget(run, make_cluster, tmp_path: Path):
+def forget(start, make_cluster, tmp_path: Path):
     (tmp_path / "forgets.py").write_text(textwrap.dedent(CODE))
     (tmp_path / "written").mkdir()
     cluster = make_cluster(env={"PYTHONPATH": str(tmp_path)})
 
-    def forget(entry: str, *args: str, **job):
-        return run(f"forgets:{entry}", *args, cluster=cluster, codePath=str(tmp_path), **job)
+    def begin(entry: str, *args: str, **job):
+        return start(f"forgets:{entry}", *args, cluster=cluster, codePath=str(tmp_path), **job)
 
+    def forget(entry: str, *args: str, **job):
+        return begin(entry, *args, **job).wait()
+
+    forget.start = begin
     return forget
 
 
@@ -70,7 +84,9 @@ def test_they_are_finished_before_the_job_ends(forget, tmp_path: Path, entry: st
     assert "discarded" not in outcome.status
     progress = outcome.status["progress"]
     assert (progress["done"], progress["processing"]) == (progress["total"], 0)
-    assert "tasks that nobody waits for (fire_and_forget), for at most 600 s" in outcome.output
+    assert "daskjob: the graph has its value; waiting for " in outcome.output
+    assert " of fire_and_forget, for at most 600 s\n" in outcome.output
+    assert outcome.status["waiting"] == []
 
 
 def test_they_fail_as_well(forget) -> None:
@@ -84,12 +100,28 @@ def test_what_is_not_finished_in_time_is_counted(forget, tmp_path: Path) -> None
     outcome = forget("never", str(tmp_path / "written"), forgottenSeconds=1)
     assert outcome.value == "submitted"
     assert outcome.status["discarded"] == 5
-    assert "5 tasks were not finished and were thrown away: nobody waited for them" in outcome.output
+    assert outcome.status["fireAndForget"] == {"unfinished": 5, "limitSeconds": 1}
+    words = "5 tasks were not finished and were thrown away: a job waits at most 1 s for tasks of fire_and_forget (5)\n"
+    assert words in outcome.output
     assert outcome.seconds < 30
+
+
+def test_the_report_says_that_they_are_waited_for(forget, tmp_path: Path) -> None:
+    running = forget.start("until", str(tmp_path / "go"))
+    waiting = wait_for("word of the tasks", lambda: running.status().get("waiting"), 30)
+    words = "the graph has its value; waiting for 1 task of fire_and_forget, for at most 600 s"
+    assert waiting == [{"reason": "FireAndForget", "message": words}]
+    (tmp_path / "go").touch()
+    outcome = running.wait()
+    assert outcome.value == "submitted"
+    assert outcome.status["waiting"] == []
+    assert not {"discarded", "fireAndForget"} & set(outcome.status)
 
 
 def test_futures_that_nobody_waits_for_are_not_waited_for(forget, tmp_path: Path) -> None:
     outcome = forget("first_of_many", str(tmp_path / "written"))
     assert outcome.value == 3
     assert outcome.status["discarded"] == 3
+    assert "fireAndForget" not in outcome.status
+    assert "3 tasks were not finished and were thrown away: nobody waited for them\n" in outcome.output
     assert outcome.seconds < 30

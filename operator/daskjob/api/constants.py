@@ -189,6 +189,7 @@ class Reason(StrEnum):
     # Not failures.
     WAITING = "Waiting"
     IMPORTING = "Importing"
+    FIRE_AND_FORGET = "FireAndForget"
     WORKERS_READY = "WorkersReady"
     SUCCEEDED = "Succeeded"
     REPORT_MISSING = "ReportMissing"

@@ -57,10 +57,21 @@ class ReportedTimings:
 class ReportedWait:
     """What the graph waits for although all processes run."""
 
-    #: reason is WorkersPaused, or Importing for an import of user code that takes long.
+    #: reason is WorkersPaused, Importing for an import of user code that takes long, or FireAndForget once the graph
+    #: has its value.
     reason: str | None = None
     #: message says what to change, or where user code is.
     message: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportedFireAndForget:
+    """The tasks that `fire_and_forget` asked for, when the runner waited for them no longer."""
+
+    #: unfinished is how many were not finished.
+    unfinished: int | None = None
+    #: limitSeconds is for how many seconds the runner waits for such tasks at most.
+    limit_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,8 @@ class RunnerReport:
     outcome: Outcome | None = None
     #: discarded is how many tasks were not finished when the graph was computed, and were thrown away.
     discarded: int | None = None
+    #: fireAndForget says which of them the runner waited for, and how long at most; absent: none.
+    fire_and_forget: ReportedFireAndForget = field(default_factory=ReportedFireAndForget)
     #: Whether something had no room in the termination message; only a report from there has it.
     truncated: bool = False
 

@@ -67,13 +67,16 @@ class _Child:
             started = wire.timestamp(time.time())
             self._channel.send({"stage": wire.Stage.RUNNING, "timings": {"graphStarted": started}})
             value = execute(target, job, client, lambda: self._open_client(job))
-            forgotten.wait(scheduler, job.forgotten_seconds)
+            left = forgotten.wait(scheduler, job.forgotten_seconds)
             finished = wire.timestamp(time.time())
             store: ResultStore = StatusStore(job.result_bytes)
             end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": store.put(value)}
             if scheduler.unfinished:
                 end["discarded"] = scheduler.unfinished
-                print(f"daskjob: {wire.discarded_words(scheduler.unfinished)}", file=sys.stderr, flush=True)
+                if left:
+                    end["fireAndForget"] = {"unfinished": left, "limitSeconds": round(job.forgotten_seconds)}
+                words = wire.discarded_words(scheduler.unfinished, left, job.forgotten_seconds)
+                print(f"daskjob: {words}", file=sys.stderr, flush=True)
         except BaseException as error:
             finished = wire.timestamp(time.time())
             end = self._describe(error, scheduler)

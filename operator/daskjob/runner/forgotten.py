@@ -35,8 +35,9 @@ class Forgotten:
 
         owner._send_to_scheduler = send_and_note
 
-    def wait(self, scheduler: Scheduler, patience: float) -> None:
-        """Waits until these tasks are finished, well or not, for at most `patience` seconds."""
+    def wait(self, scheduler: Scheduler, patience: float) -> int:
+        """Waits until these tasks are finished, well or not, for at most `patience` seconds, and reports that it waits.
+        Returns how many are not finished then."""
         deadline = time.monotonic() + patience
         # Tasks may have asked for others, too.
         asked = self._asked.is_set() or _has_pending_futures()
@@ -45,14 +46,22 @@ class Forgotten:
         while not sure and time.monotonic() < deadline:
             time.sleep(UNDER_WAY)
             if not scheduler.observe():
-                return
+                return 0
             if not scheduler.forgotten:
                 break
             if not announced:
                 announced = True
-                what = f"{scheduler.forgotten} tasks that nobody waits for (fire_and_forget)"
-                print(f"daskjob: waiting for {what}, for at most {patience:g} s", file=sys.stderr, flush=True)
+                words = _words(scheduler.forgotten, patience)
+                scheduler.obstacles.has_value(words)
+                print(f"daskjob: {words}", file=sys.stderr, flush=True)
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
+        scheduler.obstacles.has_value("")
+        return scheduler.forgotten if announced else 0
+
+
+def _words(count: int, patience: float) -> str:
+    tasks = "1 task" if count == 1 else f"{count} tasks"
+    return f"the graph has its value; waiting for {tasks} of fire_and_forget, for at most {patience:g} s"
 
 
 def _has_pending_futures() -> bool:

@@ -34,6 +34,7 @@ class Obstacles:
         self._module = ""
         self._folder = ""
         self._thread = 0
+        self._remainder = ""
 
     def imports(self, module: str, folder: str) -> None:
         """This thread begins to import user code, from that folder."""
@@ -44,9 +45,14 @@ class Obstacles:
     def has_imported(self) -> None:
         self._module = ""
 
+    def has_value(self, remainder: str) -> None:
+        """The graph has its value. `remainder`: what is still waited for; empty: nothing."""
+        self._remainder = remainder
+
     def look(self, now: float, snapshot: dict[str, Any]) -> list[dict[str, str]]:
         """The report's `waiting`. `now`: monotonic seconds."""
-        return [*self._paused(now, snapshot), *self._importing(now, snapshot)]
+        remainder = [_waiting("FireAndForget", self._remainder)] if self._remainder else []
+        return [*self._paused(now, snapshot), *self._importing(now, snapshot), *remainder]
 
     def find_end(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
         """The report's `failure` if the graph can never go on; None if it may."""

@@ -22,7 +22,7 @@ FINAL_RETRY = 8.0
 REFUSALS = 3
 
 #: The fields that a final report needs. If the server rejects the whole, the reporter sends these only.
-_ESSENTIAL = ("protocol", "seq", "heartbeatTime", "stage", "outcome", "result", "failure", "discarded")
+_ESSENTIAL = ("protocol", "seq", "heartbeatTime", "stage", "outcome", "result", "failure", "discarded", "fireAndForget")
 
 
 class Reporter:

@@ -33,7 +33,7 @@ LINGER = 5.0
 MAX_LINE = 4 * 1024 * 1024
 
 #: The fields of a report that the child may send; the supervisor writes the others.
-_END = ("outcome", "result", "failure", "discarded")
+_END = ("outcome", "result", "failure", "discarded", "fireAndForget")
 _NEWS = ("stage", "timings", "progress", "workers", "waiting")
 
 TERMINATION_LOG = "/dev/termination-log"

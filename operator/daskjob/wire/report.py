@@ -54,8 +54,8 @@ REASONS = (
     "FilesChanged",
     *DEADLINE_REASONS,
 )
-#: What a runner can wait for although all its processes run.
-WAITS = ("WorkersPaused", "Importing")
+#: What a runner can wait for although all its processes run; with the last, the graph has its value.
+WAITS = ("WorkersPaused", "Importing", "FireAndForget")
 TIMINGS = ("runnerStarted", "connected", "firstWorker", "graphStarted", "graphFinished")
 COUNTS = ("total", "done", "processing", "erred")
 
@@ -141,10 +141,13 @@ def termination_message(outcome: str, result: Optional[Shape] = None, failure: O
     return text
 
 
-def discarded_words(count: int) -> str:
-    """What a report's `discarded` means, for people."""
+def discarded_words(count: int, forgotten: int = 0, limit: float = 0) -> str:
+    """What a report's `discarded` means, for people. `forgotten`, `limit`: of its `fireAndForget`, if it has one."""
     tasks = "1 task was not finished and was" if count == 1 else f"{count} tasks were not finished and were"
-    return f"{tasks} thrown away: nobody waited for {'it' if count == 1 else 'them'}"
+    if not forgotten:
+        return f"{tasks} thrown away: nobody waited for {'it' if count == 1 else 'them'}"
+    others = ", and nobody waited for the others" if count > forgotten else ""
+    return f"{tasks} thrown away: a job waits at most {limit:g} s for tasks of fire_and_forget ({forgotten}){others}"
 
 
 def timestamp(seconds: float) -> str:
@@ -373,6 +376,7 @@ _REPORT: dict[str, _Reader] = {
     "failure": lambda value: _failure(value) if isinstance(value, Mapping) else None,
     "outcome": _outcome,
     "discarded": _count,
+    "fireAndForget": _sub({"unfinished": _count, "limitSeconds": _count}, ("unfinished", "limitSeconds")),
 }
 _TERMINATION: dict[str, _Reader] = {
     "protocol": _protocol,

@@ -8,6 +8,7 @@ from typing import Any
 
 from daskjob import wire
 from daskjob.api.constants import FailureClass, Reason
+from daskjob.api.runner_report import ReportedFireAndForget
 from daskjob.api.status import Failure, Result
 
 
@@ -15,18 +16,23 @@ from daskjob.api.status import Failure, Result
 class AttemptEnd:
     """The end of an attempt, ready to be recorded. `failure`: None if the graph was computed; `degraded`: why the end
     does not come from the report, in a word and a sentence; `discarded`: tasks that nobody waited for, and that
-    were thrown away."""
+    were thrown away; `forgotten`: those of them that the runner waited for, up to its limit."""
 
     failure: Failure | None = None
     result: Result | None = None
     degraded: tuple[Reason, str] | None = None
     discarded: int = 0
+    forgotten: ReportedFireAndForget | None = None
 
     @property
     def success(self) -> str:
         """The message of a graph that was computed."""
         computed = "the graph was computed"
-        return f"{computed}; {wire.discarded_words(self.discarded)}" if self.discarded else computed
+        if not self.discarded:
+            return computed
+        forgotten = self.forgotten or ReportedFireAndForget()
+        words = wire.discarded_words(self.discarded, forgotten.unfinished or 0, forgotten.limit_seconds or 0)
+        return f"{computed}; {words}"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,9 @@ def judge_claim(observation: Observation, report: RunnerReport, reported_at: dat
     unknown, then the operator does not wait for pods to corroborate it."""
     if report.outcome is Outcome.SUCCEEDED:
         return AttemptEnd(
-            result=report.result or Result(type="NoneType", value="null"), discarded=report.discarded or 0
+            result=report.result or Result(type="NoneType", value="null"),
+            discarded=report.discarded or 0,
+            forgotten=report.fire_and_forget,
         )
     failure = report.failure or Failure()
     failure = replace(failure, reason=failure.reason or Reason.EXIT_CODE, failure_class=FailureClass.APPLICATION)

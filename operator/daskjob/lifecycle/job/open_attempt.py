@@ -165,10 +165,11 @@ def _missing(observation: Observation) -> tuple[Action, ...]:
 
 
 def _warnings(observation: Observation, status: DaskJobStatus) -> tuple[Event, ...]:
-    """A warning event if another reason than before keeps the attempt from starting."""
+    """A warning event if another reason than before keeps the attempt from going on; no warning if it has its value."""
     before = observation.job.status.condition(ConditionType.CLUSTER_READY)
     after = status.condition(ConditionType.CLUSTER_READY)
     quiet = (Reason.WAITING, Reason.WORKERS_READY)
     if after is None or after.reason in quiet or (before is not None and before.reason == after.reason):
         return ()
-    return (Event(after.reason, after.message[: conclusion.EVENT_MESSAGE], warning=True),)
+    warning = after.reason != Reason.FIRE_AND_FORGET
+    return (Event(after.reason, after.message[: conclusion.EVENT_MESSAGE], warning=warning),)

@@ -172,8 +172,9 @@ def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus
     counts = status.cluster.workers if status.cluster is not None else WorkerCounts()
     blocker, waiting = find_blocker(observation), observation.attempt.runner_report.waiting
     if waiting:
-        # All processes run, and yet nothing goes on.
-        ready, reason = False, Reason(waiting[0].reason or Reason.WAITING)
+        # All processes run, and yet nothing goes on; or the graph has its value, and some of its tasks go on.
+        reason = Reason(waiting[0].reason or Reason.WAITING)
+        ready = reason is Reason.FIRE_AND_FORGET
         message = "; ".join(each.message or "" for each in waiting)
     elif counts.wanted and counts.ready >= counts.wanted and has_started(observation):
         ready, reason, message = True, Reason.WORKERS_READY, f"all {counts.wanted} workers are connected"

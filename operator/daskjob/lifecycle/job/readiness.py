@@ -42,7 +42,7 @@ def _where(status: DaskJobStatus) -> tuple[str, str]:
             return condition.reason, condition.message
     cluster = status.condition(ConditionType.CLUSTER_READY)
     usual = (Reason.WAITING, Reason.WORKERS_READY, Reason.CLEANING_UP)
-    if cluster is not None and cluster.status == "False" and cluster.reason not in usual:
+    if cluster is not None and cluster.reason not in usual:
         return cluster.reason, cluster.message
     phase = status.phase or Phase.PENDING
     return str(phase), f"attempt {status.attempt}: {phase.lower()}" if status.attempt else str(phase)
