@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -106,8 +107,20 @@ def validate(
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the logs of Dask's scheduler and workers.")
 @click.option("--dashboard", is_flag=True, help="Serve Dask's dashboard on this machine while the job runs.")
+@click.option(
+    "--report",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep there, in a folder of each job, a trace of its tasks for Perfetto and Dask's performance report.",
+)
 def run(
-    paths: tuple[str, ...], recursive: bool, output: str | None, quiet: bool, verbose: bool, dashboard: bool
+    paths: tuple[str, ...],
+    recursive: bool,
+    output: str | None,
+    quiet: bool,
+    verbose: bool,
+    dashboard: bool,
+    report: Path | None,
 ) -> None:
     """Run the DaskJobs of manifests on this machine, one after the other; of a DaskCronJob, its job, once.
 
@@ -128,7 +141,9 @@ def run(
     with _interruptible() as interrupted:
         for job in jobs:
             with display(job.name, quiet=quiet) as shown:
-                content = _run_one(job, others, interrupted.event, shown, dashboard=dashboard, logs=verbose)
+                content = _run_one(
+                    job, others, interrupted.event, shown, dashboard=dashboard, logs=verbose, report=report
+                )
             finished.append(content)
             if output is None:
                 tell(line(content, width))
@@ -172,6 +187,7 @@ def _run_one(
     *,
     dashboard: bool,
     logs: bool,
+    report: Path | None,
 ) -> Mapping[str, Any]:
     """The job with its defaults and its status, as it would be read from a cluster."""
     from daskjob.cli.documents import find_config_map
@@ -189,6 +205,7 @@ def _run_one(
         cancel=cancel,
         dashboard=dashboard,
         logs=logs,
+        report=report / job.name if report is not None else None,
     )
     metadata = {"namespace": "default", **manifest["metadata"], "uid": uid, "generation": 1}
     created = {"creationTimestamp": status["startTime"]}

@@ -28,6 +28,7 @@ from daskjob.local.cluster import LocalCluster, free_port
 from daskjob.local.observation import RunState, observe, will_not_start
 from daskjob.local.plan import Plan, PlanError, make_plan, read_manifest
 from daskjob.local.processes import Processes
+from daskjob.local.report_files import write_report_files
 from daskjob.sources import FindConfigMap
 
 #: Seconds between two looks at the processes.
@@ -56,17 +57,18 @@ def run(
     cancel: threading.Event,
     dashboard: bool = False,
     logs: bool = False,
+    report: Path | None = None,
 ) -> dict[str, Any]:
     """Runs a valid manifest to its end and returns its status. `uid` stands for the resource's UID.
 
     Setting `cancel` ends the run as Failed with reason Cancelled. When this returns, or raises, no process of the job
     is left; if this process is killed, the job's processes are killed too. `dashboard`: serve Dask's on the loopback.
-    `logs`: Dask's logs go to the listener as well.
+    `logs`: Dask's logs go to the listener as well. `report`: a folder for the trace and Dask's performance report.
     """
     job = read_manifest(manifest, uid, now())
     try:
         plan = make_plan(manifest, job, find_config_map)
-        status = _Run(plan, listener, cancel, dashboard, logs).run()
+        status = _Run(plan, listener, cancel, dashboard, logs, report).run()
     except PlanError as error:
         status = _refused(job, error)
     return _shape(status)
@@ -91,30 +93,52 @@ def _refused(job: Job, error: PlanError) -> DaskJobStatus:
 
 
 class _Run:
-    def __init__(self, plan: Plan, listener: Listener, cancel: threading.Event, dashboard: bool, logs: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        listener: Listener,
+        cancel: threading.Event,
+        dashboard: bool,
+        logs: bool,
+        report: Path | None,
+    ) -> None:
         self._plan = plan
+        self._report = report
         self._listener = listener
         self._cancel = cancel
         self._logs = logs
         self._folder = Path(tempfile.mkdtemp(prefix=f"daskjob-{plan.job.name}-"))
+        self._recording = self._folder / "recording" if report is not None else None
         self._dashboard = self._offer_dashboard() if dashboard else None
         self._status = plan.job.status
 
     def run(self) -> DaskJobStatus:
         for note in self._plan.notes:
             self._listener.note(note)
+        if self._recording is not None:
+            self._recording.mkdir()
         try:
             with Processes(self._plan.job.uid, self._folder, self._output) as processes:
-                cluster = LocalCluster(
-                    self._plan, self._folder, processes, self._listener.note, self._dashboard, self._logs
-                )
+                shown = self._dashboard, self._logs, self._recording
+                cluster = LocalCluster(self._plan, self._folder, processes, self._listener.note, *shown)
                 cluster.prepare(attempt_name(self._plan.job.name, self._plan.job.uid, 1))
                 while not self._status.is_true(ConditionType.CLEANED_UP):
                     self._pass(cluster)
+                # The folder goes with the processes.
+                self._keep_recording()
         finally:
             # The guard removes it too, but nothing has started yet if the guard could not.
             shutil.rmtree(self._folder, ignore_errors=True)
         return self._status
+
+    def _keep_recording(self) -> None:
+        if self._recording is None or self._report is None:
+            return
+        try:
+            for line in write_report_files(self._recording, self._report):
+                self._listener.note(line)
+        except OSError as error:
+            self._listener.note(f"the report cannot be kept: {error}")
 
     def _pass(self, cluster: LocalCluster) -> None:
         """Looks, decides, tells, acts; then waits for a moment, or for a cancellation."""

@@ -21,6 +21,7 @@ from daskjob.local.plan import WORKER_PREFIX, Plan, job_file, scheduler_command,
 from daskjob.local.processes import Processes, tail
 from daskjob.manifests.dask_cluster import WORKER_ENVIRONMENT
 from daskjob.runner.archive import build as build_runner
+from daskjob.runner.recording import VARIABLE as RECORDING
 from daskjob.runner.surroundings import NANNY
 from daskjob.wire import jobfile
 
@@ -39,7 +40,8 @@ class Started:
 
 
 class LocalCluster:
-    """Starts, watches and stops the processes. `note` is called with what a person should know."""
+    """Starts, watches and stops the processes. `note` is called with what a person should know; `recording`: the folder
+    into which the runner writes what becomes of the graph."""
 
     def __init__(
         self,
@@ -49,8 +51,10 @@ class LocalCluster:
         note: Callable[[str], None],
         dashboard: int | None,
         logs: bool,
+        recording: Path | None = None,
     ) -> None:
         self._plan = plan
+        self._recording = recording
         self._folder = folder
         self._processes = processes
         self._note = note
@@ -104,6 +108,8 @@ class LocalCluster:
             "DASKJOB_REPORT": f"file:{self._report_file}",
             "DASKJOB_TERMINATION_LOG": str(self._termination_log),
         }
+        if self._recording is not None:
+            own[RECORDING] = str(self._recording)
         command = [sys.executable, str(self._program)]
         process = self._processes.start("runner", command, environment=self._environment | own, folder=self._home)
         self._runner = Started(process)

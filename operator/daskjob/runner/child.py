@@ -35,6 +35,7 @@ class _Child:
         self._clients: list[Callable[[], None]] = []
         self._ending = threading.Lock()
         self._pid = os.getpid()
+        self._cancelled = False
         self._channel = Channel(read_fd, write_fd, self._cancel)
 
     def run(self) -> None:
@@ -43,10 +44,12 @@ class _Child:
         try:
             job = jobfile.read()
             try:
+                from daskjob.runner.recording import VARIABLE, Recording
                 from daskjob.runner.scheduler import Scheduler
             except ImportError as error:
                 self.end(_missing_dask(error))
-            scheduler = Scheduler(job, self._channel.send, self._fail)
+            recording = Recording(os.environ[VARIABLE]) if VARIABLE in os.environ else None
+            scheduler = Scheduler(job, self._channel.send, self._fail, recording)
             self._channel.go.wait()
             from daskjob.runner.load import load, prepare_path
 
@@ -84,6 +87,8 @@ class _Child:
             end["timings"] = {"graphFinished": finished}
         if scheduler is not None:
             end.update(scheduler.refresh())
+            if not self._cancelled:
+                scheduler.end_recording()
         self.end(end)
 
     def end(self, end: dict[str, Any]) -> None:
@@ -156,6 +161,7 @@ class _Child:
         return client
 
     def _cancel(self) -> None:
+        self._cancelled = True
         print("daskjob: cancelled; this is where it was:", file=sys.stderr, flush=True)
         faulthandler.dump_traceback()
         from distributed import Client

@@ -23,11 +23,12 @@ from distributed import security as untyped_security
 from distributed.protocol import pickle as untyped_pickle
 
 from daskjob import wire
-from daskjob.runner import group_load, snapshot
+from daskjob.runner import group_load, snapshot, task_stream
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.obstacles import PAUSED_END, Obstacles
 from daskjob.runner.reach import reach
+from daskjob.runner.recording import PATIENCE, Recording
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
 from daskjob.wire.worker_groups import group_of
@@ -61,9 +62,14 @@ class Scheduler:
     `failure`, from its own thread."""
 
     def __init__(
-        self, job: JobFile, publish: Callable[[dict[str, Any]], None], fail: Callable[[dict[str, Any]], None]
+        self,
+        job: JobFile,
+        publish: Callable[[dict[str, Any]], None],
+        fail: Callable[[dict[str, Any]], None],
+        recording: Optional[Recording] = None,
     ) -> None:
         self._job = job
+        self._recording = recording
         self._publish = publish
         self._fail = fail
         self._deadline = time.monotonic() + job.scheduler_timeout
@@ -83,6 +89,7 @@ class Scheduler:
         self._asked_adaptive = 0.0
         self._broken = False
         functions: list[Callable[[Any], str]] = [snapshot.counts, snapshot.erred]
+        functions += [task_stream.collect, task_stream.fetch] if recording is not None else []
         self._pickled = {function: pickle.dumps(_by_value(function)) for function in functions}
         self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
         self._had_worker = False
@@ -114,6 +121,11 @@ class Scheduler:
     def observe(self) -> bool:
         """Takes a snapshot now. Returns whether the scheduler answered."""
         return self._call(self._observe(), CALL) is not None
+
+    def end_recording(self) -> None:
+        """Has the rest of the recording written, if there is one."""
+        if self._recording is not None and self._id:
+            self._call(self._recording.end(self._ask, self._rpc), PATIENCE)
 
     def erred_tasks(self) -> list[tuple[str, str, str]]:
         """Key, exception and traceback, as texts, of the tasks that erred last, newest first; [] without an answer."""
@@ -155,6 +167,8 @@ class Scheduler:
                 self.last_error = f"{type(error).__name__}: {error}".strip(": ")
                 await asyncio.sleep(PAUSE)
         self._rpc = core.rpc(self._job.scheduler, timeout=CALL, connection_args=self._security)
+        if self._recording is not None:
+            await self._recording.begin(self._ask, self._rpc)
         self._publish({"stage": wire.Stage.CONNECTED, "timings": {"connected": wire.timestamp(time.time())}})
         self.connected.set()
 
@@ -276,6 +290,8 @@ class Scheduler:
         failure = self.obstacles.find_end(time.monotonic(), answer)
         if failure is not None:
             self._fail(failure)
+        if self._recording is not None:
+            await self._recording.follow(self._ask)
         return True
 
     async def _observe_workers(self) -> dict[str, Any]:

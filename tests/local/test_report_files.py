@@ -1,0 +1,73 @@
+"""`daskjob run --report`: what became of a graph, for Perfetto and a browser."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Command, manifest
+
+SUMS = """
+    import os, time
+    from dask.distributed import get_client, wait
+
+    def add(x):
+        return x + 1
+
+    def main(rest):
+        client = get_client()
+        futures = client.map(add, range(300), key=[("add", i) for i in range(300)])
+        wait(futures)
+        exec(rest)
+        return sum(client.gather(futures))
+"""
+
+
+def trace_of(folder: Path) -> dict[str, Any]:
+    with gzip.open(folder / "trace.json.gz", "rt", encoding="utf-8") as file:
+        trace: dict[str, Any] = json.load(file)
+    return trace
+
+
+@pytest.mark.parametrize("rest", ["pass", "1 / 0"], ids=["succeeds", "fails"])
+def test_a_trace_of_all_tasks_and_dasks_report(command: Command, rest: str) -> None:
+    command.write("job.yaml", manifest("sums", SUMS, graph={"args": [rest]}))
+    done = command.run("job.yaml", "--report", "kept")
+    assert done.returncode == (0 if rest == "pass" else 1), done.stderr
+    folder = command.folder / "kept" / "sums"
+    trace = trace_of(folder)
+    assert trace["otherData"] == {"finished": 300, "in the trace": 300}
+    keys = {each["args"]["key"] for each in trace["traceEvents"] if each["ph"] == "X" and each["cat"] == "compute"}
+    assert keys == {str(("add", i)) for i in range(300)}
+    assert {each["args"]["name"] for each in trace["traceEvents"] if each["name"] == "process_name"} <= {
+        "worker-0",
+        "worker-1",
+    }
+    page = (folder / "performance-report.html").read_text()
+    assert "Dask Performance Report" in page
+    assert "BokehJS" in page, "whole, without anything from elsewhere"
+    for name in ("trace.json.gz (300 of 300 tasks", "performance-report.html"):
+        assert f"kept/sums/{name}" in done.stderr
+
+
+def test_the_trace_outlives_a_runner_that_is_killed(command: Command) -> None:
+    """As the kernel does it for want of memory, a moment after the runner had a look at the scheduler."""
+    killed = "time.sleep(3); os.kill(os.getpid(), 9)"
+    command.write("job.yaml", manifest("sums", SUMS, graph={"args": [killed]}, backoffLimit=0))
+    done = command.run("job.yaml", "--report", "kept")
+    assert done.returncode == 1
+    folder = command.folder / "kept" / "sums"
+    assert trace_of(folder)["otherData"] == {"finished": 300, "in the trace": 300}
+    assert not (folder / "performance-report.html").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_fails_no_job(command: Command) -> None:
+    command.write("job.yaml", manifest("sums", SUMS, graph={"args": ["pass"]}))
+    (command.folder / "kept").write_text("a file")
+    done = command.run("job.yaml", "--report", "kept/below")
+    assert done.returncode == 0, done.stderr
+    assert "the report cannot be kept: " in done.stderr
