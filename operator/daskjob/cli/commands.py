@@ -50,6 +50,7 @@ LATER = {
     "version": "daskjob.cli.completing:version",
     "schema": "daskjob.cli.schema_command:schema",
     "init": "daskjob.cli.init_command:init",
+    "doctor": "daskjob.cli.doctor:doctor",
     "dashboard": "daskjob.cli.dashboard_command:dashboard",
 }
 
