@@ -41,6 +41,19 @@ def test_wait_for_what_is_deleted(on: On) -> None:
     assert (done.exit_code, done.stdout, done.stderr[-25:]) == (5, "one  deleted\n", "daskjob: one was deleted\n")
 
 
+def test_wait_for_what_is_made_anew(on: On) -> None:
+    stream = Stream([event("DELETED", job()), event("ADDED", job(uid="u2"))], "stays")
+    missed = Stream([event("ADDED", job(uid="u2"))], "stays")
+    for watch, words in (
+        (stream, "one was deleted\n"),
+        (missed, "one was deleted, and another job has its name now\n"),
+    ):
+        _, run = on({"list daskjobs": [listed(job())], "watch daskjobs": [watch]})
+        done = run("wait", "one")
+        assert done.exit_code == 5
+        assert done.stderr.endswith(f"daskjob: {words}")
+
+
 def test_wait_for_nothing(on: On) -> None:
     _, run = on({"list daskjobs": [listed()], "watch daskjobs": [Stream([], "stays")]})
     assert run("wait", "one").exit_code == 4

@@ -111,7 +111,7 @@ def follow_job(client: JobClient, job: Body, choice: LogChoice | None = None, ti
         tell(f"{name}: attempt {follower.attempt['number']} {attempt_words(follower.attempt)}", err=True)
         sys.exit(SUCCEEDED if follower.attempt.get("outcome") == "Succeeded" else FAILED)
     end, last = follower.end
-    tell(str(JobDeleted(name)) if end is End.DELETED else ending(name, end, last), err=True)
+    tell(str(JobDeleted(name, follower.replaced)) if end is End.DELETED else ending(name, end, last), err=True)
     tell(why(last) if end is End.FAILED else "", err=True, nl=False)
     sys.exit(code_of_ends([end]))
 
@@ -127,9 +127,12 @@ def wait_for(
 ) -> NoReturn:
     """Waits for the ends of jobs, tells of each, and ends the program by them. `finished`: any end is a good one."""
     places: dict[str, str] = {}
+    known = dict(uids or {})
 
     def report(job: Body) -> None:
         name, place = str(job["metadata"]["name"]), where(job)
+        # The first one is the one that is waited for.
+        known.setdefault(name, str(job["metadata"]["uid"]))
         # Counts of tasks change all the time.
         state = place.partition(",")[0] if "tasks" in place else place
         if places.get(name) != state:
@@ -148,8 +151,7 @@ def wait_for(
         end, job = ends[name]
         tell(ending(name, end, job))
         if end is End.DELETED:
-            replaced = (uids or {}).get(name) not in (None, job["metadata"]["uid"])
-            tell(f"daskjob: {JobDeleted(name, replaced)}", err=True)
+            tell(f"daskjob: {JobDeleted(name, known[name] != job['metadata']['uid'])}", err=True)
         tell(why(job) if end is End.FAILED else "", err=True, nl=False)
     sys.exit(SUCCEEDED if finished else code_of_ends(end for end, _ in ends.values()))
 

@@ -83,6 +83,8 @@ class LogFollower:
     deadline: float | None = None
     #: How the job ended, and how it was then; None until `lines` is over, and of an attempt that was over before.
     end: tuple[End, Body] | None = field(default=None, init=False)
+    #: Whether another job has the job's name by now.
+    replaced: bool = field(default=False, init=False)
     #: The chosen attempt as the job's status has it, once it is over.
     attempt: Body | None = field(default=None, init=False)
 
@@ -138,7 +140,7 @@ class LogFollower:
         uid = self.job["metadata"]["uid"]
         for change in changes:
             if change.object["metadata"]["uid"] != uid:
-                # Another job has its name by now.
+                self.replaced = True
                 self._ends(End.DELETED)
                 return True
             existed = True
