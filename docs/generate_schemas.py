@@ -1,4 +1,4 @@
-"""Writes docs/schemas/daskjob.schema.json, what `daskjob schema` prints; with `--check`, only says whether it is stale."""
+"""Writes what `daskjob schema` prints into docs/schemas; with `--check`, only says whether the file is stale."""
 
 from __future__ import annotations
 

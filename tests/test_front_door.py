@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from daskjob.schema import property_paths
+
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -29,9 +31,25 @@ def test_the_picture_of_the_layers_is_current() -> None:
     assert subprocess.run(command).returncode == 0, "run docs/generate_layers.py"
 
 
-def test_the_table_of_commands_is_current() -> None:
-    command = [sys.executable, ROOT / "docs" / "generate_commands.py", "--check"]
-    assert subprocess.run(command).returncode == 0, "run docs/generate_commands.py"
+@pytest.mark.parametrize("script", ["generate_commands.py", "generate_reference.py", "generate_schemas.py"])
+def test_the_reference_is_current(script: str) -> None:
+    command = [sys.executable, ROOT / "docs" / script, "--check"]
+    assert subprocess.run(command).returncode == 0, f"run docs/{script}"
+
+
+def test_the_reference_has_each_field_and_command() -> None:
+    """Whatever is nested how deep."""
+    page = (ROOT / "docs" / "fields.md").read_text()
+    named = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
+    paths = [path for kind in ("DaskJob", "DaskCronJob") for path in property_paths(kind)]
+    fields = {path.rpartition(".")[2].rstrip("[]{}") for path in paths}
+    assert fields - named == set()
+    linked = set(re.findall(r"\]\(#([\w-]+)\)", page))
+    titles = [re.sub(r"[^\w -]", "", each.lower()) for each in re.findall(r"^### (.*)", page, re.MULTILINE)]
+    assert linked <= {each.replace(" ", "-") for each in titles}
+    table = (ROOT / "docs" / "command-line.md").read_text()
+    commands = re.findall(r"^\| `daskjob ((?:cron )?[a-z-]+)", table, re.MULTILINE)
+    assert commands == re.findall(r"^## daskjob (.*)", (ROOT / "docs" / "commands.md").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

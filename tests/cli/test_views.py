@@ -13,7 +13,7 @@ from daskjob.cli.states import where
 from daskjob.schema import load_crds
 
 from ..client.played import Answer, Body, Stream, event, forbidden, job, listed
-from .scenes import EVIL, On
+from .scenes import EVIL, On, ends
 
 
 def full(**more: Any) -> Body:
@@ -221,3 +221,21 @@ def test_words_of_others_move_no_terminal(on: On) -> None:
         done = run(*arguments)
         assert "red" in done.output
         assert done.output.replace("\n", "").isprintable(), arguments
+
+
+def test_no_dashboard(on: On) -> None:
+    off = job(phase="Running")
+    off["spec"]["cluster"] = {"dashboard": False}
+    _, run = on({"get daskjobs/one": [Answer(off), Answer(job(ended="Complete"))]})
+    for words in ("its spec.cluster.dashboard is false", "one has no cluster any more: it succeeded"):
+        done = run("dashboard", "one")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert words in done.stderr
+
+
+def test_the_dashboard_of_a_job_that_ends(on: On) -> None:
+    _, run = on({"get daskjobs/one": [Answer(job(phase="Starting"))], **ends(ended="TaskFailed")})
+    done = run("dashboard", "one")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "one has no scheduler yet" in done.stderr
+    assert "one  failed" in done.stderr

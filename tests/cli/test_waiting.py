@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ..client.played import Answer, Body, Stream, event, job, listed
+from ..client.played import Answer, Body, Stream, event, job, listed, status
 from .scenes import EVIL, On, ends
 
 
@@ -38,7 +38,20 @@ def test_wait_for_too_long(on: On) -> None:
 def test_wait_for_what_is_deleted(on: On) -> None:
     _, run = on({"list daskjobs": [listed(job())], "watch daskjobs": [Stream([event("DELETED", job())], "stays")]})
     done = run("wait", "one")
-    assert (done.exit_code, done.stdout) == (5, "one  deleted\n")
+    assert (done.exit_code, done.stdout, done.stderr[-25:]) == (5, "one  deleted\n", "daskjob: one was deleted\n")
+
+
+def test_wait_for_what_is_made_anew(on: On) -> None:
+    stream = Stream([event("DELETED", job()), event("ADDED", job(uid="u2"))], "stays")
+    missed = Stream([event("ADDED", job(uid="u2"))], "stays")
+    for watch, words in (
+        (stream, "one was deleted\n"),
+        (missed, "one was deleted, and another job has its name now\n"),
+    ):
+        _, run = on({"list daskjobs": [listed(job())], "watch daskjobs": [watch]})
+        done = run("wait", "one")
+        assert done.exit_code == 5
+        assert done.stderr.endswith(f"daskjob: {words}")
 
 
 def test_wait_for_nothing(on: On) -> None:
@@ -118,6 +131,45 @@ def test_logs_followed_end_with_the_job(on: On) -> None:
     done = run("logs", "one", "-f")
     assert (done.exit_code, done.stdout) == (1, "last words\n")
     assert "one failed: TaskFailed" in done.stderr
+
+
+def test_logs_of_the_attempt_before(on: On) -> None:
+    """It ends with that attempt, and by how that ended."""
+    failed = {"number": 1, "outcome": "Failed", "reason": "SchedulerLost", "class": "Infrastructure"}
+    current = job(attempt=2, attempts=[failed, {"number": 2}], phase="Running")
+    _, run = on(
+        {
+            "get daskjobs/one": [Answer(current)],
+            "list daskjobs": [listed(current)],
+            "watch daskjobs": [Stream([], "stays")],
+            "list pods": [listed(pod("one-runner", "runner"))],
+            "watch pods": [Stream([], "stays")],
+            "log pods/one-runner": [Stream([b"2026-11-26T12:00:00.000000001Z last words\n"])],
+            "get pods/one-runner": [Answer(pod("one-runner", "runner"))],
+        }
+    )
+    assert run("logs", "one", "-p").stdout == "last words\n"
+    done = run("logs", "one", "-f", "--previous")
+    assert (done.exit_code, done.stdout) == (1, "last words\n")
+    assert done.stderr == "one: attempt 1 failed (SchedulerLost, Infrastructure)\n"
+    assert run("logs", "one", "-p", "--attempt", "1").exit_code == 2
+
+
+def test_a_change_of_a_job_that_was_deleted_meanwhile(on: On) -> None:
+    replaced = status(409, "Conflict", "Precondition failed: UID in precondition: u1, UID in object meta: u2")
+    gone = status(404, "NotFound", 'daskjobs.daskjob.io "one" not found', name="one", kind="daskjobs")
+    _, run = on(
+        {
+            "get daskjobs/one": [Answer(job())],
+            "patch daskjobs/one": [replaced, gone],
+            "delete daskjobs/one": [replaced, gone],
+        }
+    )
+    for command in ("cancel", "delete"):
+        done = run(command, "one")
+        assert (done.exit_code, done.stderr) == (5, "daskjob: one was deleted, and another job has its name now\n")
+        done = run(command, "one")
+        assert (done.exit_code, done.stderr) == (5, "daskjob: one was deleted\n")
 
 
 def test_changes(on: On) -> None:

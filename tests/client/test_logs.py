@@ -10,9 +10,9 @@ import pytest
 from daskjob.client import pod_log
 from daskjob.client.job_client import JobClient
 from daskjob.client.job_end import End
-from daskjob.client.job_logs import LogChoice, LogFollower, LogsGone, read
+from daskjob.client.job_logs import LogChoice, LogFollower, LogsGone, previous_attempt, read
 from daskjob.client.pod_log import Delivered, PodLog
-from daskjob.client.problems import Forbidden
+from daskjob.client.problems import Forbidden, NotFound
 
 from .played import Answer, Asked, Body, Play, Played, Stream, event, forbidden, job, listed, not_found, status
 
@@ -244,6 +244,51 @@ def test_only_those_of_the_run(connected: Connected) -> None:
     current = status_with((1, 1), (2, 2), (3, 2), run=2)
     assert [each.text for each in LogFollower(client, current).lines()] == ["r2", "r3"]
     assert [each.text for each in LogFollower(client, current, LogChoice(attempt=1)).lines()] == ["r1"]
+
+
+def attempts_of_a_job_that_runs(*outcomes: str | None) -> Body:
+    """One attempt for each outcome; None: it runs."""
+    known = [{"number": n, "run": 1, "outcome": each} for n, each in enumerate(outcomes, 1)]
+    return job(attempts=[{k: v for k, v in each.items() if v} for each in known], attempt=len(outcomes), version="3")
+
+
+@pytest.mark.parametrize("ends", ["before", "meanwhile"])
+def test_the_log_of_an_attempt_ends_with_it(connected: Connected, ends: str) -> None:
+    """The job goes on with the next attempt."""
+    later = attempts_of_a_job_that_runs("Failed", None)
+    stream = [event("MODIFIED", later)] if ends == "meanwhile" else []
+    _, client = connected(
+        {
+            "list daskjobs": [listed(later if ends == "before" else attempts_of_a_job_that_runs(None))],
+            "watch daskjobs": [Stream(stream, "stays")],
+            "list pods": [listed(pod(state="terminated"))],
+            "watch pods": [Stream([], "stays")],
+            "log pods/one-runner": [Stream(lines((1, "a"), (2, "b")))],
+            "get pods/one-runner": [Answer(pod(state="terminated"))],
+        }
+    )
+    follower = LogFollower(client, job(), LogChoice(attempt=1))
+    assert [each.text for each in follower.lines()] == ["a", "b"]
+    assert (follower.end, (follower.attempt or {})["outcome"]) == (None, "Failed")
+
+
+def test_the_log_of_an_attempt_whose_pod_is_gone(connected: Connected) -> None:
+    _, client = connected(
+        {
+            "list daskjobs": [listed(attempts_of_a_job_that_runs("Failed", None))],
+            "watch daskjobs": [Stream([], "stays")],
+            "list pods": [listed(pod("two-runner", "p2", attempt=2))],
+            "watch pods": [Stream([], "stays")],
+        }
+    )
+    with pytest.raises(LogsGone, match="that of attempt 1 is gone"):
+        list(LogFollower(client, job(), LogChoice(attempt=1)).lines())
+
+
+def test_the_attempt_before_the_last() -> None:
+    assert previous_attempt(status_with((1, 1), (2, 1))) == 1
+    with pytest.raises(NotFound, match="there is no previous attempt of job one"):
+        previous_attempt(status_with((1, 1)))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
+
+from daskjob.cli.commands import daskjob
 
 from .conftest import Command, manifest
 
@@ -322,3 +326,11 @@ def chunks(terminal: int) -> Iterator[bytes]:
         pass  # Linux says so when the other end is closed
     finally:
         os.close(terminal)
+
+
+def test_what_init_writes_runs(command: Command) -> None:
+    """As a manifest, and as a script with its arguments; the name of a script's job is generated."""
+    assert CliRunner().invoke(daskjob, ["init", str(command.folder)]).exit_code == 0
+    assert command.run("job.yaml").stdout == "first-job  Succeeded  328350\n"
+    done = command.run("graph.py:graph", "10")
+    assert re.fullmatch(r"graph-[a-z0-9]{5}  Succeeded  285\n", done.stdout), done.stderr

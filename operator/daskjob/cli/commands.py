@@ -27,6 +27,7 @@ from daskjob.cli.templates import Installation
 if TYPE_CHECKING:
     from daskjob.cli.documents import Document
     from daskjob.cli.live import Display
+    from daskjob.cli.script_manifest import ScriptOptions
 
 #: A kind that has a definition, and that nobody writes.
 REPORT = "DaskJobReport"
@@ -49,6 +50,9 @@ LATER = {
     "completion": "daskjob.cli.completing:completion",
     "version": "daskjob.cli.completing:version",
     "schema": "daskjob.cli.schema_command:schema",
+    "init": "daskjob.cli.init_command:init",
+    "doctor": "daskjob.cli.doctor:doctor",
+    "dashboard": "daskjob.cli.dashboard_command:dashboard",
 }
 
 
@@ -124,8 +128,9 @@ def run(
 ) -> None:
     """Run the DaskJobs of manifests on this machine, one after the other; of a DaskCronJob, its job, once.
 
-    PATH is a file, a folder or - for standard input. Results go to stdout; progress and what the jobs print go to
-    stderr. Exit code: 0 all succeeded, 1 a job failed, 2 bad input, 130 interrupted.
+    PATH is a file, a folder or - for standard input; or code, as my.py:graph, with its arguments after it. Results go
+    to stdout; progress and what the jobs print go to stderr. Exit code: 0 all succeeded, 1 a job failed, 2 bad input,
+    130 interrupted.
     """
     jobs, others = load(paths, recursive)
     check(jobs, None, err=True)
@@ -134,8 +139,10 @@ def run(
     if importlib.util.find_spec("distributed") is None:
         refuse("running jobs here needs dask and distributed: pip install 'daskjob[local]'")
 
+    from daskjob.cli.documents import named
     from daskjob.cli.live import display
 
+    jobs = [named(job) for job in jobs]
     finished: list[Mapping[str, Any]] = []
     width = max(len(job.name) for job in jobs)
     with _interruptible() as interrupted:
@@ -218,11 +225,21 @@ def _run_one(
     }
 
 
-def load(paths: tuple[str, ...], recursive: bool) -> tuple[list[Document], list[Document]]:
-    """The jobs, and what else was read. Ends the program if the files cannot be read."""
+def load(
+    paths: tuple[str, ...], recursive: bool, options: ScriptOptions | None = None
+) -> tuple[list[Document], list[Document]]:
+    """The jobs, and what else was read; of a script or module with its arguments, its job, for which `options` are.
+    Ends the program if the files cannot be read."""
     from daskjob.cli.documents import InputError, load_jobs
+    from daskjob.cli.script_manifest import ScriptOptions, is_script, script_job
 
     try:
+        if is_script(paths[0]):
+            return [script_job(paths[0], paths[1:], options or ScriptOptions())], []
+        if options is not None and options.are_given():
+            raise InputError(
+                f"{paths[0]}: is a manifest, in which name, image and workers stand: leave the options out"
+            )
         return load_jobs(paths, recursive=recursive)
     except InputError as error:
         refuse(str(error))

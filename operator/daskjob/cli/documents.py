@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from daskjob.cli.yaml_bounds import CHARACTERS, BoundsError, check_bounds
+from daskjob.client.job_client import LETTERS
 
 API_VERSION = "daskjob.io/v1alpha1"
 #: What can be run and checked.
@@ -50,6 +52,15 @@ class Document:
     def title(self) -> str:
         """`job.yaml: document 2 (square-sum)`."""
         return f"{self.file}: document {self.number}" + (f" ({self.name})" if self.name else "")
+
+
+def named(document: Document) -> Document:
+    """With a name as an API server would choose it, if it is to be generated."""
+    if document.name:
+        return document
+    metadata = dict(document.content["metadata"])
+    metadata["name"] = str(metadata.pop("generateName")) + "".join(secrets.choice(LETTERS) for _ in range(5))
+    return replace(document, content={**document.content, "metadata": metadata})
 
 
 _TAG = "tag:yaml.org,2002:"

@@ -78,7 +78,7 @@ def describe(job: Body, now: datetime) -> str:
         ended = f", ended {duration(status['completionTime'], now)} ago" if status.get("completionTime") else ""
         lines.append(f"  started:   {duration(status['startTime'], now)} ago{ended}")
     for attempt in status.get("attempts") or ():
-        lines.append(f"  attempt {attempt.get('number')}: {_attempt(attempt)}")
+        lines.append(f"  attempt {attempt.get('number')}: {attempt_words(attempt)}")
     result = status.get("result") or {}
     if result and end_of(job) is End.SUCCEEDED:
         lines.append(f"  result:    {status.get('summary', '')} ({result.get('type')}, {result.get('size')} bytes)")
@@ -101,7 +101,7 @@ def ending(name: str, end: End, job: Body) -> str:
     return f"{name}  {end.value}  {summary}".rstrip()
 
 
-def _attempt(attempt: Mapping[str, Any]) -> str:
+def attempt_words(attempt: Mapping[str, Any]) -> str:
     if not attempt.get("outcome"):
         return "runs" if not attempt.get("completionTime") else "ended"
     words = str(attempt["outcome"]).lower()

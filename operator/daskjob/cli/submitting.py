@@ -11,6 +11,7 @@ import click
 from daskjob.cli.cluster_options import TIMEOUT, cluster, connect
 from daskjob.cli.commands import PATHS, RECURSIVE, check, load, refuse
 from daskjob.cli.output import tell, write_content
+from daskjob.cli.script_manifest import ScriptOptions
 from daskjob.client.credentials import Target
 from daskjob.client.problems import ClientError, InvalidJob
 
@@ -30,8 +31,16 @@ Body = dict[str, Any]
 @click.option(
     "--dry-run",
     type=click.Choice(["client", "server"]),
-    help="Create nothing: check the manifests here alone (client), or let the API server check them, too (server).",
+    is_flag=False,
+    flag_value="client",
+    help="Create nothing: check here alone (client, without a value), or let the API server check, too (server).",
 )
+@click.option("--name", help="Of the job of a script; by default one that begins as the script does.")
+@click.option("--image", help="Of the job of a script; by default the installation's.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Of the job of a script; by default 1.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each worker of a script; by default 1.")
+@click.option("--memory", metavar="QUANTITY", help="Limit of each worker of a script, as 2Gi.")
+@click.option("--kwarg", "keywords", metavar="NAME=VALUE", multiple=True, help="For a script's graph; repeatable.")
 @click.option("-o", "--output", type=click.Choice(["json", "yaml", "name"]), help="Print what was created.")
 def submit(
     target: Target,
@@ -42,12 +51,19 @@ def submit(
     timeout: float | None,
     dry_run: str | None,
     output: str | None,
+    **script: Any,
 ) -> None:
-    """Create the DaskJobs and DaskCronJobs of manifests, if they are valid.
+    """Create the DaskJobs and DaskCronJobs of manifests, or the DaskJob of a script.
 
     PATH is a file, a folder or - for standard input. Objects of other kinds are not created, and named.
+
+    \b
+    daskjob submit my.py:graph --image my-registry/dask:2026.8.0 --workers 4 -- 500 '["a", "b"]'
+
+    Of a script (my.py:graph) or module (package.module:graph), the job gets the file and what it imports from beside
+    it. What follows are arguments: JSON, or else text. With --dry-run -o yaml the manifest is printed.
     """
-    jobs, others = load(paths, recursive)
+    jobs, others = load(paths, recursive, ScriptOptions(**script))
     # The API server checks one job quicker than we import what that takes here. Of several, none is created unless all
     # are valid.
     check(jobs, None, err=True, server_checks=len(jobs) == 1 and dry_run != "client")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from daskjob.cli.cluster_options import NAME, NAMES, TIMEOUT, cluster, connect, seconds
-from daskjob.cli.exit_codes import INTERRUPTED, SUCCEEDED, TIMED_OUT, code_of_ends
+from daskjob.cli.exit_codes import FAILED, INTERRUPTED, SUCCEEDED, TIMED_OUT, code_of_ends
 from daskjob.cli.output import tell
-from daskjob.cli.states import ending, where, why
+from daskjob.cli.states import attempt_words, ending, where, why
 from daskjob.client.credentials import Target
 from daskjob.client.job_end import End
-from daskjob.client.job_logs import LogChoice, LogFollower, read
+from daskjob.client.job_logs import LogChoice, LogFollower, previous_attempt, read
+from daskjob.client.problems import JobDeleted
 from daskjob.wire import clean
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def wait(target: Target, names: tuple[str, ...], awaited: str, timeout: float | 
     help="Whose log: what the job prints is the runner's; what its tasks print is the workers'.",
 )
 @click.option("--attempt", type=click.IntRange(min=1), help="Of that attempt; by default the last, with -f the run's.")
+@click.option("-p", "--previous", is_flag=True, help="Of the attempt before the last.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each pod.")
 @click.option("--since", metavar="TIME", callback=seconds, help="Only lines of that time, as 90s, 5m or 1h.")
 def logs(
@@ -66,16 +68,21 @@ def logs(
     follow: bool,
     component: str,
     attempt: int | None,
+    previous: bool,
     tail: int | None,
     since: float | None,
 ) -> None:
     """Show the log of a job's runner, scheduler or workers.
 
-    With -f the exit code says how the job ended, as that of `daskjob wait`.
+    With -f the exit code says how the job ended, as that of `daskjob wait`; with --attempt or --previous, whether that
+    attempt succeeded.
     """
+    if previous and attempt is not None:
+        raise click.UsageError("--previous is an attempt: leave out --attempt")
     client = connect(target)
-    choice = LogChoice(component, attempt, tail, None if since is None else max(1, round(since)))
     job = client.get(name)
+    number = previous_attempt(job) if previous else attempt
+    choice = LogChoice(component, number, tail, None if since is None else max(1, round(since)))
     if follow:
         follow_job(client, job, choice)
     show = _printer(component)
@@ -99,9 +106,12 @@ def follow_job(client: JobClient, job: Body, choice: LogChoice | None = None, ti
     except KeyboardInterrupt:
         tell(f"\n{name} goes on: daskjob logs -f {name} shows it, daskjob cancel {name} ends it", err=True)
         sys.exit(INTERRUPTED)
-    assert follower.end is not None
+    if follower.end is None:
+        assert follower.attempt is not None
+        tell(f"{name}: attempt {follower.attempt['number']} {attempt_words(follower.attempt)}", err=True)
+        sys.exit(SUCCEEDED if follower.attempt.get("outcome") == "Succeeded" else FAILED)
     end, last = follower.end
-    tell(ending(name, end, last), err=True)
+    tell(str(JobDeleted(name, follower.replaced)) if end is End.DELETED else ending(name, end, last), err=True)
     tell(why(last) if end is End.FAILED else "", err=True, nl=False)
     sys.exit(code_of_ends([end]))
 
@@ -117,9 +127,12 @@ def wait_for(
 ) -> NoReturn:
     """Waits for the ends of jobs, tells of each, and ends the program by them. `finished`: any end is a good one."""
     places: dict[str, str] = {}
+    known = dict(uids or {})
 
     def report(job: Body) -> None:
         name, place = str(job["metadata"]["name"]), where(job)
+        # The first one is the one that is waited for.
+        known.setdefault(name, str(job["metadata"]["uid"]))
         # Counts of tasks change all the time.
         state = place.partition(",")[0] if "tasks" in place else place
         if places.get(name) != state:
@@ -137,6 +150,8 @@ def wait_for(
     for name in dict.fromkeys(names):
         end, job = ends[name]
         tell(ending(name, end, job))
+        if end is End.DELETED:
+            tell(f"daskjob: {JobDeleted(name, known[name] != job['metadata']['uid'])}", err=True)
         tell(why(job) if end is End.FAILED else "", err=True, nl=False)
     sys.exit(SUCCEEDED if finished else code_of_ends(end for end, _ in ends.values()))
 

@@ -16,6 +16,7 @@ from daskjob.client.job_end import End, end_of, status_of
 from daskjob.client.problems import (
     AlreadyExists,
     ClientError,
+    JobDeleted,
     JobNotFound,
     NotFound,
     Unavailable,
@@ -119,15 +120,19 @@ class JobClient:
     def patch(
         self, name: str, changes: Mapping[str, Any], namespace: str | None = None, endpoint: Endpoint = JOBS
     ) -> Body:
-        """Changes fields by a merge patch, and returns the object as it is then."""
+        """Changes fields by a merge patch, and returns the object as it is then. With `metadata.uid`, only the job that
+        has it: raises JobDeleted if that is gone."""
         namespace = namespace or self.namespace
         try:
             return self.transport.request("patch", endpoint, namespace, name, body=dict(changes))
         except NotFound:
+            if "uid" in changes.get("metadata", ()):
+                raise JobDeleted(name) from None
             raise JobNotFound(endpoint.kind, name, namespace, self._close_names(name, namespace, endpoint)) from None
 
     def delete(self, name: str, namespace: str | None = None, *, uid: str | None = None) -> str:
-        """Deletes a job, with all that it consists of, and returns its UID. With `uid`, only the job that has it."""
+        """Deletes a job, with all that it consists of, and returns its UID. With `uid`, only the job that has it:
+        raises JobDeleted if that is gone."""
         namespace = namespace or self.namespace
         body: Body = {"propagationPolicy": "Background"}
         if uid is not None:
@@ -135,6 +140,8 @@ class JobClient:
         try:
             answer = self.transport.request("delete", JOBS, namespace, name, body=body)
         except NotFound:
+            if uid is not None:
+                raise JobDeleted(name) from None
             raise JobNotFound(JOBS.kind, name, namespace, self._close_names(name, namespace, JOBS)) from None
         details = answer.get("details") or answer.get("metadata") or {}
         return str(details.get("uid") or "")

@@ -81,8 +81,12 @@ class LogFollower:
     choice: LogChoice = field(default_factory=LogChoice)
     note: Callable[[str], None] = lambda text: None
     deadline: float | None = None
-    #: How the job ended, and how it was then; None until `lines` is over.
+    #: How the job ended, and how it was then; None until `lines` is over, and of an attempt that was over before.
     end: tuple[End, Body] | None = field(default=None, init=False)
+    #: Whether another job has the job's name by now.
+    replaced: bool = field(default=False, init=False)
+    #: The chosen attempt as the job's status has it, once it is over.
+    attempt: Body | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(LINES)
@@ -92,8 +96,9 @@ class LogFollower:
         self._waiting: dict[str, Body] = {}
 
     def lines(self) -> Iterator[LogLine]:
-        """Each line, until the job has ended and its pods' logs are read. Those of attempts come one after the other;
-        those of several workers as they come. Raises ClientError, and TimeoutError when the deadline is over."""
+        """Each line, until the job has ended, or the attempt that was chosen, and the logs of its pods are read. Those
+        of attempts come one after the other; those of several workers as they come. Raises ClientError, LogsGone if
+        there is no pod of the attempt that was chosen any more, and TimeoutError when the deadline is over."""
         metadata = self.job["metadata"]
         self._start(self._watch, "job", Selection(JOBS, metadata["namespace"], metadata["name"]))
         self._start(self._watch, "pod", pods_of(self.job))
@@ -115,22 +120,27 @@ class LogFollower:
             elif kind == "pod":
                 for change in content:
                     self._takes_pod(change)
-            elif kind == "job" and self.end is None:
+            elif kind == "job" and not self._over.is_set():
                 existed = self._takes_job(content, existed)
             if self._is_done():
+                if self.choice.attempt is not None and not self._followed and not self._is_deleted():
+                    raise _gone(self.job, self.choice, self.choice.attempt)
                 return
 
     def _remaining(self) -> float | None:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def _is_done(self) -> bool:
-        return self.end is not None and not self._active and not self._waiting
+        return self._over.is_set() and not self._active and not self._waiting
+
+    def _is_deleted(self) -> bool:
+        return self.end is not None and self.end[0] is End.DELETED
 
     def _takes_job(self, changes: list[Change], existed: bool) -> bool:
         uid = self.job["metadata"]["uid"]
         for change in changes:
             if change.object["metadata"]["uid"] != uid:
-                # Another job has its name by now.
+                self.replaced = True
                 self._ends(End.DELETED)
                 return True
             existed = True
@@ -142,14 +152,19 @@ class LogFollower:
             if change.type == "DELETED":
                 self._ends(End.DELETED)
                 return True
+            self.attempt = over(self.job, self.choice.attempt)
+            if self.attempt is not None:
+                self._ends(None)
+                return True
         if not existed:
             # The first list does not have it: it was deleted before.
             self._ends(End.DELETED)
         return True
 
-    def _ends(self, end: End) -> None:
-        """The job has ended. The pods that are there are the last ones: the watch may not have delivered them yet."""
-        self.end = (end, self.job)
+    def _ends(self, end: End | None) -> None:
+        """The job has ended, or the attempt that was chosen (None). The pods that are there are the last ones: the
+        watch may not have delivered them yet."""
+        self.end = (end, self.job) if end is not None else None
         self._over.set()
         try:
             for pod in self.client.pods(self.job):
@@ -216,6 +231,22 @@ class LogFollower:
 
     def _words(self, text: str) -> None:
         self._queue.put(("note", text))
+
+
+def over(job: Body, number: int | None) -> Body | None:
+    """An attempt as the status has it, once it has an outcome or a later one has begun."""
+    attempts = [each for each in status_of(job).get("attempts") or () if each.get("number") == number]
+    last = int(status_of(job).get("attempt") or 0)
+    return next((each for each in attempts if each.get("outcome") or last > int(each["number"])), None)
+
+
+def previous_attempt(job: Body) -> int:
+    """The number of the attempt before the last. Raises NotFound if there is none."""
+    number = int(status_of(job).get("attempt") or 0) - 1
+    if number < 1:
+        name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+        raise NotFound("previous attempt of job", name, namespace, ": `daskjob status` lists its attempts")
+    return number
 
 
 def first_attempt(job: Body) -> int:

@@ -156,6 +156,8 @@ def problem_of(
             return NotFound(kind, name, namespace)
         case 409 if answer.get("reason") == "AlreadyExists":
             return AlreadyExists(kind, name or clean(str(details.get("name") or "")), namespace)
+        case 409 if "UID in precondition" in message:
+            return JobDeleted(name, replaced=True)
         case 410:
             return Expired(message)
         case 400 | 413 | 415 | 422:
@@ -166,6 +168,16 @@ def problem_of(
             return Unavailable(f"the API server answers {status}: {message}", seconds)
         case _:
             return Rejected(f"the API server refuses to {verb} {resource} ({status}): {message}")
+
+
+def port_problem(error: Exception, namespace: str, pod: str) -> ClientError:
+    """The error for a port-forward that the API server did not open."""
+    text = " ".join(str(getattr(error, "reason", None) or error).split())
+    if "403" in text:
+        return Forbidden("create", "pods/portforward", namespace, "the role edit has that right, view has not")
+    if "404" in text:
+        return NotFound("pod", pod, namespace)
+    return ClusterUnreachable(f"no connection to pod {pod} through the API server: {text[:300]}")
 
 
 def _status(body: bytes) -> dict[str, Any]:

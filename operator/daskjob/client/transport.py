@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from daskjob.client.credentials import Access, Target, load
 from daskjob.client.deep_json import parse
 from daskjob.client.endpoints import Endpoint
-from daskjob.client.problems import ClusterUnreachable, Unauthorized, Unavailable, problem_of
+from daskjob.client.problems import ClusterUnreachable, Unauthorized, Unavailable, port_problem, problem_of
 
 Body = dict[str, Any]
 
@@ -95,6 +95,20 @@ class Transport:
         """
         with self._response(verb, endpoint, namespace, name, query, None, "*/*", silence, subresource) as response:
             yield self._lines(response)
+
+    def port(self, namespace: str, pod: str, port: int) -> Any:
+        """A socket that is connected to a port of a pod, through the API server. Raises ClientError."""
+        from kubernetes.client import ApiClient, ApiException, CoreV1Api
+        from kubernetes.stream import portforward
+        from websocket import WebSocketException
+
+        # One for each: the package changes the client for the time of the call.
+        core = CoreV1Api(ApiClient(self._access.configuration))
+        try:
+            opened = portforward(core.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
+            return opened.socket(port)
+        except (ApiException, WebSocketException, OSError) as error:
+            raise port_problem(error, namespace, pod) from error
 
     def _lines(self, response: Any) -> Iterator[bytes]:
         held = b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from daskjob.schema.crds import schema_of
@@ -17,10 +17,15 @@ def property_paths(kind: str) -> dict[str, dict[str, Any]]:
     """
     properties = schema_of(kind)["properties"]
     top = {name: each for name, each in properties.items() if name not in ("apiVersion", "kind", "metadata")}
-    return dict(_walk({"properties": top}, ""))
+    return schema_paths({"properties": top})
 
 
-def _walk(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def schema_paths(schema: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The same of a structural schema, such as that of a spec, without its own name before them."""
+    return dict(_walk(schema, ""))
+
+
+def _walk(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     steps = [(f"{path}.{name}" if path else name, each) for name, each in schema.get("properties", {}).items()]
     if "items" in schema:
         steps.append((f"{path}[]", schema["items"]))

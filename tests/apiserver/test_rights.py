@@ -1,0 +1,219 @@
+"""Each command as a person with Kubernetes' roles view or edit in a namespace, by the roles that the chart adds to
+them: it works, or says which right is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from .conftest import make_namespace
+from .dask_clusters import SYSTEM
+from .server import Server
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+PATH = "/apis/daskjob.io/v1alpha1/namespaces/{}/{}"
+JOB = {
+    "apiVersion": "daskjob.io/v1alpha1",
+    "kind": "DaskJob",
+    "metadata": {"name": "one"},
+    "spec": {"graph": {"entrypoint": "job:main"}, "cluster": {"image": "example/dask:1"}},
+}
+CRON = {
+    "apiVersion": "daskjob.io/v1alpha1",
+    "kind": "DaskCronJob",
+    "metadata": {"name": "nightly"},
+    "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": JOB["spec"]}},
+}
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def roles(installed: Server) -> Server:
+    """Kubernetes' own roles as its controller manager would aggregate them: with the rules of all that have their
+    labels."""
+    for name in ("view", "edit"):
+        found = installed.admin.get(f"{RBAC}/clusterroles").ok()["items"]
+        label = f"rbac.authorization.k8s.io/aggregate-to-{name}"
+        parts = [each for each in found if (each["metadata"].get("labels") or {}).get(label) == "true"]
+        assert any(each["metadata"]["name"].startswith("daskjob") for each in parts)
+        rules = [rule for each in parts for rule in each["rules"] or ()]
+        installed.admin.merge(f"{RBAC}/clusterroles/{name}", {"rules": rules}).ok()
+    return installed
+
+
+@pytest.fixture
+def person(roles: Server, tmp_path: Path) -> Callable[[str], tuple[str, Run]]:
+    """A namespace with a job and a cron job, and the command as somebody who has that role there and nothing else."""
+
+    def start(role: str) -> tuple[str, Run]:
+        namespace = make_namespace(roles)
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+        binding = {"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]}
+        roles.admin.create(f"{RBAC}/namespaces/{namespace}/rolebindings", binding).ok()
+        roles.admin.create(PATH.format(namespace, "daskjobs"), JOB).ok()
+        roles.admin.create(PATH.format(namespace, "daskcronjobs"), CRON).ok()
+        content = json.loads(roles.kubeconfig.read_text())
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        token = roles.admin.request("POST", path, request).ok()["status"]["token"]
+        content["users"][0]["user"] = {"token": token}
+        content["contexts"][0]["context"]["namespace"] = namespace
+        (tmp_path / "kubeconfig").write_text(json.dumps(content))
+        (tmp_path / "job.json").write_text(json.dumps({**JOB, "metadata": {"name": "two"}}))
+
+        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+            environment = os.environ | {"KUBECONFIG": str(tmp_path / "kubeconfig")}
+            command = [sys.executable, "-m", "daskjob.cli", *arguments]
+            return subprocess.run(
+                command, capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path, check=False
+            )
+
+        return namespace, run
+
+    return start
+
+
+def end(server: Server, namespace: str, name: str) -> None:
+    """What the operator would record at the end."""
+    condition = {"type": "Complete", "status": "True", "reason": "Succeeded", "message": "words"}
+    times = {"lastTransitionTime": "2026-11-26T12:00:00Z"}
+    status = {"phase": "Succeeded", "observedGeneration": 1, "conditions": [condition | times]}
+    status["result"] = {"type": "int", "value": "7"}
+    server.admin.merge(f"{PATH.format(namespace, 'daskjobs')}/{name}/status", {"status": status}).ok()
+
+
+#: What `view` is enough for.
+READS = [
+    ("list",),
+    ("status", "one"),
+    ("wait", "one"),
+    ("result", "one"),
+    ("events", "one"),
+    ("cron", "list"),
+    ("submit", "job.json", "--dry-run", "client"),
+]
+#: What takes `edit`, in an order in which all work, and the right that `view` lacks.
+CHANGES = [
+    (("submit", "job.json"), "create daskjobs"),
+    (("suspend", "two"), "patch daskjobs"),
+    (("resume", "two"), "patch daskjobs"),
+    (("cancel", "two"), "patch daskjobs"),
+    (("retry", "one"), "patch daskjobs"),
+    (("cron", "suspend", "nightly"), "patch daskcronjobs"),
+    (("cron", "resume", "nightly"), "patch daskcronjobs"),
+    (("cron", "run-now", "nightly"), "patch daskcronjobs"),
+    (("delete", "one"), "delete daskjobs"),
+]
+
+
+def test_edit_is_enough_for_each_command(roles: Server, person: Callable[[str], tuple[str, Run]]) -> None:
+    namespace, run = person("edit")
+    end(roles, namespace, "one")
+    for arguments in (*READS, *(each for each, _ in CHANGES)):
+        done = run(*arguments)
+        assert (done.returncode, "Forbidden" in done.stderr) == (0, False), (arguments, done.stderr)
+
+
+def test_view_reads_and_says_which_right_a_change_takes(
+    roles: Server, person: Callable[[str], tuple[str, Run]]
+) -> None:
+    namespace, run = person("view")
+    end(roles, namespace, "one")
+    roles.admin.create(PATH.format(namespace, "daskjobs"), {**JOB, "metadata": {"name": "two"}}).ok()
+    for arguments in READS:
+        assert run(*arguments).returncode == 0, arguments
+    # No pod, so no log; but nothing is forbidden.
+    assert run("logs", "one").returncode == 4
+    roles.admin.delete(f"{PATH.format(namespace, 'daskjobs')}/two").ok()
+    for arguments, right in CHANGES:
+        if arguments[1] == "two":
+            continue
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (3, ""), (arguments, done.stderr)
+        assert f"you may not {right} in namespace {namespace}" in done.stderr
+
+
+def test_the_dashboard_takes_the_right_to_forward_ports(
+    roles: Server, person: Callable[[str], tuple[str, Run]]
+) -> None:
+    namespace, run = person("view")
+    job = roles.admin.get(f"{PATH.format(namespace, 'daskjobs')}/one").ok()
+    labels = {"daskjob.io/job-uid": job["metadata"]["uid"], "dask.org/component": "scheduler"}
+    spec = {"containers": [{"name": "scheduler", "image": "example/dask:1"}], "nodeName": "nowhere"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one-1", "labels": labels}, "spec": spec}
+    roles.admin.create(f"/api/v1/namespaces/{namespace}/pods", pod).ok()
+    command = f"kubectl -n {namespace} port-forward pod/one-1 8787:8787"
+    status = {"phase": "Running", "cluster": {"name": "one-1", "dashboard": command}}
+    roles.admin.merge(f"{PATH.format(namespace, 'daskjobs')}/one/status", {"status": status}).ok()
+    done = run("dashboard", "one")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"you may not create pods/portforward in namespace {namespace}" in done.stderr
+
+
+def test_doctor_says_what_each_may_do(roles: Server, person: Callable[[str], tuple[str, Run]]) -> None:
+    namespace, run = person("edit")
+    done = run("doctor")
+    found = dict(line[7:].split(": ", 1) for line in done.stdout.splitlines() if line.startswith("ok"))
+    assert found["user"].startswith(f"you are system:serviceaccount:{namespace}:default")
+    assert "DaskJobs of daskjob.io/v1alpha1" in found["definitions"]
+    assert "right to create daskjobs" in found
+    assert found["quota"] == "none in this namespace"
+    # Only an administrator may look into the operator's namespace.
+    assert "?      operator: you may not list leases in namespace daskjob-system" in done.stdout
+    assert done.returncode == 0, done.stdout
+    namespace, run = person("view")
+    done = run("doctor")
+    assert done.returncode == 3
+    words = "you may not create, so these do not work: submit; ask an administrator for the role edit"
+    assert f"wrong  right to create daskjobs: {words} in namespace {namespace}\n" in done.stdout
+
+
+def test_doctor_of_an_administrator(roles: Server, tmp_path: Path) -> None:
+    """Who leads, which namespaces are served, what quotas are used up, and what a job lacks that does not start."""
+    namespace = make_namespace(roles)
+    environment = os.environ | {"KUBECONFIG": str(roles.kubeconfig)}
+
+    def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "daskjob.cli", "doctor", "--operator-namespace", SYSTEM, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+    done = doctor("-n", namespace)
+    # The chart is installed, and nobody runs its pods.
+    assert done.returncode == 3
+    assert f"wrong  operator: there is no Lease of an operator in namespace {SYSTEM}" in done.stdout
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases"
+    [deployment] = [
+        each["metadata"]["name"]
+        for each in roles.admin.get(f"/apis/apps/v1/namespaces/{SYSTEM}/deployments").ok()["items"]
+        if each["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"
+    ]
+    spec = {"holderIdentity": "pod-1", "leaseDurationSeconds": 12, "renewTime": "2020-01-01T00:00:00.000000Z"}
+    roles.admin.create(leases, {"metadata": {"name": deployment}, "spec": spec}).ok()
+    assert f"wrong  operator: nobody leads: Lease {deployment} has run out" in doctor("-n", namespace).stdout
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    roles.admin.merge(f"{leases}/{deployment}", {"spec": {"renewTime": now}}).ok()
+    done = doctor("-n", namespace)
+    assert done.returncode == 0, done.stdout
+    assert "ok     operator: pod-1 leads\n" in done.stdout
+    assert f"ok     namespace {namespace}: is served\n" in done.stdout
+    assert "wrong  namespace kube-system: is excluded by the installation" in doctor("-n", "kube-system").stdout
+    assert "wrong  namespace nowhere: does not exist" in doctor("-n", "nowhere").stdout
+    quota = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "0"}}}
+    roles.admin.create(f"/api/v1/namespaces/{namespace}/resourcequotas", quota).ok()
+    full = {"status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}}
+    roles.admin.merge(f"/api/v1/namespaces/{namespace}/resourcequotas/few/status", full).ok()
+    assert "wrong  quota: used up: pods (0 of 0, few)" in doctor("-n", namespace).stdout
+    # Nobody runs it here.
+    namespace = make_namespace(roles)
+    done = doctor("-n", namespace, "--try", "--timeout", "2s")
+    assert done.returncode == 3
+    assert "wrong  a job: did not end within 2 s: no operator has looked at it" in done.stdout
+    assert roles.admin.get(PATH.format(namespace, "daskjobs")).ok()["items"] == []
