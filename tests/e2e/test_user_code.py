@@ -130,7 +130,7 @@ import pathlib, time
 from dask.distributed import fire_and_forget
 
 def write(number):
-    time.sleep(2)
+    time.sleep(3)
     print(f"wrote part {number}", flush=True)
 
 def main(client):
@@ -142,6 +142,13 @@ def main(client):
 
 def test_what_nobody_waits_for_is_finished(kube: Kube) -> None:
     job = apply(kube, manifest("forgets", FORGETS, cluster={"workers": {"replicas": 2}}))
+
+    def waits(status: Any) -> bool:
+        return condition(status, "ClusterReady").get("reason") == "FireAndForget"
+
+    cluster = condition(job.reaches("word of what it waits for", waits, SOON), "ClusterReady")
+    assert cluster["status"] == "True"
+    assert cluster["message"].endswith(" tasks of fire_and_forget, for at most 600 s")
     status = job.end()
     assert result_of(status) == "submitted"
     assert status["progress"]["summary"] == "4/4"

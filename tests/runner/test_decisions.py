@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daskjob.runner import archive, cadence
+from daskjob.runner import archive, cadence, snapshot
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.supervise import describe_exit
 from daskjob.runner.task_counts import Progress
@@ -59,10 +62,10 @@ ROWS = st.tuples(*[st.integers(0, 50)] * 6).map(list)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), ROWS)))
-def test_done_never_goes_back_and_never_exceeds_the_total(snapshots):
+def test_done_never_goes_back_and_never_exceeds_the_total(rows):
     progress, done = Progress(), 0
-    for snapshot in snapshots:
-        counts = progress.take(snapshot)
+    for each in rows:
+        counts = progress.take(each)
         assert counts["done"] >= done
         assert counts["done"] + counts["processing"] + counts["erred"] <= counts["total"]
         assert all(count >= 0 for name, count in counts.items() if name != "prefixes")
@@ -93,6 +96,45 @@ def test_prefixes_are_the_largest_in_order_of_appearance():
     counts = Progress().take({f"p{n}": [n + 1, n + 1, 0, 0, 0, 0] for n in range(60)})
     assert [row["name"] for row in counts["prefixes"]] == [f"p{n}" for n in range(10, 60)]
     assert counts["total"] == sum(range(1, 61))
+
+
+class Collection:
+    """A scheduler's prefix of tasks, as far as a snapshot looks at it."""
+
+    def __init__(self, name: str, states: dict[str, int], ever: dict[str, int]) -> None:
+        self.name, self.states, self.state_counts = name, states, ever
+
+
+def scheduler(prefixes: list[Collection]) -> SimpleNamespace:
+    nothing: dict[str, Any] = {"workers": {}, "clients": {}, "resources": {}, "unrunnable": []}
+    return SimpleNamespace(id="S", task_prefixes={each.name: each for each in prefixes}, **nothing)
+
+
+def test_a_snapshot_counts_what_was_forgotten_too():
+    states = {"waiting": 1, "queued": 2, "no-worker": 3, "processing": 4, "memory": 5, "erred": 6, "forgotten": 0}
+    found = json.loads(snapshot.counts(scheduler([Collection("p", states, {"forgotten": 7, "memory": 8, "erred": 9})])))
+    assert found["prefixes"] == {"p": [28, 8, 4, 6, 9, 6]}
+    assert found["spent"] >= 0
+
+
+def test_a_thousand_prefixes_are_told_apart_and_all_are_counted():
+    prefixes = [Collection(f"p{n}", {"memory": 2, "processing": 1}, {"memory": 2}) for n in range(1500)]
+    rows = json.loads(snapshot.counts(scheduler(prefixes)))["prefixes"]
+    assert list(rows) == [*(f"p{n}" for n in range(1000)), ""]
+    assert rows[""] == [1500, 1000, 500, 0, 0, 0]
+    counts = Progress().take(rows)
+    assert (counts["total"], counts["done"], counts["processing"]) == (4500, 3000, 1500)
+    assert [row["name"] for row in counts["prefixes"]] == [f"p{n}" for n in range(50)]
+
+
+def test_a_snapshot_may_leave_out_the_counts():
+    assert "prefixes" not in json.loads(snapshot.counts(scheduler([Collection("p", {"memory": 1}, {})]), whole=False))
+
+
+def test_what_takes_the_scheduler_long_is_counted_seldom():
+    assert cadence.next_count(100.0, 0.0) == 100.0
+    assert cadence.next_count(100.0, 0.02) == pytest.approx(102.0)
+    assert cadence.next_count(100.0, 3.0) == pytest.approx(110.0)
 
 
 def test_scaler_goes_up_at_once_and_down_after_a_while():

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from typing import Optional
 
+#: The share of the scheduler's time that counting its tasks may take, and the seconds after which it counts them
+#: anyway: a job's stall timeout, of 30 s or more, looks at the counts of reports.
+COUNTING = 0.01
+LONGEST_UNCOUNTED = 10.0
+
 #: Seconds that a new stage waits for the next stage, or for progress, so that one patch has both.
 STAGE_DELAY = 1.0
 SHORTEST = 1.0
@@ -20,6 +25,11 @@ SHARE = 0.05
 def interval(elapsed: float) -> float:
     """Seconds until the next patch with progress, `elapsed` seconds after the start."""
     return min(LONGEST, max(SHORTEST, SHARE * elapsed))
+
+
+def next_count(now: float, spent: float) -> float:
+    """When the runner counts tasks again, if the scheduler just took `spent` seconds for it."""
+    return now + min(LONGEST_UNCOUNTED, spent / COUNTING)
 
 
 def next_patch(

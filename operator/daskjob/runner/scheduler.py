@@ -23,7 +23,7 @@ from distributed import security as untyped_security
 from distributed.protocol import pickle as untyped_pickle
 
 from daskjob import wire
-from daskjob.runner import group_load, snapshot, task_stream
+from daskjob.runner import cadence, group_load, snapshot, task_stream
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.obstacles import PAUSED_END, Obstacles
@@ -92,6 +92,10 @@ class Scheduler:
         functions += [task_stream.collect, task_stream.fetch] if recording is not None else []
         self._pickled = {function: pickle.dumps(_by_value(function)) for function in functions}
         self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
+        self._without_counts = {**self._nothing, "kwargs": pickle.dumps({"whole": False})}
+        #: The last counts by prefix, and when to count again.
+        self._prefixes: dict[str, list[int]] = {}
+        self._count_due = 0.0
         self._had_worker = False
         #: Of the last snapshot: the unfinished tasks that `fire_and_forget` asked for, all unfinished tasks, and
         #: whether tasks have clients.
@@ -188,7 +192,7 @@ class Scheduler:
         while True:
             asked = time.monotonic()
             try:
-                await self._observe()
+                await self._observe(asked >= self._count_due)
                 if self._scalers and asked - self._asked_adaptive >= ADAPTIVE_INTERVAL:
                     self._asked_adaptive = asked
                     await self._scale()
@@ -248,17 +252,18 @@ class Scheduler:
         """Runs a function that blocks, in a thread of its own."""
         return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
-    async def _ask(self, function: Callable[[Any], str]) -> str:
-        question = self._rpc.run_function(function=self._pickled[function], **self._nothing)
+    async def _ask(self, function: Callable[[Any], str], whole: bool = True) -> str:
+        arguments = self._nothing if whole else self._without_counts
+        question = self._rpc.run_function(function=self._pickled[function], **arguments)
         answer = await asyncio.wait_for(question, CALL)
         if not isinstance(answer, dict) or answer.get("status") != "OK":
             raise RuntimeError(f"the scheduler does not run functions: {str(answer)[:500]}")
         return str(answer["result"])
 
-    async def _observe(self) -> bool:
-        """Takes a snapshot, and publishes what is new in it."""
+    async def _observe(self, whole: bool = True) -> bool:
+        """Takes a snapshot, and publishes what is new in it; unless `whole`, with the last counts of tasks."""
         try:
-            answer = json.loads(await self._ask(snapshot.counts))
+            answer = json.loads(await self._ask(snapshot.counts, whole))
         except (OSError, asyncio.TimeoutError):
             raise
         except Exception as error:
@@ -268,6 +273,9 @@ class Scheduler:
             answer = await self._observe_workers()
         if answer["id"] != self._id:
             raise SchedulerLost(f"another scheduler answers at {self._job.scheduler}: the first one is gone")
+        if whole:
+            self._count_due = cadence.next_count(time.monotonic(), answer["spent"])
+        self._prefixes = answer.setdefault("prefixes", self._prefixes)
         self._snapshot = answer
         self.forgotten, self.has_nested_clients = answer["forgotten"], answer["nested"]
         limits = [row[3] for row in answer["workers"].values()]
@@ -300,7 +308,7 @@ class Scheduler:
             address: [str(worker.get("name", address)), worker.get("nthreads", 1), True, *([0] * 7)]
             for address, worker in identity.get("workers", {}).items()
         }
-        nothing = {"prefixes": {}, "forgotten": 0, "nested": False, "stuck": [], "free": 0, "offers": []}
+        nothing = {"prefixes": {}, "spent": 0.0, "forgotten": 0, "nested": False, "stuck": [], "free": 0, "offers": []}
         return {"id": identity["id"], "workers": workers, **nothing}
 
     def _usable(self) -> list[list[Any]]:
@@ -366,6 +374,8 @@ def _target_duration() -> float:
 
 def _by_value(function: Callable[[Any], str]) -> Any:
     """A copy of the function in module `__main__`: pickle sends the code of such functions, not a name to import."""
-    copy = types.FunctionType(function.__code__, {"__builtins__": __builtins__}, function.__name__)
+    origin: Any = function
+    space = {"__builtins__": __builtins__}
+    copy = types.FunctionType(origin.__code__, space, origin.__name__, origin.__defaults__)
     copy.__module__ = "__main__"
     return copy

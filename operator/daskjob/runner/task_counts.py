@@ -19,8 +19,9 @@ class Progress:
             self._prefixes.setdefault(name, _Prefix()).take(prefixes.get(name, [0] * 6))
         rows: list[dict[str, Any]] = [{"name": name, **prefix.counts()} for name, prefix in self._prefixes.items()]
         rows = [row for row in rows if row["total"]]
-        largest = sorted(rows, key=lambda row: -row["total"])[:MAX_PREFIXES]
-        shown = [row for row in rows if row in largest]
+        named = [row for row in rows if row["name"]]
+        largest = {row["name"] for row in sorted(named, key=lambda row: -row["total"])[:MAX_PREFIXES]}
+        shown = [row for row in rows if row["name"] in largest]
         sums = {name: sum(row[name] for row in rows) for name in ("total", "done", "processing", "erred")}
         return {**sums, "prefixes": shown}
 
