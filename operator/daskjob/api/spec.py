@@ -26,6 +26,33 @@ class ConfigMapSource:
 
 
 @dataclass(frozen=True)
+class SecretReference:
+    """A Secret in the job's namespace, which only the container that fetches mounts."""
+
+    #: name of the Secret.
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A git repository that has the code. One commit of it is fetched in each pod of the job, before it starts."""
+
+    #: url of the repository: https://, http:// or ssh://, without a password in it (see secretRef).
+    url: str = ""
+    #: revision is a branch, a tag, a full reference (refs/...) or a commit with all its 40 digits. Default HEAD, the
+    #: repository's default branch. The first attempt of a run finds its commit (status.attempts[].commit); all pods and
+    #: all further attempts have that commit.
+    revision: str = "HEAD"
+    #: subPath is the folder of the repository that is first on the path for imports. Default: the repository itself.
+    sub_path: str = ""
+    #: secretRef names a Secret with username and password (a token), or with ssh-privatekey and known_hosts, and maybe
+    #: ca.crt, the authority of the server's certificate. Default none.
+    secret_ref: SecretReference | None = None
+    #: submodules: true fetches the repository's submodules as well. Default false.
+    submodules: bool = False
+
+
+@dataclass(frozen=True)
 class Source:
     """Where the code is; exactly one is set. No source at all: the code is in the image."""
 
@@ -36,6 +63,8 @@ class Source:
     files: Mapping[str, Any] | None = None
     #: configMap names a ConfigMap in the job's namespace; each of its keys is a file.
     config_map: ConfigMapSource | None = None
+    #: git names a repository and a revision, fetched in each pod of the job by the git of the image.
+    git: GitSource | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +85,7 @@ class Graph:
     #: keys are the keys to compute of a raw graph (a dict). Each is a string, a number, or a list that stands for a
     #: tuple: ["x", 0] is ("x", 0). Needed for a raw graph, not allowed for anything else (the runner says so).
     keys: tuple[Any, ...] = ()
-    #: source is where the code comes from: exactly one of inline, files and configMap. Absent: the code is in the
+    #: source is where the code comes from: exactly one of inline, files, configMap and git. Absent: the code is in the
     #: image.
     source: Source | None = None
 

@@ -1,0 +1,5 @@
+"""How much may be fetched."""
+
+#: The most bytes that the code of a job may take, with a repository's history as far as it is fetched, and the files.
+MOST_BYTES = 2 * 1024**3
+MOST_FILES = 100_000
