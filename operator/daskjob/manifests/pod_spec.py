@@ -9,6 +9,7 @@ from typing import Any
 from daskjob.api.spec import Component
 from daskjob.errors import SpecError
 from daskjob.manifests.accounts import settle_account
+from daskjob.manifests.checked_folders import code_path
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.fetch_container import fetch_container, fetch_volumes, program_volume
 from daskjob.manifests.merging import merge
@@ -18,6 +19,7 @@ from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, TLS_PATH, copy_of
 from daskjob.manifests.pod_files import AUTHORITY, CERTIFICATE, PRIVATE_KEY, tls_volume
 from daskjob.manifests.pod_judgement import CONTAINER_SECURITY, judge, with_security
 from daskjob.manifests.template import check_template
+from daskjob.runner.load import PATH_VARIABLE
 from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
 from daskjob.sources import Fetch
 
@@ -82,7 +84,9 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     # Without fsGroup, the files of a volume belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
     scheduler = context.names.scheduler_address(defaults.cluster_domain)
-    variables = dask_environment(scheduler, {ATTEMPT_VARIABLE: str(context.attempt.number), **plan.environment})
+    fetched = {PATH_VARIABLE: code_path(context) or ""} if fetch is not None else {}
+    own = {ATTEMPT_VARIABLE: str(context.attempt.number), **fetched, **plan.environment}
+    variables = dask_environment(scheduler, own)
     spec: dict[str, Any] = {
         "enableServiceLinks": False,
         "securityContext": dict(defaults.security_context),
