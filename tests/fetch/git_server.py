@@ -1,8 +1,12 @@
-"""A git server on the loopback: `git http-backend` behind Python's HTTP server, with paths that misbehave."""
+"""A git server: `git http-backend` behind Python's HTTP server, with paths that misbehave.
+
+Tests have it on the loopback; in a pod it runs as a program, with one repository.
+"""
 
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import threading
@@ -74,6 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         first, _, rest = self.path.lstrip("/").partition("/")
         match first:
+            case "move":
+                commit(self.server.root / rest, {"jobs/value.py": "VALUE = 'moved'\n"})
+                self.send_response(204)
+                self.end_headers()
             case "silent":
                 self.server.over.wait(60)
             case "dripping":
@@ -161,8 +169,8 @@ class GitServer:
 
 
 @contextmanager
-def serve(root: Path) -> Iterator[GitServer]:
-    server = _Server(("127.0.0.1", 0), _Handler)
+def serve(root: Path, place: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[GitServer]:
+    server = _Server(place, _Handler)
     server.root, server.over, server.requests = root, threading.Event(), []
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -173,3 +181,10 @@ def serve(root: Path) -> Iterator[GitServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+if __name__ == "__main__":
+    repositories = Path(os.environ["REPOSITORIES"])
+    new_repository(repositories, "code", json.loads(os.environ["FILES"]))
+    with serve(repositories, ("", 8080)):
+        threading.Event().wait()
