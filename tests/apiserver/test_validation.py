@@ -188,7 +188,10 @@ def test_kubectl_apply_tells_the_user(server: Server) -> None:
     assert misspelt.returncode == 1
     assert 'unknown field "spec.cluster.worker"' in misspelt.stderr
     twice = server.kubectl("apply", "-f", "-", stdin=json.dumps(a_job("{graph: {source: {}}}", name="X")))
-    assert "spec.graph.source: Invalid value: give exactly one of inline, files, configMap and git" in twice.stderr
+    assert (
+        "spec.graph.source: Invalid value: give exactly one of inline, files, configMap, git and archive"
+        in twice.stderr
+    )
     assert "metadata.name: Invalid value: use lower-case letters, digits and '-'" in twice.stderr
 
 

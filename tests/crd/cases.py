@@ -79,6 +79,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "{graph: {source: {git: {url: 'ssh://git@host:2222/code', revision: refs/pull/7/head, subPath: src/jobs, "
         "secretRef: {name: key}, submodules: true}}}}"
     ),
+    "archive": a_job(
+        f"{{graph: {{source: {{archive: {{url: 'https://host/code.tar.gz', sha256: {'0a' * 32}, subPath: src}}}}}}}}"
+    ),
+    "archive in a store": a_job(
+        f"{{graph: {{source: {{archive: {{url: 's3://bucket/code.zip', sha256: {'0a' * 32}, "
+        "secretRef: {name: s}}}}}"
+    ),
     "git by address": a_job("{graph: {source: {git: {url: 'http://[2001:db8::1]:8080/~me/code'}}}}"),
     "cluster null": a_job("{cluster: null, runner: null}"),
     "nulls": a_job("{cluster: {image: null, workers: {replicas: null, adaptive: {minimum: null, maximum: 2}}}}"),
@@ -112,7 +119,9 @@ _FILES = "name each file by a relative path such as pkg/mod.py"
 _GIT = "spec.graph.source.git.url"
 _NAMES = ("spec.graph.source.git.revision", "write a branch, a tag, refs/... or a commit")
 _PATHS = ("spec.graph.source.git.subPath", "write a relative path such as src/jobs")
-_SOURCE = "give exactly one of inline, files, configMap and git; leave source out when the code is in the image"
+_SOURCE = (
+    "give exactly one of inline, files, configMap, git and archive; leave source out when the code is in the image"
+)
 _QUANTITY = 'write a quantity that is not negative: "500m" or 2 (cpu), 2Gi (memory)'
 _DASK_RESOURCES = "spec.cluster.workers.daskResources"
 _AMOUNT = 'write a number of at least 0, a fraction in quotes ("0.5")'
@@ -197,6 +206,17 @@ REFUSED: list[Refused] = [
             f"subPath {text}", f"{{graph: {{source: {{git: {{url: 'https://h/x', subPath: '{text}'}}}}}}}}", *_PATHS
         )
         for text in ("/etc", "../x", "a/../b", "a/", "")
+    ),
+    *(
+        refused(f"archive: {url}", f"{{graph: {{source: {{archive: {{url: '{url}', sha256: {'0a' * 32}}}}}}}}}", *words)
+        for words in (("spec.graph.source.archive.url", "write https://host/path"),)
+        for url in ("file:///etc/x", "simplecache::s3://b/x", "https://u:p@h/x", "/x", "https://h", "memory://a/b")
+    ),
+    refused(
+        "archive without its digest",
+        "{graph: {source: {archive: {url: 'https://h/x', sha256: abc}}}}",
+        "spec.graph.source.archive.sha256",
+        "write the 64 hexadecimal digits",
     ),
     refused("two sources", "{graph: {source: {inline: x, configMap: {name: c}}}}", "spec.graph.source", _SOURCE),
     refused("no source", "{graph: {source: {}}}", "spec.graph.source", _SOURCE),

@@ -53,6 +53,22 @@ class GitSource:
 
 
 @dataclass(frozen=True)
+class ArchiveSource:
+    """A tar or zip file that has the code, fetched in each pod of the job, before it starts."""
+
+    #: url of the file: https://, http://, or one that fsspec in the image reads, such as s3://, without a password in
+    #: it (see secretRef).
+    url: str = ""
+    #: sha256 of the file, as sha256sum prints it: another file is not unpacked.
+    sha256: str = ""
+    #: subPath is the folder of the archive that is first on the path for imports. Default: the archive itself.
+    sub_path: str = ""
+    #: secretRef names a Secret with username and password for http and https, or with variables for the library of a
+    #: store, such as AWS_ACCESS_KEY_ID, and maybe ca.crt. Default none.
+    secret_ref: SecretReference | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """Where the code is; exactly one is set. No source at all: the code is in the image."""
 
@@ -65,6 +81,8 @@ class Source:
     config_map: ConfigMapSource | None = None
     #: git names a repository and a revision, fetched in each pod of the job by the git of the image.
     git: GitSource | None = None
+    #: archive names a tar or zip file, fetched and compared with its digest in each pod of the job.
+    archive: ArchiveSource | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +103,8 @@ class Graph:
     #: keys are the keys to compute of a raw graph (a dict). Each is a string, a number, or a list that stands for a
     #: tuple: ["x", 0] is ("x", 0). Needed for a raw graph, not allowed for anything else (the runner says so).
     keys: tuple[Any, ...] = ()
-    #: source is where the code comes from: exactly one of inline, files, configMap and git. Absent: the code is in the
-    #: image.
+    #: source is where the code comes from: exactly one of inline, files, configMap, git and archive. Absent: the code
+    #: is in the image.
     source: Source | None = None
 
     @property

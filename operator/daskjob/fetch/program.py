@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daskjob import wire
+from daskjob.fetch.archive_file import Archive
 from daskjob.fetch.fetch_problem import FINAL, TIMED_OUT, FetchProblem
 from daskjob.fetch.repository import Repository
 from daskjob.fetch.source_secret import Credentials, read_credentials
@@ -72,8 +73,13 @@ def _fetch(orders: dict[str, Any], until: float) -> str:
     _empty(work)
     secret = orders.get("secret") or ""
     credentials = read_credentials(secret, orders["credentials"]) if secret else Credentials()
-    repository = Repository(**orders["what"])
     try:
+        if orders["kind"] == "archive":
+            archive = Archive(**orders["what"])
+            _empty(orders["target"])
+            archive.fetch(orders["target"], work, credentials, until)
+            return archive.sha256
+        repository = Repository(**orders["what"])
         commit: str | None = orders.get("commit")
         if commit is None:
             commit = repository.resolve(work, credentials, until)

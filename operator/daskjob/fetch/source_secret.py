@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from daskjob.fetch.fetch_problem import FORBIDDEN, FetchProblem
 #: The keys that are read: those of Kubernetes' own types of Secrets (basic-auth, ssh-auth), and what goes with them.
 USER, PASSWORD, SSH_KEY, KNOWN_HOSTS, AUTHORITY = "username", "password", "ssh-privatekey", "known_hosts", "ca.crt"
 KEYS = (USER, PASSWORD, SSH_KEY, KNOWN_HOSTS, AUTHORITY)
+#: A key that is the name of a variable, for the library of a store (`source.archive`).
+VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
 MOST_BYTES = 64 * 1024
 
 
@@ -42,6 +45,11 @@ class Credentials:
         return "Basic " + base64.b64encode(f"{self.user}:{self.values[PASSWORD]}".encode()).decode()
 
     @property
+    def variables(self) -> Mapping[str, str]:
+        """The values whose keys are names of variables, such as AWS_ACCESS_KEY_ID, for the library of a store."""
+        return {key: value for key, value in self.values.items() if VARIABLE.fullmatch(key)}
+
+    @property
     def named(self) -> str:
         """What to do where a server asks for more."""
         if not self.secret:
@@ -50,7 +58,7 @@ class Credentials:
 
     def without_secrets(self, text: str) -> str:
         """The text without the Secret's values, should a server or a program repeat one."""
-        for key in (PASSWORD, SSH_KEY):
+        for key in (PASSWORD, SSH_KEY, *self.variables):
             value = self.values.get(key, "")
             if len(value) > 3:
                 text = text.replace(value, "***")
@@ -61,7 +69,7 @@ def read_credentials(secret: str, folder: str) -> Credentials:
     """Reads the mounted Secret. Raises FetchProblem for one that has none of the keys, or a value of several lines
     where one is wanted."""
     values = {}
-    for key in KEYS:
+    for key in (*KEYS, *filter(VARIABLE.fullmatch, _names(folder))):
         try:
             with open(os.path.join(folder, key), encoding="utf-8") as file:
                 values[key] = file.read(MOST_BYTES)
@@ -78,3 +86,10 @@ def read_credentials(secret: str, folder: str) -> Credentials:
     if not values:
         raise FetchProblem(FORBIDDEN, f"Secret {secret} has none of the keys {', '.join(KEYS)}")
     return Credentials(secret, folder, values)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -78,8 +78,8 @@ class LocalCluster:
         self._program.write_bytes(build_runner())
         if self._plan.fetch is not None:
             self._home = self._scratch
-            code_path, commit = fetch_code(self._plan.fetch, self._plan, self._program, self._folder)
-            self._note(f"the code is that of {self._plan.fetch.what['url']}, commit {commit}")
+            code_path, version = fetch_code(self._plan.fetch, self._plan, self._program, self._folder)
+            self._note(f"the code is that of {self._plan.fetch.what['url']}, {version}")
         elif self._plan.code is None:
             code_path = self._home = Path.cwd()
         else:

@@ -37,7 +37,8 @@ def fetch_container(
         "seconds": max(LEAST, int(share * context.spec.startup_deadline_seconds)),
         **({"secret": fetch.secret, "credentials": CREDENTIALS_PATH} if fetch.secret else {}),
         # Without a commit, nothing is fetched: pods whose source moves are created when it is known.
-        **({} if find else {"target": CODE_PATH, "commit": context.attempt.commit or fetch.commit or ""}),
+        **({} if find else {"target": CODE_PATH}),
+        **({"commit": context.attempt.commit or fetch.commit or ""} if fetch.kind == "git" and not find else {}),
     }
     resources = {
         kind: {name: amount for name, amount in each.items() if name in _RESOURCES}

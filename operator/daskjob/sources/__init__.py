@@ -6,6 +6,7 @@ A new kind is a field of `api.spec.Source`, the CRD's part, one file here, and o
 from __future__ import annotations
 
 from daskjob.api.spec import Graph
+from daskjob.sources.archive_url import ArchiveCode
 from daskjob.sources.code_source import CodeFile, CodeSource, Fetch, FindConfigMap, Reference, SourceError
 from daskjob.sources.config_map import ConfigMapCode
 from daskjob.sources.files import FilesCode
@@ -26,4 +27,6 @@ def source_of(graph: Graph) -> CodeSource | None:
         return ConfigMapCode(source.config_map.name)
     if source.git is not None:
         return GitCode(source.git)
+    if source.archive is not None:
+        return ArchiveCode(source.archive)
     return FilesCode(source.files or {})

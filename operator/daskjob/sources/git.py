@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daskjob.api.spec import GitSource
-from daskjob.fetch.fetch_limits import MOST_BYTES
+from daskjob.fetch.fetch_limits import VOLUME_BYTES
 from daskjob.sources.code_source import VOLUME, CodeFile, Fetch, FindConfigMap, Reference
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -23,8 +23,7 @@ class GitCode:
         return ()
 
     def volume(self, secret: str) -> dict[str, Any]:
-        # The container that fetches ends before: the kubelet would only evict the pod.
-        return {"name": VOLUME, "emptyDir": {"sizeLimit": str(MOST_BYTES + MOST_BYTES // 2)}}
+        return {"name": VOLUME, "emptyDir": {"sizeLimit": str(VOLUME_BYTES)}}
 
     def fetch(self) -> Fetch:
         source = self.source
