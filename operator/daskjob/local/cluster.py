@@ -71,8 +71,10 @@ class LocalCluster:
         self._report_text = b""
         self._cancelled = False
 
-    def prepare(self, report: str) -> None:
-        """Writes code and job file. `report`: the attempt's name. Raises PlanError."""
+    def prepare(self, report: str) -> str:
+        """Fetches or writes the code, and writes the job file. `report`: the attempt's name. Returns the commit, or the
+        digest, of code that was fetched, else an empty text. Raises PlanError."""
+        version = ""
         self._scratch.mkdir()
         self._program = self._folder / "runner.pyz"
         self._program.write_bytes(build_runner())
@@ -93,6 +95,7 @@ class LocalCluster:
         own = {"PYTHONPATH": os.pathsep.join(paths), "DASK_TEMPORARY_DIRECTORY": str(self._scratch)}
         own |= {"DASKJOB_ATTEMPT": "1", "DASK_SCHEDULER_ADDRESS": address}
         self._environment = {**os.environ, **own, **self._plan.environment}
+        return version
 
     def start_cluster(self) -> None:
         """Starts scheduler and workers."""

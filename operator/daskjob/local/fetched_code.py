@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from daskjob.api.constants import Reason
 from daskjob.api.runner_report import read_termination_message
+from daskjob.lifecycle.job.observation import Job
 from daskjob.local.plan import Plan, PlanError
 from daskjob.manifests.fetch_container import FETCH_SHARE
 from daskjob.sources import Fetch
@@ -18,9 +20,18 @@ from daskjob.sources import Fetch
 SPARE = 30
 
 
+def at_version(job: Job, version: str) -> Job:
+    """The job with the commit that was fetched, which need not be found any more; unchanged where there is none."""
+    source = job.spec.graph.source
+    if source is None or source.git is None or not version:
+        return job
+    pinned = replace(source, git=replace(source.git, revision=version))
+    return replace(job, spec=replace(job.spec, graph=replace(job.spec.graph, source=pinned)))
+
+
 def fetch_code(fetch: Fetch, plan: Plan, program: Path, folder: Path) -> tuple[Path, str]:
-    """Brings the code into a folder of the run. Returns the folder for the path, and the commit. `program`: the
-    runner's zipapp; `folder`: one that only this run has. Raises PlanError.
+    """Brings the code into a folder of the run. Returns the folder for the path, and the commit or the digest.
+    `program`: the runner's zipapp; `folder`: one that only this run has. Raises PlanError.
 
     What the user's own git is configured to do counts, with its credentials: there is no Secret here.
     """
@@ -44,5 +55,5 @@ def fetch_code(fetch: Fetch, plan: Plan, program: Path, folder: Path) -> tuple[P
         failure = report.failure if report is not None else None
         reason = Reason(failure.reason) if failure is not None else Reason.SOURCE_UNREACHABLE
         raise PlanError(reason, (failure.message if failure is not None else None) or "the code could not be fetched")
-    commit = json.loads((report.result.value if report.result is not None else None) or "null")
-    return target / fetch.sub_path, str(commit or "")
+    version = json.loads((report.result.value if report.result is not None else None) or "null")
+    return target / fetch.sub_path, str(version or "")
