@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from daskjob.schema import apply_defaults, validate
 
-from ..crd import cases, running
+from ..crd import cases, fetched_cases, running
 from ..crd.cases import Refused, a_job, plain
 from .server import Answer, Server
 
 DRY = "dryRun=All&fieldValidation=Strict"
-ACCEPTED = cases.ACCEPTED | running.ACCEPTED
+ACCEPTED = cases.ACCEPTED | fetched_cases.ACCEPTED | running.ACCEPTED
 JOBS = "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs"
 
 
@@ -33,7 +33,7 @@ def test_accepted_and_stored_as_foretold(server: Server, manifest: dict[str, Any
     assert stored["spec"] == apply_defaults(manifest)["spec"]
 
 
-@pytest.mark.parametrize("case", [*cases.REFUSED, *running.REFUSED], ids=str)
+@pytest.mark.parametrize("case", [*cases.REFUSED, *fetched_cases.REFUSED, *running.REFUSED], ids=str)
 def test_refused(server: Server, case: Refused) -> None:
     answer = server.admin.create(JOBS, case.manifest, DRY)
     assert answer.status in (400, 422), answer

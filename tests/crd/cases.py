@@ -74,19 +74,6 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "{graph: {source: {files: {a.py: '', pkg/__init__.py: '', pkg/sub/mod.py: 'x = 1', .hidden: '', a..b: ''}}}}"
     ),
     "ConfigMap": a_job("{graph: {source: {configMap: {name: my.code-1}}}}"),
-    "git": a_job("{graph: {source: {git: {url: 'https://host/team/code.git'}}}}"),
-    "git by ssh": a_job(
-        "{graph: {source: {git: {url: 'ssh://git@host:2222/code', revision: refs/pull/7/head, subPath: src/jobs, "
-        "secretRef: {name: key}, submodules: true}}}}"
-    ),
-    "archive": a_job(
-        f"{{graph: {{source: {{archive: {{url: 'https://host/code.tar.gz', sha256: {'0a' * 32}, subPath: src}}}}}}}}"
-    ),
-    "archive in a store": a_job(
-        f"{{graph: {{source: {{archive: {{url: 's3://bucket/code.zip', sha256: {'0a' * 32}, "
-        "secretRef: {name: s}}}}}"
-    ),
-    "git by address": a_job("{graph: {source: {git: {url: 'http://[2001:db8::1]:8080/~me/code'}}}}"),
     "cluster null": a_job("{cluster: null, runner: null}"),
     "nulls": a_job("{cluster: {image: null, workers: {replicas: null, adaptive: {minimum: null, maximum: 2}}}}"),
     "null in a map": a_job("{graph: {source: {files: {a.py: 'x', b.py: null}}}}"),
@@ -116,9 +103,6 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 _NAME = "use lower-case letters, digits and '-', begin with a letter"
 _ENTRYPOINT = "write package.module:attribute, e.g. square_sum:graph"
 _FILES = "name each file by a relative path such as pkg/mod.py"
-_GIT = "spec.graph.source.git.url"
-_NAMES = ("spec.graph.source.git.revision", "write a branch, a tag, refs/... or a commit")
-_PATHS = ("spec.graph.source.git.subPath", "write a relative path such as src/jobs")
 _SOURCE = (
     "give exactly one of inline, files, configMap, git and archive; leave source out when the code is in the image"
 )
@@ -184,40 +168,6 @@ REFUSED: list[Refused] = [
     ),
     refused("no keys", "{graph: {keys: []}}", "spec.graph.keys", "must not be empty", "at least 1 items"),
     # The source
-    *(
-        refused(f"git: {url}", f"{{graph: {{source: {{git: {{url: '{url}'}}}}}}}}", _GIT, "write https://host/path")
-        for url in (
-            *("ext::sh -c id", "file:///etc/x", "git://host/x", "git@host:x", "-u", "https://u:p@host/x"),
-            *("https://u@host/x", "http://-host/x", "ssh://-o@host/x", "https://host", "https://ho st/x"),
-        )
-    ),
-    *(
-        refused(f"git: {url}", f"{{graph: {{source: {{git: {{url: '{url}'}}}}}}}}", _GIT, "no code is fetched")
-        for url in ("http://169.254.169.254/x", "ssh://git@169.254.1.1/x", "http://[fe80::1]/x", "http://[::1]/x")
-    ),
-    *(
-        refused(
-            f"revision {text}", f"{{graph: {{source: {{git: {{url: 'https://h/x', revision: '{text}'}}}}}}}}", *_NAMES
-        )
-        for text in ("-x", "a..b", "a b", "a:b", "a/", "")
-    ),
-    *(
-        refused(
-            f"subPath {text}", f"{{graph: {{source: {{git: {{url: 'https://h/x', subPath: '{text}'}}}}}}}}", *_PATHS
-        )
-        for text in ("/etc", "../x", "a/../b", "a/", "")
-    ),
-    *(
-        refused(f"archive: {url}", f"{{graph: {{source: {{archive: {{url: '{url}', sha256: {'0a' * 32}}}}}}}}}", *words)
-        for words in (("spec.graph.source.archive.url", "write https://host/path"),)
-        for url in ("file:///etc/x", "simplecache::s3://b/x", "https://u:p@h/x", "/x", "https://h", "memory://a/b")
-    ),
-    refused(
-        "archive without its digest",
-        "{graph: {source: {archive: {url: 'https://h/x', sha256: abc}}}}",
-        "spec.graph.source.archive.sha256",
-        "write the 64 hexadecimal digits",
-    ),
     refused("two sources", "{graph: {source: {inline: x, configMap: {name: c}}}}", "spec.graph.source", _SOURCE),
     refused("no source", "{graph: {source: {}}}", "spec.graph.source", _SOURCE),
     refused(
