@@ -29,6 +29,7 @@ TIERS = {
     "apiserver": "apiserver",
     "faults": "apiserver",
     "packaging": "local",
+    "fetch": "local",
     "local": "local",
     "jobs": "local",
     "scale": "cluster",

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from daskjob.schema import apply_defaults, validate
 
-from ..crd import cases, running
+from ..crd import cases, fetched_cases, running
 from ..crd.cases import Refused, a_job, plain
 from .server import Answer, Server
 
 DRY = "dryRun=All&fieldValidation=Strict"
-ACCEPTED = cases.ACCEPTED | running.ACCEPTED
+ACCEPTED = cases.ACCEPTED | fetched_cases.ACCEPTED | running.ACCEPTED
 JOBS = "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs"
 
 
@@ -33,7 +33,7 @@ def test_accepted_and_stored_as_foretold(server: Server, manifest: dict[str, Any
     assert stored["spec"] == apply_defaults(manifest)["spec"]
 
 
-@pytest.mark.parametrize("case", [*cases.REFUSED, *running.REFUSED], ids=str)
+@pytest.mark.parametrize("case", [*cases.REFUSED, *fetched_cases.REFUSED, *running.REFUSED], ids=str)
 def test_refused(server: Server, case: Refused) -> None:
     answer = server.admin.create(JOBS, case.manifest, DRY)
     assert answer.status in (400, 422), answer
@@ -188,7 +188,10 @@ def test_kubectl_apply_tells_the_user(server: Server) -> None:
     assert misspelt.returncode == 1
     assert 'unknown field "spec.cluster.worker"' in misspelt.stderr
     twice = server.kubectl("apply", "-f", "-", stdin=json.dumps(a_job("{graph: {source: {}}}", name="X")))
-    assert "spec.graph.source: Invalid value: give exactly one of inline, files and configMap" in twice.stderr
+    assert (
+        "spec.graph.source: Invalid value: give exactly one of inline, files, configMap, git and archive"
+        in twice.stderr
+    )
     assert "metadata.name: Invalid value: use lower-case letters, digits and '-'" in twice.stderr
 
 

@@ -103,7 +103,9 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 _NAME = "use lower-case letters, digits and '-', begin with a letter"
 _ENTRYPOINT = "write package.module:attribute, e.g. square_sum:graph"
 _FILES = "name each file by a relative path such as pkg/mod.py"
-_SOURCE = "give exactly one of inline, files and configMap; leave source out when the code is in the image"
+_SOURCE = (
+    "give exactly one of inline, files, configMap, git and archive; leave source out when the code is in the image"
+)
 _QUANTITY = 'write a quantity that is not negative: "500m" or 2 (cpu), 2Gi (memory)'
 _DASK_RESOURCES = "spec.cluster.workers.daskResources"
 _AMOUNT = 'write a number of at least 0, a fraction in quotes ("0.5")'

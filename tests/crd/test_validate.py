@@ -9,10 +9,10 @@ import pytest
 
 from daskjob.schema import FieldError, apply_defaults, validate
 
-from . import cases, running
+from . import cases, fetched_cases, running
 from .cases import Refused, a_job
 
-ACCEPTED = cases.ACCEPTED | running.ACCEPTED
+ACCEPTED = cases.ACCEPTED | fetched_cases.ACCEPTED | running.ACCEPTED
 
 
 @pytest.mark.parametrize("manifest", ACCEPTED.values(), ids=ACCEPTED)
@@ -20,7 +20,7 @@ def test_accepted(manifest: dict[str, Any]) -> None:
     assert validate(manifest) == []
 
 
-@pytest.mark.parametrize("case", [*cases.REFUSED, *running.REFUSED], ids=str)
+@pytest.mark.parametrize("case", [*cases.REFUSED, *fetched_cases.REFUSED, *running.REFUSED], ids=str)
 def test_refused(case: Refused) -> None:
     found = validate(case.manifest)
     assert [each.path for each in found] == [case.field], found

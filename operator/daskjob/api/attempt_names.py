@@ -36,6 +36,11 @@ def runner_name(attempt: str) -> str:
     return f"{attempt}-runner"
 
 
+def resolver_name(attempt: str) -> str:
+    """The name of the pod that finds the commit of the code."""
+    return f"{attempt}-source"
+
+
 def files_name(attempt: str) -> str:
     """The name of the Secret with what the pods mount."""
     return f"{attempt}-files"

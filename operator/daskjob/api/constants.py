@@ -158,6 +158,13 @@ class Reason(StrEnum):
     CANCELLED = "Cancelled"
     INVALID_JOB = "InvalidJob"
     FILES_CHANGED = "FilesChanged"
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    REVISION_NOT_FOUND = "RevisionNotFound"
+    SOURCE_FORBIDDEN = "SourceForbidden"
+    SOURCE_REFUSED = "SourceRefused"
+    SOURCE_UNREACHABLE = "SourceUnreachable"
+    SOURCE_TIMED_OUT = "SourceTimedOut"
+    GIT_MISSING = "GitMissing"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 

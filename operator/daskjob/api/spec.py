@@ -25,6 +25,49 @@ class ConfigMapSource:
 
 
 @dataclass(frozen=True)
+class SecretReference:
+    """A Secret in the job's namespace, which only the container that fetches mounts."""
+
+    #: name of the Secret.
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A git repository that has the code. One commit of it is fetched in each pod of the job, before it starts."""
+
+    #: url of the repository: https://, http:// or ssh://, without a password in it (see secretRef).
+    url: str = ""
+    #: revision is a branch, a tag, a full reference (refs/...) or a commit with all its 40 digits. Default HEAD, the
+    #: repository's default branch. The first attempt of a run finds its commit (status.attempts[].commit); all pods and
+    #: all further attempts have that commit.
+    revision: str = "HEAD"
+    #: subPath is the folder of the repository that is first on the path for imports. Default: the repository itself.
+    sub_path: str = ""
+    #: secretRef names a Secret with username and password (a token), or with ssh-privatekey and known_hosts, and maybe
+    #: ca.crt, the authority of the server's certificate. Default none.
+    secret_ref: SecretReference | None = None
+    #: submodules: true fetches the repository's submodules as well. Default false.
+    submodules: bool = False
+
+
+@dataclass(frozen=True)
+class ArchiveSource:
+    """A tar or zip file that has the code, fetched in each pod of the job, before it starts."""
+
+    #: url of the file: https://, http://, or one that fsspec in the image reads, such as s3://, without a password in
+    #: it (see secretRef).
+    url: str = ""
+    #: sha256 of the file, as sha256sum prints it: another file is not unpacked.
+    sha256: str = ""
+    #: subPath is the folder of the archive that is first on the path for imports. Default: the archive itself.
+    sub_path: str = ""
+    #: secretRef names a Secret with username and password for http and https, or with variables for the library of a
+    #: store, such as AWS_ACCESS_KEY_ID, and maybe ca.crt. Default none.
+    secret_ref: SecretReference | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """Where the code is; exactly one is set. No source at all: the code is in the image."""
 
@@ -35,6 +78,10 @@ class Source:
     files: Mapping[str, Any] | None = None
     #: configMap names a ConfigMap in the job's namespace; each of its keys is a file.
     config_map: ConfigMapSource | None = None
+    #: git names a repository and a revision, fetched in each pod of the job by the git of the image.
+    git: GitSource | None = None
+    #: archive names a tar or zip file, fetched and compared with its digest in each pod of the job.
+    archive: ArchiveSource | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +102,8 @@ class Graph:
     #: keys are the keys to compute of a raw graph (a dict). Each is a string, a number, or a list that stands for a
     #: tuple: ["x", 0] is ("x", 0). Needed for a raw graph, not allowed for anything else (the runner says so).
     keys: tuple[Any, ...] = ()
-    #: source is where the code comes from: exactly one of inline, files and configMap. Absent: the code is in the
-    #: image.
+    #: source is where the code comes from: exactly one of inline, files, configMap, git and archive. Absent: the code
+    #: is in the image.
     source: Source | None = None
 
     @property

@@ -54,6 +54,10 @@ class Attempt:
     #: tokenDigest tells which objects of that name the operator created: a SHA-256, in hexadecimal, that follows from
     #: their annotation daskjob.io/token.
     token_digest: str | None = None
+    #: commit of spec.graph.source.git that its pods have: found by the run's first attempt, the same for all.
+    commit: str | None = None
+    #: sourceDigest is like tokenDigest, for the pod that finds the commit.
+    source_digest: str | None = None
     #: clusterUID is the UID of its DaskCluster.
     cluster_uid: str | None = field(default=None, metadata={"json": "clusterUID"})
     #: runnerUID is the UID of its runner's pod.

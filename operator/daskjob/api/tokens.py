@@ -33,9 +33,19 @@ class Tokens:
         return follows_from(self.runner)
 
     @property
+    def source(self) -> str:
+        """That of the pod that finds the commit of the code, which comes before all others: nothing follows from it."""
+        return follows_from(f"source {self.runner}")
+
+    @property
     def digest(self) -> str:
         """What the status has."""
         return follows_from(self.cluster)
+
+
+def proves_source(token: str, digest: str) -> bool:
+    """Whether the pod with this token is the one that finds the commit for the attempt with that source digest."""
+    return follows_from(token) == digest
 
 
 def proves_cluster(token: str, digest: str) -> bool:
@@ -55,3 +65,4 @@ class Draw:
 
     nonce: str = ""
     digest: str | None = None
+    source_digest: str | None = None

@@ -103,7 +103,7 @@ def keep_dask_job(body: Body) -> Body:
     kept = _kept(body, "generation")
     spec = body.get("spec") or {}
     graph, cluster = spec.get("graph") or {}, spec.get("cluster") or {}
-    source = {key: value for key, value in (graph.get("source") or {}).items() if key == "configMap"}
+    source = {key: value for key, value in (graph.get("source") or {}).items() if key in ("configMap", "git")}
     workers = cluster.get("workers") or {}
     kept["spec"] = {
         **{key: value for key, value in spec.items() if key not in ("graph", "cluster", "runner")},

@@ -11,6 +11,7 @@ from typing import Any
 from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_API_VERSION, DASK_COMPONENT_LABEL, Reason
 from daskjob.api.runner_report import RunnerReport, read_termination_message
 from daskjob.api.times import from_text
+from daskjob.wire import FETCH_REASONS
 
 #: Characters of a container's last words that a message has room for.
 MOST_WORDS = 800
@@ -96,6 +97,14 @@ class Termination:
         return failure is not None and failure.reason == Reason.FILES_CHANGED
 
     @property
+    def fetch_failure(self) -> tuple[Reason, str] | None:
+        """Why the code could not be fetched, as the container that fetches it says; None: it says nothing of it."""
+        failure = self.report.failure if self.report is not None else None
+        if failure is None or failure.reason not in FETCH_REASONS:
+            return None
+        return Reason(failure.reason), failure.message or failure.reason
+
+    @property
     def report(self) -> RunnerReport | None:
         """The outcome that a runner wrote into its termination message; None if it wrote none."""
         return read_termination_message(self.message)
@@ -168,8 +177,9 @@ class Pod:
     @property
     def ended(self) -> bool:
         """Whether it has ended: a runner's pod has as soon as the runner's own container has, which never starts again,
-        whatever others go on beside it."""
-        return self.all_ended or (self.component == "runner" and self.main is not None and bool(self.main.terminated))
+        whatever others go on beside it. So has the pod that finds a commit."""
+        main = self.main if self.component in ("runner", "source") else None
+        return self.all_ended or (main is not None and bool(main.terminated))
 
     @property
     def all_ended(self) -> bool:

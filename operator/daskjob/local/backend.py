@@ -25,6 +25,7 @@ from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.plain_texts import with_plain_texts
 from daskjob.lifecycle.job.readiness import with_readiness
 from daskjob.local.cluster import LocalCluster, free_port
+from daskjob.local.fetched_code import at_version
 from daskjob.local.observation import RunState, observe, will_not_start
 from daskjob.local.plan import Plan, PlanError, make_plan, read_manifest
 from daskjob.local.processes import Processes
@@ -121,7 +122,8 @@ class _Run:
             with Processes(self._plan.job.uid, self._folder, self._output) as processes:
                 shown = self._dashboard, self._logs, self._recording
                 cluster = LocalCluster(self._plan, self._folder, processes, self._listener.note, *shown)
-                cluster.prepare(attempt_name(self._plan.job.name, self._plan.job.uid, 1))
+                version = cluster.prepare(attempt_name(self._plan.job.name, self._plan.job.uid, 1))
+                self._plan = replace(self._plan, job=at_version(self._plan.job, version))
                 while not self._status.is_true(ConditionType.CLEANED_UP):
                     self._pass(cluster)
                 # The folder goes with the processes.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from daskjob.api.runner_report import RunnerReport, read_report
+from daskjob.local.fetched_code import fetch_code
 from daskjob.local.observation import ProcessState, RunState
 from daskjob.local.plan import WORKER_PREFIX, Plan, job_file, scheduler_command, worker_command, write_code
 from daskjob.local.processes import Processes, tail
@@ -74,10 +75,18 @@ class LocalCluster:
         self._report_text = b""
         self._cancelled = False
 
-    def prepare(self, report: str) -> None:
-        """Writes code and job file. `report`: the attempt's name. Raises PlanError."""
+    def prepare(self, report: str) -> str:
+        """Fetches or writes the code, and writes the job file. `report`: the attempt's name. Returns the commit, or the
+        digest, of code that was fetched, else an empty text. Raises PlanError."""
+        version = ""
         self._scratch.mkdir()
-        if self._plan.code is None:
+        self._program = self._folder / "runner.pyz"
+        self._program.write_bytes(build_runner())
+        if self._plan.fetch is not None:
+            self._home = self._scratch
+            code_path, version = fetch_code(self._plan.fetch, self._plan, self._program, self._folder)
+            self._note(f"the code is that of {self._plan.fetch.what['url']}, {version}")
+        elif self._plan.code is None:
             code_path = self._home = Path.cwd()
         else:
             code_path, self._home = self._folder / "code", self._scratch
@@ -86,12 +95,11 @@ class LocalCluster:
         address = f"tcp://127.0.0.1:{self._port}"
         self._job_file = self._folder / "job.json"
         self._job_file.write_text(job_file(self._plan, report, address, code_path).dump())
-        self._program = self._folder / "runner.pyz"
-        self._program.write_bytes(build_runner())
         paths = [str(code_path), *filter(None, [os.environ.get("PYTHONPATH")])]
         own = {"PYTHONPATH": os.pathsep.join(paths), "DASK_TEMPORARY_DIRECTORY": str(self._scratch)}
         own |= {"DASKJOB_ATTEMPT": "1", "DASK_SCHEDULER_ADDRESS": address}
         self._environment = {**os.environ, **own, **self._plan.environment}
+        return version
 
     def start_cluster(self) -> None:
         """Starts scheduler and workers."""

@@ -21,7 +21,7 @@ from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
 from daskjob.schema.limits import problem_in
 from daskjob.schema.quantity import amount
-from daskjob.sources import FindConfigMap, SourceError, source_of
+from daskjob.sources import Fetch, FindConfigMap, SourceError, source_of
 from daskjob.wire.jobfile import JobFile
 
 #: How the names of workers begin.
@@ -50,11 +50,13 @@ class PlanError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """One job. `code`: content of each file by its path; None: the code is in the current directory; `memory`: of each
+    """One job. `code`: content of each file by its path; None: the code is in the current directory, or `fetch` says
+    where it comes from; `memory`: of each
     worker, in bytes, None: no limit; `notes`: what is done otherwise here than on the cluster, in sentences."""
 
     job: Job
     code: Mapping[str, bytes] | None
+    fetch: Fetch | None
     environment: Mapping[str, str]
     workers: int
     memory: int | None
@@ -98,11 +100,16 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     judged = AttemptContext(job.ref, job.spec, Attempt(1, job.name))
     refused = [f"an operator with the chart's defaults refuses the job: {each}" for each in refusals(judged)]
     notes += refused or [f"Kubernetes refuses the job's pods: {each}" for each in rejections(judged)]
+    source = source_of(job.spec.graph)
+    fetch = source.fetch() if source is not None else None
+    if fetch is not None and fetch.secret:
+        notes.append(f"{fetch.secret_field}: only a cluster has Secrets; here git's own configuration counts")
     # Nothing is scaled here, and no port-forward leads to the dashboard.
     fixed = replace(cluster, workers=replace(workers, adaptive=None, replicas=count), dashboard=False)
     return Plan(
         job=replace(job, spec=replace(job.spec, cluster=fixed)),
-        code=code_files(job.spec.graph, find_config_map),
+        code=code_files(job.spec.graph, find_config_map) if fetch is None else None,
+        fetch=fetch,
         environment=environment,
         workers=count,
         memory=quantity(limit) if limit is not None else None,

@@ -12,6 +12,7 @@ from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service, scheduler_spec, worker_spec
 from daskjob.manifests.network_policy import network_policy
 from daskjob.manifests.pod_files import runner_config_map, secret
+from daskjob.manifests.resolver import resolver_pod
 from daskjob.manifests.runner import job_file, report, runner_pod
 from daskjob.schema.field_error import FieldError
 from daskjob.schema.pod_check import UnknownField, check_pod
@@ -110,6 +111,18 @@ class AttemptObjects:
             scheduler_service(context, cluster_uid),
             secret(context, cluster_uid),
         )
+
+    def resolver(self) -> Manifest:
+        """The pod that finds the commit of the code, of a source that moves. Raises AssertionError for another one."""
+        fetch = self.context.fetch
+        assert fetch is not None, "nothing is fetched"
+        return resolver_pod(self.context, fetch, self.runner)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the pods know which code they are to fetch, if any."""
+        fetch = self.context.fetch
+        return fetch is None or not fetch.moves or self.context.attempt.commit is not None
 
     def runner_program(self) -> Manifest:
         """The ConfigMap with the runner's program, which all jobs of the namespace share."""

@@ -22,23 +22,28 @@ def for_dask(context: AttemptContext) -> str:
 
 def for_runner(context: AttemptContext) -> str:
     """That for the runner. Its program's folder comes first."""
-    files = context.files
-    program = f"ConfigMap {runner_config_map_name(files.program)}"
-    return _dump(
-        [
-            _folder(RUNNER_PATH, program, {PROGRAM: files.program}),
-            _folder(JOB_PATH, _secret(context), {JOB_FILE: files.job_file}),
-            *_code(context),
-            _tls(context),
-        ]
-    )
+    orders = _folder(JOB_PATH, _secret(context), {JOB_FILE: context.files.job_file})
+    return _dump([_program(context), orders, *_code(context), _tls(context)])
+
+
+def for_fetching(context: AttemptContext) -> str:
+    """That for the container that fetches the code."""
+    return _dump([_program(context)])
 
 
 def code_path(context: AttemptContext) -> str | None:
     """The folder from which the job's code is imported; None: the code is in the image."""
     if context.source is None:
         return None
-    return copy_of(CODE_PATH) if context.source.files() else CODE_PATH
+    if context.source.files():
+        return copy_of(CODE_PATH)
+    fetch = context.source.fetch()
+    return f"{CODE_PATH}/{fetch.sub_path}" if fetch is not None and fetch.sub_path else CODE_PATH
+
+
+def _program(context: AttemptContext) -> dict[str, Any]:
+    program = context.files.program
+    return _folder(RUNNER_PATH, f"ConfigMap {runner_config_map_name(program)}", {PROGRAM: program})
 
 
 def _code(context: AttemptContext) -> list[dict[str, Any]]:

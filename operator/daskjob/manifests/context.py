@@ -15,7 +15,7 @@ from daskjob.api.tokens import Tokens
 from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.names import Names, reference
 from daskjob.schema.pod_security import Level
-from daskjob.sources import CodeSource, source_of
+from daskjob.sources import CodeSource, Fetch, source_of
 
 DEFAULT_SECURITY: Mapping[str, Any] = {
     "runAsNonRoot": True,
@@ -109,6 +109,11 @@ class AttemptContext:
     def source(self) -> CodeSource | None:
         """Where the job's code comes from; None: it is in the image."""
         return source_of(self.spec.graph)
+
+    @property
+    def fetch(self) -> Fetch | None:
+        """What an init container brings; None: nothing."""
+        return self.source.fetch() if self.source is not None else None
 
     def metadata(self, name: str, token: str | None = None, **more: Any) -> dict[str, Any]:
         """Metadata of an object that the job owns. `token`: what proves that it is the operator's; `more`: further

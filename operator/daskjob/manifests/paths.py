@@ -7,6 +7,9 @@ TLS_PATH = "/opt/daskjob/tls"
 CODE_PATH = "/opt/daskjob/code"
 RUNNER_PATH = "/opt/daskjob/runner"
 JOB_PATH = "/opt/daskjob/job"
+#: Only in the container that fetches: its own files, and the Secret with credentials.
+FETCH_PATH = "/opt/daskjob/fetch"
+CREDENTIALS_PATH = "/opt/daskjob/credentials"
 TOKEN_PATH = "/var/run/secrets/daskjob"
 
 #: The copies of what was compared with its digests (`runner.checked_files`), each below the name of its folder.

@@ -9,7 +9,9 @@ from typing import Any
 from daskjob.api.spec import Component
 from daskjob.errors import SpecError
 from daskjob.manifests.accounts import settle_account
+from daskjob.manifests.checked_folders import code_path
 from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.fetch_container import fetch_container, fetch_volumes, program_volume
 from daskjob.manifests.merging import merge
 from daskjob.manifests.other_jobs_files import check_no_files
 from daskjob.manifests.own_settings import SCRATCH, SCRATCH_PATH, check_variables, hold
@@ -17,7 +19,9 @@ from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, TLS_PATH, copy_of
 from daskjob.manifests.pod_files import AUTHORITY, CERTIFICATE, PRIVATE_KEY, tls_volume
 from daskjob.manifests.pod_judgement import CONTAINER_SECURITY, judge, with_security
 from daskjob.manifests.template import check_template
+from daskjob.runner.load import PATH_VARIABLE
 from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
+from daskjob.sources import Fetch
 
 #: The volume with the copies of what was compared with its digests. Code and job file take less than a mebibyte each.
 CHECKED = {"name": "checked", "emptyDir": {"sizeLimit": "16Mi"}}
@@ -76,15 +80,16 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     check_no_files(cluster.image_pull_secrets, "spec.cluster.imagePullSecrets")
     check_no_files(plan.component.template.get("spec"), f"{plan.path}.spec")
     code = source.volume(context.names.files) if source is not None else None
-    init_containers = source.init_containers() if source is not None else ()
+    fetch = source.fetch() if source is not None else None
     # Without fsGroup, the files of a volume belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
     scheduler = context.names.scheduler_address(defaults.cluster_domain)
-    variables = dask_environment(scheduler, {ATTEMPT_VARIABLE: str(context.attempt.number), **plan.environment})
+    fetched = {PATH_VARIABLE: code_path(context) or ""} if fetch is not None else {}
+    own = {ATTEMPT_VARIABLE: str(context.attempt.number), **fetched, **plan.environment}
+    variables = dask_environment(scheduler, own)
     spec: dict[str, Any] = {
         "enableServiceLinks": False,
         "securityContext": dict(defaults.security_context),
-        **({"initContainers": list(init_containers)} if init_containers else {}),
         "containers": [
             {
                 "name": plan.container,
@@ -108,6 +113,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             CHECKED,
             {"name": SCRATCH, "emptyDir": {"sizeLimit": defaults.tmp_size_limit} if defaults.tmp_size_limit else {}},
             *([code] if code else []),
+            *_fetch_volumes(context, fetch, mode, plan.volumes),
             *plan.volumes,
         ],
         # Kubernetes evicts the pods of a lost node after a minute, not after its default of five.
@@ -122,6 +128,9 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         spec["containers"][0]["imagePullPolicy"] = policy
     if context.spec.priority_class_name:
         spec["priorityClassName"] = context.spec.priority_class_name
+    if fetch is not None:
+        check_no_files(fetch.secret, fetch.secret_field)
+        spec["initContainers"] = [fetch_container(context, fetch, spec["containers"][0])]
     pull_secrets = cluster.image_pull_secrets or [{"name": each} for each in defaults.image_pull_secrets]
     if pull_secrets:
         spec["imagePullSecrets"] = list(pull_secrets)
@@ -143,6 +152,15 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             # The user has chosen one.
             container["env"] = [each for each in container["env"] if each["name"] != HOME_VARIABLE]
     return merged
+
+
+def _fetch_volumes(
+    context: AttemptContext, fetch: Fetch | None, mode: int, others: Collection[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    if fetch is None:
+        return []
+    program = program_volume(context)
+    return [*([] if program in others else [program]), *fetch_volumes(fetch, mode)]
 
 
 def resources_of(context: AttemptContext, component: Component, container: str) -> Mapping[str, Any]:

@@ -8,9 +8,10 @@ from daskjob.api import constants as c
 from daskjob.api.attempt_names import group_name
 from daskjob.manifests.checked_folders import code_path, for_runner
 from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.fetch_container import program_volume
 from daskjob.manifests.launch import RUN
 from daskjob.manifests.paths import JOB_PATH, RUNNER_PATH, TOKEN_PATH, copy_of
-from daskjob.manifests.pod_files import JOB_FILE, job_volume, runner_config_map_name
+from daskjob.manifests.pod_files import JOB_FILE, job_volume
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
 from daskjob.wire import jobfile
 from daskjob.wire.runner_deadline import RunnerDeadline
@@ -61,7 +62,7 @@ def runner_pod(context: AttemptContext) -> dict[str, Any]:
                 *([{"name": "token", "mountPath": TOKEN_PATH, "readOnly": True}] if token else []),
             ],
             volumes=[
-                {"name": "runner", "configMap": {"name": runner_config_map_name(context.files.program)}},
+                program_volume(context),
                 job_volume(context),
                 *([_token_volume()] if token else []),
             ],

@@ -1,4 +1,5 @@
-"""`python3 runner.pyz`: the supervisor; `python3 runner.pyz --child READ_FD WRITE_FD`: its child."""
+"""`python3 runner.pyz`: the supervisor; `python3 runner.pyz --child READ_FD WRITE_FD`: its child;
+`python3 runner.pyz --fetch ORDERS`: what brings the job's code into a pod."""
 
 from __future__ import annotations
 
@@ -11,6 +12,10 @@ def main(arguments: list[str]) -> int:
         from daskjob.runner.child import run
 
         return run(int(arguments[1]), int(arguments[2]))
+    if arguments[:1] == ["--fetch"]:
+        from daskjob.fetch.program import run as fetch
+
+        return fetch(arguments[1])
     from daskjob.runner.surroundings import settle_in
 
     settle_in()

@@ -20,7 +20,7 @@ def build() -> bytes:
     compressed."""
     package = Path(__file__).parents[1]
     files = {"__main__.py": _MAIN.encode(), "daskjob/__init__.py": (package / "__init__.py").read_bytes()}
-    for folder in ("runner", "wire", "results"):
+    for folder in ("runner", "fetch", "wire", "results"):
         for path in (package / folder).glob("*.py"):
             if path.name != Path(__file__).name:
                 files[f"daskjob/{folder}/{path.name}"] = path.read_bytes()

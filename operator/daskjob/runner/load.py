@@ -12,6 +12,10 @@ from typing import Any, Optional
 
 from daskjob.wire.jobfile import InvalidJob
 
+#: The variable with the folders that come first on the path, with colons between them, where code or packages are
+#: fetched; absent: there is only the folder of the code.
+PATH_VARIABLE = "DASKJOB_PATH"
+
 
 class ModuleMissing(Exception):
     """The module that the entry point names, or a module that it imports, does not exist."""

@@ -6,12 +6,14 @@ A new kind is a field of `api.spec.Source`, the CRD's part, one file here, and o
 from __future__ import annotations
 
 from daskjob.api.spec import Graph
-from daskjob.sources.code_source import CodeFile, CodeSource, FindConfigMap, Reference, SourceError
+from daskjob.sources.archive_url import ArchiveCode
+from daskjob.sources.code_source import CodeFile, CodeSource, Fetch, FindConfigMap, Reference, SourceError
 from daskjob.sources.config_map import ConfigMapCode
 from daskjob.sources.files import FilesCode
+from daskjob.sources.git import GitCode
 from daskjob.sources.inline import InlineCode
 
-__all__ = ["CodeFile", "CodeSource", "FindConfigMap", "Reference", "SourceError", "source_of"]
+__all__ = ["CodeFile", "CodeSource", "Fetch", "FindConfigMap", "Reference", "SourceError", "source_of"]
 
 
 def source_of(graph: Graph) -> CodeSource | None:
@@ -23,4 +25,8 @@ def source_of(graph: Graph) -> CodeSource | None:
         return InlineCode(graph.module, source.inline)
     if source.config_map is not None:
         return ConfigMapCode(source.config_map.name)
+    if source.git is not None:
+        return GitCode(source.git)
+    if source.archive is not None:
+        return ArchiveCode(source.archive)
     return FilesCode(source.files or {})

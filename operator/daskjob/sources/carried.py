@@ -17,8 +17,8 @@ class CarriedCode:
         items = [{"key": file.key, "path": file.path} for file in self.files()]
         return {"name": VOLUME, "secret": {"secretName": secret, "items": items}}
 
-    def init_containers(self) -> tuple[dict[str, Any], ...]:
-        return ()
+    def fetch(self) -> None:
+        return None
 
     def references(self) -> tuple[Reference, ...]:
         return ()

@@ -43,6 +43,25 @@ class Reference:
         )
 
 
+@dataclass(frozen=True)
+class Fetch:
+    """What an init container brings into the code's volume, by `daskjob.fetch`.
+
+    `kind`, `what`: which code, in the words of that package; `sub_path`: the folder of it that is first on the path;
+    `secret`: the Secret with credentials, empty: none; `secret_field`: where the spec names it; `moves`: whether the
+    manifest names something that can change, so that a commit must be found before anything starts; `commit`: the one
+    that the manifest itself names.
+    """
+
+    kind: str
+    what: Mapping[str, Any]
+    sub_path: str = ""
+    secret: str = ""
+    secret_field: str = ""
+    moves: bool = False
+    commit: str | None = None
+
+
 class SourceError(DaskJobError):
     """The code of a local run cannot be had. `reason`: that of the job's failure."""
 
@@ -60,8 +79,8 @@ class CodeSource(Protocol):
     def volume(self, secret: str) -> dict[str, Any]:
         """The pods' volume with the code. `secret`: the name of the attempt's own Secret."""
 
-    def init_containers(self) -> tuple[dict[str, Any], ...]:
-        """Containers that fetch the code into the volume before scheduler, workers and runner start."""
+    def fetch(self) -> Fetch | None:
+        """What an init container brings into the volume before scheduler, workers and runner start; None: nothing."""
 
     def references(self) -> tuple[Reference, ...]:
         """Objects that must exist before an attempt can start."""

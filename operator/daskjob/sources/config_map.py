@@ -24,8 +24,8 @@ class ConfigMapCode:
     def volume(self, secret: str) -> dict[str, Any]:
         return {"name": VOLUME, "configMap": {"name": self.name}}
 
-    def init_containers(self) -> tuple[dict[str, Any], ...]:
-        return ()
+    def fetch(self) -> None:
+        return None
 
     def references(self) -> tuple[Reference, ...]:
         return (Reference("ConfigMap", self.name, FIELD, Reason.CONFIG_MAP_NOT_FOUND),)

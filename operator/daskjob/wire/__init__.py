@@ -7,6 +7,7 @@ without control characters.
 
 from daskjob.wire.report import (
     FAILED,
+    FETCH_REASONS,
     PROTOCOL,
     REASONS,
     SUCCEEDED,
@@ -22,6 +23,7 @@ from daskjob.wire.report import (
 
 __all__ = [
     "FAILED",
+    "FETCH_REASONS",
     "PROTOCOL",
     "REASONS",
     "SUCCEEDED",

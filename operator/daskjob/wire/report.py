@@ -32,6 +32,16 @@ class Stage(str, Enum):
     __str__ = str.__str__
 
 
+#: Why code cannot be fetched (`daskjob.fetch`).
+FETCH_REASONS = (
+    "SourceNotFound",
+    "RevisionNotFound",
+    "SourceForbidden",
+    "SourceRefused",
+    "SourceUnreachable",
+    "SourceTimedOut",
+    "GitMissing",
+)
 #: Why a graph failed, as far as a runner can know; `api.constants.Reason` begins with these.
 REASONS = (
     "ModuleNotFound",
@@ -52,6 +62,7 @@ REASONS = (
     "Cancelled",
     "InvalidJob",
     "FilesChanged",
+    *FETCH_REASONS,
     *DEADLINE_REASONS,
 )
 #: What a runner can wait for although all its processes run; with the last, the graph has its value.

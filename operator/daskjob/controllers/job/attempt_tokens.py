@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from daskjob.api.attempt_names import runner_name
 from daskjob.api.status import Attempt
-from daskjob.api.tokens import ALPHABET, NONCE_LENGTH, Draw, Tokens
+from daskjob.api.tokens import ALPHABET, NONCE_LENGTH, Draw, Tokens, follows_from
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body
 from daskjob.lifecycle.job.proof import is_runner, token_of
@@ -30,7 +30,7 @@ class AttemptTokens:
     def _draw(self) -> None:
         self._next = Tokens(self._random(32).hex())
         nonce = "".join(ALPHABET[each % len(ALPHABET)] for each in self._random(NONCE_LENGTH))
-        self.draw = Draw(nonce, self._next.digest)
+        self.draw = Draw(nonce, self._next.digest, follows_from(self._next.source))
 
     @property
     def next(self) -> Tokens:

@@ -38,6 +38,7 @@ from daskjob.lifecycle.job.actions import (
     CreateAccount,
     CreateCluster,
     CreateReport,
+    CreateResolver,
     CreateRunner,
     Delete,
     DeleteAll,
@@ -49,7 +50,7 @@ from daskjob.lifecycle.job.actions import (
     SetDeadline,
 )
 from daskjob.lifecycle.job.observation import Job
-from daskjob.lifecycle.job.proof import controller_of, is_cluster, is_report, is_runner
+from daskjob.lifecycle.job.proof import controller_of, is_cluster, is_report, is_resolver, is_runner
 from daskjob.lifecycle.pods import LEAST_DEADLINE
 from daskjob.manifests.accounts import service_account
 from daskjob.manifests.attempt import AttemptObjects, Manifest
@@ -103,7 +104,7 @@ class Executor:
         """Builds all objects of an attempt, once: the objects that the spec's check builds are those that an action
         creates. `now`: the certificate's time; `deadline`: the runner's. Raises SpecError if the spec cannot be used,
         ApiError if the job cannot be read."""
-        attempt, defaults = Attempt(attempt.number, attempt.name), self.defaults
+        attempt, defaults = Attempt(attempt.number, attempt.name, commit=attempt.commit), self.defaults
         origin = (job.generation, attempt, tokens, defaults, deadline)
         known = self._built.pop(job.uid, None)
         if known is None or known[0] != origin:
@@ -141,6 +142,9 @@ class Executor:
         match action:
             case CreateAccount():
                 await self._objects.create_unread(SERVICE_ACCOUNTS, service_account(job.namespace))
+            case CreateResolver():
+                built = await self._objects_of(job, attempt, tokens, None, now, created)
+                await self._create_resolver(built, job, attempt, now)
             case CreateCluster(_, deadline):
                 built = await self._objects_of(job, attempt, tokens, deadline, now, created)
                 await self._create_cluster(built, job, attempt, now, created)
@@ -200,18 +204,28 @@ class Executor:
     ) -> AttemptObjects:
         """The objects of an attempt, the same ones until all are created."""
         own = tokens.of(attempt)
-        if created.objects is None or created.objects.context.attempt.name != attempt.name:
-            created.objects = await self.build(job, attempt, own, now, deadline)
-        return created.objects
+        known = created.objects
+        wanted = (attempt.name, attempt.commit)
+        if known is None or (known.context.attempt.name, known.context.attempt.commit) != wanted:
+            created.objects = known = await self.build(job, attempt, own, now, deadline)
+        return known
 
     def _all_created(self, job: Job, created: CreatedObjects) -> None:
         created.beside.clear()
         created.objects = None
         self._built.pop(job.uid, None)
 
+    async def _create_resolver(self, built: AttemptObjects, job: Job, attempt: Attempt, now: datetime) -> None:
+        await _first_error(
+            self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now),
+            self._provide_program(job.namespace, built, now),
+        )
+        await self._create(PODS, built.resolver(), attempt, is_resolver)
+
     async def _create_cluster(
         self, built: AttemptObjects, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects
     ) -> None:
+        assert built.complete, "no commit is known of the code"
         # The Dask controller creates pods as soon as it sees the cluster.
         await self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now)
         cluster = await self._create(CLUSTERS, built.cluster, attempt, is_cluster)

@@ -14,6 +14,14 @@ class CreateAccount:
 
 
 @dataclass(frozen=True)
+class CreateResolver:
+    """Creates the pod that finds the commit of the code, before anything else of the attempt; before it, what all jobs
+    of the namespace share."""
+
+    attempt: int
+
+
+@dataclass(frozen=True)
 class CreateCluster:
     """Creates the DaskCluster of an attempt, with its NetworkPolicy, Service and Secret, which the cluster owns; before
     it, the service account of its pods, if the namespace has none yet.
@@ -121,6 +129,7 @@ class DeleteJob:
 
 Action = (
     CreateAccount
+    | CreateResolver
     | CreateCluster
     | CreateRunner
     | CreateReport

@@ -12,6 +12,7 @@ from daskjob.lifecycle.job.container_trouble import trouble_of
 from daskjob.lifecycle.job.observation import AttemptObservation, Observation
 from daskjob.lifecycle.job.silence import read_warning
 from daskjob.lifecycle.pods import Pod
+from daskjob.wire import FETCH_REASONS
 
 
 def find_blocker(observation: Observation) -> Blocker | None:
@@ -114,6 +115,7 @@ OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
     Reason.INIT_CONTAINER_FAILED: _runs,
     Reason.CONTAINER_START_FAILED: _runs,
     Reason.FILES_CHANGED: _runs,
+    **dict.fromkeys(map(Reason, FETCH_REASONS), _runs),
     Reason.SCHEDULER_OOM_KILLED: _runs,
     Reason.WORKER_OOM_KILLED: _runs,
 }

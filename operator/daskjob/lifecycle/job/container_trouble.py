@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daskjob.api.constants import Reason
+from daskjob.fetch.fetch_problem import FINAL
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.pods import Container, Pod, Termination
 
@@ -23,9 +24,12 @@ START_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError",
 #: A container that has ended so often by its own doing ends so every time. The kubelet starts it again at once after
 #: the first time, after the second ten seconds later.
 REPEATED = 3
+#: The operator's own init containers. What they say counts: they run before the user's.
+FETCHING = ("fetch-code",)
 OUT_OF_MEMORY = {"scheduler": Reason.SCHEDULER_OOM_KILLED, "worker": Reason.WORKER_OOM_KILLED}
 #: The field of the memory limit, by component.
 LIMITS = {
+    "source": "spec.runner.resources.limits.memory",
     "scheduler": "spec.cluster.scheduler.resources.limits.memory",
     "worker": "spec.cluster.workers.resources.limits.memory",
     "runner": "spec.runner.resources.limits.memory",
@@ -92,6 +96,9 @@ def _ended(pod: Pod, container: Container, end: Termination) -> Blocker:
         # Whatever was changed stays so: this attempt's objects are created once.
         words = end.words.removeprefix(": ")
         return Blocker(Reason.FILES_CHANGED, f"{where}: {words}", permanent=True)
+    elif container.initial and container.name in FETCHING and end.fetch_failure is not None:
+        reason, words = end.fetch_failure
+        return Blocker(reason, f"{where}: {words}", permanent=reason in FINAL or container.ends >= REPEATED)
     else:
         how = f"keeps ending, the last time with {end.how}" if container.ends > 1 else f"ended with {end.how}"
         message = f"{where} {how}{end.words}" if container.initial else f"{where}: its container {how}{end.words}"

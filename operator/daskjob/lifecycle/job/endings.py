@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daskjob.api.constants import Reason
 from daskjob.api.times import from_text
-from daskjob.lifecycle.job import claims, deadlines, teardown
+from daskjob.lifecycle.job import claims, deadlines, pinning, teardown
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided, failed, infrastructure
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.progress import markers_of
@@ -87,6 +87,11 @@ def cancelled(observation: Observation) -> AttemptEnd | None:
     return failed(Reason.CANCELLED, f"spec.cancel was set; the runner did not stop within {seconds:g} s")
 
 
+def commit_not_found(observation: Observation) -> AttemptEnd | None:
+    """The pod that finds the commit of the code has ended without one."""
+    return pinning.commit_not_found(observation)
+
+
 #: Ordered. If none of these applies, the deadlines (`deadlines.DEADLINES`) decide.
 ENDINGS = (
     # The sealed report decides first: a computed graph is a success, whatever died afterwards.
@@ -96,6 +101,7 @@ ENDINGS = (
     runner_deleted,
     cluster_deleted,
     name_taken,
+    commit_not_found,
     cancelled,
     scheduler_died,
     scheduler_replaced,

@@ -130,6 +130,8 @@ class AttemptObservation:
     schedulers: tuple[Pod, ...] = ()
     workers: tuple[Pod, ...] = ()
     runner: Pod | None = None
+    #: The pod that finds the commit of the code, before there is anything else (`pinning`).
+    resolver: Pod | None = None
     #: The controller creates it last: if it exists, cluster and runner were created as well.
     report: Report | None = None
     #: Why the API server refused the last object that the operator tried to create for this attempt.
@@ -143,8 +145,9 @@ class AttemptObservation:
 
     @property
     def pods(self) -> tuple[Pod, ...]:
-        """Schedulers, runner and workers, in this order."""
-        return (*self.schedulers, *((self.runner,) if self.runner is not None else ()), *self.workers)
+        """The pod that finds a commit, schedulers, runner and workers, in this order."""
+        single = [(each,) if each is not None else () for each in (self.resolver, self.runner)]
+        return (*single[0], *self.schedulers, *single[1], *self.workers)
 
     @property
     def runner_report(self) -> RunnerReport:

@@ -15,6 +15,7 @@ from daskjob.lifecycle.job import (
     endings,
     lost_workers,
     pacing,
+    pinning,
     progress,
     record,
     renaming,
@@ -27,6 +28,7 @@ from daskjob.lifecycle.job.actions import (
     CreateAccount,
     CreateCluster,
     CreateReport,
+    CreateResolver,
     CreateRunner,
     OpenService,
     SetDeadline,
@@ -81,6 +83,7 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
         moments.append(look_again - now)
     actions = [
         *teardown.delete_stale_objects(observation),
+        *(() if pinning.is_awaited(observation) else teardown.remove_resolver(observation, "it has found the commit")),
         *(_account(observation) if end is None else ()),
         *missing,
         *scale(observation),
@@ -156,6 +159,8 @@ def _missing(observation: Observation) -> tuple[Action, ...]:
     attempt, number = observation.attempt, observation.open_attempt.number
     if attempt.report is not None or observation.missing_references:
         return ()
+    if pinning.is_awaited(observation):
+        return (CreateResolver(number),) if attempt.resolver is None else ()
     deadline = deadlines.runner_deadline(observation.job)
     if attempt.runner is None:
         return (CreateCluster(number, deadline), CreateRunner(number, deadline))

@@ -8,6 +8,7 @@ from datetime import datetime
 from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
 from daskjob.api.status import Attempt, ClusterStatus, DaskJobStatus, Markers, Progress, Timings, WorkerCounts
 from daskjob.api.times import from_text, to_seconds_text, to_shortest_text, to_text
+from daskjob.lifecycle.job import pinning
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import AttemptObservation, Observation
 
@@ -16,7 +17,7 @@ def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) ->
     """The status with the observed cluster, progress and times of the attempt."""
     timings = _timings(observation, status.timings)
     status = replace(
-        status.with_attempt(_with_uids(observation.attempt, attempt)),
+        status.with_attempt(_with_uids(observation.attempt, _with_commit(observation, attempt))),
         phase=_phase(observation),
         cluster=_cluster(observation, attempt),
         progress=_progress(observation, status),
@@ -24,6 +25,10 @@ def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) ->
         markers=_markers(status, timings),
     )
     return _reporting(observation, _readiness(observation, status))
+
+
+def _with_commit(observation: Observation, attempt: Attempt) -> Attempt:
+    return replace(attempt, commit=pinning.pinned(observation, attempt))
 
 
 def _with_uids(observed: AttemptObservation, attempt: Attempt) -> Attempt:
@@ -180,6 +185,8 @@ def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus
         ready, reason, message = True, Reason.WORKERS_READY, f"all {counts.wanted} workers are connected"
     elif blocker is not None:
         ready, reason, message = False, blocker.reason, blocker.message
+    elif pinning.is_awaited(observation):
+        ready, reason, message = False, Reason.WAITING, "a pod finds the commit of spec.graph.source.git.revision"
     else:
         ready, reason = False, Reason.WAITING
         known = observation.attempt.runner_report.workers.connected is not None

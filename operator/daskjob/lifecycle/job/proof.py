@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.api.attempt_names import group_name, runner_name, scheduler_name
+from daskjob.api.attempt_names import group_name, resolver_name, runner_name, scheduler_name
 from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.status import Attempt, DaskJobStatus
-from daskjob.api.tokens import proves_cluster, proves_runner
+from daskjob.api.tokens import proves_cluster, proves_runner, proves_source
 
 Body = Mapping[str, Any]
 
@@ -45,6 +45,13 @@ def is_runner(body: Body, attempt: Attempt) -> bool:
     if body["metadata"]["name"] != runner_name(attempt.name):
         return False
     return _has_uid(body, uid) if uid else _has_token(body, attempt, proves_runner)
+
+
+def is_resolver(body: Body, attempt: Attempt) -> bool:
+    """Whether the object is the pod that finds the commit of the attempt's code."""
+    digest = attempt.source_digest
+    named = body["metadata"]["name"] == resolver_name(attempt.name)
+    return named and digest is not None and proves_source(token_of(body), digest)
 
 
 def is_report(body: Body, attempt: Attempt) -> bool:
@@ -104,6 +111,9 @@ class Proof:
         attempt = self._attempts.get(name.removesuffix("-runner"))
         if attempt is not None and is_runner(body, attempt):
             return Proven(attempt, body, "runner")
+        attempt = self._attempts.get(name.removesuffix("-source"))
+        if attempt is not None and is_resolver(body, attempt):
+            return Proven(attempt, body, "source")
         owner = controller_of(body)
         match owner.get("apiVersion"), owner.get("kind"):
             case c.DASK_API_VERSION, "DaskCluster":

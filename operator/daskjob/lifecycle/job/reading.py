@@ -72,7 +72,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
     """The observation of a job and its objects. `bodies`: all objects with the label of its name; those that are not
     proven to be its own do not count (`deployments`: see `Proof`). The caller adds what else a decision looks at."""
     current = job.status.current or Attempt()
-    cluster = report = runner = scheduler_refusal = None
+    cluster = report = runner = resolver = scheduler_refusal = None
     groups: dict[str, WorkerGroup] = {}
     stale_objects: list[Owned] = []
     pods: dict[str, list[Pod]] = {"scheduler": [], "worker": []}
@@ -92,6 +92,8 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
             report = _read_report(body)
         elif pod is not None and pod.component == "runner":
             runner = pod
+        elif pod is not None and pod.component == "source":
+            resolver = pod
         elif pod is not None:
             pods[pod.component].append(pod)
     return Observation(
@@ -104,6 +106,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
             schedulers=_by_age(pods["scheduler"]),
             workers=_by_age(pods["worker"]),
             runner=runner,
+            resolver=resolver,
             report=report,
         ),
         stale_objects=tuple(stale_objects),

@@ -11,6 +11,7 @@ from daskjob.api.long_texts import is_stand_in
 from daskjob.api.status import Attempt, DaskJobStatus, Failure, Result, Retries, Run, Timings
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.api.tokens import Draw
+from daskjob.lifecycle.job import pinning
 from daskjob.lifecycle.job.attempt_end import AttemptEnd
 from daskjob.lifecycle.job.observation import Job, QueuePlace
 
@@ -29,7 +30,9 @@ def start(job: Job, draw: Draw, now: datetime) -> DaskJobStatus:
     number = (status.attempt or 0) + 1
     run = status.run or 1
     name = attempt_name(job.name, job.uid, number, draw.nonce)
-    attempt = Attempt(number, name, run, time, token_digest=draw.digest)
+    digest = draw.source_digest if pinning.moves(job) else None
+    commit = pinning.of_run(job)
+    attempt = Attempt(number, name, run, time, token_digest=draw.digest, commit=commit, source_digest=digest)
     # A run's spec and annotation are those at its first attempt.
     first = not has_begun(status)
     status = replace(
@@ -64,6 +67,8 @@ def draw_again(job: Job, draw: Draw, reason: Reason | None, why: str, now: datet
         message=why[:OLD_MESSAGE],
         draw=attempt.draw + 1,
         token_digest=draw.digest,
+        commit=attempt.commit,
+        source_digest=draw.source_digest if pinning.moves(job) else None,
     )
     status = replace(status.with_attempt(attempt), cluster=None)
     if reason is None:

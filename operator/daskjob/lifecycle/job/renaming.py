@@ -56,6 +56,7 @@ def rename(observation: Observation, reason: Reason | None, why: str) -> Decisio
     if not teardown.is_over(observation):
         actions = [
             *teardown.delete_stale_objects(observation),
+            *teardown.remove_resolver(observation, "its attempt gets another name"),
             *teardown.remove_cluster(observation, "its attempt gets another name"),
         ]
         return replace(_wait(observation, REMOVAL_CHECK), actions=tuple(actions))

@@ -33,6 +33,11 @@ MISTAKES = frozenset(
         Reason.VOLUME_MOUNT_FAILED,
         Reason.OPERATOR_FORBIDDEN,
         Reason.NAME_CONFLICT,
+        Reason.SOURCE_NOT_FOUND,
+        Reason.REVISION_NOT_FOUND,
+        Reason.SOURCE_FORBIDDEN,
+        Reason.SOURCE_REFUSED,
+        Reason.GIT_MISSING,
     }
 )
 

@@ -27,7 +27,7 @@ def delete_stale_objects(observation: Observation) -> list[Action]:
 def tear_down(observation: Observation, why: str, keep_cluster: bool = False) -> list[Action]:
     """Deletes what is left after the outcome of the last attempt is recorded. A runner pod that ends by itself stays
     for its logs. `why`: for the log; `keep_cluster`: a user wants to look at the cluster (`spec.cleanup`)."""
-    actions = delete_stale_objects(observation)
+    actions = [*delete_stale_objects(observation), *remove_resolver(observation, why)]
     if not keep_cluster:
         actions += remove_cluster(observation, why)
     runner, report = observation.attempt.runner, observation.attempt.report
@@ -47,11 +47,22 @@ def tear_down(observation: Observation, why: str, keep_cluster: bool = False) ->
 
 def remove_all(observation: Observation) -> list[Action]:
     """Deletes all that runs of a job that is being deleted."""
-    actions = [*delete_stale_objects(observation), *remove_cluster(observation, "its job is being deleted")]
+    why = "its job is being deleted"
+    actions = [
+        *delete_stale_objects(observation),
+        *remove_resolver(observation, why),
+        *remove_cluster(observation, why),
+    ]
     runner = observation.attempt.runner
     if runner is not None and not runner.all_ended and not runner.deleting:
-        actions.append(Delete(Owned("Pod", runner.name, runner.uid, runner.attempt), "its job is being deleted"))
+        actions.append(Delete(Owned("Pod", runner.name, runner.uid, runner.attempt), why))
     return actions
+
+
+def remove_resolver(observation: Observation, why: str) -> list[Action]:
+    """Deletes the pod that finds the commit of the code."""
+    pod = observation.attempt.resolver
+    return [Delete(Owned("Pod", pod.name, pod.uid, pod.attempt), why)] if pod is not None and not pod.deleting else []
 
 
 def remove_cluster(observation: Observation, why: str) -> list[Action]:
@@ -144,11 +155,12 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
         return each.kind == "DaskWorkerGroup" and each.deleting
 
     attempt = observation.attempt
-    runner = attempt.runner
+    runner, resolver = attempt.runner, attempt.resolver
     # Another attempt waits for the last container; that a job is clean, only for the request that ends it.
     outlived = runner is not None and not fenced and runner.outlived and not runner.goes_on
     return (
         attempt.cluster is None
+        and (resolver is None or gone(resolver.deletion_deadline))
         # Nobody creates workers for a group that is being deleted; whoever put a finalizer on it holds up nobody.
         and all(each.deleting for each in attempt.groups.values())
         and all(gone(each.deletion_deadline) for each in (*attempt.schedulers, *attempt.workers))

@@ -1,0 +1,119 @@
+"""What the operator's init containers run, and local runs: brings code into a folder, or says why not.
+
+`--fetch ORDERS`, in JSON: `{kind, what, target, secret, credentials, work, seconds, commit, pathFile}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from daskjob import wire
+from daskjob.fetch.archive_file import Archive
+from daskjob.fetch.fetch_problem import FINAL, TIMED_OUT, FetchProblem
+from daskjob.fetch.repository import Repository
+from daskjob.fetch.source_secret import Credentials, read_credentials
+
+TERMINATION_LOG = "/dev/termination-log"
+#: Seconds before the second try, doubled with each further one up to the second number.
+PAUSE, LONGEST_PAUSE = 1.0, 16.0
+#: Seconds that a last word takes, after the work's time is over.
+SPARE = 2.0
+
+
+def run(orders: str) -> int:
+    """Carries out the orders. Returns the exit code. The termination message has the commit, or what went wrong."""
+    found = json.loads(orders)
+    seconds = float(found["seconds"])
+    try:
+        _bound(seconds)
+        outcome = _persist(lambda until: _fetch(found, until), time.monotonic() + seconds)
+    except FetchProblem as problem:
+        message = problem.message
+        if problem.reason == TIMED_OUT:
+            message += f"; it may take {seconds:g} s, which grow with spec.startupDeadlineSeconds"
+        return _end(wire.FAILED, {"failure": wire.failure(problem.reason, message)})
+    except Exception as error:
+        # A disk that is full, an image that forbids what git needs.
+        text = f"the code cannot be fetched in this image: {type(error).__name__}: {error}"
+        return _end(wire.FAILED, {"failure": wire.failure("SourceUnreachable", text)})
+    return _end(wire.SUCCEEDED, {"result": {"type": "commit", "value": json.dumps(outcome)}})
+
+
+def _bound(seconds: float) -> None:
+    def late(*_: Any) -> None:
+        raise FetchProblem(TIMED_OUT, "the server was too slow")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds + SPARE)
+
+
+def _persist(work: Callable[[float], str], until: float) -> str:
+    """Tries again, with pauses, what another try may mend, as long as there is time."""
+    pause = PAUSE
+    while True:
+        try:
+            return work(until)
+        except FetchProblem as problem:
+            if problem.reason in FINAL or time.monotonic() + pause >= until:
+                raise
+            print(f"daskjob: {problem.reason}: {problem.message}; trying again", file=sys.stderr, flush=True)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _fetch(orders: dict[str, Any], until: float) -> str:
+    work = orders["work"]
+    _empty(work)
+    secret = orders.get("secret") or ""
+    credentials = read_credentials(secret, orders["credentials"]) if secret else Credentials()
+    try:
+        if orders["kind"] == "archive":
+            archive = Archive(**orders["what"])
+            _empty(orders["target"])
+            archive.fetch(orders["target"], work, credentials, until)
+            return archive.sha256
+        repository = Repository(**orders["what"])
+        commit: str | None = orders.get("commit")
+        if commit is None:
+            commit = repository.resolve(work, credentials, until)
+        if orders.get("target"):
+            _empty(orders["target"])
+            repository.fetch(commit, orders["target"], work, credentials, until)
+        return commit
+    except FetchProblem as problem:
+        raise FetchProblem(problem.reason, credentials.without_secrets(problem.message)) from None
+    finally:
+        _empty(work)
+
+
+def _empty(folder: str) -> None:
+    """Removes what is in a folder: the container may have run before."""
+    os.makedirs(folder, exist_ok=True)
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+
+def _end(outcome: str, end: dict[str, Any]) -> int:
+    failure = end.get("failure")
+    if failure is not None:
+        print(f"daskjob: {failure['reason']}: {failure['message']}", file=sys.stderr, flush=True)
+    path = os.environ.get("DASKJOB_TERMINATION_LOG") or TERMINATION_LOG
+    try:
+        # Written in place, because the kubelet mounts the file itself.
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(wire.termination_message(outcome, end.get("result"), failure))
+    except OSError:
+        # The kubelet takes the last lines of the log.
+        pass
+    return 0 if outcome == wire.SUCCEEDED else 1

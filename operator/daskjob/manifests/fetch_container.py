@@ -1,0 +1,78 @@
+"""The container that brings a job's code into a pod, before the pod's own starts.
+
+It runs in the job's own image, and has no token. It alone mounts the Secret with credentials.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from daskjob.manifests.checked_folders import for_fetching
+from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.launch import RUN
+from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, CREDENTIALS_PATH, FETCH_PATH, RUNNER_PATH
+from daskjob.manifests.pod_files import runner_config_map_name
+from daskjob.sources import Fetch
+
+#: The name of the init container.
+FETCH_CODE = "fetch-code"
+#: What the container may use: no device of the component's own container.
+_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+#: The shares of the startup deadline that finding a commit and fetching it may take, and the least of each in seconds.
+FIND_SHARE, FETCH_SHARE, LEAST = 0.25, 0.5, 5
+
+
+def fetch_container(
+    context: AttemptContext, fetch: Fetch, own: Mapping[str, Any], name: str = FETCH_CODE, find: bool = False
+) -> dict[str, Any]:
+    """The container. `own`: that of the component, whose image, variables and room it has; `find`: it only finds the
+    commit."""
+    share = FIND_SHARE if find else FETCH_SHARE
+    orders = {
+        "kind": fetch.kind,
+        "what": dict(fetch.what),
+        "work": f"{FETCH_PATH}/work",
+        "seconds": max(LEAST, int(share * context.spec.startup_deadline_seconds)),
+        **({"secret": fetch.secret, "credentials": CREDENTIALS_PATH} if fetch.secret else {}),
+        # Without a commit, nothing is fetched: pods whose source moves are created when it is known.
+        **({} if find else {"target": CODE_PATH}),
+        **({"commit": context.attempt.commit or fetch.commit or ""} if fetch.kind == "git" and not find else {}),
+    }
+    resources = {
+        kind: {name: amount for name, amount in each.items() if name in _RESOURCES}
+        for kind, each in (own.get("resources") or {}).items()
+        if kind in ("requests", "limits")
+    }
+    policy = own.get("imagePullPolicy")
+    return {
+        "name": name,
+        "image": own["image"],
+        "command": ["python3", "-c", RUN, for_fetching(context), "--fetch", json.dumps(orders)],
+        "env": [*context.spec.cluster.env, {"name": "TMPDIR", "value": FETCH_PATH}],
+        "resources": resources,
+        "securityContext": dict(own["securityContext"]),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
+            {"name": "checked", "mountPath": CHECKED_PATH},
+            {"name": "fetch", "mountPath": FETCH_PATH},
+            *([] if find else [{"name": "code", "mountPath": CODE_PATH}]),
+            *([{"name": "credentials", "mountPath": CREDENTIALS_PATH, "readOnly": True}] if fetch.secret else []),
+        ],
+        **({"imagePullPolicy": policy} if policy else {}),
+    }
+
+
+def program_volume(context: AttemptContext) -> dict[str, Any]:
+    """The volume with the runner's program, of which what fetches is a part."""
+    return {"name": "runner", "configMap": {"name": runner_config_map_name(context.files.program)}}
+
+
+def fetch_volumes(fetch: Fetch, mode: int) -> list[dict[str, Any]]:
+    """The volumes that only the container that fetches mounts. `mode`: of the Secret's files."""
+    work: dict[str, Any] = {"name": "fetch", "emptyDir": {}}
+    if not fetch.secret:
+        return [work]
+    return [work, {"name": "credentials", "secret": {"secretName": fetch.secret, "defaultMode": mode}}]

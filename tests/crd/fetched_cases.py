@@ -1,0 +1,64 @@
+"""Sources that are fetched, as manifests have them: accepted or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cases import Refused, a_job, refused
+
+_GIT = "spec.graph.source.git.url"
+_NAMES = ("spec.graph.source.git.revision", "write a branch, a tag, refs/... or a commit")
+_PATHS = ("spec.graph.source.git.subPath", "write a relative path such as src/jobs")
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "git": a_job("{graph: {source: {git: {url: 'https://host/team/code.git'}}}}"),
+    "git by ssh": a_job(
+        "{graph: {source: {git: {url: 'ssh://git@host:2222/code', revision: refs/pull/7/head, subPath: src/jobs, "
+        "secretRef: {name: key}, submodules: true}}}}"
+    ),
+    "archive": a_job(
+        f"{{graph: {{source: {{archive: {{url: 'https://host/code.tar.gz', sha256: {'0a' * 32}, subPath: src}}}}}}}}"
+    ),
+    "archive in a store": a_job(
+        f"{{graph: {{source: {{archive: {{url: 's3://bucket/code.zip', sha256: {'0a' * 32}, "
+        "secretRef: {name: s}}}}}"
+    ),
+    "git by address": a_job("{graph: {source: {git: {url: 'http://[2001:db8::1]:8080/~me/code'}}}}"),
+}
+
+REFUSED: list[Refused] = [
+    *(
+        refused(f"git: {url}", f"{{graph: {{source: {{git: {{url: '{url}'}}}}}}}}", _GIT, "write https://host/path")
+        for url in (
+            *("ext::sh -c id", "file:///etc/x", "git://host/x", "git@host:x", "-u", "https://u:p@host/x"),
+            *("https://u@host/x", "http://-host/x", "ssh://-o@host/x", "https://host", "https://ho st/x"),
+        )
+    ),
+    *(
+        refused(f"git: {url}", f"{{graph: {{source: {{git: {{url: '{url}'}}}}}}}}", _GIT, "no code is fetched")
+        for url in ("http://169.254.169.254/x", "ssh://git@169.254.1.1/x", "http://[fe80::1]/x", "http://[::1]/x")
+    ),
+    *(
+        refused(
+            f"revision {text}", f"{{graph: {{source: {{git: {{url: 'https://h/x', revision: '{text}'}}}}}}}}", *_NAMES
+        )
+        for text in ("-x", "a..b", "a b", "a:b", "a/", "")
+    ),
+    *(
+        refused(
+            f"subPath {text}", f"{{graph: {{source: {{git: {{url: 'https://h/x', subPath: '{text}'}}}}}}}}", *_PATHS
+        )
+        for text in ("/etc", "../x", "a/../b", "a/", "")
+    ),
+    *(
+        refused(f"archive: {url}", f"{{graph: {{source: {{archive: {{url: '{url}', sha256: {'0a' * 32}}}}}}}}}", *words)
+        for words in (("spec.graph.source.archive.url", "write https://host/path"),)
+        for url in ("file:///etc/x", "simplecache::s3://b/x", "https://u:p@h/x", "/x", "https://h", "memory://a/b")
+    ),
+    refused(
+        "archive without its digest",
+        "{graph: {source: {archive: {url: 'https://h/x', sha256: abc}}}}",
+        "spec.graph.source.archive.sha256",
+        "write the 64 hexadecimal digits",
+    ),
+]
