@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from daskjob.schema import apply_defaults, validate
 
-from ..crd import cases, fetched_cases, running
+from ..crd import all_cases
 from ..crd.cases import Refused, a_job, plain
 from .server import Answer, Server
 
 DRY = "dryRun=All&fieldValidation=Strict"
-ACCEPTED = cases.ACCEPTED | fetched_cases.ACCEPTED | running.ACCEPTED
 JOBS = "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs"
 
 
@@ -27,13 +26,13 @@ def fields(answer: Answer) -> set[str]:
     return {plain(field) for field in unknown} or {plain(field) for field, _ in answer.causes}
 
 
-@pytest.mark.parametrize("manifest", ACCEPTED.values(), ids=ACCEPTED)
+@pytest.mark.parametrize("manifest", all_cases.ACCEPTED.values(), ids=all_cases.ACCEPTED)
 def test_accepted_and_stored_as_foretold(server: Server, manifest: dict[str, Any]) -> None:
     stored = server.admin.create(JOBS, manifest, DRY).ok()
     assert stored["spec"] == apply_defaults(manifest)["spec"]
 
 
-@pytest.mark.parametrize("case", [*cases.REFUSED, *fetched_cases.REFUSED, *running.REFUSED], ids=str)
+@pytest.mark.parametrize("case", all_cases.REFUSED, ids=str)
 def test_refused(server: Server, case: Refused) -> None:
     answer = server.admin.create(JOBS, case.manifest, DRY)
     assert answer.status in (400, 422), answer

@@ -177,6 +177,7 @@ def test_environment_from_values(render) -> None:
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
             "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}},
             "tmpSizeLimit": "20Gi",
+            "resultStore": {"url": "s3://results/all", "secretRef": {"name": "keys"}, "options": {"anon": False}},
             "networkPolicy": {"ingress": [{"ports": [{"port": 15020}]}]},
         },
         "limits": {
@@ -203,6 +204,7 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_UNATTENDED_SECONDS"] == "3000000"
     assert json.loads(env["DASKJOB_RESOURCES"]) == values["job"]["resources"]
     assert env["DASKJOB_TMP_SIZE_LIMIT"] == "20Gi"
+    assert json.loads(env["DASKJOB_RESULT_STORE"]) == values["job"]["resultStore"]
     assert json.loads(env["DASKJOB_INGRESS"]) == values["job"]["networkPolicy"]["ingress"]
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
     assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")

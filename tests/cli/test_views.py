@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,6 +167,50 @@ def test_result(on: On) -> None:
     _, run = on({"get daskjobs/one": [Answer(job(ended="Complete", result=record))]})
     assert run("result", "one").stdout == "42\n"
     assert json.loads(run("result", "one", "-o", "json").stdout) == record
+
+
+def stored(root: Path) -> Body:
+    """A job whose result is JSON in a folder."""
+    folder, value = root / "team/one/u1/1", b"[1,2]"
+    folder.mkdir(parents=True)
+    (folder / "value.json").write_bytes(value)
+    files = [{"path": "value.json", "size": 5, "sha256": hashlib.sha256(value).hexdigest()}]
+    manifest = json.dumps({"format": "json", "files": files}).encode()
+    (folder / "manifest.json").write_bytes(manifest)
+    record = {"type": "list", "format": "json", "location": f"file://{folder}", "size": 5}
+    record["sha256"] = hashlib.sha256(manifest).hexdigest()
+    whole = job(ended="Complete", result=record)
+    return {**whole, "spec": {"result": {"store": {"url": f"file://{root}"}}}}
+
+
+def test_result_in_a_store(on: On, tmp_path: Path) -> None:
+    _, run = on({"get daskjobs/one": [Answer(stored(tmp_path / "store"))]})
+    assert run("result", "one").stdout == "[1,2]\n"
+    done = run("result", "one", "--to", str(tmp_path / "copy"))
+    assert "list in json, 5 bytes" in done.stdout
+    assert (tmp_path / "copy/value.json").read_bytes() == b"[1,2]"
+    assert str(tmp_path / "store") in run("status", "one").stdout
+
+
+def test_result_of_another_format_says_where_it_is(on: On) -> None:
+    record = {
+        "type": "pandas.DataFrame",
+        "format": "parquet",
+        "location": "s3://a/b",
+        "preview": '[{"n":1}]',
+        "size": 9,
+    }
+    _, run = on({"get daskjobs/one": [Answer(job(ended="Complete", result=record))]})
+    assert run("result", "one").stdout == 'pandas.DataFrame in parquet, 9 bytes, at s3://a/b\n[{"n":1}]\n'
+    done = run("result", "one", "--to", "copy")
+    assert done.exit_code != 0
+    assert "is no place of this job" in done.stderr
+
+
+def test_only_a_result_in_a_store_is_copied(on: On) -> None:
+    _, run = on({"get daskjobs/one": [Answer(job(ended="Complete", result={"type": "int", "value": "1"}))]})
+    done = run("result", "one", "--to", "copy")
+    assert (done.exit_code, "leave out --to" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from daskjob.api.spec import Store, StoreSecret
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY
 from daskjob.operator.settings import Settings, read_settings
@@ -49,6 +50,7 @@ def test_all_of_them() -> None:
             "DASKJOB_RESOURCES": '{"limits": {"memory": "1Gi"}}',
             "DASKJOB_TMP_SIZE_LIMIT": "20Gi",
             "DASKJOB_INGRESS": '[{"ports": [{"port": 1}]}]',
+            "DASKJOB_RESULT_STORE": '{"url": "s3://a/b", "secretRef": {"name": "c"}, "options": {"anon": true}}',
         }
     )
     assert settings.process.namespaces == ("a", "b", "c")
@@ -64,6 +66,7 @@ def test_all_of_them() -> None:
     assert defaults.unattended_seconds == 90
     assert (defaults.resources, defaults.tmp_size_limit) == ({"limits": {"memory": "1Gi"}}, "20Gi")
     assert defaults.ingress == ({"ports": [{"port": 1}]},)
+    assert defaults.result_store == Store("s3://a/b", StoreSecret("c"), {"anon": True})
 
 
 def test_without_network_policies_of_jobs() -> None:
@@ -105,6 +108,8 @@ def test_empty_is_not_set(name: str) -> None:
         ("DASKJOB_POD_SECURITY", "strict", "'strict' is unknown; give restricted, baseline, privileged"),
         ("DASKJOB_ALLOW", "hostPath,everything", "'everything' is unknown; give words of hostNamespaces, "),
         ("DASKJOB_INGRESS", "{}", "must be a JSON list of objects"),
+        ("DASKJOB_RESULT_STORE", '{"url": "/mnt/x"}', "url must be one of fsspec"),
+        ("DASKJOB_RESULT_STORE", '{"url": "s3://me:x@a/b"}', "url must be one of fsspec without user"),
         ("DASKJOB_INGRESS", "[1]", "must be a JSON list of objects"),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from daskjob.api.spec import digest, parse_spec
 from daskjob.schema import validate
-from daskjob.schema.limits import ARGUMENTS, DEPTH, JOB, TEMPLATE, no_room_in, problem_in, stored_size
+from daskjob.schema.limits import ARGUMENTS, DEPTH, JOB, OPTIONS, TEMPLATE, no_room_in, problem_in, stored_size
 
 from .cases import a_job
 
@@ -37,7 +37,12 @@ def with_template(value: Any) -> dict[str, Any]:
     return {"cluster": {"workers": {"template": {"spec": value}}}}
 
 
+def with_options(**options: Any) -> dict[str, Any]:
+    return {"result": {"store": {"url": "s3://a", "options": options}}}
+
+
 ACCEPTED = {
+    "options": with_options(endpoint_url="http://a", token=None, client_kwargs={"verify": False}),
     "depth": with_args(nested(DEPTH)),
     "size": with_args("x" * (ARGUMENTS - len('{"args":[""]}'))),
     "template": with_template({"a": "x" * (TEMPLATE - len('{"spec":{"a":""}}'))}),
@@ -57,6 +62,14 @@ REFUSED = {
         "(args and kwargs)",
     ),
     "size as stored": (with_args("<" * (ARGUMENTS // 5)), "spec.graph", "an object store"),
+    "a secret option": (with_options(secret="x"), "spec.result.store.options.secret", "is for the Secret of secretRef"),
+    "a secret option, deep": (
+        with_options(client_kwargs={"a": [{"aws_secret_access_key": "x"}]}),
+        "spec.result.store.options.client_kwargs.a[0].aws_secret_access_key",
+        "is for the Secret of secretRef",
+    ),
+    "depth of options": (with_options(a=nested(DEPTH)), "spec.result.store.options.a", "no option is so deep"),
+    "size of options": (with_options(a="x" * OPTIONS), "spec.result.store.options", "no driver takes so much"),
     "size of a template": (with_template({"a": "x" * TEMPLATE}), "spec.cluster.workers.template", "in a ConfigMap"),
     "size of the runner's template": (
         {"runner": {"template": {"metadata": {"annotations": {"a": "é" * (TEMPLATE // 2)}}}}},

@@ -31,7 +31,9 @@ KEYWORDS = {
 OPEN = "x-kubernetes-preserve-unknown-fields"
 #: The status of what the operator has not seen.
 UNSEEN = {"observedGeneration": -1}
-OPEN_PARTS = re.compile(r"(spec\.jobTemplate\.)?spec\.(graph\.(args\[\]|kwargs\{\}|keys\[\])|(.*\.)?template\.spec)")
+OPEN_PARTS = re.compile(
+    r"(spec\.jobTemplate\.)?spec\.(graph\.(args\[\]|kwargs\{\}|keys\[\])|result\.store\.options\{\}|(.*\.)?template\.spec)"
+)
 
 
 def schemas(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

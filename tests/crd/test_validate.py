@@ -9,18 +9,16 @@ import pytest
 
 from daskjob.schema import FieldError, apply_defaults, validate
 
-from . import cases, fetched_cases, running
+from . import all_cases
 from .cases import Refused, a_job
 
-ACCEPTED = cases.ACCEPTED | fetched_cases.ACCEPTED | running.ACCEPTED
 
-
-@pytest.mark.parametrize("manifest", ACCEPTED.values(), ids=ACCEPTED)
+@pytest.mark.parametrize("manifest", all_cases.ACCEPTED.values(), ids=all_cases.ACCEPTED)
 def test_accepted(manifest: dict[str, Any]) -> None:
     assert validate(manifest) == []
 
 
-@pytest.mark.parametrize("case", [*cases.REFUSED, *fetched_cases.REFUSED, *running.REFUSED], ids=str)
+@pytest.mark.parametrize("case", all_cases.REFUSED, ids=str)
 def test_refused(case: Refused) -> None:
     found = validate(case.manifest)
     assert [each.path for each in found] == [case.field], found

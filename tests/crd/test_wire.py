@@ -26,6 +26,7 @@ STATUS: dict[str, Any] = VERSION["schema"]["openAPIV3Schema"]["properties"]["sta
 STRICTER = {
     "progress.prefixes.[].name": 256,
     "result.type": report.NAME_BYTES,
+    "result.location": report.LOCATION_BYTES,
     "failure.reason": max(map(len, wire.REASONS)),
     "failure.exceptionType": report.NAME_BYTES,
     "failure.message": report.MESSAGE_BYTES,
@@ -37,6 +38,8 @@ STRICTER = {
 #: Texts that are read whole or not at all, with one that is right.
 EXACT = {
     "result.value": "[1]",
+    "result.location": "s3://bucket/folder",
+    "result.preview": "[1]",
     "result.sha256": "080a9ed428559ef602668b4c00f114f1a11c3f6b02a435f0bdc154578e4d7f22",
     "result.types.*": "tuple",
     "failure.reason": "TaskFailed",

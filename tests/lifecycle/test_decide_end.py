@@ -53,6 +53,38 @@ def test_a_long_result_is_cut_in_the_summary_only(value: str, summary: int) -> N
     assert status.result.value == value
 
 
+STORED = {"location": "s3://results/team/sum/uid/1", "size": 7, "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    ("result", "summary"),
+    [
+        ({"type": "int", "format": "json", "preview": "42"}, "42"),
+        ({"type": "list", "format": "json"}, "list in json"),
+        ({"type": "pandas.DataFrame", "format": "parquet", "preview": '[{"n":1}]'}, "pandas.DataFrame in parquet"),
+    ],
+)
+def test_a_result_in_a_store_is_recorded_with_its_place(result: dict[str, str], summary: str) -> None:
+    status = sealed(result={**STORED, **result}).decide().status
+    assert status.summary == summary
+    assert status.result is not None
+    found = status.result
+    assert (found.location, found.size, found.sha256) == (STORED["location"], 7, "0" * 64)
+    assert (found.format, found.preview, found.value) == (result["format"], result.get("preview"), None)
+
+
+@pytest.mark.parametrize("reason", ["StoreDriverMissing", "StoreNotFound", "StoreForbidden"])
+def test_what_is_wrong_with_a_store_is_not_tried_again(reason: str) -> None:
+    decision = failed_with(reason).with_spec(backoffLimit=2).decide()
+    assert decision.status.failure is not None
+    assert (decision.status.failure.reason, decision.status.phase) == (reason, Phase.FAILED)
+
+
+def test_a_store_that_is_not_there_for_a_while_is_tried_again() -> None:
+    assert failed_with("StoreUnavailable").with_spec(backoffLimit=2).decide().status.phase == Phase.RETRYING
+    assert failed_with("StoreUnavailable").decide().status.phase == Phase.FAILED
+
+
 def test_a_failure_is_recorded_with_all_that_the_runner_says_of_it() -> None:
     details = {"exceptionType": "ValueError", "traceback": "…", "taskKey": "f-1", "exitCode": 1}
     status = sealed("Failed", failure={"reason": "TaskFailed", "message": "no", **details}).decide().status

@@ -98,6 +98,15 @@ def test_environment_of_plain_values_and_a_note_for_others() -> None:
     assert "PASSWORD has valueFrom" in note
 
 
+def test_a_store_is_the_same_here_but_for_its_credentials() -> None:
+    store = {"url": "s3://a/b", "options": {"endpoint_url": "http://s3"}, "secretRef": {"name": "keys"}}
+    plan = plan_of(result={"store": store, "format": "json"})
+    assert job_json(plan)["store"] == {"url": "s3://a/b", "options": {"endpoint_url": "http://s3"}, "format": "json"}
+    (note,) = plan.notes
+    assert note.startswith("spec.result.store.secretRef: here the credentials are those of this process")
+    assert job_json(plan_of())["store"] is None
+
+
 def test_the_saturation_of_workers_is_a_setting_that_a_variable_overrides() -> None:
     name = "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION"
     cluster = {"scheduler": {"workerSaturation": 2}}
@@ -159,7 +168,7 @@ def test_every_field_of_the_spec_is_used_or_named() -> None:
     fields = {
         path.removeprefix("spec.") for path in property_paths("DaskJob") if path.count(".") == 1 and "spec." in path
     }
-    used = {"graph", "cluster", "activeDeadlineSeconds", "attemptDeadlineSeconds", "startupDeadlineSeconds"}
+    used = {"graph", "cluster", "result", "activeDeadlineSeconds", "attemptDeadlineSeconds", "startupDeadlineSeconds"}
     noted = {"stallTimeoutSeconds", "suspend", "cancel", "managedBy", *(camel(name) for name in UNUSED)}
     assert fields - used - noted == {"runner"}, "whose resources and template are a pod's"
 
@@ -234,4 +243,5 @@ def test_job_file() -> None:
         "deadline": None,
         "unattendedSeconds": 600.0,
         "forgottenSeconds": 600.0,
+        "store": None,
     }

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +74,18 @@ def test_several_jobs_one_of_them_failing(command: Command) -> None:
     assert lines[at + 1] == "  ZeroDivisionError: division by zero"
     assert any("def main(): return 1 / 0" in each for each in lines[at:])
     assert lines.index("last: starting, 0/1 workers") > at
+
+
+def test_a_result_in_a_folder(command: Command) -> None:
+    (command.folder / "store").mkdir()
+    store = {"result": {"store": {"url": f"file://{command.folder}/store"}}}
+    command.write("job.yaml", manifest("kept", CHATTY, **store))
+    done = command.run("job.yaml", "-o", "json")
+    result = status_of(done)["result"]
+    assert (result["type"], result["format"], result["preview"]) == ("int", "json", "42")
+    folder = Path(result["location"].removeprefix("file://"))
+    assert folder.is_relative_to(command.folder / "store/default/kept")
+    assert (folder / "value.json").read_text() == "42"
 
 
 def test_output_of_one_job(command: Command) -> None:

@@ -46,6 +46,7 @@ class Cluster:
     protocol: str = "tcp"
     env: dict[str, str] = field(default_factory=dict)
     port: str = "0"
+    python: str = PYTHON
     address: str = ""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -68,7 +69,7 @@ class Cluster:
         self._run("dask_worker", self.address, "--no-nanny", "--nthreads", "2", "--name", name, *options)
 
     def _run(self, program: str, *options: str) -> None:
-        command = [PYTHON, "-c", f"from distributed.cli.{program} import main; main()", *options, "--no-dashboard"]
+        command = [self.python, "-c", f"from distributed.cli.{program} import main; main()", *options, "--no-dashboard"]
         env = {**os.environ, "PYTHONPATH": str(CODE), "PYTHONDONTWRITEBYTECODE": "1", **self.env}
         with open(self.folder / f"{program}.log", "ab") as log:
             self.processes.append(subprocess.Popen(command, env=env, cwd=self.folder, stdout=log, stderr=log))
@@ -116,7 +117,9 @@ class Outcome:
 class Running:
     """A runner's process with its files."""
 
-    def __init__(self, folder: Path, program: list[str], job: dict[str, Any], env: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, program: list[str], job: dict[str, Any], env: dict[str, str], python: str = PYTHON
+    ) -> None:
         self.folder = folder
         self.report = folder / "report.json"
         self.termination = folder / "termination"
@@ -132,7 +135,7 @@ class Running:
         self.began = time.monotonic()
         self.output = open(folder / "output", "w+b")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [PYTHON, *program], env=environment, cwd=folder, stdout=self.output, stderr=self.output
+            [python, *program], env=environment, cwd=folder, stdout=self.output, stderr=self.output
         )
 
     def status(self) -> dict[str, Any]:
@@ -219,7 +222,8 @@ def start(tmp_path: Path, program: Path, request: pytest.FixtureRequest) -> Iter
         folder.mkdir()
         for name, content in (files or {}).items():
             (folder / name).write_text(content)
-        started.append(Running(folder, [str(program)], whole, {**(cluster.env if cluster else {}), **(env or {})}))
+        environment = {**(cluster.env if cluster else {}), **(env or {})}
+        started.append(Running(folder, [str(program)], whole, environment, cluster.python if cluster else PYTHON))
         return started[-1]
 
     yield start

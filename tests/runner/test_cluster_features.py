@@ -36,7 +36,13 @@ def test_adaptive_cluster_grows_and_shrinks(start, make_cluster, tmp_path):
     env = {"DASK_DISTRIBUTED__ADAPTIVE__TARGET_DURATION": "1s"}
     file = tmp_path / "enough"
     adaptive = {"minimum": 1, "maximum": 2, "cooldownSeconds": 1}
-    running = start("entries:busy_then_idle", str(file), cluster=cluster, groups=[{"name": "default", "adaptive": adaptive}], env=env)
+    running = start(
+        "entries:busy_then_idle",
+        str(file),
+        cluster=cluster,
+        groups=[{"name": "default", "adaptive": adaptive}],
+        env=env,
+    )
     wait_for("two workers wanted", lambda: running.status().get("workers", {}).get("wanted") == 2)
     cluster.add_worker("worker-1")
     wait_for("two workers connected", lambda: running.status()["workers"]["connected"] == 2)

@@ -134,6 +134,7 @@ def test_result_too_large_keeps_type_and_size(run):
     failure = outcome.failure
     assert failure["reason"] == "ResultTooLarge"
     assert "1002 bytes" in failure["message"]
+    assert 'result: {store: {url: "s3://bucket/folder"' in failure["message"]
     assert outcome.status["result"] == {"type": "str", "size": 1002}
     assert run("failing:too_large", 1000, limits={"resultBytes": 1002}).value == "x" * 1000
 
@@ -152,7 +153,11 @@ def test_killed_workers(run, make_cluster):
 
 def test_no_workers(run, make_cluster):
     cluster = make_cluster(workers=1)
-    options = {"cluster": cluster, "groups": [{"name": "default", "minWorkers": 2}], "scheduler": {"address": cluster.address, "timeoutSeconds": 4}}
+    options = {
+        "cluster": cluster,
+        "groups": [{"name": "default", "minWorkers": 2}],
+        "scheduler": {"address": cluster.address, "timeoutSeconds": 4},
+    }
     failure = run("entries:one", **options).failure
     assert failure["reason"] == "NoWorkers"
     assert "1 of 2 workers" in failure["message"]

@@ -79,7 +79,10 @@ def test_too_little_of_a_resource_and_one_of_another_case(obstructed) -> None:
         "task needs-gpu asks for GPU: 2, which no worker offers: workers offer GPU: 1, memory: 3. "
     )
     message = obstructed("on_gpu", 1, "gpu", worker=worker).wait().failure["message"]
-    assert "asks for gpu: 1, which no worker offers: workers offer GPU: 1, memory: 3 (capital and small letters differ)" in message
+    assert (
+        "asks for gpu: 1, which no worker offers: workers offer GPU: 1, memory: 3 (capital and small letters differ)"
+        in message
+    )
 
 
 def test_a_resource_that_user_code_gives_its_workers(obstructed) -> None:
@@ -159,7 +162,10 @@ BIG = GroupOrders("big", adaptive=AdaptiveBounds(0, 2), resources={"GPU": 2, "bi
     [
         ({"GPU": 2}, ""),
         ({"GPU": 2, "big": 1}, ""),
-        ({"GPU": 3}, "GPU: 3, which no worker offers: workers of group big offer GPU: 2, big: 1; workers offer disk: 9. "),
+        (
+            {"GPU": 3},
+            "GPU: 3, which no worker offers: workers of group big offer GPU: 2, big: 1; workers offer disk: 9. ",
+        ),
         # No worker has both.
         ({"GPU": 1, "disk": 1}, "GPU: 1, disk: 1, which no worker offers: workers of group big offer GPU: 2, big: 1; "),
         ({"disk": 9}, ""),

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from daskjob.runner import surroundings
-from daskjob.runner.surroundings import HOME_VARIABLE, REQUEST_VARIABLE, SCRATCH_VARIABLE, memory_limit, settle_in
+from daskjob.runner.surroundings import (
+    HOME_VARIABLE,
+    REQUEST_VARIABLE,
+    SCRATCH_VARIABLE,
+    SECRET_VARIABLE,
+    memory_limit,
+    settle_in,
+)
 
 NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 
@@ -92,6 +99,23 @@ def test_the_root_is_no_folder_to_link_to(image, tmp_path: Path, monkeypatch: py
     settle_in()
     assert Path.cwd().is_relative_to(tmp_path / "tmp")
     assert os.listdir() == []
+
+
+def test_a_stores_secret_becomes_variables(image, tmp_path: Path) -> None:
+    """Those that are none yet, from files whose names are names of variables, without a line end."""
+    folder = tmp_path / "store"
+    (folder / "..data").mkdir(parents=True)
+    files = {"AWS_KEY": "a b\n", "HOME": "/nowhere", "key.json": "{}", "DASKJOB_REPORT": "none", "1X": "x"}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    (folder / "BINARY").write_bytes(b"\xff")
+    image |= {tmp_path / "home", tmp_path / "app"}
+    before = dict(os.environ)
+    os.environ[SECRET_VARIABLE] = str(folder)
+    settle_in()
+    names = {name for name in os.environ if before.get(name) != os.environ[name]}
+    assert names - {"LOGNAME", "USER"} == {SECRET_VARIABLE, "AWS_KEY"}
+    assert os.environ["AWS_KEY"] == "a b"
 
 
 def test_on_ones_own_machine_nothing_moves(image, tmp_path: Path) -> None:

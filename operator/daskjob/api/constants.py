@@ -100,6 +100,16 @@ class RunPolicy(StrEnum):
     ON_CHANGE = "OnChange"
 
 
+class ResultFormat(StrEnum):
+    """The form of a result in a store."""
+
+    AUTO = "auto"
+    JSON = "json"
+    PARQUET = "parquet"
+    ZARR = "zarr"
+    PICKLE = "pickle"
+
+
 class RetryAction(StrEnum):
     """What a rule of `failurePolicy` does about a failed attempt."""
 
@@ -165,6 +175,10 @@ class Reason(StrEnum):
     SOURCE_UNREACHABLE = "SourceUnreachable"
     SOURCE_TIMED_OUT = "SourceTimedOut"
     GIT_MISSING = "GitMissing"
+    STORE_DRIVER_MISSING = "StoreDriverMissing"
+    STORE_NOT_FOUND = "StoreNotFound"
+    STORE_FORBIDDEN = "StoreForbidden"
+    STORE_UNAVAILABLE = "StoreUnavailable"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 

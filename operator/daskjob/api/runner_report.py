@@ -19,7 +19,7 @@ from daskjob.api.status import Failure, Progress, Result
 from daskjob.wire import Stage
 
 #: The long texts of a report, and of a job's status, by the part that has them.
-LONG: Mapping[str, tuple[str, ...]] = {"result": ("value", "types"), "failure": ("traceback",)}
+LONG: Mapping[str, tuple[str, ...]] = {"result": ("value", "types", "preview"), "failure": ("traceback",)}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from daskjob.api.constants import MANAGED_BY, RetryAction, RunPolicy
+from daskjob.api.constants import MANAGED_BY, ResultFormat, RetryAction, RunPolicy
 from daskjob.api.resource_json import from_dict
 from daskjob.schema.json_walk import is_container, walk
 from daskjob.wire.worker_groups import DEFAULT as DEFAULT_GROUP
@@ -224,6 +224,44 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class StoreSecret:
+    """The Secret with a store's credentials."""
+
+    #: name of the Secret, in the job's namespace.
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place that fsspec reaches, and how."""
+
+    #: url of a folder, as fsspec has it: s3://bucket/folder, gs://, abfs://, or file:///mnt/results on a volume that
+    #: the templates of runner and workers mount. Each attempt writes to namespace/name/UID/attempt below it.
+    url: str = ""
+    #: secretRef is the Secret with the credentials. Only runner and workers have it: each key that is a variable's name
+    #: is one (AWS_ACCESS_KEY_ID), unless the pod has it otherwise, and each is a file in /opt/daskjob/store. Default
+    #: none.
+    secret_ref: StoreSecret | None = None
+    #: options are arguments of fsspec's driver, any JSON by name, such as endpoint_url for s3://; nothing secret.
+    #: Default none.
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResultKeeping:
+    """Where the result is kept, and in which form."""
+
+    #: store is where the result is written. Runner and one worker try it before the graph starts. Default: the
+    #: installation's (job.resultStore of the chart), or else none.
+    store: Store | None = None
+    #: format of the result in the store. Default auto: tables of pandas, Arrow and Dask as parquet (needs pyarrow in
+    #: the image), arrays as zarr (needs zarr), all else as json. Workers write the partitions of a Dask DataFrame and
+    #: the blocks of a Dask array. pickle keeps any Python value, and is safe to open only for who trusts the job's
+    #: code.
+    format: ResultFormat | None = None
+
+
+@dataclass(frozen=True)
 class Backoff:
     """The pause before the next attempt, in seconds: doubled each time, with jitter, up to the maximum."""
 
@@ -295,6 +333,9 @@ class DaskJobSpec:
     cluster: Cluster = field(default_factory=Cluster)
     #: runner has the details of the pod that builds the graph and submits it.
     runner: Component = field(default_factory=Component)
+    #: result says where the result is kept, and in which form. Default: as JSON in the status, at most 262144 bytes
+    #: (256 KiB), unless the installation has a store.
+    result: ResultKeeping = field(default_factory=ResultKeeping)
     #: priorityClassName of all pods of the job: what preempts them, and what they preempt. Default the cluster's.
     priority_class_name: str | None = None
 
@@ -338,8 +379,8 @@ class DaskJobSpec:
     cancel: bool = False
     #: cleanup is how long the operator keeps the cluster after the end, so that people can look at it.
     cleanup: Cleanup = field(default_factory=Cleanup)
-    #: runPolicy: Once refuses to change the run; OnChange takes an edited graph, cluster, runner or priorityClassName
-    #: as a new run: what runs is stopped, and the old result moves to status.history. Default Once.
+    #: runPolicy: Once refuses to change the run; OnChange takes an edited graph, cluster, runner, result or
+    #: priorityClassName as a new run: what runs is stopped, and the old result moves to status.history. Default Once.
     run_policy: RunPolicy = RunPolicy.ONCE
     #: priority orders the waiting jobs of one namespace (limits of the operator's installation): higher first, among
     #: equals first come, first served. Between namespaces it counts for nothing: they take turns. Running jobs are not
@@ -361,6 +402,8 @@ def digest(spec: DaskJobSpec) -> str:
     What has its default counts as not given: a field that a later version adds changes no fingerprint.
     """
     run = {"graph": spec.graph, "cluster": spec.cluster, "runner": spec.runner, "class": spec.priority_class_name}
+    if spec.result != ResultKeeping():
+        run["result"] = spec.result
     given = {name: _given(value) for name, value in run.items()}
     try:
         text = json.dumps(given, sort_keys=True, default=str)

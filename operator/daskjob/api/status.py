@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase
+from daskjob.api.constants import ConditionType, FailureClass, Outcome, Phase, ResultFormat
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,21 @@ class Result:
 
     #: type is the Python type, e.g. int or numpy.ndarray:<f8.
     type: str = ""
+    #: format of a result that is in a store.
+    format: ResultFormat | None = None
+    #: location is the URL of the folder that has the result, with a manifest.json; absent when value has it.
+    location: str | None = None
+    #: preview of a result in a store, as JSON text: the first 20 rows of a table, shape, dtype and chunks of an array,
+    #: a short JSON value itself.
+    preview: str | None = None
     #: value as JSON text. At most 262144 bytes; more is a failure ResultTooLarge and never cut.
     value: str | None = None
     #: types are the Python types that JSON cannot express, by JSON pointer into value ("" is all of it). Empty when
     #: value is plain JSON.
     types: Mapping[str, str] = field(default_factory=dict)
-    #: size of value in bytes.
+    #: size in bytes of value, or of all files in the store.
     size: int | None = None
-    #: sha256 of value in hexadecimal.
+    #: sha256 of value, or of the store's manifest.json, in hexadecimal.
     sha256: str | None = None
 
 

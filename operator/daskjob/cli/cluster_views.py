@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ import click
 from daskjob.cli.cluster_options import NAME, OUTPUTS, cluster, connect
 from daskjob.cli.columns import JOB_COLUMNS, Columns, duration, lay_out, rows
 from daskjob.cli.exit_codes import CANCELLED, FAILED
-from daskjob.cli.output import tell, write, write_content
+from daskjob.cli.output import tell, write, write_content, write_value
 from daskjob.cli.states import describe, where, why
 from daskjob.client.credentials import Target
 from daskjob.client.endpoints import JOBS
@@ -86,10 +87,16 @@ def status(target: Target, name: str, watch: bool, output: str) -> None:
     type=click.Choice(["value", "json", "yaml"]),
     default="value",
     show_default=True,
-    help="The value alone (JSON), or the whole record of the result with type, size and sha256.",
+    help="The value alone (JSON), or the whole record of the result: type, size, sha256, and in which store it is.",
 )
-def result(target: Target, name: str, output: str) -> None:
-    """Print the result of a job that has succeeded."""
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Copy the files of a result in a store into this folder. Needs fsspec, its driver, and credentials.",
+)
+def result(target: Target, name: str, output: str, folder: Path | None) -> None:
+    """Print the result of a job that has succeeded, or where it is."""
     job = connect(target).get(name)
     end = end_of(job)
     if end is None:
@@ -98,8 +105,12 @@ def result(target: Target, name: str, output: str) -> None:
         tell(why(job) or f"{name} has no result: it was cancelled\n", err=True, nl=False)
         sys.exit(FAILED if end is End.FAILED else CANCELLED)
     record = status_of(job).get("result") or {}
-    if output != "value":
+    if folder is not None:
+        _copy(job, record, folder)
+    elif output != "value":
         write_content(record, output)
+    elif record.get("location"):
+        _show_stored(job, record)
     elif record.get("value") is None:
         tell(
             f"the value of {name} was not kept: {status_of(job).get('summary') or 'daskjob status says why'}", err=True
@@ -107,6 +118,27 @@ def result(target: Target, name: str, output: str) -> None:
         sys.exit(FAILED)
     else:
         write([job], "value")
+
+
+def _show_stored(job: Body, record: Mapping[str, Any]) -> None:
+    """Prints the value of a stored result that is short or JSON; of another one, where it is."""
+    if record.get("format") == "json":
+        from daskjob.client.stored_results import StoredCopy
+
+        write_value(record.get("preview") or StoredCopy(job).json_value() or "null")
+        return
+    tell(f"{record.get('type')} in {record.get('format')}, {record.get('size')} bytes, at {record['location']}")
+    if record.get("preview"):
+        write_value(record["preview"])
+
+
+def _copy(job: Body, record: Mapping[str, Any], folder: Path) -> None:
+    if not record.get("location"):
+        raise click.UsageError("the result is in the job's status, not in a store: leave out --to")
+    from daskjob.client.stored_results import StoredCopy
+
+    size = StoredCopy(job).copy(folder)
+    tell(f"{folder}: {record.get('type')} in {record.get('format')}, {size} bytes")
 
 
 @click.command()

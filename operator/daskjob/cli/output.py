@@ -70,11 +70,18 @@ def write(jobs: Sequence[Mapping[str, Any]], output: str) -> None:
     """To stdout. One JSON or YAML object, or a List of several, as kubectl prints them; or one value a line."""
     if output == "value":
         for job in jobs:
-            value = (job["status"].get("result") or {}).get("value")
+            result = job["status"].get("result") or {}
+            stored = result.get("preview") if result.get("format") == "json" else result.get("location")
+            value = result.get("value", stored)
             if value is not None:
-                click.echo(_escaped(value))
+                write_value(value)
         return
     write_content(jobs[0] if len(jobs) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(jobs)}, output)
+
+
+def write_value(text: str) -> None:
+    """A value's JSON, to stdout."""
+    click.echo(_escaped(text))
 
 
 def write_content(content: Any, output: str) -> None:

@@ -81,7 +81,9 @@ def describe(job: Body, now: datetime) -> str:
         lines.append(f"  attempt {attempt.get('number')}: {attempt_words(attempt)}")
     result = status.get("result") or {}
     if result and end_of(job) is End.SUCCEEDED:
-        lines.append(f"  result:    {status.get('summary', '')} ({result.get('type')}, {result.get('size')} bytes)")
+        place = f", at {result['location']}" if result.get("location") else ""
+        words = f"({result.get('type')}, {result.get('size')} bytes{place})"
+        lines.append(f"  result:    {status.get('summary', '')} {words}")
     if cluster.get("dashboard") and end_of(job) is None:
         lines.append(f"  dashboard: {cluster['dashboard']}")
     return "\n".join(lines) + "\n" + why(job)

@@ -19,6 +19,7 @@ from daskjob.lifecycle.job.reading import read_job
 from daskjob.manifests.attempt import refusals, rejections
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.merging import merge
+from daskjob.manifests.runner import store_orders
 from daskjob.schema.limits import problem_in
 from daskjob.schema.quantity import amount
 from daskjob.sources import Fetch, FindConfigMap, SourceError, source_of
@@ -94,6 +95,9 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     workers = cluster.workers
     if workers.adaptive is not None:
         notes.append(f"adaptive: all {workers.adaptive.maximum} workers (the maximum) are started at once here")
+    store = job.spec.result.store
+    if store is not None and store.secret_ref is not None:
+        notes.append("spec.result.store.secretRef: here the credentials are those of this process's own environment")
     environment = {**cluster.scheduler.environment, **read_environment(cluster, notes)}
     limit = memory_limit(workers)
     count = workers.adaptive.maximum if workers.adaptive is not None else workers.initial
@@ -207,6 +211,7 @@ def job_file(plan: Plan, report: str, address: str, code_path: Path) -> JobFile:
         scheduler_timeout=job.spec.startup_deadline_seconds,
         code_path=str(code_path),
         groups=(job.spec.cluster.workers.orders(DEFAULT_GROUP, WORKER_PREFIX),),
+        store=store_orders(job.spec.result.store, job.spec.result),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.job_ref import JobRef
-from daskjob.api.spec import DaskJobSpec
+from daskjob.api.spec import DaskJobSpec, Store
 from daskjob.api.status import Attempt
 from daskjob.api.tokens import Tokens
 from daskjob.manifests.attempt_files import AttemptFiles
@@ -61,6 +61,9 @@ class Defaults:
     resources: Mapping[str, Any] = field(default_factory=dict)
     #: Size of the volume at /tmp, a quantity, beyond which the kubelet evicts the pod; empty: no limit of its own.
     tmp_size_limit: str = ""
+
+    #: Where results of jobs go that name no store; None: into their status.
+    result_store: Store | None = None
 
     def allows_metadata(self, key: str) -> bool:
         """Whether a template may set this label or annotation whatever its name means elsewhere."""
@@ -114,6 +117,11 @@ class AttemptContext:
     def fetch(self) -> Fetch | None:
         """What an init container brings; None: nothing."""
         return self.source.fetch() if self.source is not None else None
+
+    @property
+    def store(self) -> Store | None:
+        """Where the result goes; None: into the status."""
+        return self.spec.result.store or self.defaults.result_store
 
     def metadata(self, name: str, token: str | None = None, **more: Any) -> dict[str, Any]:
         """Metadata of an object that the job owns. `token`: what proves that it is the operator's; `more`: further

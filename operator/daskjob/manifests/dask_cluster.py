@@ -11,6 +11,7 @@ from daskjob.manifests.checked_folders import for_dask
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, resources_of, template_metadata
+from daskjob.manifests.store_secret import StoreSecretFiles
 from daskjob.runner.surroundings import REQUEST_VARIABLE
 
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
@@ -130,6 +131,7 @@ def scheduler_spec(context: AttemptContext) -> dict[str, Any]:
 def worker_spec(context: AttemptContext) -> dict[str, Any]:
     """The PodSpec of the workers. Raises SpecError for a template with a forbidden field."""
     workers = context.spec.cluster.worker_groups[DEFAULT_GROUP]
+    store_secret = StoreSecretFiles.of(context)
     fields = {
         "command": _command(
             context,
@@ -154,7 +156,13 @@ def worker_spec(context: AttemptContext) -> dict[str, Any]:
             "worker",
             "spec.cluster.workers.template",
             fields,
-            environment={**WORKER_ENVIRONMENT, **_memory_request(resources_of(context, workers, "worker"))},
+            environment={
+                **WORKER_ENVIRONMENT,
+                **_memory_request(resources_of(context, workers, "worker")),
+                **store_secret.environment,
+            },
+            mounts=store_secret.mounts,
+            volumes=store_secret.volumes,
             pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
         ),
     )

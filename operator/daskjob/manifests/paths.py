@@ -10,6 +10,7 @@ JOB_PATH = "/opt/daskjob/job"
 #: Only in the container that fetches: its own files, and the Secret with credentials.
 FETCH_PATH = "/opt/daskjob/fetch"
 CREDENTIALS_PATH = "/opt/daskjob/credentials"
+STORE_PATH = "/opt/daskjob/store"
 TOKEN_PATH = "/var/run/secrets/daskjob"
 
 #: The copies of what was compared with its digests (`runner.checked_files`), each below the name of its folder.

@@ -6,6 +6,8 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.attempt_names import group_name
+from daskjob.api.constants import ResultFormat
+from daskjob.api.spec import ResultKeeping, Store
 from daskjob.manifests.checked_folders import code_path, for_runner
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.fetch_container import program_volume
@@ -13,6 +15,7 @@ from daskjob.manifests.launch import RUN
 from daskjob.manifests.paths import JOB_PATH, RUNNER_PATH, TOKEN_PATH, copy_of
 from daskjob.manifests.pod_files import JOB_FILE, job_volume
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
+from daskjob.manifests.store_secret import StoreSecretFiles
 from daskjob.wire import jobfile
 from daskjob.wire.runner_deadline import RunnerDeadline
 
@@ -42,13 +45,21 @@ def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) ->
         ),
         deadline=deadline,
         unattended=context.defaults.unattended_seconds,
+        store=store_orders(context.store, context.spec.result),
     )
+
+
+def store_orders(store: Store | None, result: ResultKeeping) -> jobfile.StoreOrders | None:
+    """What the runner is told of the store of its result."""
+    if store is None:
+        return None
+    return jobfile.StoreOrders(store.url, dict(store.options), str(result.format or ResultFormat.AUTO))
 
 
 def runner_pod(context: AttemptContext) -> dict[str, Any]:
     """The runner's pod. Raises SpecError for a template with a forbidden field."""
     component, token = context.spec.runner, context.defaults.report_token
-    metadata = template_metadata(component)
+    metadata, store_secret = template_metadata(component), StoreSecretFiles.of(context)
     spec = pod_spec(
         context,
         PodPlan(
@@ -60,16 +71,19 @@ def runner_pod(context: AttemptContext) -> dict[str, Any]:
                 {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
                 {"name": "job", "mountPath": JOB_PATH, "readOnly": True},
                 *([{"name": "token", "mountPath": TOKEN_PATH, "readOnly": True}] if token else []),
+                *store_secret.mounts,
             ],
             volumes=[
                 program_volume(context),
                 job_volume(context),
                 *([_token_volume()] if token else []),
+                *store_secret.volumes,
             ],
             pod={"restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE_SECONDS},
             environment={
                 jobfile.VARIABLE: f"{copy_of(JOB_PATH)}/{JOB_FILE}",
                 "DASKJOB_REPORT": "kubernetes" if token else "none",
+                **store_secret.environment,
             },
         ),
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daskjob.api.resource_json import from_dict
+from daskjob.api.spec import Store
 from daskjob.lifecycle.enforcement import Policy, read_policies
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY, Defaults
@@ -109,6 +112,7 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
             installation=installation_name(namespace, lease),
             resources=environment.mapping("RESOURCES", {}),
             tmp_size_limit=environment.text("TMP_SIZE_LIMIT"),
+            result_store=_result_store(environment),
             ingress=None if environment.text("INGRESS") == NO_POLICY else environment.objects("INGRESS"),
         ),
     )
@@ -138,6 +142,22 @@ def _allowed(environment: Environment) -> tuple[str, ...]:
     if unknown is not None:
         raise ValueError(f"DASKJOB_ALLOW: {unknown!r} is unknown; give words of {', '.join(WORDS)}")
     return words
+
+
+def _result_store(environment: Environment) -> Store | None:
+    given = environment.mapping("RESULT_STORE", {})
+    if not given:
+        return None
+    url = given.get("url")
+    if not isinstance(url, str) or not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s@?#]+", url):
+        raise ValueError(
+            "DASKJOB_RESULT_STORE: url must be one of fsspec without user and parameters: s3://bucket/folder"
+        )
+    try:
+        store: Store = from_dict(Store, given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"DASKJOB_RESULT_STORE: {error}") from None
+    return store
 
 
 def _security_context(environment: Environment, level: Level) -> Mapping[str, Any]:

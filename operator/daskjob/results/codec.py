@@ -29,6 +29,12 @@ MAX_DEPTH = 64
 TYPES_BYTES = 128 * 1024
 #: The most bytes that a text and its types may take where Kubernetes stores them: a job's status has no more room.
 STORED_BYTES = 512 * 1024
+#: What to do about a result that a job's status has no room for.
+KEEP_ELSEWHERE = (
+    "keep it in a store, by these lines under spec: "
+    'result: {store: {url: "s3://bucket/folder", secretRef: {name: secret-with-credentials}}}, '
+    "or return something smaller"
+)
 #: From this many children on, `*` stands for all of them if their types are equal.
 COLLAPSE = 9
 #: Pairs, and surrogates without their other half.
@@ -58,12 +64,14 @@ class TooLarge(Exception):
         self.size = size
 
 
-def encode(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
+def encode(
+    value: Any, limit: int = RESULT_BYTES, types_limit: int = TYPES_BYTES, stored_limit: int = STORED_BYTES
+) -> dict[str, Any]:
     """The record `{type, value, types?, size, sha256}` of a value.
 
     Subclasses of plain types (named tuples, ordered dicts, int enums) count as what they derive from. Raises
     NotSerializable for cycles, nesting deeper than 64 and other types, TooLarge for a text of more than `limit` bytes,
-    for too many `types`, and for what takes more than 512 KiB where Kubernetes stores it.
+    for `types` of more than `types_limit`, and for what takes more than `stored_limit` where Kubernetes stores it.
     """
     encoder = _Encoder(limit)
     top = _type_of(value)
@@ -77,15 +85,15 @@ def encode(value: Any, limit: int = RESULT_BYTES) -> dict[str, Any]:
     if encoder.size > limit:
         raise TooLarge(_too_large(top, encoder.size, limit), top, encoder.size)
     types_text = json.dumps(types)
-    if len(types_text) > TYPES_BYTES:
-        message = f"the types of this {top} take {len(types_text)} bytes (at most {TYPES_BYTES}): return plain lists"
+    if len(types_text) > types_limit:
+        message = f"the types of this {top} take {len(types_text)} bytes (at most {types_limit}): return plain lists"
         raise TooLarge(message, top, encoder.size)
     text = "".join(encoder.parts)
     stored = stored_size(text, types)
-    if stored > STORED_BYTES:
+    if stored > stored_limit:
         message = (
-            f"the result, a {top}, takes {stored} bytes where Kubernetes stores it, and {STORED_BYTES} are allowed (of "
-            "<, > and & each takes six there): return something smaller, or write it to storage and return its address"
+            f"the result, a {top}, takes {stored} bytes where Kubernetes stores it, and {stored_limit} are allowed (of "
+            f"<, > and & each takes six there): {KEEP_ELSEWHERE}"
         )
         raise TooLarge(message, top, encoder.size)
     result = {"type": top, "value": text, "size": encoder.size, "sha256": sha256(text.encode())}
@@ -128,10 +136,7 @@ class _Huge(Exception):
 
 
 def _too_large(type_name: str, size: int, limit: int) -> str:
-    return (
-        f"the result, a {type_name}, takes {size} bytes, and {limit} are allowed: return something smaller, "
-        "or write it to storage and return its address"
-    )
+    return f"the result, a {type_name}, takes {size} bytes, and {limit} are allowed: {KEEP_ELSEWHERE}"
 
 
 def _type_of(value: Any) -> str:
@@ -364,9 +369,9 @@ RESTORE: Dict[str, Callable[[Any], Any]] = {
 }
 
 _ADVICE = {
-    "": "return numbers, text, lists or dicts, or write it to storage and return its address",
-    "DataFrame": "return its rows as dicts, or write it to storage and return its address",
-    "Table": "return .to_pylist() of it, or write it to storage and return its address",
+    "": "return numbers, text, lists or dicts, or keep it with result.store and result.format: pickle",
+    "DataFrame": "return its rows as dicts, or keep it in a store (spec.result.store)",
+    "Table": "return .to_pylist() of it, or keep it in a store (spec.result.store)",
     "Series": "return its values as a list",
     "function": "return what it gives, or name it in graph.entrypoint",
     "generator": "return list(...) of it",

@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional
 
 from daskjob import wire
 from daskjob.results.codec import NotSerializable, TooLarge
+from daskjob.results.opened_store import StoreProblem
 from daskjob.results.status_store import StatusStore
 from daskjob.results.store import ResultStore
 from daskjob.runner.channel import Channel
@@ -55,6 +56,12 @@ class _Child:
 
             folder = prepare_path(job.code_path)
             client = self._connect(job, scheduler)
+            kept = None
+            if job.store is not None:
+                from daskjob.runner.stored_result import StoredResult
+
+                kept = StoredResult(job, job.store)
+                kept.try_from_runner()
             from daskjob.runner.forgotten import Forgotten
             from daskjob.runner.script import watched
 
@@ -65,14 +72,17 @@ class _Child:
             scheduler.obstacles.has_imported()
             if not scheduler.wait(scheduler.enough_workers):
                 self.end(_failed("NoWorkers", _no_workers(job, scheduler)))
+            if kept is not None:
+                kept.try_from_worker(client, scheduler.some_worker)
             from daskjob.runner.execute import execute
 
             started = wire.timestamp(time.time())
             self._channel.send({"stage": wire.Stage.RUNNING, "timings": {"graphStarted": started}})
-            value = execute(target, job, client, lambda: self._open_client(job))
+            spread: Any = kept.spread if kept is not None else lambda value: None
+            value = execute(target, job, client, lambda: self._open_client(job), spread)
             left = forgotten.wait(scheduler, job.forgotten_seconds)
             finished = wire.timestamp(time.time())
-            store: ResultStore = StatusStore(job.result_bytes)
+            store: ResultStore = kept if kept is not None else StatusStore(job.result_bytes)
             end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": store.put(value)}
             if scheduler.unfinished:
                 end["discarded"] = scheduler.unfinished
@@ -118,7 +128,8 @@ class _Child:
         end: dict[str, Any] = {"outcome": wire.FAILED, "failure": failure.describe(error, scheduler)}
         # For the pod's log.
         if not _is_local():
-            if not isinstance(error, (NotSerializable, TooLarge, load.ModuleMissing, load.EntrypointMissing)):
+            known = (NotSerializable, TooLarge, StoreProblem, load.ModuleMissing, load.EntrypointMissing)
+            if not isinstance(error, known):
                 import traceback
 
                 traceback.print_exception(type(error), error, error.__traceback__)

@@ -11,6 +11,7 @@ from typing import Any, Iterator, Optional
 
 from daskjob import wire
 from daskjob.results.codec import NotSerializable, TooLarge
+from daskjob.results.opened_store import StoreProblem
 from daskjob.runner.load import EntrypointMissing, ModuleMissing
 from daskjob.runner.obstacles import full_memory
 from daskjob.runner.scheduler import Scheduler
@@ -33,6 +34,8 @@ def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, 
         return wire.failure("ResultNotSerializable", str(error))
     if isinstance(error, TooLarge):
         return wire.failure("ResultTooLarge", str(error))
+    if isinstance(error, StoreProblem):
+        return wire.failure(error.reason, error.message)
     if isinstance(error, SystemExit):
         return _exit(error)
     if scheduler is not None and _is_connection_error(error) and (_lost_connection(error) or not scheduler.alive()):

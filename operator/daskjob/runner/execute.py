@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import inspect
-from typing import Any, Callable, Coroutine, Mapping
+from typing import Any, Callable, Coroutine, Mapping, Optional, Protocol
 
 from dask.base import is_dask_collection
 from distributed import Client, Future
@@ -16,8 +16,25 @@ from daskjob.wire.jobfile import JobFile
 futures_of: Any = untyped_client.futures_of
 
 
-def execute(target: Any, job: JobFile, client: Client, open_client: Callable[[], Any]) -> Any:
-    """The value of the entry point: this calls it if it is callable, and awaits, computes and gathers what it returns.
+class Parts(Protocol):
+    """A collection that tasks write into a store, each its part."""
+
+    tasks: list[Any]
+
+    def collect(self, answers: list[Any]) -> Any:
+        """The value that stands for the whole, from the answers of the tasks."""
+        ...
+
+
+#: Makes tasks of a value that workers are to write themselves; None for any other.
+Spread = Callable[[Any], Optional[Parts]]
+
+
+def execute(
+    target: Any, job: JobFile, client: Client, open_client: Callable[[], Any], spread: Spread = lambda value: None
+) -> Any:
+    """The value of the entry point: this calls it if it is callable, and awaits, computes and gathers what it returns;
+    what `spread` takes is written instead.
 
     `client`: the connected client, already Dask's default. A coroutine function that has a parameter `client` gets one
     of its own loop instead, from `open_client`. Raises whatever user code or its tasks raise.
@@ -25,24 +42,24 @@ def execute(target: Any, job: JobFile, client: Client, open_client: Callable[[],
     if is_dask_collection(target) or not callable(target):
         if job.args or job.kwargs:
             raise TypeError(f"graph.args are given, but {job.entrypoint} is a {type(target).__name__}, not a function")
-        return _drive(_settle(target, job, client))
+        return _drive(_settle(target, job, client, spread))
     if not _is_coroutine_function(target):
         value = _call(target, job, client)
         if _is_awaitable(value):
-            return asyncio.run(_await_and_settle(value, job, client))
-        return _drive(_settle(value, job, client))
+            return asyncio.run(_await_and_settle(value, job, client, spread))
+        return _drive(_settle(value, job, client, spread))
     if not _wants_client(target, job):
-        return asyncio.run(_await_and_settle(_call(target, job, client), job, client))
-    return asyncio.run(_with_own_client(target, job, open_client))
+        return asyncio.run(_await_and_settle(_call(target, job, client), job, client, spread))
+    return asyncio.run(_with_own_client(target, job, open_client, spread))
 
 
-async def _with_own_client(target: Any, job: JobFile, open_client: Callable[[], Any]) -> Any:
+async def _with_own_client(target: Any, job: JobFile, open_client: Callable[[], Any], spread: Spread) -> Any:
     client = await open_client()
-    return await _settle(await _call(target, job, client), job, client)
+    return await _settle(await _call(target, job, client), job, client, spread)
 
 
-async def _await_and_settle(value: Any, job: JobFile, client: Client) -> Any:
-    return await _settle(await value, job, client)
+async def _await_and_settle(value: Any, job: JobFile, client: Client, spread: Spread) -> Any:
+    return await _settle(await value, job, client, spread)
 
 
 def _drive(work: Coroutine[Any, Any, Any]) -> Any:
@@ -102,10 +119,17 @@ def _check_call(target: Any, args: list[Any], kwargs: dict[str, Any], job: JobFi
         ) from None
 
 
-async def _settle(value: Any, job: JobFile, client: Any) -> Any:
+async def _settle(value: Any, job: JobFile, client: Any, spread: Spread) -> Any:
     """The value with all collections computed and all futures gathered; with `graph.keys`, the values of these keys."""
     if job.keys is not None:
         return await _resolved(client.gather(_submit_graph(value, job.keys, client)))
+    parts = spread(value)
+    if parts is not None:
+        return parts.collect(await _computed(parts.tasks, client))
+    return await _computed(value, client)
+
+
+async def _computed(value: Any, client: Any) -> Any:
     value = await _by_owner(value, is_dask_collection, lambda owner, found: owner.compute(found), client)
     return await _by_owner(value, _is_future, lambda owner, found: owner.gather(found), client)
 

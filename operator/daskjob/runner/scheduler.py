@@ -113,6 +113,12 @@ class Scheduler:
         return event.wait(max(0.0, self._deadline - time.monotonic()))
 
     @property
+    def some_worker(self) -> str:
+        """The address of a worker that takes tasks; empty: none is connected."""
+        usable = self._usable()
+        return next((address for address, worker in self._snapshot["workers"].items() if worker in usable), "")
+
+    @property
     def workers(self) -> int:
         return len(self._usable())
 

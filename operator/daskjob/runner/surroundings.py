@@ -15,6 +15,8 @@ HOME_VARIABLE = "DASKJOB_HOME"
 SCRATCH_VARIABLE = "DASKJOB_SCRATCH"
 #: The variable with a worker's request of memory: the limit of a worker whose container has none.
 REQUEST_VARIABLE = "DASKJOB_MEMORY_REQUEST"
+#: The variable with the folder of a store's Secret, of which each file is a variable. Absent: there is none.
+SECRET_VARIABLE = "DASKJOB_STORE_SECRET"
 #: The name of users who have none.
 USER = "dask"
 #: What Dask's nanny sets for its workers (distributed.nanny.pre-spawn-environ), of which there is none in a pod.
@@ -36,6 +38,7 @@ def settle_in() -> None:
         _move(home)
     if scratch:
         _find_folder(os.path.join(scratch, "daskjob-work"))
+    _take_credentials(os.environ.get(SECRET_VARIABLE, ""))
     names = ("LOGNAME", "USER", "LNAME", "USERNAME")
     if not any(os.environ.get(name) for name in names) and not _has_account():
         os.environ.update(LOGNAME=USER, USER=USER)
@@ -74,6 +77,19 @@ def _find_folder(folder: str) -> None:
         os.chdir(folder)
     except OSError:
         pass
+
+
+def _take_credentials(folder: str) -> None:
+    """Sets variables from the files of a Secret whose names are names of variables; what is set already stays."""
+    try:
+        names = os.listdir(folder) if folder else []
+    except OSError:
+        return
+    for name in names:
+        if name.isidentifier() and name.isascii() and not name.startswith("DASKJOB_"):
+            with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, name), encoding="utf-8") as file:
+                # A key that was written with an editor ends with a line end, which no header of HTTP may have.
+                os.environ.setdefault(name, file.read().rstrip("\r\n"))
 
 
 def _has_account() -> bool:

@@ -17,8 +17,17 @@ from daskjob.schema.json_walk import Step, is_container, walk
 #: The most bytes, as `stored_size` counts them, of args, kwargs and keys together; of one template; and of a whole job
 #: without its status. etcd takes 1.5 MiB an object, and the largest status needs the rest (test_capacity).
 ARGUMENTS, TEMPLATE, JOB = 256 * 1024, 64 * 1024, 640 * 1024
+#: The same for the options of a store's driver.
+OPTIONS = 16 * 1024
 #: How many lists and objects may lie in one another: in one argument or template, and in a manifest as a whole.
 DEPTH, MANIFEST_DEPTH = 64, 100
+#: Options of the drivers of stores that are secret, at any depth.
+SECRET_OPTIONS = frozenset(
+    {
+        *("key", "secret", "token", "password", "passwd", "account_key", "sas_token", "connection_string"),
+        *("client_secret", "credential", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"),
+    }
+)
 TEMPLATES = (("cluster", "scheduler"), ("cluster", "workers"), ("runner",))
 _ELSEWHERE = (
     "put data where the graph can read it (an object store, a volume or a ConfigMap that a template mounts, a file in "
@@ -46,12 +55,25 @@ def problems_in(spec: Any, path: str = "spec") -> Iterator[FieldError]:
         template, where = part_of(spec, *steps, "template"), ".".join((path, *steps, "template"))
         mounted = "keep files and long texts in a ConfigMap that the template mounts"
         parts.append(_problem(template, where, TEMPLATE, DEPTH, "no field of a pod is so deep", mounted))
+    options, where = part_of(spec, "result", "store", "options"), f"{path}.result.store.options"
+    parts.append(_problem(options, where, OPTIONS, DEPTH, "no option is so deep", "no driver takes so much"))
+    parts.append(_secret_option(options, where))
     if any(parts):
         yield from (each for each in parts if each is not None)
         return
     code = f"put code into the image or a ConfigMap; {_ELSEWHERE}"
     if (whole := _problem(spec, path, JOB, MANIFEST_DEPTH, "no field is so deep", code)) is not None:
         yield whole
+
+
+def _secret_option(options: Mapping[str, Any], path: str) -> FieldError | None:
+    """The first option of a store's driver that is secret: who may read a job reads them."""
+    for steps, value in walk(options):
+        name = steps[-1] if steps else ""
+        if isinstance(name, str) and name.lower() in SECRET_OPTIONS and isinstance(value, str) and value:
+            message = "is for the Secret of secretRef, as a variable that the driver reads, e.g. AWS_SECRET_ACCESS_KEY"
+            return FieldError(_written(path, steps), message)
+    return None
 
 
 def no_room_in(manifest: Mapping[str, Any]) -> str | None:

@@ -30,6 +30,20 @@ class InvalidJob(Exception):
 
 
 @dataclass(frozen=True)
+class StoreOrders:
+    """Where the result goes instead of the report: a URL of fsspec, its options, and the form."""
+
+    url: str
+    options: Dict[str, Any] = field(default_factory=dict)
+    #: One of `results.stored_value.FORMATS`.
+    form: str = "auto"
+
+    def shape(self) -> Dict[str, Any]:
+        """The JSON object in the file."""
+        return {"url": self.url, "options": self.options, "format": self.form}
+
+
+@dataclass(frozen=True)
 class JobFile:
     """One attempt of one job. Times in seconds, sizes in bytes."""
 
@@ -59,6 +73,8 @@ class JobFile:
     unattended: float = UNATTENDED
     #: How long the runner waits for tasks that nobody waits for, before it throws them away.
     forgotten_seconds: float = FORGOTTEN
+    #: Where the result goes; None: into the report.
+    store: Optional[StoreOrders] = None
 
     @property
     def module(self) -> str:
@@ -86,6 +102,7 @@ class JobFile:
                 "deadline": self.deadline.shape() if self.deadline is not None else None,
                 "unattendedSeconds": self.unattended,
                 "forgottenSeconds": self.forgotten_seconds,
+                "store": self.store.shape() if self.store is not None else None,
             }
         )
 
@@ -131,6 +148,15 @@ def parse(data: Any) -> JobFile:
         deadline=parse_deadline(data.get("deadline")),
         unattended=float(_get(data, "unattendedSeconds", (int, float), default["unattended"])),
         forgotten_seconds=float(_get(data, "forgottenSeconds", (int, float), default["forgotten_seconds"])),
+        store=None if data.get("store") is None else _store(_get(data, "store", dict)),
+    )
+
+
+def _store(data: Dict[str, Any]) -> StoreOrders:
+    return StoreOrders(
+        _get(data, "url", str, where="store."),
+        _get(data, "options", dict, {}, "store."),
+        _get(data, "format", str, "auto", "store."),
     )
 
 

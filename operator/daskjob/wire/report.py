@@ -13,6 +13,9 @@ from enum import Enum
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 from daskjob.results.codec import STORED_BYTES, TYPES_BYTES, sha256, stored_size
+from daskjob.results.opened_store import REASONS as STORE_REASONS
+from daskjob.results.stored_size import text_size
+from daskjob.results.stored_value import FORMATS
 from daskjob.wire.runner_deadline import REASONS as DEADLINE_REASONS
 
 #: Version of the job file and the report: the runner refuses a job file of another one.
@@ -63,6 +66,7 @@ REASONS = (
     "InvalidJob",
     "FilesChanged",
     *FETCH_REASONS,
+    *STORE_REASONS,
     *DEADLINE_REASONS,
 )
 #: What a runner can wait for although all its processes run; with the last, the graph has its value.
@@ -74,6 +78,9 @@ COUNTS = ("total", "done", "processing", "erred")
 MESSAGE_BYTES = 1024
 TRACEBACK_BYTES = 4096
 NAME_BYTES = 256
+LOCATION_BYTES = 1536
+#: A longer preview is left out.
+PREVIEW_BYTES = 32 * 1024
 #: Kubernetes keeps 4 KiB of a container's termination message.
 TERMINATION_BYTES = 3072
 #: Longer lists are cut.
@@ -137,8 +144,9 @@ def termination_message(outcome: str, result: Optional[Shape] = None, failure: O
         message["failure"] = dict(failure)
     text = _dump(message)
     if len(text.encode()) > TERMINATION_BYTES and result is not None:
-        message["result"] = {name: result[name] for name in ("type", "size", "sha256") if name in result}
-        message["truncated"] = True
+        short = ("type", "format", "location", "size", "sha256")
+        message["result"] = {name: result[name] for name in short if name in result}
+        message["truncated"] = "value" in result
         text = _dump(message)
     # Escapes can make a text several times as long as its bytes: halve until it fits.
     limit = TRACEBACK_BYTES
@@ -308,22 +316,27 @@ def _types(value: object) -> Optional[dict[str, str]]:
     return types or None
 
 
-def _value(value: object) -> Optional[str]:
+def _json_text(limit: int) -> _Reader:
     """JSON text unchanged, because a cut or cleaned one would be another value; None for anything else."""
-    if not isinstance(value, str) or len(value) > STORED_BYTES or not value.isprintable():
-        return None
-    try:
-        json.loads(value, parse_int=len, parse_float=len, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-    return value
+
+    def read(value: object) -> Optional[str]:
+        if not isinstance(value, str) or len(value) > limit or not value.isprintable():
+            return None
+        try:
+            json.loads(value, parse_int=len, parse_float=len, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return None
+        return value
+
+    return read
 
 
 def _result(value: object) -> Optional[Shape]:
     shape = _mapping(value, _RESULT)
     if "type" not in shape:
         return None
-    if "value" in shape and stored_size(shape["value"], shape.get("types", {})) > STORED_BYTES:
+    preview = text_size(shape["preview"]) if "preview" in shape else 0
+    if "value" in shape and stored_size(shape["value"], shape.get("types", {})) + preview > STORED_BYTES:
         # The runner refuses it before.
         del shape["value"]
     if "value" in shape:
@@ -351,7 +364,10 @@ _line = _text(NAME_BYTES, lines=False)
 _PREFIX = {"name": _line, **dict.fromkeys(COUNTS, _count)}
 _RESULT: dict[str, _Reader] = {
     "type": _text(NAME_BYTES, lines=False),
-    "value": _value,
+    "format": _one_of(FORMATS),
+    "location": _matching(r"[a-z][a-z0-9+.-]*://[!-~]+", LOCATION_BYTES),
+    "preview": _json_text(PREVIEW_BYTES),
+    "value": _json_text(STORED_BYTES),
     "types": _types,
     "size": _count,
     "sha256": _matching("[0-9a-f]{64}", 64),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from daskjob.api.attempt_names import attempt_name
-from daskjob.api.constants import ConditionType, Outcome, Phase, Reason
+from daskjob.api.constants import ConditionType, Outcome, Phase, Reason, ResultFormat
 from daskjob.api.long_texts import is_stand_in
 from daskjob.api.status import Attempt, DaskJobStatus, Failure, Result, Retries, Run, Timings
 from daskjob.api.times import to_seconds_text, to_text
@@ -195,7 +195,7 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
         status = _cluster_goes(status, Reason.CLEANING_UP, "the job is run anew", job, time)
     failure, result = status.failure, status.result
     if result is not None and _is_long(result):
-        result = replace(result, value=None, types={})
+        result = replace(result, value=None, types={}, preview=None)
     was = Run(
         run=status.run or 1,
         start_time=status.start_time,
@@ -258,15 +258,19 @@ def _cluster_goes(status: DaskJobStatus, reason: str, message: str, job: Job, ti
 
 
 def _is_long(result: Result) -> bool:
-    stand_in = is_stand_in(result.value) or is_stand_in(result.types)
-    return stand_in or len(result.value or "") + sum(map(len, result.types)) > OLD_VALUE
+    stand_in = any(map(is_stand_in, (result.value, result.types, result.preview)))
+    return stand_in or len(result.value or result.preview or "") + sum(map(len, result.types)) > OLD_VALUE
 
 
 def _short(result: Result | None) -> str:
     """The result for a column of `kubectl get`."""
-    if result is None or result.value is None:
-        return result.type if result is not None else ""
-    return result.value if len(result.value) <= 60 else f"{result.value[:57]}..."
+    if result is None:
+        return ""
+    stored = result.preview if result.format == ResultFormat.JSON else None
+    text = result.value if result.value is not None else stored
+    if text is None:
+        return result.type if result.location is None else f"{result.type} in {result.format}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _round_up(moment: datetime) -> datetime:

@@ -1,0 +1,112 @@
+"""Results that a job's store has: checked against manifest and status, and copied. Nothing is unpickled.
+
+Who may write a job's report, its own code, says where the result is: that place counts only if it is the job's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from daskjob.client.job_end import status_of
+from daskjob.client.problems import ClientError
+from daskjob.results.opened_store import Store, StoreProblem, open_store
+from daskjob.results.stored_value import JSON, MANIFEST_NAME, NAMES, TYPES_NAME
+
+
+class StoredResultError(ClientError):
+    """A result that cannot be had from its store: the message says why and what to do."""
+
+
+class StoredCopy:
+    """The files of a job's result. Every method raises StoredResultError."""
+
+    def __init__(self, job: Mapping[str, Any]) -> None:
+        record = status_of(job).get("result") or {}
+        self.location = str(record.get("location") or "")
+        options = _check_place(job, self.location)
+        try:
+            self._store = open_store(self.location, options)
+        except StoreProblem as problem:
+            raise _error(problem, self.location) from None
+        self._manifest = self._read_manifest(str(record.get("sha256")))
+
+    def json_value(self) -> str | None:
+        """The value as JSON text; None if its format is another one."""
+        if self._manifest.get("format") != JSON:
+            return None
+        found = {path: data for path, data in self._files() if path == NAMES[JSON]}
+        return found[NAMES[JSON]].decode() if found else None
+
+    def copy(self, folder: Path) -> int:
+        """Copies all files, the manifest last, and returns how many bytes. The folder may not have anything yet."""
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StoredResultError(f"{folder} is there already and is not empty: give another folder")
+        size = 0
+        for path, data in self._files():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+            size += len(data)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MANIFEST_NAME).write_text(json.dumps(self._manifest, indent=1))
+        return size
+
+    def _files(self) -> Iterator[tuple[str, bytes]]:
+        for file in self._manifest["files"]:
+            path = file["path"]
+            data = _read(self._store, path)
+            if len(data) != file["size"] or hashlib.sha256(data).hexdigest() != file["sha256"]:
+                raise StoredResultError(f"{self.location}/{path} is not what the job wrote: its size or digest differs")
+            yield path, data
+
+    def _read_manifest(self, digest: str) -> dict[str, Any]:
+        data = _read(self._store, MANIFEST_NAME)
+        if hashlib.sha256(data).hexdigest() != digest:
+            where = f"{self.location}/{MANIFEST_NAME}"
+            raise StoredResultError(f"{where} is not what the job wrote: status.result.sha256 differs")
+        try:
+            manifest = json.loads(data)
+            files = [(str(file["path"]), int(file["size"]), str(file["sha256"])) for file in manifest["files"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise StoredResultError(f"{self.location}/{MANIFEST_NAME} is no manifest") from None
+        odd = next((path for path, *_ in files if not _is_plain(path)), None)
+        if odd is not None:
+            raise StoredResultError(f"the manifest names {odd[:80]!r}, which leads out of the result: it is not copied")
+        return dict(manifest)
+
+
+def _is_plain(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    top = parts[0] if parts else ""
+    known = top in NAMES.values() or path == TYPES_NAME
+    return known and path.isprintable() and "\\" not in path and not {".", ".."} & set(path.split("/"))
+
+
+def _check_place(job: Mapping[str, Any], location: str) -> Mapping[str, Any]:
+    """The options for the place. Raises StoredResultError if it is not the job's."""
+    metadata = job["metadata"]
+    store = ((job.get("spec") or {}).get("result") or {}).get("store") or {}
+    own = f"/{metadata.get('namespace', 'default')}/{metadata['name']}/{metadata.get('uid', '')}/"
+    begins = f"{store['url'].rstrip('/')}{own}" if store.get("url") else ""
+    if begins and location.startswith(begins) and "/../" not in f"{location}/":
+        return dict(store.get("options") or {})
+    if not begins and own in location and not location.startswith(("file:", "local:")) and ".." not in location:
+        # The installation's store, which only its administrators know.
+        return {}
+    raise StoredResultError(f"status.result.location, {location[:200]!r}, is no place of this job: it is not opened")
+
+
+def _read(store: Store, name: str) -> bytes:
+    try:
+        return store.read(name)
+    except StoreProblem as problem:
+        raise _error(problem, store.url) from None
+
+
+def _error(problem: StoreProblem, location: str) -> StoredResultError:
+    hint = "the copy needs fsspec with its driver, and credentials, on this machine"
+    return StoredResultError(f"the result is at {location}, and cannot be had from here ({hint}): {problem.message}")

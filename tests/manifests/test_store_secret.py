@@ -1,0 +1,83 @@
+"""A job's store: what the runner is told of it, and who has its credentials."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from daskjob.api.spec import Store, StoreSecret
+from daskjob.errors import SpecError
+from daskjob.manifests.context import Defaults
+from daskjob.manifests.runner import job_file
+
+from .builders import DEFAULTS, container, context, job, pod_specs
+
+OPTIONS = {"endpoint_url": "http://s3:9000"}
+STORE = {"url": "s3://results/a", "secretRef": {"name": "s3-keys"}, "options": OPTIONS}
+INSTALLED = Defaults(image="i", result_store=Store("file:///mnt/all", StoreSecret("their-keys")))
+
+
+def orders(result: dict[str, Any], defaults: Defaults = DEFAULTS) -> Any:
+    return json.loads(job_file(context(job(result=result), defaults)).dump())["store"]
+
+
+def secret_of(specs: dict[str, Any], component: str) -> str | None:
+    """The Secret that a component mounts for its store."""
+    found = [each["secret"]["secretName"] for each in specs[component]["volumes"] if each["name"] == "store"]
+    mounts = [each for each in container(specs[component], component)["volumeMounts"] if each["name"] == "store"]
+    assert len(mounts) == len(found) <= 1
+    assert all(each == {"name": "store", "mountPath": "/opt/daskjob/store", "readOnly": True} for each in mounts)
+    return found[0] if found else None
+
+
+def test_the_runner_is_told_of_the_store_and_not_of_its_secret() -> None:
+    assert orders({"store": STORE}) == {"url": "s3://results/a", "options": OPTIONS, "format": "auto"}
+    assert orders({"store": STORE, "format": "zarr"})["format"] == "zarr"
+    assert orders({}) is None
+
+
+def test_only_runner_and_workers_have_the_credentials() -> None:
+    specs = pod_specs(job(result={"store": STORE}))
+    assert {name: secret_of(specs, name) for name in specs} == {
+        "runner": "s3-keys",
+        "worker": "s3-keys",
+        "scheduler": None,
+    }
+    for name, spec in specs.items():
+        variables = {each["name"] for each in container(spec, name)["env"]}
+        assert ("DASKJOB_STORE_SECRET" in variables) == (name != "scheduler")
+
+
+def test_no_pod_has_any_without_a_secret() -> None:
+    specs = pod_specs(job(result={"store": {"url": "file:///mnt/a"}}))
+    assert {secret_of(specs, name) for name in specs} == {None}
+
+
+def test_the_installations_store_is_for_jobs_that_name_none() -> None:
+    assert orders({}, INSTALLED) == {"url": "file:///mnt/all", "options": {}, "format": "auto"}
+    assert orders({"format": "pickle"}, INSTALLED)["format"] == "pickle"
+    assert orders({"store": STORE}, INSTALLED)["url"] == "s3://results/a"
+    assert secret_of(pod_specs(job(), INSTALLED), "worker") == "their-keys"
+    assert secret_of(pod_specs(job(result={"store": STORE}), INSTALLED), "worker") == "s3-keys"
+
+
+def test_a_format_needs_a_store() -> None:
+    with pytest.raises(SpecError, match="is for a store, and neither the job nor the installation has one"):
+        pod_specs(job(result={"format": "json"}))
+
+
+def test_no_job_has_the_files_of_an_attempt_by_a_store() -> None:
+    name = "sum-3f2a9-12-bcdfghjk-files"
+    with pytest.raises(SpecError, match="names the files of a job's attempt"):
+        pod_specs(job(result={"store": {"url": "s3://a", "secretRef": {"name": name}}}))
+
+
+@pytest.mark.parametrize("component", ["worker", "runner"])
+def test_a_template_does_not_take_the_credentials_elsewhere(component: str) -> None:
+    template = {"spec": {"volumes": [{"name": "store", "emptyDir": {}, "secret": None}]}}
+    parts = {"worker": {"cluster": {"image": "i", "workers": {"template": template}}}, "runner": {}}
+    spec = {**parts[component], **({"runner": {"template": template}} if component == "runner" else {})}
+    with pytest.raises(SpecError, match="is the operator's to set"):
+        pod_specs(job(result={"store": STORE}, **spec))
