@@ -76,7 +76,7 @@ _PLAIN = _VALUES.filter(lambda value: not isinstance(value, float) or not value.
 _WORKERS = st.fixed_dictionaries(
     {},
     optional={
-        "replicas": _VALUES,
+        "replicas": _PLAIN,
         "adaptive": st.fixed_dictionaries({}, optional={"minimum": _VALUES, "maximum": _VALUES}) | _VALUES,
         "threads": _VALUES,
         "minWorkers": _PLAIN,

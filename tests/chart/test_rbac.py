@@ -20,7 +20,7 @@ OPERATOR = {
     ("daskjob.io", "daskcronjobs/status"): {"patch"},
     ("daskjob.io", "daskjobreports"): {"get", "list", "watch", "create", "patch", "delete"},
     ("kubernetes.dask.org", "daskclusters"): {"get", "list", "watch", "create", "delete"},
-    ("kubernetes.dask.org", "daskworkergroups"): {"list", "watch", "patch", "delete"},
+    ("kubernetes.dask.org", "daskworkergroups"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "pods"): {"get", "list", "watch", "create", "patch", "delete", "deletecollection"},
     ("", "configmaps"): {"get", "create"},
     ("", "secrets"): {"create"},

@@ -58,6 +58,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "name generated": {k: v for k, v in a_job().items() if k != "metadata"} | {"metadata": {"generateName": "sum-"}},
     "labels and annotations": a_job(labels={"a": "b"}, annotations={"c/d": "e"}),
     "saturation": a_job("{cluster: {scheduler: {workerSaturation: '1.5'}}}"),
+    "groups": a_job(
+        "{cluster: {workers: {replicas: 0}, workerGroups: [{name: gpu, threads: 2, daskResources: {GPU: 1}, "
+        "env: [{name: A, value: b}], preload: [pkg.setup], resources: {limits: {nvidia.com/gpu: 1}}, "
+        "template: {metadata: {labels: {a: b}}}}, {name: spot-1, adaptive: {maximum: 9}}, {name: late, replicas: 0}, "
+        "{name: big, replicas: 2, minWorkers: 2}]}}"
+    ),
+    "preloads": a_job("{cluster: {scheduler: {preload: [a, b.c]}, workers: {preload: [_x.y1]}}}"),
     "Dask's resources": a_job("{cluster: {workers: {daskResources: {GPU: 1, memory: '0.5', example.com/x_y-z: 0}}}}"),
     "infinite saturation": a_job("{cluster: {scheduler: {workerSaturation: inf}}}"),
     "whole saturation": a_job("{cluster: {scheduler: {workerSaturation: 10, resources: {limits: {cpu: 1}}}}}"),
@@ -79,7 +86,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "null in a map": a_job("{graph: {source: {files: {a.py: 'x', b.py: null}}}}"),
     "null beside a source": a_job("{graph: {source: {inline: x, files: null}}}"),
     "fixed size": a_job("{cluster: {workers: {replicas: 4, threads: 2}}}"),
-    "whole float as integer": a_job("{cluster: {workers: {replicas: 4.0}}}"),
+    "whole float as integer": a_job("{cluster: {workers: {threads: 4.0}}}"),
     "adaptive": a_job("{cluster: {workers: {adaptive: {minimum: 2, maximum: 2}}}}"),
     "adaptive without minimum": a_job("{cluster: {workers: {adaptive: {maximum: 9}}}}"),
     "image": a_job("{cluster: {image: 'localhost:5000/team/dask@sha256:0123', imagePullPolicy: Never}}"),
@@ -111,6 +118,7 @@ _DASK_RESOURCES = "spec.cluster.workers.daskResources"
 _AMOUNT = 'write a number of at least 0, a fraction in quotes ("0.5")'
 _SATURATED = "spec.cluster.scheduler.workerSaturation"
 _SATURATION = 'write a number from 1 to 999999, a fraction in quotes ("1.5"), or inf'
+_GROUP = "spec.cluster.workerGroups[0]"
 _LIMITS = "spec.cluster.workers.resources.limits"
 
 REFUSED: list[Refused] = [
@@ -226,15 +234,14 @@ REFUSED: list[Refused] = [
         "no workers",
         "{cluster: {workers: {replicas: 0}}}",
         "spec.cluster.workers.replicas",
-        "must be at least 1, not 0",
-        "greater than or equal to 1",
+        "write at least 1: only beside workerGroups",
     ),
     refused(
         "negative workers",
         "{cluster: {workers: {replicas: -1}}}",
         "spec.cluster.workers.replicas",
-        "must be at least 1, not -1",
-        "greater than or equal to 1",
+        "must be at least 0, not -1",
+        "greater than or equal to 0",
     ),
     refused(
         "workers in quotes",
@@ -263,6 +270,66 @@ REFUSED: list[Refused] = [
         "spec.cluster.workers.threads",
         "must be at least 1",
         "greater than or equal to 1",
+    ),
+    refused(
+        "a file as a preload",
+        "{cluster: {scheduler: {preload: [setup.py]}}}",
+        "spec.cluster.scheduler.preload[0]",
+        "pkg.setup for the file pkg/setup.py",
+    ),
+    refused(
+        "an address as a preload",
+        "{cluster: {workers: {preload: ['http://a/b.py']}}}",
+        "spec.cluster.workers.preload[0]",
+        "name a module as an import does",
+    ),
+    refused(
+        "a group without a name",
+        "{cluster: {workerGroups: [{replicas: 2}]}}",
+        f"{_GROUP}.name",
+        "is missing",
+        "Required",
+    ),
+    refused(
+        "two groups of one name",
+        "{cluster: {workerGroups: [{name: a}, {name: b}, {name: a}]}}",
+        "spec.cluster.workerGroups[2]",
+        'has the same name "a" as item 0',
+        "Duplicate value",
+    ),
+    refused("a group's name", "{cluster: {workerGroups: [{name: Gpu}]}}", f"{_GROUP}.name", "use lower-case letters"),
+    refused("default", "{cluster: {workerGroups: [{name: default}]}}", f"{_GROUP}.name", "choose another name"),
+    refused(
+        "a long name of a group",
+        f"{{cluster: {{workerGroups: [{{name: {'a' * 16}}}]}}}}",
+        f"{_GROUP}.name",
+        "give at most 15",
+        "Too long",
+    ),
+    refused(
+        "both sizes of a group",
+        "{cluster: {workerGroups: [{name: a, replicas: 2, adaptive: {maximum: 3}}]}}",
+        _GROUP,
+        "not both",
+    ),
+    refused(
+        "more minWorkers than a group has",
+        "{cluster: {workerGroups: [{name: a, minWorkers: 1, adaptive: {maximum: 3}}]}}",
+        f"{_GROUP}.minWorkers",
+        "make minWorkers at most",
+    ),
+    refused(
+        "more than all workers",
+        "{cluster: {workers: {replicas: 4000}, workerGroups: [{name: a, replicas: 4000}, {name: b, replicas: 2001}]}}",
+        "spec.cluster.workerGroups",
+        "at most 10000 workers, all groups together",
+    ),
+    refused(
+        "nine groups",
+        f"{{cluster: {{workerGroups: [{', '.join(f'{{name: {each}}}' for each in 'abcdefghi')}]}}}}",
+        "spec.cluster.workerGroups",
+        "at most 8",
+        "must have at most 8 items",
     ),
     refused(
         "a resource with a blank", "{cluster: {workers: {daskResources: {a b: 1}}}}", _DASK_RESOURCES, "name resources"

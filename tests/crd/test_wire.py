@@ -37,6 +37,7 @@ STRICTER = {
 }
 #: Texts that are read whole or not at all, with one that is right.
 EXACT = {
+    "workers.groups.[].name": "gpu",
     "result.value": "[1]",
     "result.location": "s3://bucket/folder",
     "result.preview": "[1]",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from daskjob.api import constants as c
-from daskjob.api.tokens import Tokens
+from daskjob.api.tokens import Tokens, follows_from
 from daskjob.dask_controller import origin
 
 TOKENS = Tokens("secret")
@@ -81,7 +82,7 @@ OTHERS: dict[str, tuple[str, Any, str]] = {
     "other workers": (
         "daskworkergroups/a-default",
         {**GROUP, "spec": {"worker": {"replicas": 1, "spec": {"x": 2}}}},
-        "it is not the worker group of its DaskCluster",
+        "it is not a worker group of its DaskCluster",
     ),
     "of a cluster that is gone": ("daskclusters/a", None, "no DaskCluster owns it"),
     "of a cluster of somebody else": ("daskjobs/sum", {**JOB, "status": {}}, "DaskJob sum has not recorded it"),
@@ -95,6 +96,42 @@ async def test_groups_of_somebody_else(place: str, body: Any, words: str) -> Non
     assert await problem(api, OF_GROUP) == words
 
 
+PLEDGED = {**METADATA["annotations"], c.GROUPS_ANNOTATION: json.dumps({"gpu": follows_from(TOKENS.group("gpu"))})}
+OF_FURTHER = {"kind": "DaskWorkerGroup", "name": "a-gpu", "uid": "further"}
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "annotations", "words"),
+    [
+        ("a-gpu", TOKENS.group("gpu"), PLEDGED, ""),
+        ("a-gpu", TOKENS.cluster, PLEDGED, "it is not a worker group of its DaskCluster"),
+        ("a-gpu", follows_from(TOKENS.group("gpu")), PLEDGED, "it is not a worker group of its DaskCluster"),
+        ("a-cpu", TOKENS.group("gpu"), PLEDGED, "it is not a worker group of its DaskCluster"),
+        ("a-gpu", TOKENS.group("gpu"), METADATA["annotations"], "it is not a worker group of its DaskCluster"),
+        (
+            "a-gpu",
+            TOKENS.group("gpu"),
+            {**PLEDGED, c.GROUPS_ANNOTATION: "[1"},
+            "it is not a worker group of its DaskCluster",
+        ),
+        (
+            "a-gpu",
+            TOKENS.group("gpu"),
+            {**PLEDGED, c.GROUPS_ANNOTATION: "[]"},
+            "it is not a worker group of its DaskCluster",
+        ),
+    ],
+)
+async def test_a_further_group_is_one_that_the_operator_announced(
+    name: str, token: str, annotations: dict[str, str], words: str
+) -> None:
+    api = Api()
+    metadata = {"name": name, "uid": "further", "ownerReferences": [OWNER], "annotations": {c.TOKEN_ANNOTATION: token}}
+    api.found[f"daskworkergroups/{name}"] = {"metadata": metadata, "spec": {"worker": {"spec": {"x": 9}}}}
+    api.found["daskclusters/a"] = {**api.found["daskclusters/a"], "metadata": {**METADATA, "annotations": annotations}}
+    assert await problem(api, {**OF_FURTHER, "name": name}) == words
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origin, "MOST_KNOWN", 3)
     known = origin.Origin()
@@ -105,5 +142,5 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_names_are_the_operators() -> None:
     """The launcher does not import them."""
-    names = (c.JOB_LABEL, c.JOB_UID_LABEL, c.TOKEN_ANNOTATION)
-    assert names == (origin.JOB_LABEL, origin.JOB_UID_LABEL, origin.TOKEN_ANNOTATION)
+    names = (c.JOB_LABEL, c.JOB_UID_LABEL, c.TOKEN_ANNOTATION, c.GROUPS_ANNOTATION)
+    assert names == (origin.JOB_LABEL, origin.JOB_UID_LABEL, origin.TOKEN_ANNOTATION, origin.GROUPS_ANNOTATION)

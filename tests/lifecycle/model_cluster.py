@@ -108,18 +108,25 @@ class ModelCluster(RuleBasedStateMachine):
         reached = ["runnerStarted", "connected", "firstWorker", "graphStarted"]
         there = reached[: {"Starting": 1, "Connected": 2, "Running": 4, "Finished": 4}[stage]]
         cluster = runner["metadata"]["name"].removesuffix("-runner")
-        workers = [
-            each["metadata"]["name"]
-            for each in self.world.pods()
-            if each["metadata"]["name"].startswith(f"{cluster}-default-worker-") and acts(each)
-        ]
+        spec = self.server.find("DaskJob", labels_of(runner)[c.JOB_LABEL])
+        further = [each["name"] for each in spec["spec"]["cluster"].get("workerGroups", ())] if spec is not None else []
+        workers = {group: self._workers(cluster, group) for group in ("default", *further)}
+        # Of each group, all but so many are retired.
+        retired = [name for names in workers.values() for name in names[wanted:]]
+        groups = [{"name": name, "connected": len(names), "wanted": wanted} for name, names in workers.items()]
+        said = {"groups": groups} if further else {"wanted": wanted}
         self.world.say(
             runner,
             stage=stage,
             timings={each: self.world.pod_time() for each in there},
             progress={"total": 9, "done": done},
-            workers={"connected": 2, "wanted": wanted, "retired": workers[wanted:]},
+            workers={"connected": 2, "retired": retired, **said},
         )
+
+    def _workers(self, cluster: str, group: str) -> list[str]:
+        """The names of the workers of a group that act."""
+        names = [each["metadata"]["name"] for each in self.world.pods() if acts(each)]
+        return [each for each in names if each.startswith(f"{cluster}-{group}-worker-")]
 
     def say_success(self, runner: Body, value: str, finished: bool = True) -> None:
         result = {"type": "str", "value": json.dumps(value), "size": len(value)}

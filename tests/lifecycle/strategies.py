@@ -16,6 +16,12 @@ SOURCES = [None, {"inline": "def f(): return 1"}, {"configMap": {"name": "code"}
 #: Graphs for a job that may be edited.
 CODE = [{"entrypoint": "m:f", **more} for more in ({}, {"args": [1]}, {"source": SOURCES[1]})]
 WORKERS = [{"replicas": 2}, {"replicas": 2, "minWorkers": 2}, {"adaptive": {"minimum": 1, "maximum": 3}}]
+#: Further worker groups: mostly none.
+GROUPS: list[list[dict[str, Any]]] = [
+    *[[]] * 4,
+    [{"name": "gpu", "replicas": 1}],
+    [{"name": "big", "replicas": 2, "minWorkers": 2}, {"name": "late", "adaptive": {"minimum": 0, "maximum": 2}}],
+]
 RUNNERS = [*[{}] * 9, {"template": {"spec": {"hostNetwork": True}}}]
 FAULTS = ["transient", "timeout", "conflict", "forbidden", "refused", "crash", "hear", "aside", "aside", "user"]
 FATES = ["ok"] * 8 + FAULTS
@@ -96,9 +102,10 @@ edits = st.sampled_from(EDITS).flatmap(lambda each: st.tuples(st.just(each[0]), 
 def specs(draw: st.DrawFn) -> dict[str, Any]:
     """A few fields each: what is not given has its default, but for the startup deadline, which is short."""
     source = draw(st.sampled_from([None, None, *SOURCES]))
+    groups = draw(st.sampled_from(GROUPS))
     spec: dict[str, Any] = {
         "graph": {"entrypoint": "m:f", **({"source": source} if source else {})},
-        "cluster": {"workers": draw(st.sampled_from(WORKERS))},
+        "cluster": {"workers": draw(st.sampled_from(WORKERS)), **({"workerGroups": groups} if groups else {})},
         "runner": draw(st.sampled_from(RUNNERS)),
         "startupDeadlineSeconds": 100,
     }

@@ -72,6 +72,7 @@ STAGES: dict[Reason, int] = {
     Reason.INIT_CONTAINER_FAILED: RUN,
     Reason.CONTAINER_START_FAILED: RUN,
     Reason.FILES_CHANGED: RUN,
+    Reason.PRELOAD_FAILED: RUN,
     Reason.SCHEDULER_OOM_KILLED: RUN,
     Reason.WORKER_OOM_KILLED: RUN,
 }

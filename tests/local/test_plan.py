@@ -115,10 +115,10 @@ def test_the_saturation_of_workers_is_a_setting_that_a_variable_overrides() -> N
 
 
 def test_number_of_workers() -> None:
-    assert plan_of().workers == 1
-    assert plan_of(cluster={"workers": {"replicas": 3}}).workers == 3
+    assert plan_of().groups["default"].count == 1
+    assert plan_of(cluster={"workers": {"replicas": 3}}).groups["default"].count == 3
     plan = plan_of(cluster={"workers": {"adaptive": {"minimum": 1, "maximum": 4}}})
-    assert plan.workers == 4
+    assert plan.groups["default"].count == 4
     assert plan.notes == ("adaptive: all 4 workers (the maximum) are started at once here",)
 
 
@@ -187,11 +187,11 @@ def test_arguments_beyond_the_limits() -> None:
 
 def test_a_nanny_only_where_it_has_a_limit_to_watch() -> None:
     paths = Path("scheduler.json"), Path("scratch")
-    free = worker_command(plan_of(), "worker-0", *paths)
+    free = worker_command(plan_of().groups["default"], "worker-0", *paths)
     assert "--no-nanny" in free
     assert "--memory-limit" not in free
     limited = plan_of(cluster={"workers": {"resources": {"limits": {"memory": "1Gi"}}, "threads": 2}})
-    command = worker_command(limited, "worker-0", *paths)
+    command = worker_command(limited.groups["default"], "worker-0", *paths)
     assert command[command.index("--memory-limit") + 1] == str(1024**3)
     assert command[command.index("--nthreads") + 1] == "2"
     assert "--no-nanny" not in command

@@ -8,9 +8,10 @@ from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.tokens import ALPHABET, NONCE_LENGTH
 
 #: An attempt's name must leave room, within 63 characters, for the names of its scheduler's Service and its worker
-#: group.
-MAX_ATTEMPT_NAME = 63 - len("-scheduler")
+#: groups, whose own names have 15.
+MAX_ATTEMPT_NAME = 63 - 1 - 15
 _NAME = re.compile(rf".+-[0-9a-f]{{5}}-([0-9]{{1,10}})-([{ALPHABET}]{{{NONCE_LENGTH}}})(?=-|$)")
+_KEY = re.compile(r"[a-z][-a-z0-9]{0,14}")
 _FILES = re.compile(rf".+-[0-9a-f]{{5}}-[0-9]+-[{ALPHABET}]{{{NONCE_LENGTH}}}-files")
 
 
@@ -59,3 +60,9 @@ def scheduler_name(attempt: str) -> str:
 def group_name(attempt: str, key: str = DEFAULT_GROUP) -> str:
     """The name of a worker group, that of the default one by dask-kubernetes. `key`: its name in the spec."""
     return f"{attempt}-{key}"
+
+
+def group_key(name: str, attempt: str) -> str | None:
+    """The key of the worker group of that name; None: it is none of the attempt's."""
+    key = name.removeprefix(f"{attempt}-")
+    return key if key != name and _KEY.fullmatch(key) else None

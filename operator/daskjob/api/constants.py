@@ -41,6 +41,8 @@ REPLACE_ANNOTATION = f"{GROUP}/replace-workers"
 #: Annotation on an attempt's cluster, runner and report, by which the operator knows that it created them
 #: (`api.tokens`).
 TOKEN_ANNOTATION = f"{GROUP}/token"
+#: On a cluster: what the tokens of its further worker groups lead to (`api.tokens`), as JSON, by the groups' keys.
+GROUPS_ANNOTATION = "daskjob.io/worker-groups"
 
 #: The service account of a job's pods whose template names no other. The operator creates it, and gives it no rights.
 RUNNER_ACCOUNT = "daskjob-runner"
@@ -179,6 +181,7 @@ class Reason(StrEnum):
     STORE_NOT_FOUND = "StoreNotFound"
     STORE_FORBIDDEN = "StoreForbidden"
     STORE_UNAVAILABLE = "StoreUnavailable"
+    PRELOAD_FAILED = "PreloadFailed"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 

@@ -23,6 +23,18 @@ LONG: Mapping[str, tuple[str, ...]] = {"result": ("value", "types", "preview"), 
 
 
 @dataclass(frozen=True)
+class ReportedGroup:
+    """One of several worker groups."""
+
+    #: name of the group.
+    name: str = ""
+    #: connected workers.
+    connected: int | None = None
+    #: wanted is the number that the load asks for; only with adaptive scaling.
+    wanted: int | None = None
+
+
+@dataclass(frozen=True)
 class ReportedWorkers:
     """The workers as Dask's scheduler counts them."""
 
@@ -35,6 +47,14 @@ class ReportedWorkers:
     #: retired are the names of the pods whose workers the runner retired; nothing runs there any more, and the operator
     #: may delete them.
     retired: tuple[str, ...] = ()
+    #: groups are the same by worker group; absent for a job without workerGroups, and then wanted is.
+    groups: tuple[ReportedGroup, ...] = ()
+
+    def of_group(self, key: str, alone: bool) -> ReportedGroup:
+        """What is reported of the worker group with that key. `alone`: it is the job's only one."""
+        if alone:
+            return ReportedGroup(key, self.connected, self.wanted)
+        return next((each for each in self.groups if each.name == key), ReportedGroup(key))
 
 
 @dataclass(frozen=True)

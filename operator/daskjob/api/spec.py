@@ -7,13 +7,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from daskjob.api.constants import MANAGED_BY, ResultFormat, RetryAction, RunPolicy
 from daskjob.api.resource_json import from_dict
 from daskjob.schema.json_walk import is_container, walk
-from daskjob.wire.worker_groups import DEFAULT as DEFAULT_GROUP
-from daskjob.wire.worker_groups import AdaptiveBounds, GroupOrders
+from daskjob.wire.worker_groups import DEFAULT, AdaptiveBounds, GroupOrders
+
+#: The key of the worker group that `cluster.workers` describes.
+DEFAULT_GROUP = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,10 @@ class Component:
     template: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _preload_options(modules: Sequence[str]) -> list[str]:
+    return [part for each in modules for part in ("--preload", each)]
+
+
 @dataclass(frozen=True)
 class Scheduler(Component):
     """The scheduler's pod, and how it hands out tasks."""
@@ -134,6 +141,16 @@ class Scheduler(Component):
     #: to three times as fast, and costs memory where root tasks are large, for more of their results wait on workers.
     #: Default: that of the image's Dask (1.1).
     worker_saturation: int | str | None = None
+
+    #: preload are Python modules, of the job's source or the image, that each process of the component imports at its
+    #: start, Dask's preload: dask_setup(worker) or dask_setup(scheduler) in it is called, and dask_teardown at the end.
+    #: One that fails ends the attempt (PreloadFailed). Default none.
+    preload: tuple[str, ...] = ()
+
+    @property
+    def dask_options(self) -> Sequence[str]:
+        """Options of Dask's command that starts a scheduler."""
+        return _preload_options(self.preload)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -157,7 +174,7 @@ class Adaptive:
 class Workers(Component):
     """How many workers there are, and how large they are."""
 
-    #: replicas is the fixed number of workers. Default 1 when adaptive is not given either.
+    #: replicas is the fixed number of workers; 0 only beside workerGroups. Default 1 when adaptive is not given either.
     replicas: int | None = None
     #: adaptive lets the number of workers follow the load.
     adaptive: Adaptive | None = None
@@ -169,18 +186,27 @@ class Workers(Component):
     dask_resources: Mapping[str, int | str] = field(default_factory=dict)
     #: minWorkers is how many workers must be connected before the graph starts; the rest join while it runs. Default 1.
     min_workers: int = 1
+    #: preload are Python modules, of the job's source or the image, that each process of the component imports at its
+    #: start, Dask's preload: dask_setup(worker) or dask_setup(scheduler) in it is called, and dask_teardown at the end.
+    #: One that fails ends the attempt (PreloadFailed). Default none.
+    preload: tuple[str, ...] = ()
 
     @property
     def dask_options(self) -> Sequence[str]:
         """Options of Dask's command that starts a worker."""
         amounts = " ".join(f"{name}={amount}" for name, amount in self.dask_resources.items())
-        return ["--nthreads", str(self.threads), *(["--resources", amounts] if amounts else [])]
+        return [
+            "--nthreads",
+            str(self.threads),
+            *(["--resources", amounts] if amounts else []),
+            *_preload_options(self.preload),
+        ]
 
     def orders(self, key: str, prefix: str) -> GroupOrders:
         """What the job file says of the group. `key`: its name; `prefix`: how the names of its workers begin."""
         bounds = AdaptiveBounds(self.adaptive.minimum, self.adaptive.maximum) if self.adaptive is not None else None
         resources = {name: float(amount) for name, amount in self.dask_resources.items()}
-        return GroupOrders(key, prefix, self.min_workers, bounds, resources)
+        return GroupOrders(key, prefix, self.least, bounds, resources)
 
     @property
     def initial(self) -> int:
@@ -190,9 +216,43 @@ class Workers(Component):
         return 1 if self.replicas is None else self.replicas
 
     @property
+    def least(self) -> int:
+        """How many workers must be connected before the graph starts."""
+        return min(self.min_workers, self.initial)
+
+    @property
     def most(self) -> int:
         """The most workers that the cluster may come to have."""
         return self.adaptive.maximum if self.adaptive is not None else self.initial
+
+
+@dataclass(frozen=True)
+class GroupAdaptive(Adaptive):
+    """Bounds of a worker group's size, which may be none."""
+
+    #: minimum number of workers. Default 0.
+    minimum: int = 0
+    #: maximum number of workers.
+    maximum: int = 1
+
+
+@dataclass(frozen=True)
+class WorkerGroup(Workers):
+    """A further group of workers."""
+
+    #: name of the group, of its Dask resource, and a part of its pods' names; at most 15 characters, lower-case
+    #: letters, digits and '-', beginning with a letter.
+    name: str = ""
+    #: replicas is the fixed number of the group's workers. Default 1 when adaptive is not given either.
+    replicas: int | None = None
+    #: adaptive lets the number of the group's workers follow the work for it: the tasks that ask for what it offers and
+    #: no group before it does, workers first.
+    adaptive: GroupAdaptive | None = None
+    #: minWorkers is how many of the group's workers must be connected before the graph starts. Default 1, or 0 for a
+    #: group that starts with none.
+    min_workers: int = 1
+    #: env are environment variables of the group's workers, over those of cluster.env. Default none.
+    env: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,10 +277,40 @@ class Cluster:
     #: workers says how many workers there are and how large they are. With neither replicas nor adaptive there is one.
     workers: Workers = field(default_factory=Workers)
 
+    #: workerGroups are further groups of workers, of another size or kind, such as those with a GPU; at most 8. Each
+    #: worker of a group has a Dask resource with the group's name, as many as it has threads, and so have those of
+    #: workers, by the name default: dask.annotate(resources={"gpu": 1}) leads tasks to group gpu. A task that asks for
+    #: no resource may run on any worker. Default none.
+    worker_groups: tuple[WorkerGroup, ...] = ()
+
+    @cached_property
+    def groups(self) -> Mapping[str, Workers]:
+        """All worker groups by key, that of `workers` first. Of several, each has the Dask resource of its name."""
+        if not self.worker_groups:
+            return {DEFAULT_GROUP: self.workers}
+        groups: Mapping[str, Workers] = {
+            DEFAULT_GROUP: self.workers,
+            **{each.name: each for each in self.worker_groups},
+        }
+        return {
+            key: dataclasses.replace(each, dask_resources={key: each.threads, **each.dask_resources})
+            for key, each in groups.items()
+        }
+
     @property
-    def worker_groups(self) -> Mapping[str, Workers]:
-        """The worker groups by key. There is one today."""
-        return {DEFAULT_GROUP: self.workers}
+    def most_workers(self) -> int:
+        """The most workers that all groups together may come to have."""
+        return sum(each.most for each in self.groups.values())
+
+    @property
+    def least_workers(self) -> int:
+        """How many workers must be connected before the graph starts."""
+        return sum(each.least for each in self.groups.values())
+
+
+def path_of_group(key: str) -> str:
+    """Where the spec has the worker group with that key."""
+    return "spec.cluster.workers" if key == DEFAULT_GROUP else f"spec.cluster.workerGroups[{key}]"
 
 
 @dataclass(frozen=True)
@@ -415,6 +505,8 @@ def digest(spec: DaskJobSpec) -> str:
 
 
 def _given(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_given(each) for each in value]
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     plain = type(value)()

@@ -113,6 +113,18 @@ class WorkerCounts:
 
 
 @dataclass(frozen=True)
+class GroupCounts:
+    """Workers of one group."""
+
+    #: name of the group.
+    name: str = ""
+    #: wanted workers; follows the load when adaptive.
+    wanted: int = 0
+    #: ready workers.
+    ready: int = 0
+
+
+@dataclass(frozen=True)
 class ClusterStatus:
     """The Dask cluster of the current attempt."""
 
@@ -120,6 +132,9 @@ class ClusterStatus:
     name: str = ""
     #: workers counts the cluster's workers.
     workers: WorkerCounts = field(default_factory=WorkerCounts)
+    #: groups are the same counts by worker group, that of spec.cluster.workers (default) first. Absent if the job has
+    #: no workerGroups.
+    groups: tuple[GroupCounts, ...] = ()
     #: summary is ready/wanted, e.g. 2/2.
     summary: str = ""
     #: dashboard is the kubectl command that makes Dask's dashboard reachable from here. Absent when off or gone.

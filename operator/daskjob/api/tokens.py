@@ -32,6 +32,10 @@ class Tokens:
     def cluster(self) -> str:
         return follows_from(self.runner)
 
+    def group(self, key: str) -> str:
+        """The token of a further worker group. The cluster, which is created before, has what follows from it."""
+        return follows_from(f"{self.runner}/{key}")
+
     @property
     def source(self) -> str:
         """That of the pod that finds the commit of the code, which comes before all others: nothing follows from it."""

@@ -73,7 +73,11 @@ def describe(job: Body, now: datetime) -> str:
         lines.append(f"  progress:  {progress.get('summary')} tasks ({progress.get('percent')} %){erred}")
     cluster = status.get("cluster") or {}
     if cluster.get("summary") and end_of(job) is None:
-        lines.append(f"  workers:   {cluster['summary']} ready")
+        groups = [
+            f"{each['name']} {each.get('ready', 0)}/{each.get('wanted', 0)}" for each in cluster.get("groups", ())
+        ]
+        of_groups = f" ({', '.join(groups)})" if groups else ""
+        lines.append(f"  workers:   {cluster['summary']} ready{of_groups}")
     if status.get("startTime"):
         ended = f", ended {duration(status['completionTime'], now)} ago" if status.get("completionTime") else ""
         lines.append(f"  started:   {duration(status['startTime'], now)} ago{ended}")

@@ -11,6 +11,7 @@ from typing import Any
 import kopf
 
 from daskjob.dask_controller.essence import HandledFields
+from daskjob.dask_controller.origin import GROUPS_ANNOTATION
 from daskjob.dask_controller.refusals import REFUSED_ANNOTATION
 from daskjob.dask_controller.replacement import REPLACE_ANNOTATION
 from daskjob.probes import process_settings
@@ -21,7 +22,7 @@ from daskjob.probes.process_settings import ProcessSettings
 LABEL_SELECTOR = "app.kubernetes.io/managed-by=daskjob-operator"
 WATCHED = ("daskclusters", "daskworkergroups")
 #: Annotations of one object, which dask-kubernetes would copy from a cluster to its worker group, and to pods.
-NOT_COPIED = (REFUSED_ANNOTATION, REPLACE_ANNOTATION)
+NOT_COPIED = (REFUSED_ANNOTATION, REPLACE_ANNOTATION, GROUPS_ANNOTATION)
 
 
 def configure_kopf(settings: kopf.OperatorSettings, complete: Callable[[], Container[str]]) -> None:

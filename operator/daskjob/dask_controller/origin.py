@@ -8,6 +8,7 @@ recorded the cluster's name, and the digest of its token (`api.tokens`).
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from daskjob.dask_controller.bare_pods import owner_of
 
 #: Labels and annotation by which the operator's clusters name their job, and prove that they are its.
 JOB_LABEL, JOB_UID_LABEL, TOKEN_ANNOTATION = "daskjob.io/job", "daskjob.io/job-uid", "daskjob.io/token"
+#: On a cluster: what the tokens of its further worker groups lead to, by the ends of their names.
+GROUPS_ANNOTATION = "daskjob.io/worker-groups"
 
 #: How many clusters and groups are remembered; of more, the eldest are looked at again.
 MOST_KNOWN = 10_000
@@ -79,8 +82,8 @@ async def _problem_of_group(owner: Mapping[str, Any], get: Get) -> str:
     cluster = await get("daskclusters", of["name"]) if of.get("kind") == "DaskCluster" else None
     if cluster is None or cluster["metadata"]["uid"] != of["uid"]:
         return "no DaskCluster owns it"
-    if not is_group_of(group, cluster):
-        return "it is not the worker group of its DaskCluster"
+    if not is_group_of(group, cluster) and not is_pledged(group, cluster):
+        return "it is not a worker group of its DaskCluster"
     return await _problem_of_cluster(cluster["metadata"], of, get)
 
 
@@ -88,6 +91,18 @@ def is_group_of(group: Body, cluster: Body) -> bool:
     """Whether the workers of a group are those that its cluster asks for."""
     name = f"{cluster['metadata']['name']}-default"
     return bool(group["metadata"]["name"] == name and same_workers(group, cluster))
+
+
+def is_pledged(group: Body, cluster: Body) -> bool:
+    """Whether it is a further group, which the operator announced on the cluster before it created the group."""
+    name, annotations = cluster["metadata"]["name"], cluster["metadata"].get("annotations") or {}
+    token = str((group["metadata"].get("annotations") or {}).get(TOKEN_ANNOTATION) or "")
+    try:
+        pledges = json.loads(annotations.get(GROUPS_ANNOTATION) or "{}")
+    except (ValueError, RecursionError):
+        return False
+    pledged = pledges.get(group["metadata"]["name"].removeprefix(f"{name}-")) if isinstance(pledges, dict) else None
+    return bool(hashlib.sha256(token.encode()).hexdigest() == pledged)
 
 
 def same_workers(group: Body, other: Body) -> bool:

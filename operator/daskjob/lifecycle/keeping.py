@@ -37,6 +37,7 @@ ANNOTATIONS = (
     c.REFUSED_ANNOTATION,
     c.REPLACE_ANNOTATION,
     c.TOKEN_ANNOTATION,
+    c.GROUPS_ANNOTATION,
 )
 OWNER = ("apiVersion", "kind", "name", "uid", "controller")
 #: An object of ours has one owner; a user may add his own.
@@ -104,18 +105,23 @@ def keep_dask_job(body: Body) -> Body:
     spec = body.get("spec") or {}
     graph, cluster = spec.get("graph") or {}, spec.get("cluster") or {}
     source = {key: value for key, value in (graph.get("source") or {}).items() if key in ("configMap", "git")}
-    workers = cluster.get("workers") or {}
+    workers, groups = cluster.get("workers") or {}, cluster.get("workerGroups") or ()
     kept["spec"] = {
         **{key: value for key, value in spec.items() if key not in ("graph", "cluster", "runner")},
         "graph": {"entrypoint": graph.get("entrypoint", ""), **({"source": source} if source else {})},
         "cluster": {
             **_some(cluster, ("image", "dashboard")),
             "workers": {key: value for key, value in workers.items() if key != "template"},
+            **({"workerGroups": list(map(_keep_group, groups))} if groups else {}),
         },
     }
     kept[DIGEST] = digest(parse_spec(spec))
     kept["status"] = _status(body)
     return kept
+
+
+def _keep_group(group: Body) -> Body:
+    return {key: value for key, value in group.items() if key not in ("template", "env")}
 
 
 def keep_cron_job(body: Body) -> Body:

@@ -10,6 +10,7 @@ from typing import Any
 
 from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_API_VERSION, DASK_COMPONENT_LABEL, Reason
 from daskjob.api.runner_report import RunnerReport, read_termination_message
+from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.times import from_text
 from daskjob.wire import FETCH_REASONS
 
@@ -22,6 +23,8 @@ NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 #: Exit codes of a process that SIGKILL or SIGTERM ended: somebody else ended it, if not its memory limit. But a process
 #: may choose them, and user code may kill it.
 FROM_OUTSIDE = frozenset({128 + signal.SIGKILL, 128 + signal.SIGTERM})
+#: What a process may say at its start that holds for each further start of it.
+TOLD = (Reason.FILES_CHANGED, Reason.PRELOAD_FAILED)
 #: What kubelet and container runtime call the end of a container that they lost, as in a restart of its node.
 LOST = frozenset({"ContainerStatusUnknown", "Unknown"})
 #: What the kubelet calls the end of a pod for what its own spec asks for, or for what its own containers use.
@@ -90,11 +93,11 @@ class Termination:
         return f": {text}" if text else ""
 
     @property
-    def files_changed(self) -> bool:
-        """Whether its process says that what it mounts is not what its pod's spec has digests of. Anything that runs
-        in a container may say so."""
+    def told(self) -> Reason | None:
+        """What its process says at its start that is final: what it mounts is not what its pod's spec has digests of,
+        or a preload failed. Anything that runs in a container may say so."""
         failure = self.report.failure if self.report is not None else None
-        return failure is not None and failure.reason == Reason.FILES_CHANGED
+        return next((each for each in TOLD if failure is not None and failure.reason == each), None)
 
     @property
     def fetch_failure(self) -> tuple[Reason, str] | None:
@@ -143,6 +146,8 @@ class Pod:
     component: str
     attempt: int
     phase: str
+    #: Of a worker: the key of its group.
+    group: str = DEFAULT_GROUP
     created: datetime | None = None
     deleting: bool = False
     #: If the pod is being deleted: when it must be gone, grace period included (`metadata.deletionTimestamp`).

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from daskjob.api.runner_report import RunnerReport, read_report
+from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.local.fetched_code import fetch_code
 from daskjob.local.observation import ProcessState, RunState
-from daskjob.local.plan import WORKER_PREFIX, Plan, job_file, scheduler_command, worker_command, write_code
+from daskjob.local.plan import Plan, job_file, scheduler_command, worker_command, write_code
 from daskjob.local.processes import Processes, tail
 from daskjob.manifests.dask_cluster import WORKER_ENVIRONMENT
 from daskjob.runner.archive import build as build_runner
@@ -28,6 +29,7 @@ from daskjob.wire import jobfile
 
 #: Seconds for the runner to end by itself, once it is told to or has reported all.
 RUNNER_GRACE = 8.0
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Started:
     at: datetime | None = None
     restarts: int = 0
     last_exit: int | None = None
+    #: Of a worker: the key of its group.
+    group: str = DEFAULT_GROUP
 
 
 class LocalCluster:
@@ -103,11 +107,13 @@ class LocalCluster:
 
     def start_cluster(self) -> None:
         """Starts scheduler and workers."""
-        command = scheduler_command(self._port, self._scheduler_file, self._dashboard)
+        options = self._plan.job.spec.cluster.scheduler.dask_options
+        command = scheduler_command(self._port, self._scheduler_file, self._dashboard, options)
         self._scheduler = Started(self._start_dask("scheduler", command, {}))
-        for number in range(self._plan.workers):
-            name = f"{WORKER_PREFIX}{number}"
-            self._workers[name] = Started(self._start_worker(name))
+        for key, group in self._plan.groups.items():
+            for number in range(group.count):
+                name = f"{group.prefix}{number}"
+                self._workers[name] = Started(self._start_worker(name, key), group=key)
 
     def start_runner(self) -> None:
         """The runner reports into files that it is told of, and connects as soon as the scheduler listens."""
@@ -151,7 +157,9 @@ class LocalCluster:
                 self._processes.retire(worker.process)
                 self._restarts += 1
                 self._note(f"{name} ended, {how_ended(code)}; starting another")
-                self._workers[name] = Started(self._start_worker(name), None, worker.restarts + 1, code)
+                self._workers[name] = Started(
+                    self._start_worker(name, worker.group), None, worker.restarts + 1, code, worker.group
+                )
 
     def stop_cluster(self) -> None:
         """Ends scheduler and workers, after the runner: it ends the user's code and its client itself."""
@@ -182,20 +190,32 @@ class LocalCluster:
 
     def _state_of(self, name: str, component: str, started: Started, now: datetime) -> ProcessState:
         code = started.process.poll()
-        words = tail(self._log(name)) if code is not None or started.restarts else ""
-        return ProcessState(name, component, started.at or now, code, started.restarts, started.last_exit, words)
+        ended = code is not None or started.restarts
+        words = (_text(self._last_words(name)) or tail(self._log(name))) if ended else ""
+        return ProcessState(
+            name, component, started.at or now, code, started.restarts, started.last_exit, words, started.group
+        )
 
-    def _start_worker(self, name: str) -> subprocess.Popen[bytes]:
+    def _start_worker(self, name: str, group: str) -> subprocess.Popen[bytes]:
         # A scheduler takes no second worker of a name as long as it believes in the first.
         full = f"{name}-{self._restarts}" if self._restarts else name
-        command = worker_command(self._plan, full, self._scheduler_file, self._scratch)
-        return self._start_dask(name, command, {**NANNY, **WORKER_ENVIRONMENT})
+        planned = self._plan.groups[group]
+        command = worker_command(planned, full, self._scheduler_file, self._scratch)
+        return self._start_dask(name, command, {**NANNY, **WORKER_ENVIRONMENT}, planned.environment)
 
-    def _start_dask(self, name: str, command: list[str], own: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _start_dask(
+        self, name: str, command: list[str], own: Mapping[str, str], theirs: Mapping[str, str] = NOTHING
+    ) -> subprocess.Popen[bytes]:
+        """`own`: variables that the environment overrides; `theirs`: those that override it."""
         # What a task prints goes to stdout, Dask's own log to stderr.
         log = None if self._logs else self._log(name)
-        environment = {**own, **self._environment}
+        own = {**own, "DASKJOB_TERMINATION_LOG": str(self._last_words(name))}
+        environment = {**own, **self._environment, **theirs}
         return self._processes.start(name, command, environment=environment, folder=self._home, log=log)
+
+    def _last_words(self, name: str) -> Path:
+        """What a process leaves that stands for its container's termination message."""
+        return self._folder / f"{name}.last-words"
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from daskjob.api.attempt_names import group_name
 from daskjob.api.runner_report import RunnerReport
 from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.status import Attempt
@@ -32,6 +33,8 @@ class ProcessState:
     restarts: int = 0
     last_exit: int | None = None
     words: str = ""
+    #: Of a worker: the key of its group.
+    group: str = DEFAULT_GROUP
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,18 @@ def observe(job: Job, state: RunState, now: datetime) -> Observation:
         return Observation(now, job, AttemptObservation(runner=runner), live=True, settled=True)
     attempt = AttemptObservation(
         cluster=Owned("DaskCluster", current.name, "cluster", current.number),
-        groups={DEFAULT_GROUP: WorkerGroup(f"{current.name}-{DEFAULT_GROUP}", "group", len(state.workers))},
+        groups={key: _group(key, current, state) for key in job.spec.cluster.groups},
         schedulers=(_pod(state.scheduler, current, started=_reached(state)),),
         workers=tuple(_pod(each, current, started=_has_worker(state)) for each in state.workers),
         runner=runner,
         report=Report(current.name, "report", runner.uid, state.cancelled, state.report, runner_deadline(job)),
     )
     return Observation(now, job, attempt, live=True, settled=True, last_report_at=state.report_at)
+
+
+def _group(key: str, attempt: Attempt, state: RunState) -> WorkerGroup:
+    count = sum(each.group == key for each in state.workers)
+    return WorkerGroup(group_name(attempt.name, key), key, count, key=key)
 
 
 def will_not_start(state: RunState) -> bool:
@@ -111,6 +119,7 @@ def _pod(state: ProcessState, attempt: Attempt, started: bool) -> Pod:
         state.component,
         attempt.number,
         phase,
+        group=state.group,
         created=state.started,
         containers=(container,),
         log_place="its output above",

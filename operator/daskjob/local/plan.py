@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,16 @@ from typing import Any
 
 from daskjob.api.constants import MANAGED_BY, Reason
 from daskjob.api.resource_json import camel
-from daskjob.api.spec import DEFAULT_GROUP, Cleanup, Cluster, DaskJobSpec, Graph, Workers, parse_spec
+from daskjob.api.spec import (
+    DEFAULT_GROUP,
+    Cleanup,
+    DaskJobSpec,
+    Graph,
+    WorkerGroup,
+    Workers,
+    parse_spec,
+    path_of_group,
+)
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
@@ -50,17 +59,27 @@ class PlanError(Exception):
 
 
 @dataclass(frozen=True)
+class PlannedGroup:
+    """The workers of one group. `prefix`: how their names begin; `memory`: of each, in bytes, None: no limit;
+    `options`: of Dask's command; `environment`: variables beside those of all processes."""
+
+    count: int
+    prefix: str
+    memory: int | None
+    options: Sequence[str]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Plan:
     """One job. `code`: content of each file by its path; None: the code is in the current directory, or `fetch` says
-    where it comes from; `memory`: of each
-    worker, in bytes, None: no limit; `notes`: what is done otherwise here than on the cluster, in sentences."""
+    where it comes from; `groups`: by key; `notes`: what is done otherwise here than on the cluster, in sentences."""
 
     job: Job
     code: Mapping[str, bytes] | None
     fetch: Fetch | None
     environment: Mapping[str, str]
-    workers: int
-    memory: int | None
+    groups: Mapping[str, PlannedGroup]
     notes: tuple[str, ...]
 
 
@@ -92,15 +111,15 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     if problem is not None:
         raise PlanError(Reason.INVALID_SPEC, problem)
     cluster, notes = job.spec.cluster, control_notes(manifest["spec"])
-    workers = cluster.workers
-    if workers.adaptive is not None:
-        notes.append(f"adaptive: all {workers.adaptive.maximum} workers (the maximum) are started at once here")
+    for key, workers in cluster.groups.items():
+        if workers.adaptive is not None:
+            who = f"workers of group {key}" if cluster.worker_groups else "workers"
+            notes.append(f"adaptive: all {workers.adaptive.maximum} {who} (the maximum) are started at once here")
     store = job.spec.result.store
     if store is not None and store.secret_ref is not None:
         notes.append("spec.result.store.secretRef: here the credentials are those of this process's own environment")
-    environment = {**cluster.scheduler.environment, **read_environment(cluster, notes)}
-    limit = memory_limit(workers)
-    count = workers.adaptive.maximum if workers.adaptive is not None else workers.initial
+    theirs = read_environment(cluster.env, "spec.cluster.env", {}, notes)
+    environment = {**cluster.scheduler.environment, **theirs}
     judged = AttemptContext(job.ref, job.spec, Attempt(1, job.name))
     refused = [f"an operator with the chart's defaults refuses the job: {each}" for each in refusals(judged)]
     notes += refused or [f"Kubernetes refuses the job's pods: {each}" for each in rejections(judged)]
@@ -109,15 +128,32 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     if fetch is not None and fetch.secret:
         notes.append(f"{fetch.secret_field}: only a cluster has Secrets; here git's own configuration counts")
     # Nothing is scaled here, and no port-forward leads to the dashboard.
-    fixed = replace(cluster, workers=replace(workers, adaptive=None, replicas=count), dashboard=False)
+    fixed = replace(
+        cluster,
+        workers=replace(cluster.workers, adaptive=None, replicas=cluster.workers.most),
+        worker_groups=tuple(replace(each, adaptive=None, replicas=each.most) for each in cluster.worker_groups),
+        dashboard=False,
+    )
     return Plan(
         job=replace(job, spec=replace(job.spec, cluster=fixed)),
         code=code_files(job.spec.graph, find_config_map) if fetch is None else None,
         fetch=fetch,
         environment=environment,
-        workers=count,
-        memory=quantity(limit) if limit is not None else None,
+        groups={key: _plan_group(key, each, theirs, notes) for key, each in fixed.groups.items()},
         notes=tuple(notes),
+    )
+
+
+def _plan_group(key: str, workers: Workers, known: Mapping[str, str], notes: list[str]) -> PlannedGroup:
+    """`known`: the user's variables of all processes. A note is added for each that only a cluster can look up."""
+    limit = memory_limit(workers)
+    own = workers.env if isinstance(workers, WorkerGroup) else ()
+    return PlannedGroup(
+        count=workers.most,
+        prefix=WORKER_PREFIX if key == DEFAULT_GROUP else f"{key}-{WORKER_PREFIX}",
+        memory=quantity(limit) if limit is not None else None,
+        options=workers.dask_options,
+        environment=read_environment(own, f"{path_of_group(key)}.env", known, notes),
     )
 
 
@@ -143,15 +179,16 @@ def control_notes(spec: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def read_environment(cluster: Cluster, notes: list[str]) -> dict[str, str]:
-    """The user's variables. A note is added for each that only a cluster can look up."""
+def read_environment(variables: Sequence[Any], path: str, known: Mapping[str, str], notes: list[str]) -> dict[str, str]:
+    """The user's variables. A note is added for each that only a cluster can look up. `path`: the field that has them;
+    `known`: earlier variables."""
     environment: dict[str, str] = {}
-    for variable in cluster.env:
+    for variable in variables:
         if variable.get("valueFrom"):
             name = variable["name"]
-            notes.append(f"spec.cluster.env: {name} has valueFrom, which only a cluster can look up: not set")
+            notes.append(f"{path}: {name} has valueFrom, which only a cluster can look up: not set")
         else:
-            environment[variable["name"]] = expand(variable.get("value") or "", environment)
+            environment[variable["name"]] = expand(variable.get("value") or "", {**known, **environment})
     return environment
 
 
@@ -210,27 +247,42 @@ def job_file(plan: Plan, report: str, address: str, code_path: Path) -> JobFile:
         scheduler=address,
         scheduler_timeout=job.spec.startup_deadline_seconds,
         code_path=str(code_path),
-        groups=(job.spec.cluster.workers.orders(DEFAULT_GROUP, WORKER_PREFIX),),
+        groups=tuple(each.orders(key, plan.groups[key].prefix) for key, each in job.spec.cluster.groups.items()),
         store=store_orders(job.spec.result.store, job.spec.result),
     )
 
 
-def scheduler_command(port: int, scheduler_file: Path, dashboard: int | None) -> list[str]:
-    """`dashboard`: the port of Dask's dashboard on the loopback; None: it is not served, only health and metrics."""
-    shown = ["--dashboard-address", f"127.0.0.1:{dashboard or 0}", *(["--no-dashboard"] if dashboard is None else [])]
+def _dask(module: str, options: Sequence[str]) -> list[str]:
+    """The beginning of a command of Dask's. A preload that fails ends its process."""
+    watched = ["daskjob.runner.preloads"] if "--preload" in options else []
     # -P: Python is not to import from the folder it starts in.
+    return [sys.executable, "-P", "-m", *watched, module]
+
+
+def scheduler_command(port: int, scheduler_file: Path, dashboard: int | None, options: Sequence[str] = ()) -> list[str]:
+    """`dashboard`: the port of Dask's dashboard on the loopback; None: it is not served, only health and metrics;
+    `options`: further ones."""
+    shown = ["--dashboard-address", f"127.0.0.1:{dashboard or 0}", *(["--no-dashboard"] if dashboard is None else [])]
     return [
-        *(sys.executable, "-P", "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)),
-        *("--scheduler-file", str(scheduler_file), *shown),
+        *(*_dask("distributed.cli.dask_scheduler", options), "--host", "127.0.0.1", "--port", str(port)),
+        *("--scheduler-file", str(scheduler_file), *shown, *options),
     ]
 
 
-def worker_command(plan: Plan, name: str, scheduler_file: Path, scratch: Path) -> list[str]:
+def worker_command(group: PlannedGroup, name: str, scheduler_file: Path, scratch: Path) -> list[str]:
     """A worker; under a nanny only with a memory limit, which the nanny enforces: a second process takes its time."""
-    memory = ["--no-nanny"] if plan.memory is None else ["--nanny", "--memory-limit", str(plan.memory)]
-    options = plan.job.spec.cluster.workers.dask_options
+    memory = ["--no-nanny"] if group.memory is None else ["--nanny", "--memory-limit", str(group.memory)]
     return [
-        *(sys.executable, "-P", "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler_file)),
-        *("--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", "--name", name, *options),
+        *(*_dask("distributed.cli.dask_worker", group.options), "--scheduler-file", str(scheduler_file)),
+        *(
+            "--host",
+            "127.0.0.1",
+            "--no-dashboard",
+            "--dashboard-address",
+            "127.0.0.1:0",
+            "--name",
+            name,
+            *group.options,
+        ),
         *("--local-directory", str(scratch), "--death-timeout", "60", *memory),
     ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from daskjob.api.spec import path_of_group
 from daskjob.errors import SpecError
 from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service, scheduler_spec, worker_spec
+from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service, scheduler_spec, worker_groups, worker_spec
 from daskjob.manifests.network_policy import network_policy
 from daskjob.manifests.pod_files import runner_config_map, secret
 from daskjob.manifests.resolver import resolver_pod
@@ -23,14 +25,18 @@ Manifest = Mapping[str, Any]
 
 
 def refusals(context: AttemptContext) -> tuple[FieldError, ...]:
-    """Why the operator refuses a job's pods: the first error of each of scheduler, workers and runner."""
+    """Why the operator refuses a job's pods: the first error of each of scheduler, worker groups and runner."""
     found = []
-    for build in (scheduler_spec, worker_spec, runner_pod):
+    for build in (scheduler_spec, *_worker_specs(context), runner_pod):
         try:
             build(context)
         except SpecError as error:
             found.append(FieldError(error.path, error.message))
     return tuple(dict.fromkeys(found))
+
+
+def _worker_specs(context: AttemptContext) -> list[Callable[[AttemptContext], Manifest]]:
+    return [partial(worker_spec, key=key) for key in context.spec.cluster.groups]
 
 
 def rejections(context: AttemptContext) -> tuple[FieldError, ...]:
@@ -39,7 +45,10 @@ def rejections(context: AttemptContext) -> tuple[FieldError, ...]:
     spec = context.spec
     pods = (
         (scheduler_spec(context), spec.cluster.scheduler, "spec.cluster.scheduler", "scheduler"),
-        (worker_spec(context), spec.cluster.workers, "spec.cluster.workers", "worker"),
+        *(
+            (worker_spec(context, key), group, path_of_group(key), "worker")
+            for key, group in spec.cluster.groups.items()
+        ),
         (runner_pod(context)["spec"], spec.runner, "spec.runner", "runner"),
     )
     found = []
@@ -92,7 +101,10 @@ class AttemptObjects:
         spec, cluster = self.context.spec, self.cluster["spec"]
         pods = (
             (spec.cluster.scheduler, "spec.cluster.scheduler", cluster["scheduler"]["spec"]),
-            (spec.cluster.workers, "spec.cluster.workers", cluster["worker"]["spec"]),
+            *(
+                (group, path_of_group(key), worker_spec(self.context, key))
+                for key, group in spec.cluster.groups.items()
+            ),
             (spec.runner, "spec.runner", self.runner["spec"]),
         )
         found = (
@@ -103,13 +115,14 @@ class AttemptObjects:
         return tuple(each for each in found if each.unknown)
 
     def beside_cluster(self, cluster_uid: str) -> tuple[Manifest, ...]:
-        """NetworkPolicy, Service and Secret, without which no container of the pods starts."""
+        """NetworkPolicy, Service and Secret, without which no container of the pods starts; further worker groups."""
         context = self.context
         policy = network_policy(context, cluster_uid)
         return (
             *((policy,) if policy is not None else ()),
             scheduler_service(context, cluster_uid),
             secret(context, cluster_uid),
+            *worker_groups(context, cluster_uid),
         )
 
     def resolver(self) -> Manifest:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.api.attempt_names import group_name
+from daskjob.api.spec import DEFAULT_GROUP, WorkerGroup, path_of_group
+from daskjob.api.tokens import follows_from
 from daskjob.manifests.checked_folders import for_dask
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import LAUNCH
@@ -27,25 +30,48 @@ def dask_cluster(context: AttemptContext) -> dict[str, Any]:
     Its own worker group is the default one. Raises SpecError for a template with a forbidden field.
     """
     cluster, attempt = context.spec.cluster, context.attempt
-    workers = cluster.worker_groups[DEFAULT_GROUP]
+    metadata = context.metadata(attempt.name, context.cluster_token, labels={c.DASK_CLUSTER_LABEL: attempt.name})
+    if context.tokens is not None and cluster.worker_groups:
+        pledges = {each.name: follows_from(context.tokens.group(each.name)) for each in cluster.worker_groups}
+        metadata["annotations"][c.GROUPS_ANNOTATION] = json.dumps(pledges)
     return {
         "apiVersion": c.DASK_API_VERSION,
         "kind": "DaskCluster",
-        "metadata": context.metadata(attempt.name, context.cluster_token, labels={c.DASK_CLUSTER_LABEL: attempt.name}),
+        "metadata": metadata,
         "spec": {
             "scheduler": {
                 "metadata": template_metadata(cluster.scheduler),
                 "spec": scheduler_spec(context),
                 "service": service_spec(attempt.name),
             },
-            "worker": {
-                "replicas": workers.initial,
-                "metadata": template_metadata(workers),
-                "spec": worker_spec(context),
-            },
+            "worker": _worker(context, DEFAULT_GROUP),
         },
         # What dask-kubernetes writes at first sight of a cluster, to create its objects when it sees that.
         "status": {"phase": "Created"},
+    }
+
+
+def worker_groups(context: AttemptContext, cluster_uid: str) -> list[dict[str, Any]]:
+    """The DaskWorkerGroups beside the cluster's own, as dask-kubernetes would create them. Raises SpecError for a
+    template with a forbidden field."""
+    groups = []
+    for each in context.spec.cluster.worker_groups:
+        labels = {c.DASK_CLUSTER_LABEL: context.attempt.name, c.DASK_COMPONENT_LABEL: "workergroup"}
+        metadata = context.metadata_beside(group_name(context.attempt.name, each.name), cluster_uid, labels=labels)
+        if context.tokens is not None:
+            metadata["annotations"] = {c.TOKEN_ANNOTATION: context.tokens.group(each.name)}
+        spec = {"cluster": context.attempt.name, "worker": _worker(context, each.name)}
+        groups.append({"apiVersion": c.DASK_API_VERSION, "kind": "DaskWorkerGroup", "metadata": metadata, "spec": spec})
+    return groups
+
+
+def _worker(context: AttemptContext, key: str) -> dict[str, Any]:
+    """What dask-kubernetes makes the workers of a group from. `key`: the group's name in the spec."""
+    workers = context.spec.cluster.groups[key]
+    return {
+        "replicas": workers.initial,
+        "metadata": template_metadata(workers),
+        "spec": worker_spec(context, key),
     }
 
 
@@ -102,7 +128,7 @@ def scheduler_spec(context: AttemptContext) -> dict[str, Any]:
             context,
             "distributed.cli.dask_scheduler",
             context.defaults.unattended_seconds + kept,
-            *("--protocol", "tls", "--port", str(c.SCHEDULER_PORT)),
+            *("--protocol", "tls", "--port", str(c.SCHEDULER_PORT), *cluster.scheduler.dask_options),
             # The dashboard has no authentication, so it listens where only a port-forward reaches it.
             *("--dashboard-address", f"127.0.0.1:{c.DASHBOARD_PORT}"),
             "--dashboard" if cluster.dashboard else "--no-dashboard",
@@ -128,9 +154,10 @@ def scheduler_spec(context: AttemptContext) -> dict[str, Any]:
     )
 
 
-def worker_spec(context: AttemptContext) -> dict[str, Any]:
-    """The PodSpec of the workers. Raises SpecError for a template with a forbidden field."""
-    workers = context.spec.cluster.worker_groups[DEFAULT_GROUP]
+def worker_spec(context: AttemptContext, key: str = DEFAULT_GROUP) -> dict[str, Any]:
+    """The PodSpec of the workers of a group. `key`: its name in the spec. Raises SpecError for a template with a
+    forbidden field."""
+    workers = context.spec.cluster.groups[key]
     store_secret = StoreSecretFiles.of(context)
     fields = {
         "command": _command(
@@ -154,7 +181,7 @@ def worker_spec(context: AttemptContext) -> dict[str, Any]:
         PodPlan(
             workers,
             "worker",
-            "spec.cluster.workers.template",
+            f"{path_of_group(key)}.template",
             fields,
             environment={
                 **WORKER_ENVIRONMENT,
@@ -164,6 +191,7 @@ def worker_spec(context: AttemptContext) -> dict[str, Any]:
             mounts=store_secret.mounts,
             volumes=store_secret.volumes,
             pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
+            variables=workers.env if isinstance(workers, WorkerGroup) else (),
         ),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from daskjob.manifests.paths import CODE_PATH
-from daskjob.runner import checked_files, surroundings
+from daskjob.runner import checked_files, preloads, surroundings
 from daskjob.runner.load import PATH_VARIABLE
 
 #: Starts the runner from a copy of its program that was compared with its digest. Arguments: that of
@@ -60,7 +60,11 @@ sys.exit(main(sys.argv[1:]))
 LAUNCH = f"""\
 {inspect.getsource(surroundings)}
 {inspect.getsource(checked_files)}
-import asyncio, functools, os, runpy, signal, sys, time
+{inspect.getsource(preloads.end_with_preloads)}
+{inspect.getsource(preloads.end_by)}
+LOG, PRELOAD_EXIT = {preloads.LOG!r}, {preloads.PRELOAD_EXIT!r}
+from typing import Any
+import asyncio, json, functools, os, runpy, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 module = sys.argv.pop(1)
 first, later = float(sys.argv.pop(1)), float(sys.argv.pop(1))
@@ -218,6 +222,7 @@ if worker:
         restart_in_place()
     except (ImportError, AttributeError):
         pass
+end_with_preloads(sys.argv)
 try:
     from distributed import _signals
     _signals.wait_for_signals = watch_or_wait

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,8 @@ class PodPlan:
     """What differs between the pods of scheduler, workers and runner.
 
     `container`: name of the container; `path`: the template's field in the manifest, for error messages; `fields`:
-    further fields of the container; `pod`: further fields of the pod's spec; `environment`: further variables.
+    further fields of the container; `pod`: further fields of the pod's spec; `environment`: further variables;
+    `variables`: those of a user for this component alone, over those of the whole job.
     """
 
     component: Component
@@ -45,6 +46,7 @@ class PodPlan:
     mounts: Collection[Mapping[str, Any]] = ()
     pod: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    variables: Sequence[Any] = ()
 
 
 def dask_environment(scheduler: str, more: Mapping[str, str]) -> list[dict[str, str]]:
@@ -77,6 +79,8 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     check_template(plan.component.template, plan.path, defaults, plan.container, image)
     check_variables(cluster.env, "spec.cluster.env")
     check_no_files(cluster.env, "spec.cluster.env")
+    check_variables(plan.variables, f"{plan.path.removesuffix('.template')}.env")
+    check_no_files(plan.variables, f"{plan.path.removesuffix('.template')}.env")
     check_no_files(cluster.image_pull_secrets, "spec.cluster.imagePullSecrets")
     check_no_files(plan.component.template.get("spec"), f"{plan.path}.spec")
     code = source.volume(context.names.files) if source is not None else None
@@ -95,7 +99,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
                 "name": plan.container,
                 "image": image,
                 # The user's variables come last: they override the operator's of the same name.
-                "env": merge({"env": variables}, {"env": list(cluster.env)}, "Container")["env"],
+                "env": _merged(variables, cluster.env, plan.variables),
                 "resources": dict(resources_of(context, plan.component, plan.container)),
                 "securityContext": dict(CONTAINER_SECURITY),
                 "volumeMounts": [
@@ -161,6 +165,12 @@ def _fetch_volumes(
         return []
     program = program_volume(context)
     return [*([] if program in others else [program]), *fetch_volumes(fetch, mode)]
+
+
+def _merged(variables: list[dict[str, str]], *theirs: Sequence[Any]) -> Any:
+    for each in theirs:
+        variables = merge({"env": variables}, {"env": list(each)}, "Container")["env"]
+    return variables
 
 
 def resources_of(context: AttemptContext, component: Component, container: str) -> Mapping[str, Any]:

@@ -41,7 +41,7 @@ def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) ->
         code_path=code_path(context),
         groups=tuple(
             each.orders(key, f"{group_name(context.attempt.name, key)}-worker-")
-            for key, each in context.spec.cluster.worker_groups.items()
+            for key, each in context.spec.cluster.groups.items()
         ),
         deadline=deadline,
         unattended=context.defaults.unattended_seconds,

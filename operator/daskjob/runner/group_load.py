@@ -48,7 +48,7 @@ def target(snapshot: Mapping[str, Any], groups: Sequence[GroupOrders], name: str
     if limits and sum(row[8] for row in rows) > FULL * limits:
         wanted = max(wanted, 2 * len(rows))
     # One that is at work is not retired.
-    return max(wanted, busy)
+    return int(max(wanted, busy))
 
 
 def idle(snapshot: Mapping[str, Any], groups: Sequence[GroupOrders], name: str) -> List[str]:

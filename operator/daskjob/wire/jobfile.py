@@ -143,7 +143,7 @@ def parse(data: Any) -> JobFile:
         kwargs=_get(graph, "kwargs", dict, {}, "graph."),
         keys=_get(graph, "keys", list, None, "graph."),
         code_path=_get(data, "codePath", str, None),
-        groups=tuple(map(_group, _get(data, "groups", list, []))) or default["groups"],
+        groups=tuple(map(_group, _get(data, "groups", list, []))) or (GroupOrders(),),
         result_bytes=_get(limits, "resultBytes", int, default["result_bytes"], "limits."),
         deadline=parse_deadline(data.get("deadline")),
         unattended=float(_get(data, "unattendedSeconds", (int, float), default["unattended"])),

@@ -67,6 +67,7 @@ REASONS = (
     "FilesChanged",
     *FETCH_REASONS,
     *STORE_REASONS,
+    "PreloadFailed",
     *DEADLINE_REASONS,
 )
 #: What a runner can wait for although all its processes run; with the last, the graph has its value.
@@ -88,6 +89,7 @@ MAX_PREFIXES = 50
 MAX_RETIRED = 1000
 MAX_TYPES = 10_000
 MAX_WAITS = 10
+MAX_GROUPS = 9
 #: Larger numbers are clamped to it: up to here every reader of JSON has whole numbers.
 MAX_COUNT = 2**53
 MAX_WORKERS = 1_000_000
@@ -362,6 +364,10 @@ _TYPE = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 _count = _number(0, MAX_COUNT)
 _line = _text(NAME_BYTES, lines=False)
 _PREFIX = {"name": _line, **dict.fromkeys(COUNTS, _count)}
+_GROUP: dict[str, _Reader] = {
+    "name": _matching("[a-z]([-a-z0-9]*[a-z0-9])?", 15),
+    **dict.fromkeys(("connected", "wanted"), _number(0, MAX_WORKERS)),
+}
 _RESULT: dict[str, _Reader] = {
     "type": _text(NAME_BYTES, lines=False),
     "format": _one_of(FORMATS),
@@ -394,6 +400,7 @@ _REPORT: dict[str, _Reader] = {
     "workers": _sub(
         {
             **dict.fromkeys(("connected", "threads", "wanted"), _number(0, MAX_WORKERS)),
+            "groups": _list_of(_sub(_GROUP, ("name",)), MAX_GROUPS),
             "retired": _list_of(_matching(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", 253), MAX_RETIRED),
         }
     ),

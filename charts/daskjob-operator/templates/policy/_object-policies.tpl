@@ -162,7 +162,7 @@ validations:
 - expression: >-
     request.operation == 'UPDATE' || (request.resource.resource != 'daskjobreports'
     && !(request.resource.resource in ['pods', 'secrets', 'services', 'networkpolicies', 'daskclusters', 'daskworkergroups']
-    && object.metadata.name.matches('{{ $attempt }}(-(runner|files|scheduler|source|default.*))?$'))
+    && object.metadata.name.matches('{{ $attempt }}(-[-a-z0-9]+)?$'))
     && !(request.resource.resource == 'configmaps' && object.metadata.name.matches('^daskjob-runner-[0-9a-f]{10,64}$')))
   messageExpression: "request.resource.resource + ' ' + object.metadata.name + ': this name {{ include "daskjob.objectPolicy.message" . }}'"
   message: "this name {{ include "daskjob.objectPolicy.message" . }}"

@@ -50,7 +50,7 @@ from daskjob.lifecycle.job.actions import (
     SetDeadline,
 )
 from daskjob.lifecycle.job.observation import Job
-from daskjob.lifecycle.job.proof import controller_of, is_cluster, is_report, is_resolver, is_runner
+from daskjob.lifecycle.job.proof import controller_of, is_cluster, is_report, is_resolver, is_runner, token_of
 from daskjob.lifecycle.pods import LEAST_DEADLINE
 from daskjob.manifests.accounts import service_account
 from daskjob.manifests.attempt import AttemptObjects, Manifest
@@ -67,7 +67,7 @@ MOST_BUILT = 32
 #: up the jobs that start in this time.
 SHARED_STAYS = timedelta(seconds=60)
 #: The resources of a cluster's further objects, by kind.
-BESIDE = {each.kind: each for each in (NETWORK_POLICIES, SERVICES, SECRETS)}
+BESIDE = {each.kind: each for each in (NETWORK_POLICIES, SERVICES, SECRETS, WORKER_GROUPS)}
 
 
 @dataclass
@@ -280,12 +280,16 @@ class Executor:
     ) -> None:
         """Creates an object that the cluster owns. Raises NameConflictError if another one has its name. Of a Secret,
         which the operator may not read, that may be its own, of a request that was not answered."""
+
+        def is_ours(found: Body) -> bool:
+            return controller_of(found).get("uid") == cluster and token_of(found) == token_of(body)
+
         if resource is SECRETS:
             await self._objects.create_new(resource, body, attempt.name)
+        elif resource is WORKER_GROUPS:
+            await self._objects.create_or_find(resource, body, is_ours, attempt=attempt.name)
         else:
-            await self._objects.create_or_find_unwatched(
-                resource, body, lambda found: controller_of(found).get("uid") == cluster, attempt=attempt.name
-            )
+            await self._objects.create_or_find_unwatched(resource, body, is_ours, attempt=attempt.name)
         created.beside.add((cluster, resource.kind, body["metadata"]["name"]))
 
 

@@ -18,7 +18,7 @@ def scale(observation: Observation) -> list[Action]:
     if not has_started(observation):
         return []
     actions: list[Action] = []
-    for key, workers in observation.job.spec.cluster.worker_groups.items():
+    for key, workers in observation.job.spec.cluster.groups.items():
         group = observation.attempt.groups.get(key)
         if workers.adaptive is not None and group is not None:
             actions += _scale(observation, group, workers.adaptive)
@@ -29,8 +29,8 @@ def _scale(observation: Observation, group: WorkerGroup, bounds: Adaptive) -> li
     """Deletes the pods of retired workers first and then sets the number, so that dask-kubernetes never chooses
     a worker to remove."""
     reported = observation.attempt.runner_report.workers
-    # All workers are of the one group that there is.
-    workers = [each for each in observation.attempt.workers if each.acting]
+    wanted = reported.of_group(group.key, alone=not observation.job.spec.cluster.worker_groups).wanted
+    workers = [each for each in observation.attempt.workers_of(group.key) if each.acting]
     retired = [each for each in workers if each.name in reported.retired]
     left = len(workers) - len(retired)
     if left < bounds.minimum:
@@ -40,7 +40,7 @@ def _scale(observation: Observation, group: WorkerGroup, bounds: Adaptive) -> li
     actions: list[Action] = [
         Delete(Owned("Pod", each.name, each.uid, attempt), "its worker was retired") for each in retired
     ]
-    target = max(left, min(reported.wanted, bounds.maximum)) if reported.wanted is not None else left
+    target = max(left, min(wanted, bounds.maximum)) if wanted is not None else left
     target = max(target, bounds.minimum)
     if retired and target == group.replicas:
         # dask-kubernetes acts only when the number changes: this pass sets the number that is left, the next one the

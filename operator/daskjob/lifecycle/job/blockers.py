@@ -58,12 +58,19 @@ def _troubles(observation: Observation) -> Iterator[Blocker]:
     }
     found = [(pod, trouble_of(pod, joined.get(pod.component, False))) for pod in attempt.pods]
     troubles = [(pod, trouble) for pod, trouble in found if trouble is not None]
-    hopeless = sum(trouble.permanent for pod, trouble in troubles if pod.component == "worker")
-    # One worker that cannot start, on a bad node, say, does not matter while enough others may.
-    wanted = max(sum(each.replicas for each in attempt.groups.values()), len(attempt.workers))
-    spared = wanted - hopeless >= observation.job.spec.cluster.workers.min_workers
+    hopeless = [pod.group for pod, trouble in troubles if trouble.permanent and pod.component == "worker"]
+    spared = {key for key in attempt.groups if _spares(observation, key, hopeless.count(key))}
     for pod, trouble in sorted(troubles, key=lambda each: not each[1].permanent):
-        yield replace(trouble, permanent=False) if pod.component == "worker" and spared else trouble
+        spares = pod.component == "worker" and pod.group in spared
+        yield replace(trouble, permanent=False) if spares else trouble
+
+
+def _spares(observation: Observation, key: str, hopeless: int) -> bool:
+    """Whether a group gets on without so many workers: one that cannot start, on a bad node, say, does not matter while
+    enough others may."""
+    attempt, group = observation.attempt, observation.job.spec.cluster.groups.get(key)
+    wanted = max(attempt.groups[key].replicas, len(attempt.workers_of(key)))
+    return wanted - hopeless >= (group.least if group is not None else 0)
 
 
 def _remembered(observation: Observation) -> Blocker | None:
@@ -116,6 +123,7 @@ OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
     Reason.CONTAINER_START_FAILED: _runs,
     Reason.FILES_CHANGED: _runs,
     **dict.fromkeys(map(Reason, FETCH_REASONS), _runs),
+    Reason.PRELOAD_FAILED: _runs,
     Reason.SCHEDULER_OOM_KILLED: _runs,
     Reason.WORKER_OOM_KILLED: _runs,
 }

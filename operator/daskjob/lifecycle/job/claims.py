@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from daskjob.api.constants import FailureClass, Outcome, Reason
 from daskjob.api.runner_report import RunnerReport
+from daskjob.api.spec import path_of_group
 from daskjob.api.status import Failure, Result
 from daskjob.lifecycle.job import deadlines
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided, failed, infrastructure
@@ -142,14 +143,12 @@ def _workers_killed(observation: Observation, failure: Failure) -> Failure | Non
         gone = next((pod for pod in workers if pod.disrupted), None)
         what = f"worker pods were disrupted, {gone.name} among them: {gone.message or gone.reason}" if gone else ""
         return infrastructure(Reason.WORKERS_DISRUPTED, what).failure if gone else None
-    limit = ((observation.job.spec.cluster.workers.resources or {}).get("limits") or {}).get("memory")
+    group = observation.job.spec.cluster.groups.get(dead.group)
+    limit = ((group.resources if group is not None else {}).get("limits") or {}).get("memory")
     what = f"the memory limit of {limit}" if limit else "its memory limit"
-    return replace(
-        failure,
-        reason=Reason.WORKER_OOM_KILLED,
-        message=f"worker pod {dead.name} was killed for exceeding {what}; raise "
-        f"spec.cluster.workers.resources.limits.memory or work on smaller pieces. {failure.message or ''}".strip(),
-    )
+    advice = f"raise {path_of_group(dead.group)}.resources.limits.memory or work on smaller pieces"
+    message = f"worker pod {dead.name} was killed for exceeding {what}; {advice}. {failure.message or ''}".strip()
+    return replace(failure, reason=Reason.WORKER_OOM_KILLED, message=message)
 
 
 def _died_under_a_task(observation: Observation, failure: Failure) -> Failure:
@@ -173,14 +172,15 @@ def _unserved(observation: Observation, failure: Failure) -> Failure:
         return replace(failure, reason=blocker.reason, message=message, failure_class=blocker.failure_class)
     attempt, spec = observation.attempt, observation.job.spec
     workers = failure.reason == Reason.NO_WORKERS
-    pods, wanted = (attempt.workers, spec.cluster.workers.min_workers) if workers else (attempt.schedulers, 1)
+    groups = [(attempt.workers_of(key), each.least) for key, each in spec.cluster.groups.items()]
+    pods, needs = (attempt.workers, groups) if workers else (attempt.schedulers, [(attempt.schedulers, 1)])
     # One that has ended and starts again is there: a task may end its worker with any exit code.
-    there = sum(each.there for each in pods)
+    lacking = any(sum(each.there for each in some) < wanted for some, wanted in needs)
     own = any(each.own_end for each in pods)
     taken = any(each.disrupted or each.unreachable for each in pods)
     # The runner waits for so long before it says so. Until then, pods may only be on their way.
     due = observation.now >= deadlines.began(observation) + timedelta(seconds=spec.startup_deadline_seconds)
-    missing = there < wanted and (taken or due) and not own
+    missing = lacking and (taken or due) and not own
     kind = FailureClass.INFRASTRUCTURE if missing else FailureClass.APPLICATION
     return replace(failure, failure_class=kind)
 

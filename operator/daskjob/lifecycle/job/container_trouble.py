@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daskjob.api.constants import Reason
+from daskjob.api.spec import path_of_group
 from daskjob.fetch.fetch_problem import FINAL
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.pods import Container, Pod, Termination
@@ -31,7 +32,6 @@ OUT_OF_MEMORY = {"scheduler": Reason.SCHEDULER_OOM_KILLED, "worker": Reason.WORK
 LIMITS = {
     "source": "spec.runner.resources.limits.memory",
     "scheduler": "spec.cluster.scheduler.resources.limits.memory",
-    "worker": "spec.cluster.workers.resources.limits.memory",
     "runner": "spec.runner.resources.limits.memory",
 }
 
@@ -89,13 +89,13 @@ def _ended(pod: Pod, container: Container, end: Termination) -> Blocker:
         message = f"{where}: {end.reason}: {end.message}"
         reason = Reason.CONTAINER_START_FAILED
     elif end.out_of_memory:
-        limit = "its memory limit" if container.initial else f"its memory limit; raise {LIMITS[pod.component]}"
+        limit = "its memory limit" if container.initial else f"its memory limit; raise {_limit_of(pod)}"
         message = f"{where} was killed for exceeding {limit}"
         reason = reason if container.initial else OUT_OF_MEMORY.get(pod.component, reason)
-    elif end.files_changed and not container.initial:
-        # Whatever was changed stays so: this attempt's objects are created once.
+    elif end.told is not None and not container.initial:
+        # Whatever was changed stays so: this attempt's objects are created once. A module fails as it did.
         words = end.words.removeprefix(": ")
-        return Blocker(Reason.FILES_CHANGED, f"{where}: {words}", permanent=True)
+        return Blocker(end.told, f"{where}: {words}", permanent=True)
     elif container.initial and container.name in FETCHING and end.fetch_failure is not None:
         reason, words = end.fetch_failure
         return Blocker(reason, f"{where}: {words}", permanent=reason in FINAL or container.ends >= REPEATED)
@@ -103,6 +103,10 @@ def _ended(pod: Pod, container: Container, end: Termination) -> Blocker:
         how = f"keeps ending, the last time with {end.how}" if container.ends > 1 else f"ended with {end.how}"
         message = f"{where} {how}{end.words}" if container.initial else f"{where}: its container {how}{end.words}"
     return Blocker(reason, message, permanent=container.ends >= REPEATED)
+
+
+def _limit_of(pod: Pod) -> str:
+    return LIMITS.get(pod.component) or f"{path_of_group(pod.group)}.resources.limits.memory"
 
 
 def _where(pod: Pod, container: Container) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from daskjob.api.constants import FailureClass, Reason
-from daskjob.api.spec import DaskJobSpec
+from daskjob.api.spec import Cluster, DaskJobSpec
 from daskjob.api.times import from_text
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job import progress
@@ -183,21 +183,26 @@ def _never_started(observation: Observation) -> AttemptEnd:
     blocker, spec = find_blocker(observation), observation.job.spec
     if blocker is not None:
         return _by(blocker)
-    wanted = spec.cluster.workers.min_workers
+    wanted = spec.cluster.least_workers
     attempt = observation.attempt
     runner = [attempt.runner] if attempt.runner is not None else []
     # Where Kubernetes has done its part, what runs in the pods does not start: the image, the code, or a network that
     # keeps them apart.
-    needs = ((attempt.schedulers, 1), (runner, 1), (attempt.workers, wanted))
+    groups = [(attempt.workers_of(key), each.least) for key, each in spec.cluster.groups.items()]
+    needs = ((attempt.schedulers, 1), (runner, 1), *groups)
     given = all(sum(each.there for each in pods) >= number for pods, number in needs)
     own = any(each.own_end for each in attempt.pods)
-    joined = "no worker" if wanted == 1 else f"fewer than {wanted} workers (spec.cluster.workers.minWorkers)"
+    joined = "no worker" if wanted == 1 else f"fewer than {wanted} workers ({_least_fields(spec.cluster)})"
     return failed(
         Reason.STARTUP_DEADLINE_EXCEEDED,
         f"{joined} joined, or no runner started, within spec.startupDeadlineSeconds "
         f"({spec.startup_deadline_seconds} s); in the end {_last_state(observation)}",
         FailureClass.APPLICATION if given or own else FailureClass.INFRASTRUCTURE,
     )
+
+
+def _least_fields(cluster: Cluster) -> str:
+    return "minWorkers of each group" if cluster.worker_groups else "spec.cluster.workers.minWorkers"
 
 
 def _by(blocker: Blocker) -> AttemptEnd:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from daskjob.api.job_ref import JobRef
 from daskjob.api.runner_report import RunnerReport
-from daskjob.api.spec import DaskJobSpec
+from daskjob.api.spec import DEFAULT_GROUP, DaskJobSpec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.tokens import Draw
 from daskjob.lifecycle.blocker import Blocker
@@ -91,6 +91,8 @@ class WorkerGroup:
     asked: datetime | None = None
     #: Why Kubernetes refused the group's last worker, as the Dask controller wrote it; None: it refused none.
     refusal: Blocker | None = None
+    #: Its key in the spec.
+    key: str = DEFAULT_GROUP
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class AttemptObservation:
     cluster: Owned | None = None
     #: Why Kubernetes refused the scheduler's pod, as the Dask controller wrote it; None: it did not.
     scheduler_refusal: Blocker | None = None
-    #: Worker groups by their key in the spec; the only key today is `api.spec.DEFAULT_GROUP`.
+    #: Worker groups by their key in the spec (`Cluster.groups`).
     groups: Mapping[str, WorkerGroup] = field(default_factory=dict)
     #: Pods, the oldest first.
     schedulers: tuple[Pod, ...] = ()
@@ -140,8 +142,12 @@ class AttemptObservation:
     warnings: tuple[str, ...] = ()
 
     def lacks_workers(self, group: WorkerGroup) -> bool:
-        """Whether fewer workers act than a group should have. All workers are of the one group that there is."""
-        return sum(each.acting for each in self.workers) < group.replicas
+        """Whether fewer workers act than a group should have."""
+        return sum(each.acting for each in self.workers_of(group.key)) < group.replicas
+
+    def workers_of(self, key: str) -> tuple[Pod, ...]:
+        """The workers of the group with that key."""
+        return tuple(each for each in self.workers if each.group == key)
 
     @property
     def pods(self) -> tuple[Pod, ...]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.api.attempt_names import attempt_in, group_name, runner_name, scheduler_name
+from daskjob.api.attempt_names import attempt_in, group_key, runner_name, scheduler_name
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.actions import Delete
 from daskjob.lifecycle.job.observation import Owned
@@ -51,10 +51,11 @@ def _looks_like_ours(body: Mapping[str, Any], labels: Mapping[str, str]) -> bool
     attempt = attempt_in(name, labels.get(c.JOB_LABEL, ""), labels[c.JOB_UID_LABEL])
     if attempt is None:
         return False
-    if kind == "Pod" and (name == scheduler_name(attempt) or name.startswith(f"{group_name(attempt)}-")):
+    if kind == "Pod" and (name == scheduler_name(attempt) or "-worker-" in name.removeprefix(attempt)):
         return bool(controller_of(body).get("apiVersion") == c.DASK_API_VERSION)
-    names = {"Pod": runner_name(attempt), "DaskWorkerGroup": group_name(attempt)}
-    return bool(name == names.get(kind, attempt) and token_of(body))
+    if kind == "DaskWorkerGroup":
+        return group_key(name, attempt) is not None and bool(token_of(body))
+    return bool(name == (runner_name(attempt) if kind == "Pod" else attempt) and token_of(body))
 
 
 def takes_room(body: Mapping[str, Any], now: datetime) -> bool:

@@ -6,7 +6,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
-from daskjob.api.status import Attempt, ClusterStatus, DaskJobStatus, Markers, Progress, Timings, WorkerCounts
+from daskjob.api.spec import Workers
+from daskjob.api.status import (
+    Attempt,
+    ClusterStatus,
+    DaskJobStatus,
+    GroupCounts,
+    Markers,
+    Progress,
+    Timings,
+    WorkerCounts,
+)
 from daskjob.api.times import from_text, to_seconds_text, to_shortest_text, to_text
 from daskjob.lifecycle.job import pinning
 from daskjob.lifecycle.job.blockers import find_blocker
@@ -46,7 +56,7 @@ def _with_uids(observed: AttemptObservation, attempt: Attempt) -> Attempt:
 
 def has_started(observation: Observation) -> bool:
     """Whether the runner has reached `minWorkers` workers; without a report, whether so many worker pods are ready."""
-    attempt, wanted = observation.attempt, observation.job.spec.cluster.workers.min_workers
+    attempt, wanted = observation.attempt, observation.job.spec.cluster.least_workers
     report, runner = attempt.runner_report, attempt.runner
     if report.computing:
         return True
@@ -81,23 +91,31 @@ def _phase(observation: Observation) -> Phase:
 
 def _cluster(observation: Observation, attempt: Attempt) -> ClusterStatus:
     cluster, observed = observation.job.spec.cluster, observation.attempt
-    groups = observed.groups
-    wanted = sum(
-        groups[key].replicas if key in groups else workers.initial for key, workers in cluster.worker_groups.items()
-    )
+    alone = not cluster.worker_groups
+    groups = tuple(_counts_of(observed, key, workers, alone) for key, workers in cluster.groups.items())
+    wanted = sum(each.wanted for each in groups)
     connected = observed.runner_report.workers.connected
     ready = connected if connected is not None else _ready_workers(observed)
     dashboard = None
     if cluster.dashboard and observed.schedulers:
         pod = observed.schedulers[-1].name
         dashboard = f"kubectl -n {observation.job.namespace} port-forward pod/{pod} {DASHBOARD_PORT}:{DASHBOARD_PORT}"
-    return ClusterStatus(attempt.name, WorkerCounts(wanted, ready), f"{ready}/{wanted}", dashboard)
+    told = groups if not alone else ()
+    return ClusterStatus(attempt.name, WorkerCounts(wanted, ready), told, f"{ready}/{wanted}", dashboard)
 
 
-def _ready_workers(attempt: AttemptObservation) -> int:
-    """How many workers may be connected, as their pods show it while the runner has not said it: none beside a
-    scheduler that does not run."""
-    return sum(pod.ready for pod in attempt.workers) if any(pod.ready for pod in attempt.schedulers) else 0
+def _counts_of(observed: AttemptObservation, key: str, workers: Workers, alone: bool) -> GroupCounts:
+    group = observed.groups.get(key)
+    connected = observed.runner_report.workers.of_group(key, alone).connected
+    ready = connected if connected is not None else _ready_workers(observed, key)
+    return GroupCounts(key, group.replicas if group is not None else workers.initial, ready)
+
+
+def _ready_workers(attempt: AttemptObservation, key: str | None = None) -> int:
+    """How many workers, of the group with that key, may be connected, as their pods show it while the runner has not
+    said it: none beside a scheduler that does not run."""
+    workers = attempt.workers if key is None else attempt.workers_of(key)
+    return sum(pod.ready for pod in workers) if any(pod.ready for pod in attempt.schedulers) else 0
 
 
 def _progress(observation: Observation, status: DaskJobStatus) -> Progress | None:

@@ -7,28 +7,32 @@ and the UID that the status has, or, until it is recorded there, a token of whic
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from daskjob.api import constants as c
-from daskjob.api.attempt_names import group_name, resolver_name, runner_name, scheduler_name
+from daskjob.api.attempt_names import group_key, group_name, resolver_name, runner_name, scheduler_name
 from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.status import Attempt, DaskJobStatus
-from daskjob.api.tokens import proves_cluster, proves_runner, proves_source
+from daskjob.api.tokens import follows_from, proves_cluster, proves_runner, proves_source
 
 Body = Mapping[str, Any]
+T = TypeVar("T")
 
 NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Proven:
-    """An object of an attempt. `component`: of a pod, else empty."""
+    """An object of an attempt. `component`: of a pod, else empty; `group`: the key of a worker group, or of that of a
+    worker, else empty."""
 
     attempt: Attempt
     body: Body
     component: str = ""
+    group: str = ""
 
 
 def is_cluster(body: Body, attempt: Attempt) -> bool:
@@ -82,8 +86,9 @@ class Proof:
         self._attempts = {each.name: each for each in status.attempts}
         bodies = tuple(bodies)
         self._uids = {each["metadata"]["uid"] for each in bodies}
-        #: The attempts of clusters and of worker groups, by the objects' UIDs.
+        #: The attempts of clusters, and those of worker groups with their keys, by the objects' UIDs.
         self._clusters = _by_uid("DaskCluster", self._cluster, bodies)
+        self._pledges = {each["metadata"]["uid"]: pledges_of(each) for each in bodies if each["kind"] == "DaskCluster"}
         self._groups = _by_uid("DaskWorkerGroup", self._group, bodies)
         proven = [(body, self._prove(body)) for body in bodies]
         #: The job's objects, in the order of all; and all others.
@@ -96,7 +101,8 @@ class Proof:
             case "DaskCluster":
                 attempt = self._clusters.get(uid)
             case "DaskWorkerGroup":
-                attempt = self._groups.get(uid)
+                group = self._groups.get(uid)
+                return Proven(group[0], body, group=group[1]) if group is not None else None
             case "DaskJobReport":
                 attempt = self._attempts.get(body["metadata"]["name"])
                 attempt = attempt if attempt is not None and is_report(body, attempt) else None
@@ -117,35 +123,43 @@ class Proof:
         owner = controller_of(body)
         match owner.get("apiVersion"), owner.get("kind"):
             case c.DASK_API_VERSION, "DaskCluster":
-                attempt, component = self._owning_cluster(owner), "scheduler"
+                attempt = self._owning_cluster(owner)
                 fits = attempt is not None and name == scheduler_name(attempt.name)
+                return Proven(attempt, body, "scheduler") if attempt is not None and fits else None
             case c.DASK_API_VERSION, "DaskWorkerGroup":
-                attempt, component = self._owning_group(owner), "worker"
-                fits = attempt is not None and name.startswith(f"{group_name(attempt.name)}-worker-")
+                group = self._owning_group(owner)
+                fits = group is not None and name.startswith(f"{group_name(group[0].name, group[1])}-worker-")
+                return Proven(group[0], body, "worker", group[1]) if group is not None and fits else None
             case "apps/v1", "ReplicaSet":
                 uid = self._deployments.get(owner["uid"], "")
-                attempt, component = self._groups.get(uid), "worker"
-                if attempt is None:
-                    attempt, component = self._clusters.get(uid), "scheduler"
-                fits = True
-            case _:
-                return None
-        return Proven(attempt, body, component) if attempt is not None and fits else None
+                if (group := self._groups.get(uid)) is not None:
+                    return Proven(group[0], body, "worker", group[1])
+                attempt = self._clusters.get(uid)
+                return Proven(attempt, body, "scheduler") if attempt is not None else None
+        return None
 
     def _cluster(self, body: Body) -> Attempt | None:
         attempt = self._attempts.get(body["metadata"]["name"])
         return attempt if attempt is not None and is_cluster(body, attempt) else None
 
-    def _group(self, body: Body) -> Attempt | None:
+    def _group(self, body: Body) -> tuple[Attempt, str] | None:
         name, owner = body["metadata"]["name"], controller_of(body)
         if owner:
             attempt = self._owning_cluster(owner)
         else:
-            # dask-kubernetes creates a group with its cluster's annotations, and gives it its owner a moment later.
+            # dask-kubernetes creates its group with its cluster's annotations, and gives it its owner a moment later.
             attempt = self._attempts.get(name.removesuffix(f"-{DEFAULT_GROUP}"))
             ours = attempt is not None and _has_token(body, attempt, proves_cluster)
             attempt = attempt if ours else None
-        return attempt if attempt is not None and name == group_name(attempt.name) else None
+        key = group_key(name, attempt.name) if attempt is not None else None
+        if attempt is None or key is None or not (key == DEFAULT_GROUP or self._is_pledged(body, owner, key)):
+            return None
+        return attempt, key
+
+    def _is_pledged(self, body: Body, owner: Body, key: str) -> bool:
+        """Whether a group's cluster announced it. While its objects go, the cluster may be gone already."""
+        pledges = self._pledges.get(owner.get("uid", ""))
+        return pledges is None or follows_from(token_of(body)) == pledges.get(key)
 
     def _owning_cluster(self, owner: Body) -> Attempt | None:
         """The attempt whose cluster an owner reference names. While its objects go, the cluster may be gone already,
@@ -153,9 +167,14 @@ class Proof:
         attempt = self._clusters.get(owner["uid"]) or self._without(self._clusters, owner["name"], owner)
         return attempt if attempt is not None and attempt.cluster_uid in (None, owner["uid"]) else None
 
-    def _owning_group(self, owner: Body) -> Attempt | None:
-        name = owner["name"].removesuffix(f"-{DEFAULT_GROUP}")
-        return self._groups.get(owner["uid"]) or self._without(self._groups, name, owner)
+    def _owning_group(self, owner: Body) -> tuple[Attempt, str] | None:
+        """The same of a worker group, with its key."""
+        found = self._groups.get(owner["uid"])
+        if found is not None:
+            return found
+        named = ((each, group_key(owner["name"], each.name)) for each in self._attempts.values())
+        gone = next(((attempt, key) for attempt, key in named if key is not None), None)
+        return gone if owner["uid"] not in self._uids and gone not in self._groups.values() else None
 
     def _without(self, proven: Mapping[str, Attempt], name: str, owner: Body) -> Attempt | None:
         """The attempt of that name if its own object is gone, and an owner reference names one that does not exist."""
@@ -164,9 +183,19 @@ class Proof:
         return attempt if gone else None
 
 
-def _by_uid(kind: str, attempt_of: Callable[[Body], Attempt | None], bodies: Iterable[Body]) -> dict[str, Attempt]:
-    found = ((each["metadata"]["uid"], attempt_of(each)) for each in bodies if each["kind"] == kind)
-    return {uid: attempt for uid, attempt in found if attempt is not None}
+def pledges_of(cluster: Body) -> Mapping[str, str]:
+    """What the tokens of a cluster's further worker groups lead to, by the groups' keys."""
+    text = (cluster["metadata"].get("annotations") or {}).get(c.GROUPS_ANNOTATION)
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _by_uid(kind: str, read: Callable[[Body], T | None], bodies: Iterable[Body]) -> dict[str, T]:
+    found = ((each["metadata"]["uid"], read(each)) for each in bodies if each["kind"] == kind)
+    return {uid: what for uid, what in found if what is not None}
 
 
 def _has_uid(body: Body, uid: str) -> bool:

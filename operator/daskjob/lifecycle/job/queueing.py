@@ -59,7 +59,7 @@ class QueueEntry:
 
 def entry_of(observation: Observation) -> QueueEntry:
     job = observation.job
-    workers = sum(each.most for each in job.spec.cluster.worker_groups.values())
+    workers = job.spec.cluster.most_workers
     return QueueEntry(job.namespace, job.name, job.created, job.spec.priority, workers, _demand(observation))
 
 

@@ -15,7 +15,7 @@ from daskjob.api import constants as c
 from daskjob.api.constants import Reason
 from daskjob.api.resource_json import from_dict
 from daskjob.api.runner_report import read_report
-from daskjob.api.spec import DEFAULT_GROUP, digest, parse_spec
+from daskjob.api.spec import digest, parse_spec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.errors import ApiError, kind_of
@@ -29,7 +29,7 @@ from daskjob.lifecycle.job.observation import (
     WorkerGroup,
 )
 from daskjob.lifecycle.job.ownership import is_stale, why_unmanaged
-from daskjob.lifecycle.job.proof import NONE, Proof
+from daskjob.lifecycle.job.proof import NONE, Proof, Proven
 from daskjob.lifecycle.keeping import DIGEST
 from daskjob.lifecycle.pods import Pod, read_pod
 from daskjob.streams.depth import TOO_DEEP, UNREADABLE
@@ -80,14 +80,14 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
     for proven in proof.objects:
         body, number = proven.body, proven.attempt.number
         kind = body["kind"]
-        pod = replace(read_pod(body), component=proven.component, attempt=number) if kind == "Pod" else None
+        pod = _read_proven(proven) if kind == "Pod" else None
         if number < current.number:
             if is_stale(kind, number, current.number, pod, adopted=bool(body["metadata"].get("ownerReferences"))):
                 stale_objects.append(_read_owned(body, number))
         elif kind == "DaskCluster":
             cluster, scheduler_refusal = _read_owned(body, number), _read_refusal(body)
         elif kind == "DaskWorkerGroup":
-            groups[DEFAULT_GROUP] = _read_group(body)
+            groups[proven.group] = replace(_read_group(body), key=proven.group)
         elif kind == "DaskJobReport":
             report = _read_report(body)
         elif pod is not None and pod.component == "runner":
@@ -112,6 +112,11 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
         stale_objects=tuple(stale_objects),
         has_strangers=any(_has_labels_of(each, job.uid, current.name) for each in proof.strangers),
     )
+
+
+def _read_proven(proven: Proven) -> Pod:
+    pod, number = read_pod(proven.body), proven.attempt.number
+    return replace(pod, component=proven.component, attempt=number, group=proven.group or pod.group)
 
 
 def _has_labels_of(body: Body, uid: str, cluster: str) -> bool:

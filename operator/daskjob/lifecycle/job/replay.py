@@ -82,6 +82,7 @@ def _spec(spec: DaskJobSpec) -> DaskJobSpec:
         env=(),
         scheduler=replace(cluster.scheduler, template={}),
         workers=replace(cluster.workers, template={}),
+        worker_groups=tuple(replace(each, template={}, env=()) for each in cluster.worker_groups),
     )
     return replace(spec, graph=hidden, cluster=cluster, runner=replace(spec.runner, template={}))
 

@@ -21,6 +21,7 @@ MISTAKES = frozenset(
         Reason.ENTRYPOINT_NOT_FOUND,
         Reason.INVALID_JOB,
         Reason.NO_SUITABLE_WORKERS,
+        Reason.PRELOAD_FAILED,
         Reason.RESULT_NOT_SERIALIZABLE,
         Reason.RESULT_TOO_LARGE,
         Reason.STORE_DRIVER_MISSING,

@@ -41,11 +41,15 @@ def too_many_workers(spec: DaskJobSpec, limits: RunLimits) -> str | None:
         ("limits.workersPerJob", limits.workers_per_job),
         ("limits.workersPerNamespace", limits.workers_per_namespace),
     ):
-        workers = spec.cluster.workers
-        if most and workers.most > most:
+        total = spec.cluster.most_workers
+        if most and total > most:
+            workers = spec.cluster.workers
             field = "adaptive.maximum" if workers.adaptive is not None else "replicas"
+            path, of = f"spec.cluster.workers.{field}", ""
+            if spec.cluster.worker_groups:
+                path, of = "spec.cluster.workerGroups", ", all groups together,"
             return (
-                f"spec.cluster.workers.{field}: {workers.most} workers are too many, this operator was installed with "
-                f"{value}={most}; give {most} at most"
+                f"{path}: {total} workers{of} are too many, this operator was installed with {value}={most}; give "
+                f"{most} at most"
             )
     return None

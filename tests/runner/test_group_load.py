@@ -1,0 +1,74 @@
+"""How many workers each of several groups has work for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from daskjob.runner.group_load import idle, target
+from daskjob.wire.worker_groups import AdaptiveBounds, GroupOrders, fits, group_of
+
+BOUNDS = AdaptiveBounds(0, 9)
+DEFAULT = GroupOrders("default", "a-default-worker-", resources={"default": 2})
+GPU = GroupOrders("gpu", "a-gpu-worker-", 0, BOUNDS, {"gpu": 1, "GPU": 1})
+BIG = GroupOrders("big", "a-big-worker-", 0, BOUNDS, {"big": 1, "GPU": 2})
+GROUPS = (DEFAULT, GPU, BIG)
+
+
+def worker(name: str, tasks: int = 0, restricted: int = 0, seconds: float = 0, nbytes: int = 0, limit: int = 0) -> Any:
+    return [name, 1, True, 0, 0, tasks, restricted, seconds, nbytes, limit]
+
+
+def shot(*workers: list[Any], stuck: Any = (), free: int = 0) -> dict[str, Any]:
+    return {"workers": {f"tcp://{row[0]}": row for row in workers}, "stuck": list(stuck), "free": free}
+
+
+CPU = worker("a-default-worker-0", 9, 0, 99)
+CASES: dict[str, tuple[dict[str, Any], str, int]] = {
+    "none for what waits for others": (shot(CPU, stuck=[["k", {"default": 1}, 9]], free=9), "gpu", 0),
+    "one at once for the first task": (shot(CPU, stuck=[["k", {"gpu": 1}, 1]]), "gpu", 1),
+    "as many as many tasks need": (shot(CPU, stuck=[["k", {"gpu": 1}, 100]]), "gpu", 10),
+    "the first group that offers it": (shot(CPU, stuck=[["k", {"GPU": 1}, 1]]), "gpu", 1),
+    "and not the second": (shot(CPU, stuck=[["k", {"GPU": 1}, 1]]), "big", 0),
+    "the only one that offers enough": (shot(CPU, stuck=[["k", {"GPU": 2}, 1]]), "big", 1),
+    "by what its own tasks take": (shot(CPU, worker("a-gpu-worker-0", 4, 4, 12.0)), "gpu", 3),
+    "not more than tasks": (shot(CPU, worker("a-gpu-worker-0", 2, 2, 999.0)), "gpu", 2),
+    "tasks for anybody bring no more": (shot(CPU, worker("a-gpu-worker-0", 9, 0, 99.0)), "gpu", 1),
+    "one that has nothing to do may go": (shot(CPU, worker("a-gpu-worker-0")), "gpu", 0),
+    "twice as many where memory is short": (shot(CPU, worker("a-gpu-worker-0", 1, 1, 1, 70, 100)), "gpu", 2),
+}
+
+
+@pytest.mark.parametrize(("snapshot", "group", "wanted"), CASES.values(), ids=CASES)
+def test_target(snapshot: dict[str, Any], group: str, wanted: int) -> None:
+    assert target(snapshot, GROUPS, group, 5.0) == wanted
+
+
+def test_tasks_for_anybody_are_work_for_the_first_group_that_may_have_workers() -> None:
+    none = GroupOrders("default", "a-default-worker-", 0)
+    assert [target(shot(free=3), (none, GPU, BIG), each.name, 5.0) for each in (GPU, BIG)] == [1, 0]
+
+
+def test_those_with_the_least_data_go_first() -> None:
+    rows = [
+        worker(f"a-gpu-worker-{number}", tasks, nbytes=size)
+        for number, tasks, size in ((0, 0, 9), (1, 1, 0), (2, 0, 3))
+    ]
+    assert idle(shot(*rows, worker("a-big-worker-0")), GROUPS, "gpu") == ["a-gpu-worker-2", "a-gpu-worker-0"]
+
+
+def test_a_worker_is_of_the_group_with_the_longest_beginning() -> None:
+    groups = (GroupOrders("a", "x-a-worker-"), GroupOrders("a-worker-b", "x-a-worker-b-worker-"))
+    assert [group_of(name, groups) for name in ("x-a-worker-0", "x-a-worker-b-worker-0", "y")] == [
+        "a",
+        "a-worker-b",
+        "",
+    ]
+    assert group_of("any", (GroupOrders(),)) == "default"
+
+
+def test_one_worker_must_offer_all() -> None:
+    assert fits({}, {})
+    assert fits({"a": 1}, {"a": 1.5, "b": 0})
+    assert not fits({"a": 1, "b": 1}, {"a": 1})
