@@ -188,7 +188,7 @@ def test_kubectl_apply_tells_the_user(server: Server) -> None:
     assert 'unknown field "spec.cluster.worker"' in misspelt.stderr
     twice = server.kubectl("apply", "-f", "-", stdin=json.dumps(a_job("{graph: {source: {}}}", name="X")))
     assert (
-        "spec.graph.source: Invalid value: give exactly one of inline, files, configMap, git and archive"
+        "spec.graph.source: Invalid value: give exactly one of inline, files, configMap, git, archive and payload"
         in twice.stderr
     )
     assert "metadata.name: Invalid value: use lower-case letters, digits and '-'" in twice.stderr

@@ -81,6 +81,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "{graph: {source: {files: {a.py: '', pkg/__init__.py: '', pkg/sub/mod.py: 'x = 1', .hidden: '', a..b: ''}}}}"
     ),
     "ConfigMap": a_job("{graph: {source: {configMap: {name: my.code-1}}}}"),
+    "payload": a_job({"graph": {"source": {"payload": {"sha256": "0a" * 32}}}}),
     "cluster null": a_job("{cluster: null, runner: null}"),
     "nulls": a_job("{cluster: {image: null, workers: {replicas: null, adaptive: {minimum: null, maximum: 2}}}}"),
     "null in a map": a_job("{graph: {source: {files: {a.py: 'x', b.py: null}}}}"),
@@ -111,7 +112,8 @@ _NAME = "use lower-case letters, digits and '-', begin with a letter"
 _ENTRYPOINT = "write package.module:attribute, e.g. square_sum:graph"
 _FILES = "name each file by a relative path such as pkg/mod.py"
 _SOURCE = (
-    "give exactly one of inline, files, configMap, git and archive; leave source out when the code is in the image"
+    "give exactly one of inline, files, configMap, git, archive and payload; leave source out when the code is in the "
+    "image"
 )
 _QUANTITY = 'write a quantity that is not negative: "500m" or 2 (cpu), 2Gi (memory)'
 _DASK_RESOURCES = "spec.cluster.workers.daskResources"
@@ -210,6 +212,19 @@ REFUSED: list[Refused] = [
         "{graph: {source: {configMap: {name: My_Code}}}}",
         "spec.graph.source.configMap.name",
         "write the name of a ConfigMap in the job's namespace",
+    ),
+    refused(
+        "payload's digest",
+        {"graph": {"source": {"payload": {"sha256": "0A" * 32}}}},
+        "spec.graph.source.payload.sha256",
+        "write the SHA-256 of the payload: 64 hexadecimal digits in lower case",
+    ),
+    refused(
+        "no digest",
+        "{graph: {source: {payload: {}}}}",
+        "spec.graph.source.payload.sha256",
+        "is missing: sha256 of the payload",
+        "Required value",
     ),
     # The cluster
     refused("image with a blank", "{cluster: {image: 'a b'}}", "spec.cluster.image", "image reference without blanks"),

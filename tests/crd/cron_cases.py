@@ -142,6 +142,12 @@ REFUSED: list[Refused] = [
         "give exactly one of",
     ),
     refused(
+        "payload",
+        {"jobTemplate": {"spec": {"graph": {"source": {"payload": {"sha256": "0a" * 32}}}}}},
+        "spec.jobTemplate.spec.graph.source.payload",
+        "a payload belongs to one job",
+    ),
+    refused(
         "request above the limit",
         "{jobTemplate: {spec: {runner: {resources: {requests: {cpu: 2}, limits: {cpu: 1}}}}}}",
         "spec.jobTemplate.spec.runner.resources.requests",

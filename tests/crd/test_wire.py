@@ -44,6 +44,7 @@ EXACT = {
     "result.sha256": "080a9ed428559ef602668b4c00f114f1a11c3f6b02a435f0bdc154578e4d7f22",
     "result.types.*": "tuple",
     "failure.reason": "TaskFailed",
+    "failure.exceptionArgs": '["text", 1]',
     "workers.retired.[]": "job-11111-1-worker-a1",
 }
 

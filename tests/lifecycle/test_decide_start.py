@@ -329,6 +329,25 @@ def test_events_about_pods_are_the_last_resort() -> None:
     assert (problem.reason, problem.message) == (Reason.VOLUME_MOUNT_FAILED, "pod x: FailedMount: no such secret")
 
 
+def test_a_payload_that_does_not_come_is_told_within_a_minute() -> None:
+    """The operator has no right on Secrets: it knows by the kubelet."""
+    name = "sum-payload-0a0a0a0a0a"
+    words = f'pod x: FailedMount: MountVolume.SetUp failed for volume "payload" : secret "{name}" not found'
+    scene = a_job().accepted(seconds_ago=30).cluster().sees(warnings=(words,))
+    problem = find_blocker(scene.observe())
+    assert problem is not None
+    assert problem.reason == Reason.PAYLOAD_MISSING
+    assert name in problem.message
+    assert scene.decide().status.open is not None, "it may still come"
+    late = a_job().accepted(seconds_ago=61).cluster().sees(warnings=(words,)).live().decide().status.failure
+    assert late is not None
+    assert (late.reason, late.failure_class) == (Reason.PAYLOAD_MISSING, FailureClass.APPLICATION)
+    other = a_job().accepted().cluster().sees(warnings=(words.replace('"payload"', '"data"'),))
+    problem = find_blocker(other.observe())
+    assert problem is not None
+    assert problem.reason == Reason.VOLUME_MOUNT_FAILED, "a volume of the user's, whatever it names"
+
+
 # How often the status is written.
 
 

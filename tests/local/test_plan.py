@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from daskjob.api.constants import Reason
 from daskjob.api.resource_json import camel
-from daskjob.api.spec import ConfigMapSource, Graph, Source
+from daskjob.api.spec import ConfigMapSource, Graph, Source, parse_spec
 from daskjob.local.plan import (
     UNUSED,
     Plan,
     PlanError,
+    check_payload,
     code_files,
     expand,
     job_file,
@@ -238,6 +240,7 @@ def test_job_file() -> None:
         "graph": {"entrypoint": "pkg.mod:graph", "args": [], "kwargs": {}, "keys": None},
         "scheduler": {"address": "tcp://127.0.0.1:1", "timeoutSeconds": 30},
         "codePath": "/code",
+        "payloadPath": None,
         "groups": [{"name": "default", "prefix": "worker-", "minWorkers": 1, "adaptive": None, "resources": {}}],
         "limits": {"resultBytes": 262144},
         "deadline": None,
@@ -245,3 +248,17 @@ def test_job_file() -> None:
         "forgottenSeconds": 600.0,
         "store": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason", "words"),
+    [
+        (None, Reason.PAYLOAD_MISSING, "no manifest has it: submit the function by daskjob.connect"),
+        (b"another", Reason.FILES_CHANGED, "another SHA-256"),
+    ],
+)
+def test_a_payload_that_no_client_brings(payload: bytes | None, reason: Reason, words: str) -> None:
+    graph = parse_spec({"graph": {"entrypoint": "m:f", "source": {"payload": {"sha256": "0a" * 32}}}}).graph
+    with pytest.raises(PlanError, match=words) as error:
+        check_payload(graph, payload)
+    assert error.value.reason == reason

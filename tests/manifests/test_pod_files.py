@@ -87,6 +87,7 @@ def test_the_runners_orders() -> None:
         "graph": {"entrypoint": "m:f", "args": [1, "a"], "kwargs": {"b": None}, "keys": [["x", 0]]},
         "scheduler": {"address": "tls://sum-3f2a9-1-scheduler.team.svc.cluster.local:8786", "timeoutSeconds": 77},
         "codePath": "/opt/daskjob/checked/code",
+        "payloadPath": None,
         "groups": [
             {
                 "name": "default",

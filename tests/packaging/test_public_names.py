@@ -15,7 +15,36 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_public_names() -> None:
     """A name that is added or removed is a promise that is made or broken: change this list with the changelog."""
-    assert daskjob.__all__ == ["__version__", "decode", "load_crds", "validate"]
+    assert daskjob.__all__ == [
+        "__version__",
+        "AsyncDaskJobClient",
+        "ClientError",
+        "ClusterUnreachable",
+        "DaskJobClient",
+        "DaskJobError",
+        "Forbidden",
+        "InvalidJob",
+        "JobCancelled",
+        "JobDeleted",
+        "JobFailed",
+        "JobFunction",
+        "JobFuture",
+        "JobNotFound",
+        "JobOptions",
+        "JobStatus",
+        "NotPicklable",
+        "PayloadTooLarge",
+        "Progress",
+        "RemoteError",
+        "ResultGone",
+        "UntrustedResult",
+        "VersionMismatch",
+        "connect",
+        "decode",
+        "job",
+        "load_crds",
+        "validate",
+    ]
     assert dir(daskjob) == sorted(daskjob.__all__)
     assert all(getattr(daskjob, name) is not None for name in daskjob.__all__)
 

@@ -71,6 +71,14 @@ class ArchiveSource:
 
 
 @dataclass(frozen=True)
+class PayloadSource:
+    """What the Python client pickled, in a Secret that the job owns (`api.payload_secret`)."""
+
+    #: sha256 of the payload in hexadecimal; what differs is not opened (FilesChanged).
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Source:
     """Where the code is; exactly one is set. No source at all: the code is in the image."""
 
@@ -85,6 +93,11 @@ class Source:
     git: GitSource | None = None
     #: archive names a tar or zip file, fetched and compared with its digest in each pod of the job.
     archive: ArchiveSource | None = None
+    #: payload is a function with its arguments, or a graph, that the Python client pickled. It is in the Secret
+    #: NAME-payload-DIGEST (the job's name, the first ten digits of sha256) that the job owns; the runner's pod alone
+    #: mounts it. When it does not come within 60 s, the job fails with PayloadMissing. entrypoint is then only the name
+    #: that people see; args, kwargs and keys are in the payload (InvalidJob otherwise).
+    payload: PayloadSource | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +118,8 @@ class Graph:
     #: keys are the keys to compute of a raw graph (a dict). Each is a string, a number, or a list that stands for a
     #: tuple: ["x", 0] is ("x", 0). Needed for a raw graph, not allowed for anything else (the runner says so).
     keys: tuple[Any, ...] = ()
-    #: source is where the code comes from: exactly one of inline, files, configMap, git and archive. Absent: the code
-    #: is in the image.
+    #: source is where the code comes from: exactly one of inline, files, configMap, git, archive and payload. Absent:
+    #: the code is in the image.
     source: Source | None = None
 
     @property

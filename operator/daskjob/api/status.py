@@ -175,6 +175,9 @@ class Failure:
     failure_class: FailureClass = field(default=FailureClass.APPLICATION, metadata={"json": "class"})
     #: exceptionType is the Python exception's type, e.g. ValueError.
     exception_type: str | None = None
+    #: exceptionArgs are what the exception's type takes to be made anew, as JSON (a list). Absent when they are not
+    #: plain.
+    exception_args: str | None = None
     #: message says what happened and what to change.
     message: str | None = None
     #: traceback is the tail of the Python traceback.

@@ -28,6 +28,7 @@ class Endpoint:
 
 JOBS = Endpoint(f"/apis/{c.API_VERSION}", "daskjobs", "DaskJob")
 CRON_JOBS = Endpoint(f"/apis/{c.API_VERSION}", "daskcronjobs", "DaskCronJob")
+SECRETS = Endpoint("/api/v1", "secrets", "Secret")
 PODS = Endpoint("/api/v1", "pods", "Pod")
 EVENTS = Endpoint("/api/v1", "events", "Event")
 BY_KIND = {each.kind: each for each in (JOBS, CRON_JOBS)}

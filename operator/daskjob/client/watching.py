@@ -120,6 +120,10 @@ class Watch:
                 self._fails(error)
                 yield []
 
+    def known(self, uid: str) -> Body | None:
+        """The object as it was delivered last; None: it was not, or is deleted. Any thread may ask."""
+        return self._known.get(uid)
+
     def _watched(self) -> Iterator[list[Change]]:
         """One connection's changes; returns when the API server ends it."""
         query = {

@@ -59,16 +59,18 @@ def run(
     dashboard: bool = False,
     logs: bool = False,
     report: Path | None = None,
+    payload: bytes | None = None,
 ) -> dict[str, Any]:
     """Runs a valid manifest to its end and returns its status. `uid` stands for the resource's UID.
 
     Setting `cancel` ends the run as Failed with reason Cancelled. When this returns, or raises, no process of the job
     is left; if this process is killed, the job's processes are killed too. `dashboard`: serve Dask's on the loopback.
     `logs`: Dask's logs go to the listener as well. `report`: a folder for the trace and Dask's performance report.
+    `payload`: what a client pickled for the job, if it names one.
     """
     job = read_manifest(manifest, uid, now())
     try:
-        plan = make_plan(manifest, job, find_config_map)
+        plan = make_plan(manifest, job, find_config_map, payload)
         status = _Run(plan, listener, cancel, dashboard, logs, report).run()
     except PlanError as error:
         status = _refused(job, error)

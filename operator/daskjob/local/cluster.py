@@ -98,7 +98,10 @@ class LocalCluster:
             write_code(self._plan.code, code_path)
         address = f"tcp://127.0.0.1:{self._port}"
         self._job_file = self._folder / "job.json"
-        self._job_file.write_text(job_file(self._plan, report, address, code_path).dump())
+        payload_path = self._folder / "payload" if self._plan.payload is not None else None
+        if payload_path is not None and self._plan.payload is not None:
+            payload_path.write_bytes(self._plan.payload)
+        self._job_file.write_text(job_file(self._plan, report, address, code_path, payload_path).dump())
         paths = [str(code_path), *filter(None, [os.environ.get("PYTHONPATH")])]
         own = {"PYTHONPATH": os.pathsep.join(paths), "DASK_TEMPORARY_DIRECTORY": str(self._scratch)}
         own |= {"DASKJOB_ATTEMPT": "1", "DASK_SCHEDULER_ADDRESS": address}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -81,6 +82,8 @@ class Plan:
     environment: Mapping[str, str]
     groups: Mapping[str, PlannedGroup]
     notes: tuple[str, ...]
+    #: What a client pickled; None: the entry point says what to run.
+    payload: bytes | None = field(default=None, repr=False)
 
 
 def read_manifest(manifest: Mapping[str, Any], uid: str, now: datetime) -> Job:
@@ -102,7 +105,9 @@ def read_manifest(manifest: Mapping[str, Any], uid: str, now: datetime) -> Job:
     return replace(job, spec=spec, unmanaged=None)
 
 
-def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfigMap) -> Plan:
+def make_plan(
+    manifest: Mapping[str, Any], job: Job, find_config_map: FindConfigMap, payload: bytes | None = None
+) -> Plan:
     """The plan of a manifest that `schema.validate` finds valid. Raises PlanError for what only shows here: no such
     ConfigMap; for arguments beyond the limits; and for a job that is cancelled already."""
     if job.spec.cancel:
@@ -110,6 +115,7 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     problem = problem_in(manifest["spec"])
     if problem is not None:
         raise PlanError(Reason.INVALID_SPEC, problem)
+    check_payload(job.spec.graph, payload)
     cluster, notes = job.spec.cluster, control_notes(manifest["spec"])
     for key, workers in cluster.groups.items():
         if workers.adaptive is not None:
@@ -141,6 +147,7 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
         environment=environment,
         groups={key: _plan_group(key, each, theirs, notes) for key, each in fixed.groups.items()},
         notes=tuple(notes),
+        payload=payload,
     )
 
 
@@ -155,6 +162,21 @@ def _plan_group(key: str, workers: Workers, known: Mapping[str, str], notes: lis
         options=workers.dask_options,
         environment=read_environment(own, f"{path_of_group(key)}.env", known, notes),
     )
+
+
+def check_payload(graph: Graph, payload: bytes | None) -> None:
+    """Raises PlanError if the job names a payload and this is not it."""
+    named = graph.source.payload if graph.source is not None else None
+    if named is None:
+        return
+    if payload is None:
+        raise PlanError(
+            Reason.PAYLOAD_MISSING,
+            "spec.graph.source.payload: a Python client pickled it for a job of its own, and no manifest has it: "
+            "submit the function by daskjob.connect(backend='local')",
+        )
+    if hashlib.sha256(payload).hexdigest() != named.sha256:
+        raise PlanError(Reason.FILES_CHANGED, "spec.graph.source.payload: the payload has another SHA-256")
 
 
 def memory_limit(workers: Workers) -> Any:
@@ -232,7 +254,7 @@ def quantity(value: str | float) -> int:
     return int(number)
 
 
-def job_file(plan: Plan, report: str, address: str, code_path: Path) -> JobFile:
+def job_file(plan: Plan, report: str, address: str, code_path: Path, payload_path: Path | None = None) -> JobFile:
     """What the runner is to run, and where. `report`: the attempt's name."""
     job, graph = plan.job, plan.job.spec.graph
     return JobFile(
@@ -247,6 +269,7 @@ def job_file(plan: Plan, report: str, address: str, code_path: Path) -> JobFile:
         scheduler=address,
         scheduler_timeout=job.spec.startup_deadline_seconds,
         code_path=str(code_path),
+        payload_path=str(payload_path) if payload_path is not None else None,
         groups=tuple(each.orders(key, plan.groups[key].prefix) for key, each in job.spec.cluster.groups.items()),
         store=store_orders(job.spec.result.store, job.spec.result),
     )

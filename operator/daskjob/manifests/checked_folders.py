@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from daskjob.api.payload_secret import KEY
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.paths import CODE_PATH, JOB_PATH, RUNNER_PATH, TLS_PATH, copy_of
+from daskjob.manifests.paths import CODE_PATH, JOB_PATH, PAYLOAD_PATH, RUNNER_PATH, TLS_PATH, copy_of
 from daskjob.manifests.pod_files import AUTHORITY, CERTIFICATE, JOB_FILE, PRIVATE_KEY, PROGRAM, runner_config_map_name
 from daskjob.runner.checked_files import digests_of
 
@@ -23,7 +24,7 @@ def for_dask(context: AttemptContext) -> str:
 def for_runner(context: AttemptContext) -> str:
     """That for the runner. Its program's folder comes first."""
     orders = _folder(JOB_PATH, _secret(context), {JOB_FILE: context.files.job_file})
-    return _dump([_program(context), orders, *_code(context), _tls(context)])
+    return _dump([_program(context), orders, *_payload(context), *_code(context), _tls(context)])
 
 
 def for_fetching(context: AttemptContext) -> str:
@@ -51,6 +52,15 @@ def _code(context: AttemptContext) -> list[dict[str, Any]]:
     # A lone surrogate cannot come from an API server, but from a manifest that is only validated.
     content = {file.path: file.content.encode(errors="surrogatepass") for file in files}
     return [_folder(CODE_PATH, _secret(context), content)] if files else []
+
+
+def _payload(context: AttemptContext) -> list[dict[str, Any]]:
+    """The client's Secret. The spec has the digest, so nobody has to read the Secret for it."""
+    name = context.payload_secret
+    if name is None or context.payload is None:
+        return []
+    folder = _folder(PAYLOAD_PATH, f"Secret {name}", {})
+    return [{**folder, "digests": {KEY: context.payload.sha256}}]
 
 
 def _tls(context: AttemptContext) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.job_ref import JobRef
-from daskjob.api.spec import DaskJobSpec, Store
+from daskjob.api.payload_secret import payload_secret_name
+from daskjob.api.spec import DaskJobSpec, PayloadSource, Store
 from daskjob.api.status import Attempt
 from daskjob.api.tokens import Tokens
 from daskjob.manifests.attempt_files import AttemptFiles
@@ -122,6 +123,16 @@ class AttemptContext:
     def store(self) -> Store | None:
         """Where the result goes; None: into the status."""
         return self.spec.result.store or self.defaults.result_store
+
+    @property
+    def payload(self) -> PayloadSource | None:
+        """What the client pickled, if that is the job's source."""
+        return self.spec.graph.source.payload if self.spec.graph.source is not None else None
+
+    @property
+    def payload_secret(self) -> str | None:
+        """The name of the Secret that has it."""
+        return payload_secret_name(self.job.name, self.payload.sha256) if self.payload is not None else None
 
     def metadata(self, name: str, token: str | None = None, **more: Any) -> dict[str, Any]:
         """Metadata of an object that the job owns. `token`: what proves that it is the operator's; `more`: further

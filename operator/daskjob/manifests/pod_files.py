@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.payload_secret import KEY
 from daskjob.manifests.context import AttemptContext
 
 #: The key of the job file, and its name where it is mounted.
@@ -74,6 +75,14 @@ def job_volume(context: AttemptContext) -> dict[str, Any]:
     """The volume with the job file, for the runner."""
     items = [{"key": JOB_KEY, "path": JOB_FILE}]
     return {"name": "job", "secret": {"secretName": context.names.files, "items": items}}
+
+
+def payload_volumes(context: AttemptContext) -> list[dict[str, Any]]:
+    """The volume with what the Python client pickled, for the runner: the job's own Secret and no other."""
+    if context.payload_secret is None:
+        return []
+    items = [{"key": KEY, "path": KEY}]
+    return [{"name": "payload", "secret": {"secretName": context.payload_secret, "items": items}}]
 
 
 def _text(data: bytes) -> str:

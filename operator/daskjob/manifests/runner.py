@@ -7,13 +7,14 @@ from typing import Any
 from daskjob.api import constants as c
 from daskjob.api.attempt_names import group_name
 from daskjob.api.constants import ResultFormat
+from daskjob.api.payload_secret import KEY
 from daskjob.api.spec import ResultKeeping, Store
 from daskjob.manifests.checked_folders import code_path, for_runner
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.fetch_container import program_volume
 from daskjob.manifests.launch import RUN
-from daskjob.manifests.paths import JOB_PATH, RUNNER_PATH, TOKEN_PATH, copy_of
-from daskjob.manifests.pod_files import JOB_FILE, job_volume
+from daskjob.manifests.paths import JOB_PATH, PAYLOAD_PATH, RUNNER_PATH, TOKEN_PATH, copy_of
+from daskjob.manifests.pod_files import JOB_FILE, job_volume, payload_volumes
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
 from daskjob.manifests.store_secret import StoreSecretFiles
 from daskjob.wire import jobfile
@@ -46,6 +47,7 @@ def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) ->
         deadline=deadline,
         unattended=context.defaults.unattended_seconds,
         store=store_orders(context.store, context.spec.result),
+        payload_path=f"{copy_of(PAYLOAD_PATH)}/{KEY}" if context.payload is not None else None,
     )
 
 
@@ -70,12 +72,14 @@ def runner_pod(context: AttemptContext) -> dict[str, Any]:
             mounts=[
                 {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
                 {"name": "job", "mountPath": JOB_PATH, "readOnly": True},
+                *([{"name": "payload", "mountPath": PAYLOAD_PATH, "readOnly": True}] if context.payload else []),
                 *([{"name": "token", "mountPath": TOKEN_PATH, "readOnly": True}] if token else []),
                 *store_secret.mounts,
             ],
             volumes=[
                 program_volume(context),
                 job_volume(context),
+                *payload_volumes(context),
                 *([_token_volume()] if token else []),
                 *store_secret.volumes,
             ],

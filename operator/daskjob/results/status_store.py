@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Dict
 
 from daskjob.results import codec
+from daskjob.results.store import PICKLE
 
 
 class StatusStore:
@@ -23,4 +24,6 @@ class StatusStore:
         text = record.get("value")
         if not isinstance(text, str):
             raise ValueError("the result has no value: it did not fit, or had no JSON form")
+        if (record.get("types") or {}).get("") == PICKLE:
+            raise ValueError("the result is a pickle: only the Python client that submitted the job opens it")
         return codec.decode(text, record.get("types"))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Dict, Protocol
 
+#: The type name of a value that is a pickle, in Base64. Only the client that submitted the job opens it.
+PICKLE = "pickle"
+
 
 class ResultStore(Protocol):
     """Keeps the value that a graph gave.

@@ -52,6 +52,7 @@ class _Child:
             recording = Recording(os.environ[VARIABLE]) if VARIABLE in os.environ else None
             scheduler = Scheduler(job, self._channel.send, self._fail, recording)
             self._channel.go.wait()
+            from daskjob.runner import payload
             from daskjob.runner.load import load, prepare_path
 
             folder = prepare_path(job.code_path)
@@ -67,8 +68,11 @@ class _Child:
 
             forgotten = Forgotten()
             scheduler.obstacles.imports(job.module, folder)
-            with watched(job.module, folder):
-                target = load(job.entrypoint, folder)
+            if job.payload_path is not None:
+                target, job = payload.opened(job, job.payload_path)
+            else:
+                with watched(job.module, folder):
+                    target = load(job.entrypoint, folder)
             scheduler.obstacles.has_imported()
             if not scheduler.wait(scheduler.enough_workers):
                 self.end(_failed("NoWorkers", _no_workers(job, scheduler)))
@@ -83,6 +87,8 @@ class _Child:
             left = forgotten.wait(scheduler, job.forgotten_seconds)
             finished = wire.timestamp(time.time())
             store: ResultStore = kept if kept is not None else StatusStore(job.result_bytes)
+            if job.payload_path is not None and kept is None:
+                store = payload.store_for(target, store, job.result_bytes)
             end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": store.put(value)}
             if scheduler.unfinished:
                 end["discarded"] = scheduler.unfinished

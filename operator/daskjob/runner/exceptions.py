@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import json
 import os
 import re
 import traceback
@@ -12,10 +13,12 @@ from typing import Any, Iterator, Optional
 from daskjob import wire
 from daskjob.results.codec import NotSerializable, TooLarge
 from daskjob.results.opened_store import StoreProblem
+from daskjob.runner import payload
 from daskjob.runner.load import EntrypointMissing, ModuleMissing
 from daskjob.runner.obstacles import full_memory
 from daskjob.runner.scheduler import Scheduler
 from daskjob.wire.jobfile import InvalidJob
+from daskjob.wire.report import ARGUMENTS_BYTES
 
 #: The report's traceback leaves out frames of these packages, because they show nothing of the user's code.
 _LIBRARIES = ("dask", "distributed", "tornado", "asyncio", "concurrent", "importlib", "tblib", "<frozen", "<decorator")
@@ -36,6 +39,12 @@ def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, 
         return wire.failure("ResultTooLarge", str(error))
     if isinstance(error, StoreProblem):
         return wire.failure(error.reason, error.message)
+    if isinstance(error, payload.VersionMismatch):
+        return wire.failure("VersionMismatch", str(error))
+    if isinstance(error, payload.Unreadable):
+        cause = error.__cause__ or error
+        reason = "ModuleNotFound" if isinstance(cause, ModuleNotFoundError) else "PayloadUnreadable"
+        return wire.failure(reason, str(error), name_of(cause), _traceback(cause))
     if isinstance(error, SystemExit):
         return _exit(error)
     if scheduler is not None and _is_connection_error(error) and (_lost_connection(error) or not scheduler.alive()):
@@ -63,10 +72,12 @@ def _raised(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, A
         return _no_worker(error, scheduler, match[0] if match else str(getattr(error, "task", "")) or None)
     if match is not None:
         key, text, remote = match
-        return wire.failure("TaskFailed", *_words(error, text, remote), task_key=key)
+        message, kind, frames = _words(error, text, remote)
+        return wire.failure("TaskFailed", message, kind, frames, key, exception_args=_arguments(error))
     behind = next((found for found in (_match(each, erred) for each in _causes(error)) if found), None)
     blamed = behind[0] if behind else None
-    return wire.failure("EntrypointFailed", _graph_message(error), name_of(error), _traceback(error), blamed)
+    message, frames = _graph_message(error), _traceback(error)
+    return wire.failure("EntrypointFailed", message, name_of(error), frames, blamed, exception_args=_arguments(error))
 
 
 def _no_worker(error: BaseException, scheduler: Optional[Scheduler], key: Optional[str]) -> dict[str, Any]:
@@ -156,6 +167,23 @@ def _safe(form: Any, error: BaseException) -> str:
         return str(form(error))
     except Exception as broken:
         return f"(its text cannot be had: {type(broken).__name__})"
+
+
+def _arguments(error: BaseException) -> Optional[str]:
+    """What the exception's type takes to be made anew, as JSON; None if that says not all."""
+    try:
+        kind, arguments = _reduced(error)
+        text = json.dumps(list(arguments), allow_nan=False)
+        whole = kind is type(error) and json.loads(text) == list(arguments)
+    except Exception:
+        return None
+    return text if whole and len(text) <= ARGUMENTS_BYTES else None
+
+
+def _reduced(error: BaseException) -> tuple[Any, Any]:
+    """What makes the exception anew, by its own account: its type and the arguments."""
+    parts: Any = error.__reduce__()
+    return parts[0], parts[1]
 
 
 def _traceback(error: BaseException) -> Optional[str]:

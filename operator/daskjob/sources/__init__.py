@@ -17,9 +17,9 @@ __all__ = ["CodeFile", "CodeSource", "Fetch", "FindConfigMap", "Reference", "Sou
 
 
 def source_of(graph: Graph) -> CodeSource | None:
-    """The source that a graph names; None: its code is in the image."""
+    """The source that a graph names; None: its code is in the image, or in a payload, which only the runner reads."""
     source = graph.source
-    if source is None:
+    if source is None or source.payload is not None:
         return None
     if source.inline is not None:
         return InlineCode(graph.module, source.inline)

@@ -63,6 +63,8 @@ class JobFile:
     keys: Optional[List[Any]] = None
     #: Folder of the job's code; None: the code is in the image.
     code_path: Optional[str] = None
+    #: The file with what the Python client pickled; None: the entry point says what to run.
+    payload_path: Optional[str] = None
     #: The worker groups, the default one first.
     groups: Tuple[GroupOrders, ...] = (GroupOrders(),)
     #: The largest result that the runner writes into the report.
@@ -97,6 +99,7 @@ class JobFile:
                 },
                 "scheduler": {"address": self.scheduler, "timeoutSeconds": self.scheduler_timeout},
                 "codePath": self.code_path,
+                "payloadPath": self.payload_path,
                 "groups": [each.shape() for each in self.groups],
                 "limits": {"resultBytes": self.result_bytes},
                 "deadline": self.deadline.shape() if self.deadline is not None else None,
@@ -143,6 +146,7 @@ def parse(data: Any) -> JobFile:
         kwargs=_get(graph, "kwargs", dict, {}, "graph."),
         keys=_get(graph, "keys", list, None, "graph."),
         code_path=_get(data, "codePath", str, None),
+        payload_path=_get(data, "payloadPath", str, None),
         groups=tuple(map(_group, _get(data, "groups", list, []))) or (GroupOrders(),),
         result_bytes=_get(limits, "resultBytes", int, default["result_bytes"], "limits."),
         deadline=parse_deadline(data.get("deadline")),

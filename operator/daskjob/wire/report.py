@@ -68,6 +68,8 @@ REASONS = (
     *FETCH_REASONS,
     *STORE_REASONS,
     "PreloadFailed",
+    "VersionMismatch",
+    "PayloadUnreadable",
     *DEADLINE_REASONS,
 )
 #: What a runner can wait for although all its processes run; with the last, the graph has its value.
@@ -82,6 +84,8 @@ NAME_BYTES = 256
 LOCATION_BYTES = 1536
 #: A longer preview is left out.
 PREVIEW_BYTES = 32 * 1024
+#: Arguments that take more are left out: half of them would make another exception.
+ARGUMENTS_BYTES = 1024
 #: Kubernetes keeps 4 KiB of a container's termination message.
 TERMINATION_BYTES = 3072
 #: Longer lists are cut.
@@ -104,6 +108,7 @@ def failure(
     traceback: Optional[str] = None,
     task_key: Optional[str] = None,
     exit_code: Optional[int] = None,
+    exception_args: Optional[str] = None,
 ) -> Shape:
     """A report's `failure`, with texts cleaned and cut to their limits (of a traceback the start is cut); without parts
     that are None."""
@@ -111,6 +116,7 @@ def failure(
         "reason": reason,
         "message": message,
         "exceptionType": exception_type,
+        "exceptionArgs": exception_args,
         "traceback": traceback,
         "taskKey": task_key,
         "exitCode": exit_code,
@@ -152,6 +158,9 @@ def termination_message(outcome: str, result: Optional[Shape] = None, failure: O
         text = _dump(message)
     # Escapes can make a text several times as long as its bytes: halve until it fits.
     limit = TRACEBACK_BYTES
+    if len(text.encode()) > TERMINATION_BYTES and failure is not None:
+        message["failure"].pop("exceptionArgs", None)
+        text = _dump(message)
     while len(text.encode()) > TERMINATION_BYTES and failure is not None:
         limit //= 2
         message["truncated"] = True
@@ -333,6 +342,13 @@ def _json_text(limit: int) -> _Reader:
     return read
 
 
+def _arguments(value: object) -> Optional[str]:
+    """The text of a JSON list, unchanged; None for anything else."""
+    if not isinstance(value, str) or len(value) > ARGUMENTS_BYTES or not value.isascii() or not value.isprintable():
+        return None
+    return value if isinstance(_load(value), list) else None
+
+
 def _result(value: object) -> Optional[Shape]:
     shape = _mapping(value, _RESULT)
     if "type" not in shape:
@@ -382,6 +398,7 @@ _FAILURE: dict[str, _Reader] = {
     "reason": _matching("[A-Z][A-Za-z]+", 64),
     "message": _text(MESSAGE_BYTES),
     "exceptionType": _line,
+    "exceptionArgs": _arguments,
     "traceback": _text(TRACEBACK_BYTES, keep_end=True),
     "taskKey": _line,
     "exitCode": _number(-255, 255),

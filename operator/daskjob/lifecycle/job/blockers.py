@@ -118,6 +118,7 @@ OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
     Reason.UNSCHEDULABLE: _is_placed,
     Reason.KUBERNETES_FAILED: _runs,
     Reason.VOLUME_MOUNT_FAILED: _runs,
+    Reason.PAYLOAD_MISSING: _runs,
     Reason.IMAGE_PULL_FAILED: _runs,
     Reason.INIT_CONTAINER_FAILED: _runs,
     Reason.CONTAINER_START_FAILED: _runs,

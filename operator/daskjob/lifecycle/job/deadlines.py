@@ -169,8 +169,16 @@ def _blocked_for_good(observation: Observation) -> AttemptEnd | None:
 
 
 def _reference_deadline(observation: Observation) -> datetime | None:
-    waits = observation.missing_references and not progress.has_started(observation)
+    if progress.has_started(observation):
+        return None
+    waits = observation.missing_references or _lacks_payload(observation)
     return began(observation) + REFERENCE_GRACE if waits else None
+
+
+def _lacks_payload(observation: Observation) -> bool:
+    """The operator has no right on Secrets: the kubelet says that there is none."""
+    blocker = find_blocker(observation)
+    return blocker is not None and blocker.reason is Reason.PAYLOAD_MISSING
 
 
 def _startup_deadline(observation: Observation) -> datetime | None:

@@ -14,6 +14,7 @@ from daskjob.api.tokens import Draw
 from daskjob.lifecycle.job import pinning
 from daskjob.lifecycle.job.attempt_end import AttemptEnd
 from daskjob.lifecycle.job.observation import Job, QueuePlace
+from daskjob.results.store import PICKLE
 
 #: The most attempts, and the most earlier runs, that a status keeps.
 ATTEMPTS, RUNS = 10, 5
@@ -270,6 +271,8 @@ def _short(result: Result | None) -> str:
     text = result.value if result.value is not None else stored
     if text is None:
         return result.type if result.location is None else f"{result.type} in {result.format}"
+    if result.types.get("") == PICKLE:
+        return result.type
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from daskjob import wire
 from daskjob.api.resource_json import from_dict, to_dict
-from daskjob.api.spec import DaskJobSpec, Source
+from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import DaskJobStatus, Failure, Result
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.pods import Container, Pod, Termination
@@ -58,6 +58,7 @@ def without_secrets(observation: Observation) -> Observation:
         schedulers=tuple(map(_pod, attempt.schedulers)),
         workers=tuple(map(_pod, attempt.workers)),
         runner=_pod(attempt.runner) if attempt.runner is not None else None,
+        resolver=_pod(attempt.resolver) if attempt.resolver is not None else None,
     )
     return replace(observation, attempt=attempt, job=replace(job, spec=_spec(job.spec), status=_status(job.status)))
 
@@ -68,7 +69,7 @@ def _spec(spec: DaskJobSpec) -> DaskJobSpec:
     if source is not None:
         inline = HIDDEN if source.inline is not None else None
         files = dict.fromkeys(source.files, HIDDEN) if source.files is not None else None
-        source = Source(inline, files, source.config_map)
+        source = replace(source, inline=inline, files=files)
     hidden = replace(
         graph,
         args=(HIDDEN,) * len(graph.args),
@@ -100,7 +101,7 @@ def _result(result: Result | None) -> Result | None:
 
 
 def _failure(failure: Failure | None) -> Failure | None:
-    return replace(failure, traceback=None) if failure is not None else None
+    return replace(failure, traceback=None, exception_args=None) if failure is not None else None
 
 
 def _pod(pod: Pod) -> Pod:
@@ -119,7 +120,12 @@ def _termination(end: Termination) -> Termination:
     shape = wire.parse_termination_message(end.message)
     if not shape:
         return replace(end, message=HIDDEN if end.message.strip() else "")
-    for name, part in (("result", "value"), ("result", "types"), ("failure", "traceback")):
+    for name, part in (
+        ("result", "value"),
+        ("result", "types"),
+        ("failure", "traceback"),
+        ("failure", "exceptionArgs"),
+    ):
         if name in shape:
             shape[name] = {key: value for key, value in shape[name].items() if key != part}
     return replace(end, message=json.dumps(shape))

@@ -96,6 +96,10 @@ def explanation(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
     return f"pod {pod}: {last.get('reason')}: {last.get('message')}"
 
 
+#: What the kubelet says of a Secret that is not there, for the operator's volume of that name.
+_NO_PAYLOAD = re.compile(r'volume "payload" ?: secret "(\S+-payload-[0-9a-f]{10})" not found')
+
+
 def read_warning(warning: str) -> Blocker:
     """The blocker that a warning means, which `explanation` gave."""
     pod, event, words = warning.split(": ", 2)
@@ -103,4 +107,11 @@ def read_warning(warning: str) -> Blocker:
     # The words may name the pod, whose name is the user's.
     if reason is Reason.KUBERNETES_FAILED and _ASKED_FOR.search(words.replace(pod.removeprefix("pod "), "")):
         reason = Reason.CONTAINER_START_FAILED
+    missing = _NO_PAYLOAD.search(words) if reason is Reason.VOLUME_MOUNT_FAILED else None
+    if missing is not None:
+        return Blocker(
+            Reason.PAYLOAD_MISSING,
+            f"spec.graph.source.payload: there is no Secret {missing[1]!r}: the Python client that created the job was "
+            "stopped before it had sent the payload, or somebody deleted it; submit the function again",
+        )
     return Blocker(reason, warning)

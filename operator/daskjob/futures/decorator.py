@@ -1,0 +1,71 @@
+"""`@daskjob.job`: a function that can also run as a job."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+
+from daskjob.futures.dask_job_client import DaskJobClient
+from daskjob.futures.job_future import JobFuture
+from daskjob.futures.job_options import JobOptions, check_options
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class JobFunction(Generic[P, T]):
+    """A function with options of its jobs. Called, it is the function itself, here."""
+
+    def __init__(self, function: Callable[P, T], options: JobOptions, client: DaskJobClient | None = None) -> None:
+        check_options(options)
+        self._function = function
+        self._options = options
+        self._client = client
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._function(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        # In a job, which has nothing of this package, another job's function is the plain one.
+        return functools.partial, (self._function,)
+
+    def local(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The function itself, here."""
+        return self._function(*args, **kwargs)
+
+    def remote(self, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]:
+        """One job that calls it: see `DaskJobClient.submit`."""
+        return self._own_client().submit(self._function, *args, **kwargs)
+
+    def map(self, *iterables: Iterable[Any], timeout: float | None = None) -> Iterator[T]:
+        """One job with a task an item: see `DaskJobClient.map`."""
+        return self._own_client().map(self._function, *iterables, timeout=timeout)
+
+    def with_options(self, **options: Unpack[JobOptions]) -> JobFunction[P, T]:
+        """The same function with further options."""
+        return JobFunction(self._function, {**self._options, **options}, self._client)
+
+    def on(self, client: DaskJobClient) -> JobFunction[P, T]:
+        """The same function, whose jobs are of this client."""
+        return JobFunction(self._function, self._options, client)
+
+    def _own_client(self) -> DaskJobClient:
+        if self._client is None:
+            from daskjob.futures.connecting import connect
+
+            self._client = connect()
+        return self._client.with_options(**self._options)
+
+
+def job(
+    *, client: DaskJobClient | None = None, **options: Unpack[JobOptions]
+) -> Callable[[Callable[P, T]], JobFunction[P, T]]:
+    """Decorates a function: `.remote(…)` is a job's future, `.map(…)` one job with a task an item, and a plain call the
+    plain function. `client`: whose jobs they are; default that of `connect()`, with the first job."""
+
+    def decorate(function: Callable[P, T]) -> JobFunction[P, T]:
+        return JobFunction(function, options, client)
+
+    return decorate

@@ -1,0 +1,167 @@
+"""Pickles a function with its arguments, or a graph, for one job: a header in JSON, and the pickle.
+
+`runner.payload` opens it. The versions are of this process; they are read without an import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import pickle
+import platform
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from daskjob.api.payload_secret import MOST_BYTES
+from daskjob.futures.future_errors import NotPicklable, PayloadTooLarge
+
+#: Version of the header, and packages whose versions are in it: those of `runner.payload`.
+FORMAT = 1
+PACKAGES = ("cloudpickle", "dask", "distributed")
+#: So many of the largest parts are named; a part that cannot be pickled is looked for so deep.
+LARGEST, DEPTH = 5, 4
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What a job gets: `data`, and its digest; `label`: what people see as the entry point, `module:name`."""
+
+    data: bytes = field(repr=False)
+    sha256: str
+    label: str
+
+
+def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], by_value: Iterable[ModuleType]) -> Payload:
+    """A call. Raises NotPicklable, PayloadTooLarge, and TypeError for what no job can call."""
+    check_function(function)
+    parts = {"function": function, **{f"args[{number}]": each for number, each in enumerate(args)}}
+    parts |= {f"kwargs[{name!r}]": each for name, each in kwargs.items()}
+    content = {"function": function, "args": args, "kwargs": dict(kwargs)}
+    return _sealed("call", content, parts, label_of(function), by_value)
+
+
+def mapped(function: Any, columns: list[list[Any]], by_value: Iterable[ModuleType]) -> Payload:
+    """A task an item. `columns`: the values of each argument."""
+    check_function(function)
+    parts = {"function": function, **{f"iterables[{number}]": each for number, each in enumerate(columns)}}
+    return _sealed("map", {"function": function, "columns": columns}, parts, label_of(function), by_value)
+
+
+def collections(values: Any, by_value: Iterable[ModuleType]) -> Payload:
+    """Dask collections to be computed: one, or a tuple of them."""
+    many = values if isinstance(values, tuple) else (values,)
+    parts = {f"collections[{number}]": each for number, each in enumerate(many)}
+    return _sealed("value", {"value": values}, parts, f"dask:{_identifier(type(many[0]).__name__)}", by_value)
+
+
+def graph(dsk: Any, keys: Any, by_value: Iterable[ModuleType]) -> Payload:
+    """A graph and its keys, as Dask hands them to a scheduler."""
+    return _sealed("graph", {"graph": dsk, "keys": keys}, {"graph": dsk, "keys": keys}, "dask:graph", by_value)
+
+
+def check_function(function: Any) -> None:
+    """Raises TypeError for what no job can call."""
+    if not callable(function):
+        raise TypeError(f"a function was expected, not a {type(function).__name__}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{getattr(function, '__name__', function)!r} is a generator: have it return a list")
+
+
+def label_of(function: Any) -> str:
+    """Module and name of a function, as an entry point is written."""
+    while hasattr(function, "func"):
+        function = function.func
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    names = [_identifier(each) for each in str(kind.__qualname__).replace(".<locals>", "").split(".")]
+    modules = [_identifier(each) for each in str(getattr(kind, "__module__", None) or "main").split(".")]
+    return f"{'.'.join(modules)[-200:].lstrip('.')}:{'.'.join(names)[-200:].lstrip('.')}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of `PACKAGES` here; empty for one that is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def _sealed(kind: str, content: Any, parts: Mapping[str, Any], label: str, by_value: Iterable[ModuleType]) -> Payload:
+    try:
+        import cloudpickle
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError("jobs of functions need pip install 'daskjob[client]'", name="cloudpickle") from None
+    modules = [each for each in by_value if each.__name__ not in cloudpickle.list_registry_pickle_by_value()]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        try:
+            body = cloudpickle.dumps(content, protocol=4)
+        except Exception as error:
+            path = next((found for name, part in parts.items() for found in _culprits(part, name, DEPTH)), "it")
+            raise NotPicklable(path, f"{type(error).__name__}: {error}") from error
+        header = {
+            "format": FORMAT,
+            "kind": kind,
+            "function": label,
+            "versions": versions(),
+            "sha256": hashlib.sha256(body).hexdigest(),
+            # Two jobs have two Secrets, also if they call the same.
+            "nonce": secrets.token_hex(8),
+        }
+        data = json.dumps(header).encode() + b"\n" + body
+        if len(data) > MOST_BYTES:
+            sizes = {name: len(cloudpickle.dumps(part, protocol=4)) for name, part in parts.items()}
+            largest = sorted(sizes.items(), key=lambda each: -each[1])[:LARGEST]
+            raise PayloadTooLarge(len(data), MOST_BYTES, dict(largest))
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+    return Payload(data, hashlib.sha256(data).hexdigest(), label)
+
+
+def _culprits(value: Any, path: str, depth: int) -> Iterator[str]:
+    """What of a value cannot be pickled: the innermost part that is known."""
+    if _pickles(value):
+        return
+    inner: dict[str, Any] = {}
+    if isinstance(value, Mapping):
+        inner = {f"{path}[{key!r}]": each for key, each in list(value.items())[:1000]}
+    elif isinstance(value, list | tuple):
+        inner = {f"{path}[{number}]": each for number, each in enumerate(value[:1000])}
+    elif inspect.isfunction(value):
+        known = inspect.getclosurevars(value)
+        inner = {f"{path}: {name}": each for name, each in {**known.nonlocals, **known.globals}.items()}
+    elif hasattr(value, "__dict__"):
+        inner = {f"{path}.{name}": each for name, each in vars(value).items()}
+    if depth:
+        for name, each in inner.items():
+            found = next(_culprits(each, name, depth - 1), None)
+            if found is not None:
+                yield found
+                return
+    yield path
+
+
+def _pickles(value: Any) -> bool:
+    import cloudpickle
+
+    try:
+        cloudpickle.dumps(value, protocol=4)
+    except (Exception, pickle.PicklingError):
+        return False
+    return True
+
+
+def _identifier(text: str) -> str:
+    """The text as far as an entry point may have it: letters of ASCII, digits and underscores."""
+    plain = "".join(each if each.isascii() and (each.isalnum() or each == "_") else "_" for each in text).strip("_")
+    return plain if plain and not plain[0].isdigit() else f"_{plain}"

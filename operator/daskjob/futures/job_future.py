@@ -1,0 +1,249 @@
+"""The future of one job: a real one of `concurrent.futures`, which can also be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from daskjob.api.constants import RERUN_ANNOTATION
+from daskjob.client.job_end import End, end_of, status_of
+from daskjob.client.pod_log import LogLine
+from daskjob.client.problems import WrongState
+from daskjob.futures.future_errors import JobCancelled
+from daskjob.futures.job_backend import Body, JobBackend
+from daskjob.futures.outcomes import exception_of, value_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts of tasks that are known so far."""
+
+    total: int = 0
+    done: int = 0
+    processing: int = 0
+    erred: int = 0
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job at one moment. `phase`: as `kubectl get` shows it; `reason`, `message`: why it waits or failed; `attempt`:
+    the last one's number; `body`: the whole resource."""
+
+    name: str
+    namespace: str
+    uid: str
+    phase: str
+    reason: str
+    message: str
+    attempt: int
+    progress: Progress
+    body: Body
+
+
+def read_status(job: Body) -> JobStatus:
+    """The status of a job as the API server has it."""
+    metadata, status = job["metadata"], status_of(job)
+    failure = status.get("failure") or {}
+    waits: Mapping[str, Any] = next(
+        (each for each in status.get("conditions") or () if each.get("status") == "False" and each.get("message")), {}
+    )
+    shown = failure or (waits if end_of(job) is None else {})
+    counts = status.get("progress") or {}
+    return JobStatus(
+        name=str(metadata["name"]),
+        namespace=str(metadata.get("namespace") or ""),
+        uid=str(metadata["uid"]),
+        phase=str(status.get("phase") or "Pending"),
+        reason=str(shown.get("reason") or ""),
+        message=str(shown.get("message") or ""),
+        attempt=int(status.get("attempt") or 0),
+        progress=Progress(*(int(counts.get(each) or 0) for each in ("total", "done", "processing", "erred"))),
+        body=job,
+    )
+
+
+class JobFuture(concurrent.futures.Future[T], Generic[T]):
+    """The future of one job. Attributes: `name`, `namespace`, `uid`.
+
+    `result(timeout)` raises TimeoutError, and the job goes on. `cancel()` asks for the end also of a job that runs;
+    `cancelled()` is true when the job says so. Awaiting it, and giving that up, leaves the job alone.
+    """
+
+    def __init__(self, backend: JobBackend, job: Body, *, trusted: bool = False) -> None:
+        super().__init__()
+        self._backend = backend
+        self._job = job
+        self._trusted = trusted
+        self._cancelled: JobCancelled | None = None
+        self._ending = threading.Lock()
+        self._left_by_fork = False
+        metadata = job["metadata"]
+        #: The run that was asked for: older states of the job do not count.
+        self._rerun = _rerun_of(job)
+        self.name, self.uid = str(metadata["name"]), str(metadata["uid"])
+        self.namespace = str(metadata.get("namespace") or backend.namespace)
+
+    def __repr__(self) -> str:
+        return f"<JobFuture {self.namespace}/{self.name} {self.status().phase}>"
+
+    def status(self) -> JobStatus:
+        """The job as it was last heard of."""
+        return read_status(self._job)
+
+    @property
+    def progress(self) -> Progress:
+        """Counts of the job's tasks."""
+        return self.status().progress
+
+    @property
+    def attempts(self) -> tuple[Mapping[str, Any], ...]:
+        """The attempts, as the job's status has them."""
+        return tuple(status_of(self._job).get("attempts") or ())
+
+    def done(self) -> bool:
+        """Whether the job has ended."""
+        self._resume()
+        return super().done()
+
+    def running(self) -> bool:
+        """Whether an attempt of the job has begun and the job has not ended."""
+        return not self.done() and bool(status_of(self._job).get("attempt"))
+
+    def cancel(self) -> bool:
+        """Asks for the job's end. False if it has ended otherwise."""
+        if self.done():
+            return self.cancelled()
+        try:
+            self._backend.cancel(self._job)
+        except WrongState:
+            return False
+        return True
+
+    def result(self, timeout: float | None = None) -> T:
+        """What the job gave. Raises what its code raised, JobFailed, JobCancelled, JobDeleted, or TimeoutError after so
+        many seconds."""
+        self._resume()
+        try:
+            return super().result(timeout)
+        except concurrent.futures.CancelledError:
+            raise (self._cancelled or JobCancelled(f"job {self.namespace}/{self.name} was cancelled")) from None
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"the job goes on: attach({self.name!r}) finds it again, .cancel() ends it")
+            raise
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What `result` would raise; None if it would not. Raises JobCancelled and TimeoutError."""
+        self._resume()
+        try:
+            return super().exception(timeout)
+        except concurrent.futures.CancelledError:
+            raise (self._cancelled or JobCancelled(f"job {self.namespace}/{self.name} was cancelled")) from None
+
+    def traceback(self) -> str | None:
+        """The traceback of a job that failed, as a text."""
+        found = (status_of(self._job).get("failure") or {}).get("traceback")
+        return str(found) if found else None
+
+    def logs(
+        self,
+        *,
+        component: str = "runner",
+        attempt: int | None = None,
+        follow: bool = False,
+        since: int | None = None,
+    ) -> Iterator[LogLine]:
+        """Lines of the log of runner, scheduler or worker. `follow`: from before its first pod exists to the job's end,
+        over retries; `attempt`: of one, default the last one's, or with `follow` all; `since`: seconds."""
+        return self._backend.logs(self._job, component, attempt, follow, since)
+
+    async def alogs(self, **choice: Any) -> AsyncIterator[LogLine]:
+        """As `logs`, without blocking the event loop."""
+        loop, lines, end = asyncio.get_running_loop(), self.logs(**choice), object()
+        while (line := await loop.run_in_executor(None, next, lines, end)) is not end:
+            assert isinstance(line, LogLine)
+            yield line
+
+    def retry(self) -> JobFuture[T]:
+        """Asks for another run of the job, which has ended, and returns the future of that. Raises WrongState while it
+        runs."""
+        again: JobFuture[T] = JobFuture(self._backend, self._backend.retry(self._job), trusted=self._trusted)
+        again.start()
+        return again
+
+    def suspend(self) -> None:
+        """Removes the job's cluster; nothing runs until `resume`."""
+        self._backend.suspend(self._job, True)
+
+    def resume(self) -> None:
+        """Lets a suspended job go on, with a fresh attempt."""
+        self._backend.suspend(self._job, False)
+
+    def delete(self) -> None:
+        """Deletes the job. A future that has not ended raises JobDeleted."""
+        self._backend.delete(self._job)
+
+    def start(self) -> None:
+        """Begins to follow the job: called once, by what makes the future."""
+        self._backend.follow(self._job, self.update)
+
+    def update(self, news: Body | Exception) -> bool:
+        """Takes a state of the job, or why there will be no more: called by the backend. True: it has ended."""
+        with self._ending:
+            if super().done():
+                return True
+            if isinstance(news, Exception):
+                self.set_exception(news)
+                return True
+            if _rerun_of(news) < self._rerun:
+                return False
+            self._job = news
+            end = end_of(news)
+            if end is None:
+                return False
+            if end is End.SUCCEEDED:
+                self._succeed(news)
+            elif end is End.CANCELLED:
+                error = exception_of(news, end, trusted=self._trusted)
+                assert isinstance(error, JobCancelled)
+                self._cancelled = error
+                super().cancel()
+                self.set_running_or_notify_cancel()
+            else:
+                self.set_exception(exception_of(news, end, trusted=self._trusted))
+            return True
+
+    def _succeed(self, job: Body) -> None:
+        try:
+            value = value_of(job, trusted=self._trusted)
+        except BaseException as error:
+            self.set_exception(error)
+        else:
+            self.set_result(value)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        self._resume()
+        # Who gives up waiting has not asked for the job's end.
+        return asyncio.shield(asyncio.wrap_future(self)).__await__()
+
+    def renew_after_fork(self) -> None:
+        """In a child process, where another thread of the parent may have held the locks. The job is followed again
+        when somebody asks for it: most children do not."""
+        self._condition = threading.Condition()
+        self._ending = threading.Lock()
+        self._left_by_fork = True
+
+    def _resume(self) -> None:
+        if self._left_by_fork:
+            self._left_by_fork = False
+            self.start()
+
+
+def _rerun_of(job: Body) -> str:
+    """When another run was asked for last, as a text that sorts by time; empty: never."""
+    return str((job["metadata"].get("annotations") or {}).get(RERUN_ANNOTATION) or "")

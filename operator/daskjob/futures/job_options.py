@@ -1,0 +1,109 @@
+"""What a caller says about a job beside its code, and the manifest that comes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from types import ModuleType
+from typing import Any, TypedDict
+
+from daskjob.api import constants as c
+
+#: Longer names of functions are cut: a job's name has 40 characters, of which five are drawn.
+NAME_LENGTH = 34
+
+
+class JobOptions(TypedDict, total=False):
+    """Options of `connect`, `with_options` and `job`; what comes later counts. Times in seconds, or as timedelta."""
+
+    #: Name of the job. Default: made of the function's name and five letters.
+    name: str
+    #: Begin of the name, to which five letters are added.
+    generate_name: str
+    #: Image for scheduler, workers and runner. Default: that of the operator's installation.
+    image: str
+    #: How many workers, or `spec.cluster.workers` as a mapping. Default 1.
+    workers: int | Mapping[str, Any]
+    #: Threads of each worker. Default 1.
+    threads: int
+    #: Resources of each worker: `{"limits": {"memory": "2Gi"}}`.
+    resources: Mapping[str, Any]
+    #: Environment variables of scheduler, workers and runner.
+    env: Mapping[str, str]
+    #: Modules that the image does not have: they are pickled with the function.
+    by_value: Sequence[ModuleType]
+    #: `backoffLimit`: attempts after a failure of the code. Default 0.
+    retries: int
+    #: `activeDeadlineSeconds`.
+    deadline: float | timedelta
+    #: `ttlSecondsAfterFinished`. Default: the job is kept until it is deleted.
+    ttl: float | timedelta | None
+    #: Among the waiting jobs of the namespace. Default 0.
+    priority: int
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    #: Any other fields of `spec`; merged last.
+    spec: Mapping[str, Any]
+
+
+def check_options(options: Iterable[str]) -> None:
+    """Raises TypeError for an option that there is not."""
+    known = JobOptions.__annotations__
+    unknown = [each for each in options if each not in known]
+    if unknown:
+        raise TypeError(f"there is no option {unknown[0]!r}; there are {', '.join(known)}")
+
+
+def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
+    """The DaskJob of a payload. `label`: what people see as its entry point."""
+    workers = options.get("workers", 1)
+    group: dict[str, Any] = {"replicas": workers} if isinstance(workers, int) else dict(workers)
+    given: Mapping[str, Any] = {**options}
+    group |= {key: given[key] for key in ("threads", "resources") if key in given}
+    cluster: dict[str, Any] = {"workers": group}
+    if options.get("image"):
+        cluster["image"] = options["image"]
+    if options.get("env"):
+        cluster["env"] = [{"name": name, "value": str(value)} for name, value in options["env"].items()]
+    spec: dict[str, Any] = {
+        "graph": {"entrypoint": label, "source": {"payload": {"sha256": sha256}}},
+        "cluster": cluster,
+    }
+    for option, name in (("retries", "backoffLimit"), ("priority", "priority")):
+        if option in given:
+            spec[name] = given[option]
+    for option, name in (("deadline", "activeDeadlineSeconds"), ("ttl", "ttlSecondsAfterFinished")):
+        if given.get(option) is not None:
+            spec[name] = _seconds(given[option])
+    return {
+        "apiVersion": c.API_VERSION,
+        "kind": "DaskJob",
+        "metadata": metadata_of(options, label),
+        "spec": _merged(spec, options.get("spec") or {}),
+    }
+
+
+def metadata_of(options: JobOptions, label: str) -> dict[str, Any]:
+    """Name, labels and annotations."""
+    metadata: dict[str, Any] = {each: dict(options[each]) for each in ("labels", "annotations") if options.get(each)}
+    if options.get("name"):
+        return {"name": options["name"], **metadata}
+    return {"generateName": options.get("generate_name") or f"{_name(label)}-", **metadata}
+
+
+def _name(label: str) -> str:
+    words = re.sub("[^a-z0-9]+", "-", label.rpartition(":")[2].rpartition(".")[2].lower()).strip("-")
+    return (words if words[:1].isalpha() else f"job-{words}".rstrip("-"))[:NAME_LENGTH].rstrip("-")
+
+
+def _seconds(value: Any) -> int:
+    return int(value.total_seconds() if isinstance(value, timedelta) else value)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+        found[key] = _merged(found[key], value) if both else value
+    return found

@@ -1,0 +1,224 @@
+"""Jobs on this machine, by the local backend: the same runner and the same status, without a cluster."""
+
+from __future__ import annotations
+
+import collections
+import difflib
+import os
+import random
+import string
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from daskjob.api.constants import RERUN_ANNOTATION
+from daskjob.client.job_end import End, end_of
+from daskjob.client.pod_log import LogLine
+from daskjob.client.problems import AlreadyExists, InvalidJob, JobDeleted, JobNotFound, WrongState
+from daskjob.futures.job_backend import Body, Listener
+
+#: Lines of the log of a job that are kept.
+LINES = 10_000
+_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+@dataclass
+class _LocalJob:
+    """A job with its runs. `changed` guards all of it, and tells of changes."""
+
+    body: Body
+    payload: bytes | None
+    cancel: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    listeners: list[Listener] = field(default_factory=list)
+    lines: collections.deque[LogLine] = field(default_factory=lambda: collections.deque(maxlen=LINES))
+    count: int = 0
+    deleted: bool = False
+
+    def status(self, status: Mapping[str, Any]) -> None:
+        """Takes the status of the run; called by the local backend."""
+        with self.changed:
+            self.body = {**self.body, "status": dict(status)}
+            self.changed.notify_all()
+        self.tell(self.body)
+
+    def output(self, source: str, line: bytes) -> None:
+        """Takes a line that the job printed."""
+        text = line.decode(errors="replace").rstrip("\r\n")
+        with self.changed:
+            attempt = int((self.body.get("status") or {}).get("attempt") or 0)
+            stamp = datetime.now(UTC).strftime(_STAMP)
+            self.lines.append(LogLine(source, attempt, stamp, text))
+            self.count += 1
+            self.changed.notify_all()
+
+    def note(self, text: str) -> None:
+        """What differs from a cluster: nobody reads it here."""
+
+    def tell(self, news: Body | Exception) -> None:
+        """Tells all who follow it, and forgets those who need no more."""
+        with self.changed:
+            followers = list(self.listeners)
+        over = [each for each in followers if each(news)]
+        with self.changed:
+            self.listeners = [each for each in self.listeners if each not in over]
+
+
+class LocalJobs:
+    """Runs jobs of this process; they end with it. `at_once`: how many run at a time; the others wait."""
+
+    def __init__(self, namespace: str = "default", at_once: int | None = None) -> None:
+        self.namespace = namespace
+        self._jobs: dict[str, _LocalJob] = {}
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(at_once or max(1, (os.cpu_count() or 2) // 2))
+
+    def create(self, manifest: Mapping[str, Any], payload: bytes | None = None) -> Body:
+        from daskjob.schema import apply_defaults, validate
+
+        metadata = {"namespace": self.namespace, **manifest["metadata"]}
+        if not metadata.get("name"):
+            metadata["name"] = f"{metadata.pop('generateName')}{''.join(random.choices(string.ascii_lowercase, k=5))}"
+        named = {**manifest, "metadata": metadata}
+        problems = validate(named)
+        if problems:
+            raise InvalidJob(metadata["name"], [str(each) for each in problems])
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        own = {"uid": str(uuid.uuid4()), "generation": 1, "creationTimestamp": stamp}
+        job = _LocalJob({**apply_defaults(named), "metadata": {**metadata, **own}, "status": {}}, payload)
+        with self._lock:
+            if metadata["name"] in self._jobs:
+                raise AlreadyExists("DaskJob", metadata["name"], self.namespace)
+            self._jobs[metadata["name"]] = job
+        self._start(job)
+        return job.body
+
+    def get(self, name: str) -> Body:
+        with self._lock:
+            found = self._jobs.get(name)
+        if found is None:
+            raise JobNotFound("DaskJob", name, self.namespace, difflib.get_close_matches(name, list(self._jobs)))
+        return found.body
+
+    def jobs(self, selector: str | None = None) -> list[Body]:
+        with self._lock:
+            found = [self._jobs[name].body for name in sorted(self._jobs)]
+        return [each for each in found if _has_labels(each, selector)]
+
+    def follow(self, job: Body, listener: Listener) -> None:
+        try:
+            found = self._of(job)
+        except JobDeleted as error:
+            listener(error)
+            return
+        with found.changed:
+            found.listeners.append(listener)
+        found.tell(found.body)
+
+    def cancel(self, job: Body) -> None:
+        found = self._of(job)
+        end = end_of(found.body)
+        if end in (End.SUCCEEDED, End.FAILED):
+            raise WrongState(f"{job['metadata']['name']} has {end.value} already: there is nothing to cancel")
+        found.cancel.set()
+
+    def retry(self, job: Body) -> Body:
+        found = self._of(job)
+        name = job["metadata"]["name"]
+        with found.changed:
+            if end_of(found.body) is None:
+                raise WrongState(f"{name} has not ended: cancel it first, or wait for its end")
+            moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+            metadata = found.body["metadata"]
+            annotations = {**(metadata.get("annotations") or {}), RERUN_ANNOTATION: moment}
+            found.body = {**found.body, "metadata": {**metadata, "annotations": annotations}, "status": {}}
+            found.cancel = threading.Event()
+        self._start(found)
+        return found.body
+
+    def suspend(self, job: Body, on: bool) -> None:
+        raise WrongState("a job of this machine cannot be suspended: cancel it, and retry it later")
+
+    def delete(self, job: Body) -> None:
+        found, name = self._of(job), job["metadata"]["name"]
+        with self._lock:
+            self._jobs.pop(name, None)
+        found.deleted = True
+        found.cancel.set()
+        found.tell(JobDeleted(name))
+
+    def logs(
+        self, job: Body, component: str, attempt: int | None, follow: bool, since: int | None
+    ) -> Iterator[LogLine]:
+        found = self._of(job)
+        begin = time.time() - since if since is not None else None
+        read = 0
+        while True:
+            with found.changed:
+                while follow and found.count == read and end_of(found.body) is None and not found.deleted:
+                    found.changed.wait(1.0)
+                fresh = list(found.lines)[max(0, len(found.lines) - (found.count - read)) :] if found.count else []
+                read, over = found.count, end_of(found.body) is not None or found.deleted
+            for line in fresh:
+                chosen = attempt is None or line.attempt == attempt
+                if line.pod.partition("-")[0] == component and chosen and _is_after(line, begin):
+                    yield line
+            if not follow or (over and not fresh):
+                return
+
+    def close(self) -> None:
+        """Nothing to do: jobs go on as long as this process."""
+
+    def _of(self, job: Body) -> _LocalJob:
+        metadata = job["metadata"]
+        with self._lock:
+            found = self._jobs.get(metadata["name"])
+        if found is None or found.body["metadata"]["uid"] != metadata["uid"]:
+            raise JobDeleted(metadata["name"], replaced=found is not None)
+        return found
+
+    def _start(self, job: _LocalJob) -> None:
+        name = f"daskjob {job.body['metadata']['name']}"
+        threading.Thread(target=self._run, args=(job, job.cancel), name=name, daemon=True).start()
+
+    def _run(self, job: _LocalJob, cancel: threading.Event) -> None:
+        from daskjob.local.backend import run
+
+        body, has_slot = job.body, False
+        while not has_slot and not cancel.is_set():
+            has_slot = self._slots.acquire(timeout=0.1)
+        try:
+            # One that is cancelled while it waits is run, too: its status then says so.
+            run(
+                {key: value for key, value in body.items() if key != "status"},
+                uid=body["metadata"]["uid"],
+                find_config_map=lambda name: None,
+                listener=job,
+                cancel=cancel,
+                payload=job.payload,
+            )
+        except Exception as error:
+            job.tell(error)
+        finally:
+            if has_slot:
+                self._slots.release()
+
+
+def _is_after(line: LogLine, begin: float | None) -> bool:
+    return begin is None or datetime.strptime(line.time, _STAMP).replace(tzinfo=UTC).timestamp() >= begin
+
+
+def _has_labels(job: Body, selector: str | None) -> bool:
+    """Whether it has the labels of a selector `a=b,c!=d`."""
+    labels = job["metadata"].get("labels") or {}
+    for each in filter(None, (selector or "").split(",")):
+        name, differs, value = each.partition("!=")
+        if not differs:
+            name, _, value = each.partition("=")
+        if (labels.get(name.strip()) == value.lstrip("=").strip()) == bool(differs):
+            return False
+    return True

@@ -1,0 +1,110 @@
+"""What a job's end means in Python: its value, or the exception to raise."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from daskjob.client.job_end import End, status_of
+from daskjob.client.problems import JobDeleted
+from daskjob.futures.future_errors import (
+    JobCancelled,
+    JobFailed,
+    RemoteError,
+    RemoteTraceback,
+    ResultGone,
+    UntrustedResult,
+    VersionMismatch,
+)
+from daskjob.results.codec import sha256
+from daskjob.results.status_store import StatusStore
+from daskjob.results.store import PICKLE
+
+#: Reasons of failures by an exception of the user's code.
+RAISED = ("TaskFailed", "EntrypointFailed")
+
+
+def value_of(job: Mapping[str, Any], *, trusted: bool) -> Any:
+    """The value of a job that succeeded. `trusted`: this process submitted it, so its pickle may be opened. Raises
+    ResultGone and UntrustedResult."""
+    record = status_of(job).get("result") or {}
+    where = _place(job)
+    text = record.get("value")
+    if not isinstance(text, str):
+        raise ResultGone(f"{where} succeeded, and its status has no value: {record.get('type') or 'nothing'}")
+    if sha256(text.encode()) != record.get("sha256"):
+        raise ResultGone(f"{where}: the value in its status is not the one that its SHA-256 is of")
+    if (record.get("types") or {}).get("") != PICKLE:
+        return StatusStore().get(record)
+    if not trusted:
+        raise UntrustedResult(
+            f"the result of {where}, a {record.get('type')}, is a pickle of a job that this process did not submit: "
+            "who made it could run code here. attach(name, allow_pickle=True) opens it; results of JSON need no trust"
+        )
+    import cloudpickle
+
+    return cloudpickle.loads(base64.b64decode(json.loads(text)))
+
+
+def exception_of(job: Mapping[str, Any], end: End, *, trusted: bool) -> BaseException:
+    """What the future of a job that did not succeed raises. `trusted`: modules may be imported for it."""
+    if end is End.DELETED:
+        return JobDeleted(_place(job))
+    if end is End.CANCELLED:
+        return JobCancelled(f"{_place(job)} was cancelled")
+    failure = status_of(job).get("failure") or {}
+    if failure.get("reason") == "VersionMismatch":
+        return VersionMismatch(job, failure)
+    if failure.get("reason") not in RAISED or not failure.get("exceptionType"):
+        return JobFailed(job, failure)
+    found = _rebuilt(failure, trusted) or RemoteError(job, failure)
+    if failure.get("traceback"):
+        found.__cause__ = RemoteTraceback(str(failure["traceback"]))
+    found.add_note(_note(job, failure))
+    return found
+
+
+def _rebuilt(failure: Mapping[str, Any], trusted: bool) -> Exception | None:
+    """The exception itself, of its own class; None if it cannot be had without a pickle."""
+    kind = _class_of(str(failure["exceptionType"]), trusted)
+    if kind is None:
+        return None
+    try:
+        arguments = json.loads(failure["exceptionArgs"])
+        found = kind(*arguments)
+        # A message may be cut; one that differs is of another exception.
+        same = str(found)[:200] == str(failure.get("message") or "")[:200] or not str(found)
+    except Exception:
+        return None
+    return found if same and isinstance(found, Exception) else None
+
+
+def _class_of(name: str, trusted: bool) -> type[Exception] | None:
+    module_name, _, path = name.rpartition(".")
+    places = [sys.modules.get(module_name)] if module_name else [builtins, sys.modules.get("__main__")]
+    if module_name and places == [None] and trusted:
+        try:
+            places = [importlib.import_module(module_name)]
+        except Exception:
+            return None
+    for place in places:
+        found = getattr(place, path, None)
+        if isinstance(found, type) and issubclass(found, Exception):
+            return found
+    return None
+
+
+def _place(job: Mapping[str, Any]) -> str:
+    metadata = job["metadata"]
+    return f"job {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _note(job: Mapping[str, Any], failure: Mapping[str, Any]) -> str:
+    attempt = status_of(job).get("attempt")
+    parts = [_place(job), f"attempt {attempt}" if attempt else "", f"task {failure.get('taskKey') or ''}"]
+    return ", ".join(each for each in parts if each and each != "task ")
