@@ -12,7 +12,7 @@ from daskjob.api import constants as c
 from daskjob.api.times import from_text
 from daskjob.client.endpoints import Endpoint
 from daskjob.client.job_client import JobClient
-from daskjob.client.problems import ClientError, Forbidden, InvalidJob, NotFound, Rejected
+from daskjob.client.problems import ClientError, Forbidden, InvalidJob, NotFound, NotInstalled, Rejected
 from daskjob.client.transport import Body
 from daskjob.client.watching import Selection, list_all
 
@@ -121,7 +121,7 @@ def _definitions(client: JobClient, fields: Fields) -> Finding:
     subject = "definitions"
     try:
         answer = client.transport.request("get", OPENAPI, None)
-    except NotFound:
+    except (NotFound, NotInstalled):
         return Finding(
             Verdict.WRONG,
             subject,
