@@ -173,9 +173,9 @@ def problem_of(
 def port_problem(error: Exception, namespace: str, pod: str) -> ClientError:
     """The error for a port-forward that the API server did not open."""
     text = " ".join(str(getattr(error, "reason", None) or error).split())
-    if "403" in text:
+    if "status 403" in text:
         return Forbidden("create", "pods/portforward", namespace, "the role edit has that right, view has not")
-    if "404" in text:
+    if "status 404" in text:
         return NotFound("pod", pod, namespace)
     return ClusterUnreachable(f"no connection to pod {pod} through the API server: {text[:300]}")
 
