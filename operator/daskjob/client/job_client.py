@@ -44,6 +44,7 @@ class JobClient:
 
     @property
     def namespace(self) -> str:
+        """The namespace to be used if none is given."""
         return self.transport.namespace
 
     def get(self, name: str, namespace: str | None = None, endpoint: Endpoint = JOBS) -> Body:
