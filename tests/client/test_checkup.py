@@ -115,6 +115,10 @@ def test_a_cluster_that_does_not_answer(connected: Connected) -> None:
         list(check_cluster(client, fields, "daskjob-system"))
 
 
+def place(job: Body) -> str:
+    return f"it is {job['status'].get('phase')}"
+
+
 def created(asked: Asked) -> Answer:
     return Answer({**asked.body, "metadata": {**asked.body["metadata"], "uid": "u1"}}, 201)
 
@@ -136,6 +140,7 @@ def test_a_trial_is_deleted_however_it_ends(
     connected: Connected, last: dict[str, Any], verdict: Verdict, words: str
 ) -> None:
     names: list[str] = []
+    notes: list[str] = []
 
     def create(asked: Asked) -> Answer:
         names.append(asked.body["metadata"]["name"])
@@ -152,15 +157,17 @@ def test_a_trial_is_deleted_however_it_ends(
             "watch daskjobs": [lambda asked: Stream([event("MODIFIED", current())], "stays")],
         }
     )
-    found = try_job(client, "a/b:1", 0.5 if "ended" not in last else 60, lambda job: None)
+    found = try_job(client, "a/b:1", 0.5 if "ended" not in last else 60, place, notes.append)
     assert (found.verdict, words in found.words) == (verdict, True), found.words
+    assert notes == list(dict.fromkeys(notes))
     [deleted] = [each.body for each in server.asked if each.what.startswith("delete")]
     assert deleted["preconditions"] == {"uid": "u1"}
 
 
 def test_a_trial_that_is_refused(connected: Connected) -> None:
     _, client = connected({"create daskjobs": [status(403, "Forbidden", "exceeded quota: few")]})
-    found = try_job(client, None, 60, lambda job: None)
+    notes: list[str] = []
+    found = try_job(client, None, 60, place, notes.append)
     assert found.verdict is Verdict.WRONG
     assert "cannot be created" in found.words
     assert "exceeded quota: few" in found.words
