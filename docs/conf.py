@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 project = "DaskJob operator"
 copyright = "the authors; Apache License 2.0"
 release = re.search(r'__version__ = "(.*)"', (ROOT / "operator/daskjob/__init__.py").read_text())[1]  # type: ignore[index]
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "docs/index"
 include_patterns = [
     "*.md",
@@ -26,6 +26,10 @@ include_patterns = [
 ]
 exclude_patterns = [".*", "build", "operator", "crds"]
 myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+# Types of others, and of our own that no page describes.
+nitpick_ignore_regex = [("py:.*", ".*")]
 html_theme = "furo"
 html_title = f"{project} {release}"
 

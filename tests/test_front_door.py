@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import daskjob
+from daskjob.client.job_client import JobClient
 from daskjob.schema import property_paths
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +26,10 @@ def test_the_documentation_builds(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "square-sum" in (tmp_path / "html" / "README.html").read_text()
+    described = set(re.findall(r'id="([\w.]+)"', (tmp_path / "html" / "docs" / "library.html").read_text()))
+    public = {f"daskjob.{name}" for name in daskjob.__all__ if name != "__version__"}
+    methods = {f"daskjob.client.job_client.JobClient.{name}" for name in vars(JobClient) if not name.startswith("_")}
+    assert (public | methods) - described == set()
 
 
 def test_the_picture_of_the_layers_is_current() -> None:

@@ -22,6 +22,7 @@ from daskjob.client.problems import (
     ClientError,
     Forbidden,
     InvalidJob,
+    JobDeleted,
     JobNotFound,
     NotFound,
     NotInstalled,
@@ -116,12 +117,20 @@ def test_a_job_made_anew_is_another_one(client: JobClient) -> None:
     client.delete("one", uid=first)
     second = client.create(manifest("one"))["metadata"]["uid"]
     assert client.wait(["one"], timeout=30, uids={"one": first})["one"][0] is End.DELETED
-    with pytest.raises(ClientError):
+    replaced = "one was deleted, and another job has its name now"
+    with pytest.raises(JobDeleted, match=replaced):
         client.delete("one", uid=first)
-    with pytest.raises(ClientError):
+    with pytest.raises(JobDeleted, match=replaced):
         client.patch("one", {"metadata": {"uid": first}, "spec": {"cancel": True}})
     job = client.get("one")
     assert (job["metadata"]["uid"], job["spec"].get("cancel", False)) == (second, False)
+    client.delete("one", uid=second)
+    for change in (
+        lambda: client.delete("one", uid=second),
+        lambda: client.patch("one", {"metadata": {"uid": second}}),
+    ):
+        with pytest.raises(JobDeleted, match=r"one was deleted$"):
+            change()
 
 
 def test_watch_delivers_what_happens(server: Server, client: JobClient, namespace: str) -> None:
@@ -224,3 +233,31 @@ def test_the_command(server: Server, namespace: str, tmp_path: Path) -> None:
     assert ours.split()[:12] == ["NAME", *ours.split()[1:10], "one", "Failed"]
     assert daskjob(server, "wait", "one", "-n", namespace).returncode == 1
     assert daskjob(server, "status", "two", "-n", namespace).returncode == 4
+
+
+def test_a_mistake_that_the_server_finds_is_told_in_our_words(server: Server, namespace: str, tmp_path: Path) -> None:
+    """What the schema refuses, and what its rules do: `submit` leaves both to the server."""
+    wrong = manifest("one")
+    wrong["spec"]["bakoffLimit"] = 1
+    (tmp_path / "unknown.json").write_text(json.dumps(wrong))
+    (tmp_path / "rule.json").write_text(json.dumps(manifest("One")))
+    for file, words in (
+        ("unknown", "unknown field: did you mean backoffLimit?"),
+        ("rule", "metadata.name: use lower-case"),
+    ):
+        done = daskjob(server, "submit", str(tmp_path / f"{file}.json"), "-n", namespace)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert words in done.stderr
+        assert "strict decoding" not in done.stderr
+
+
+def test_a_script_needs_no_manifest(server: Server, client: JobClient, namespace: str, tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text("import other\n\n\ndef graph(n):\n    return n\n")
+    (tmp_path / "other.py").write_text("x = 1\n")
+    script = f"{tmp_path}/my.py:graph"
+    done = daskjob(server, "submit", script, "-n", namespace, "--image", "a/b:1", "--workers", "2", "-o", "name", "7")
+    name = done.stdout.strip().partition("/")[2]
+    assert name.startswith("my-"), done.stderr
+    spec = client.get(name)["spec"]
+    assert sorted(spec["graph"]["source"]["files"]) == ["my.py", "other.py"]
+    assert (spec["graph"]["args"], spec["cluster"]["workers"]["replicas"]) == ([7], 2)

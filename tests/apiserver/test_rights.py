@@ -4,14 +4,14 @@ them: it works, or says which right is missing."""
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
+
+from daskjob.cli.commands import daskjob
 
 from .conftest import make_namespace
 from .dask_clusters import SYSTEM
@@ -31,7 +31,11 @@ CRON = {
     "metadata": {"name": "nightly"},
     "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": JOB["spec"]}},
 }
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Result]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(daskjob, list(arguments))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def roles(installed: Server) -> Server:
 
 
 @pytest.fixture
-def person(roles: Server, tmp_path: Path) -> Callable[[str], tuple[str, Run]]:
+def person(roles: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[str, Run]]:
     """A namespace with a job and a cron job, and the command as somebody who has that role there and nothing else."""
 
     def start(role: str) -> tuple[str, Run]:
@@ -68,14 +72,8 @@ def person(roles: Server, tmp_path: Path) -> Callable[[str], tuple[str, Run]]:
         content["contexts"][0]["context"]["namespace"] = namespace
         (tmp_path / "kubeconfig").write_text(json.dumps(content))
         (tmp_path / "job.json").write_text(json.dumps({**JOB, "metadata": {"name": "two"}}))
-
-        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-            environment = os.environ | {"KUBECONFIG": str(tmp_path / "kubeconfig")}
-            command = [sys.executable, "-m", "daskjob.cli", *arguments]
-            return subprocess.run(
-                command, capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path, check=False
-            )
-
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        monkeypatch.chdir(tmp_path)
         return namespace, run
 
     return start
@@ -119,7 +117,7 @@ def test_edit_is_enough_for_each_command(roles: Server, person: Callable[[str], 
     end(roles, namespace, "one")
     for arguments in (*READS, *(each for each, _ in CHANGES)):
         done = run(*arguments)
-        assert (done.returncode, "Forbidden" in done.stderr) == (0, False), (arguments, done.stderr)
+        assert (done.exit_code, "Forbidden" in done.stderr) == (0, False), (arguments, done.stderr)
 
 
 def test_view_reads_and_says_which_right_a_change_takes(
@@ -129,15 +127,15 @@ def test_view_reads_and_says_which_right_a_change_takes(
     end(roles, namespace, "one")
     roles.admin.create(PATH.format(namespace, "daskjobs"), {**JOB, "metadata": {"name": "two"}}).ok()
     for arguments in READS:
-        assert run(*arguments).returncode == 0, arguments
+        assert run(*arguments).exit_code == 0, arguments
     # No pod, so no log; but nothing is forbidden.
-    assert run("logs", "one").returncode == 4
+    assert run("logs", "one").exit_code == 4
     roles.admin.delete(f"{PATH.format(namespace, 'daskjobs')}/two").ok()
     for arguments, right in CHANGES:
         if arguments[1] == "two":
             continue
         done = run(*arguments)
-        assert (done.returncode, done.stdout) == (3, ""), (arguments, done.stderr)
+        assert (done.exit_code, done.stdout) == (3, ""), (arguments, done.output)
         assert f"you may not {right} in namespace {namespace}" in done.stderr
 
 
@@ -154,7 +152,7 @@ def test_the_dashboard_takes_the_right_to_forward_ports(
     status = {"phase": "Running", "cluster": {"name": "one-1", "dashboard": command}}
     roles.admin.merge(f"{PATH.format(namespace, 'daskjobs')}/one/status", {"status": status}).ok()
     done = run("dashboard", "one")
-    assert (done.returncode, done.stdout) == (3, "")
+    assert (done.exit_code, done.stdout) == (3, "")
     assert f"you may not create pods/portforward in namespace {namespace}" in done.stderr
 
 
@@ -168,26 +166,25 @@ def test_doctor_says_what_each_may_do(roles: Server, person: Callable[[str], tup
     assert found["quota"] == "none in this namespace"
     # Only an administrator may look into the operator's namespace.
     assert "?      operator: you may not list leases in namespace daskjob-system" in done.stdout
-    assert done.returncode == 0, done.stdout
+    assert done.exit_code == 0, done.stdout
     namespace, run = person("view")
     done = run("doctor")
-    assert done.returncode == 3
+    assert done.exit_code == 3
     words = "you may not create, so these do not work: submit; ask an administrator for the role edit"
     assert f"wrong  right to create daskjobs: {words} in namespace {namespace}\n" in done.stdout
 
 
-def test_doctor_of_an_administrator(roles: Server, tmp_path: Path) -> None:
+def test_doctor_of_an_administrator(roles: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who leads, which namespaces are served, what quotas are used up, and what a job lacks that does not start."""
     namespace = make_namespace(roles)
-    environment = os.environ | {"KUBECONFIG": str(roles.kubeconfig)}
+    monkeypatch.setenv("KUBECONFIG", str(roles.kubeconfig))
 
-    def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "daskjob.cli", "doctor", "--operator-namespace", SYSTEM, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    def doctor(*arguments: str) -> Result:
+        return run("doctor", "--operator-namespace", SYSTEM, *arguments)
 
     done = doctor("-n", namespace)
     # The chart is installed, and nobody runs its pods.
-    assert done.returncode == 3
+    assert done.exit_code == 3
     assert f"wrong  operator: there is no Lease of an operator in namespace {SYSTEM}" in done.stdout
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases"
     [deployment] = [
@@ -201,7 +198,7 @@ def test_doctor_of_an_administrator(roles: Server, tmp_path: Path) -> None:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     roles.admin.merge(f"{leases}/{deployment}", {"spec": {"renewTime": now}}).ok()
     done = doctor("-n", namespace)
-    assert done.returncode == 0, done.stdout
+    assert done.exit_code == 0, done.stdout
     assert "ok     operator: pod-1 leads\n" in done.stdout
     assert f"ok     namespace {namespace}: is served\n" in done.stdout
     assert "wrong  namespace kube-system: is excluded by the installation" in doctor("-n", "kube-system").stdout
@@ -214,6 +211,6 @@ def test_doctor_of_an_administrator(roles: Server, tmp_path: Path) -> None:
     # Nobody runs it here.
     namespace = make_namespace(roles)
     done = doctor("-n", namespace, "--try", "--timeout", "2s")
-    assert done.returncode == 3
+    assert done.exit_code == 3
     assert "wrong  a job: did not end within 2 s: no operator has looked at it" in done.stdout
     assert roles.admin.get(PATH.format(namespace, "daskjobs")).ok()["items"] == []

@@ -130,6 +130,7 @@ def test_submit_dry_run(on: On, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text", "words"),
     [
+        (["--dry-run", "other.yaml"], JOB, "'other.yaml' is neither client nor server: write --dry-run=client"),
         (["--timeout", "5"], JOB, "--timeout is for --wait"),
         (["--wait", "--dry-run", "client"], JOB, "nothing to wait for"),
         (["--follow"], TWO, "--follow shows one job"),

@@ -156,13 +156,15 @@ def test_logs_of_the_attempt_before(on: On) -> None:
 
 
 def test_a_change_of_a_job_that_was_deleted_meanwhile(on: On) -> None:
-    replaced = status(409, "Conflict", "Precondition failed: UID in precondition: u1, UID in object meta: u2")
+    cause = {"field": "metadata.uid", "message": 'Invalid value: "u1": field is immutable'}
+    replaced = status(422, "Invalid", "metadata.uid is immutable", causes=[cause])
+    deleted = "the UID in the precondition (u1) does not match the UID in record (u2)"
     gone = status(404, "NotFound", 'daskjobs.daskjob.io "one" not found', name="one", kind="daskjobs")
     _, run = on(
         {
             "get daskjobs/one": [Answer(job())],
             "patch daskjobs/one": [replaced, gone],
-            "delete daskjobs/one": [replaced, gone],
+            "delete daskjobs/one": [status(409, "Conflict", deleted), gone],
         }
     )
     for command in ("cancel", "delete"):

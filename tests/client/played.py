@@ -19,7 +19,8 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """A request. `what`: verb and object, such as `list daskjobs`, `watch pods`, `get daskjobs/one`, `log pods/one`."""
+    """A request. `what`: verb and object, such as `list daskjobs`, `watch pods`, `get daskjobs/one`, `log pods/one`,
+    `list version`."""
 
     what: str
     query: dict[str, str]
@@ -147,7 +148,7 @@ def _asked(handler: BaseHTTPRequestHandler) -> Asked:
     parts = urlsplit(handler.path)
     query = dict(parse_qsl(parts.query))
     path = parts.path.strip("/").split("/")
-    rest = path[2:] if path[0] == "api" else path[3:]
+    rest = (path[2:] if path[0] == "api" else path[3:]) or path
     if rest[:1] == ["namespaces"] and len(rest) > 2:
         rest = rest[2:]
     verbs = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}

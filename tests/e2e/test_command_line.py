@@ -100,6 +100,8 @@ def test_doctor_tries_a_job(kube: Kube) -> None:
     done = command(kube, "doctor", "--operator-namespace", SYSTEM, "--image", image("dask-new"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("ok     a job: ran to its end, and was deleted\n")
-    failed = command(kube, "doctor", "--operator-namespace", SYSTEM, "--image", "localhost/no/such:image")
+    failed = command(
+        kube, "doctor", "--operator-namespace", SYSTEM, "--image", "localhost/no/such:image", "--timeout", "30s"
+    )
     assert failed.returncode == 3, failed.stdout
     assert "wrong  a job: failed: ImagePullFailed" in failed.stdout

@@ -40,7 +40,7 @@ def doctor(target: Target, operator_namespace: str, tries: bool, image: str | No
         tell(f"{finding.verdict.value:<5}  {finding.subject}: {finding.words}")
         wrong |= finding.verdict is Verdict.WRONG
     if (tries or image) and not wrong:
-        found = try_job(client, image, timeout, lambda job: tell(f"       {where(job)}", err=True))
+        found = try_job(client, image, timeout, where, lambda words: tell(f"       {words}", err=True))
         tell(f"{found.verdict.value:<5}  {found.subject}: {found.words}")
         wrong = found.verdict is Verdict.WRONG
     elif tries or image:

@@ -16,7 +16,7 @@ Body = Mapping[str, Any]
 #: What to do, on a cluster, where that is something else than on this machine.
 CLUSTER_ADVICE = {
     **ADVICE,
-    "Stalled": "find the task that waits (Dask's dashboard shows it), or raise spec.stallTimeoutSeconds",
+    "Stalled": "find the task that waits (daskjob dashboard {name} shows it), or raise spec.stallTimeoutSeconds",
     "StartupDeadlineExceeded": "daskjob events {name} and daskjob logs {name} --component scheduler say more",
     "SchedulerLost": "daskjob events {name} says what became of its pod",
     "SchedulerUnreachable": "daskjob events {name} says what became of its pod",

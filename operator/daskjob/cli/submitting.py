@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 
 
+class _DryRun(click.Choice[str] if TYPE_CHECKING else click.Choice):  # type: ignore[misc]
+    """The value may be left out, so that what follows may be taken for it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in self.choices:
+            self.fail(f"{value!r} is neither client nor server: write --dry-run=client, or --dry-run at the end")
+        return value
+
+
 @click.command()
 @PATHS
 @RECURSIVE
@@ -30,7 +39,7 @@ Body = dict[str, Any]
 @TIMEOUT
 @click.option(
     "--dry-run",
-    type=click.Choice(["client", "server"]),
+    type=_DryRun(["client", "server"]),
     is_flag=False,
     flag_value="client",
     help="Create nothing: check here alone (client, without a value), or let the API server check, too (server).",

@@ -12,7 +12,7 @@ from daskjob.api import constants as c
 from daskjob.api.times import from_text
 from daskjob.client.endpoints import Endpoint
 from daskjob.client.job_client import JobClient
-from daskjob.client.problems import ClientError, Forbidden, InvalidJob, NotFound, Rejected
+from daskjob.client.problems import ClientError, Forbidden, InvalidJob, NotFound, NotInstalled, Rejected
 from daskjob.client.transport import Body
 from daskjob.client.watching import Selection, list_all
 
@@ -121,7 +121,7 @@ def _definitions(client: JobClient, fields: Fields) -> Finding:
     subject = "definitions"
     try:
         answer = client.transport.request("get", OPENAPI, None)
-    except NotFound:
+    except (NotFound, NotInstalled):
         return Finding(
             Verdict.WRONG,
             subject,
@@ -289,9 +289,16 @@ def _some(paths: Sequence[str]) -> str:
     return ", ".join(top[:4]) + (f" and {len(top) - 4} more" if len(top) > 4 else "")
 
 
-def try_job(client: JobClient, image: str | None, timeout: float, note: Callable[[Body], None]) -> Finding:
+def try_job(
+    client: JobClient,
+    image: str | None,
+    timeout: float,
+    where: Callable[[Body], str],
+    note: Callable[[str], None],
+) -> Finding:
     """Runs a small job, and deletes it: only that tells whether its image can be pulled, and quotas, policies and the
-    operator let it run. `timeout`: seconds; `note` is called with the job whenever it has changed."""
+    operator let it run. `timeout`: seconds; `where` says where a job is in words, with which `note` is called
+    whenever that has changed."""
     subject = "a job"
     manifest: Body = {
         "apiVersion": c.API_VERSION,
@@ -303,6 +310,9 @@ def try_job(client: JobClient, image: str | None, timeout: float, note: Callable
             # If nobody is left to delete it.
             "ttlSecondsAfterFinished": 600,
             "activeDeadlineSeconds": max(1, int(timeout)),
+            # What keeps its pods from starting is told by the job's own failure, before our time is over.
+            "startupDeadlineSeconds": max(1, int(timeout * 0.6)),
+            "infrastructureRetries": 0,
         },
     }
     try:
@@ -311,30 +321,38 @@ def try_job(client: JobClient, image: str | None, timeout: float, note: Callable
         return Finding(Verdict.WRONG, subject, f"cannot be created: {error}")
     name, uid = str(job["metadata"]["name"]), str(job["metadata"]["uid"])
     try:
-        return _tried(client, name, uid, timeout, note)
+        return _tried(client, name, uid, timeout, where, note)
     finally:
         client.delete(name, uid=uid)
 
 
-def _tried(client: JobClient, name: str, uid: str, timeout: float, note: Callable[[Body], None]) -> Finding:
+def _tried(
+    client: JobClient,
+    name: str,
+    uid: str,
+    timeout: float,
+    where: Callable[[Body], str],
+    note: Callable[[str], None],
+) -> Finding:
     last: Body = {}
+    words = ""
 
     def report(job: Body) -> None:
+        nonlocal words
         last.update(job)
-        note(job)
+        if where(job) != words:
+            words = where(job)
+            note(words)
 
     try:
         _, job = client.wait([name], timeout=timeout, uids={name: uid}, on_change=report)[name]
     except TimeoutError:
-        status = last.get("status") or {}
-        if not status.get("phase"):
+        if not (last.get("status") or {}).get("phase"):
             words = "no operator has looked at it: does one run, and serve this namespace?"
-        else:
-            words = f"it is {status.get('phase')}: {status.get('summary') or 'kubectl describe says why'}"
         return Finding(Verdict.WRONG, "a job", f"did not end within {timeout:g} s: {words}")
     status = job.get("status") or {}
     failure = status.get("failure") or {}
     if failure or status.get("phase") != "Succeeded":
-        words = f"{failure.get('reason') or status.get('phase') or 'deleted'}: {failure.get('message') or ''}".strip()
-        return Finding(Verdict.WRONG, "a job", f"failed: {words}")
+        ended = f"{failure.get('reason') or status.get('phase') or 'deleted'}: {failure.get('message') or ''}".strip()
+        return Finding(Verdict.WRONG, "a job", f"failed: {ended}")
     return Finding(Verdict.OK, "a job", "ran to its end, and was deleted")

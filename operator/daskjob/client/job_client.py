@@ -16,6 +16,7 @@ from daskjob.client.job_end import End, end_of, status_of
 from daskjob.client.problems import (
     AlreadyExists,
     ClientError,
+    InvalidJob,
     JobDeleted,
     JobNotFound,
     NotFound,
@@ -44,6 +45,7 @@ class JobClient:
 
     @property
     def namespace(self) -> str:
+        """The namespace to be used if none is given."""
         return self.transport.namespace
 
     def get(self, name: str, namespace: str | None = None, endpoint: Endpoint = JOBS) -> Body:
@@ -125,6 +127,10 @@ class JobClient:
         namespace = namespace or self.namespace
         try:
             return self.transport.request("patch", endpoint, namespace, name, body=dict(changes))
+        except InvalidJob as error:
+            if any(each.startswith("metadata.uid: ") for each in error.problems):
+                raise JobDeleted(name, replaced=True) from None
+            raise
         except NotFound:
             if "uid" in changes.get("metadata", ()):
                 raise JobDeleted(name) from None

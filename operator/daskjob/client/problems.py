@@ -16,12 +16,15 @@ ClientError
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daskjob.errors import DaskJobError
 from daskjob.wire import clean
 
+#: How an API server refuses a change of an object that has another UID than the one that was meant.
+_ANOTHER_UID = re.compile(r"UID in (the )?precondition")
 #: The command that lists objects of a kind.
 _LISTS = {"DaskCronJob": "cron list"}
 
@@ -156,7 +159,7 @@ def problem_of(
             return NotFound(kind, name, namespace)
         case 409 if answer.get("reason") == "AlreadyExists":
             return AlreadyExists(kind, name or clean(str(details.get("name") or "")), namespace)
-        case 409 if "UID in precondition" in message:
+        case 409 if _ANOTHER_UID.search(message):
             return JobDeleted(name, replaced=True)
         case 410:
             return Expired(message)
@@ -173,9 +176,9 @@ def problem_of(
 def port_problem(error: Exception, namespace: str, pod: str) -> ClientError:
     """The error for a port-forward that the API server did not open."""
     text = " ".join(str(getattr(error, "reason", None) or error).split())
-    if "403" in text:
+    if "status 403" in text:
         return Forbidden("create", "pods/portforward", namespace, "the role edit has that right, view has not")
-    if "404" in text:
+    if "status 404" in text:
         return NotFound("pod", pod, namespace)
     return ClusterUnreachable(f"no connection to pod {pod} through the API server: {text[:300]}")
 
