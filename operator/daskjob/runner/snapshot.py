@@ -24,7 +24,7 @@ def counts(dask_scheduler: Any, whole: bool = True) -> str:
     import time
 
     began = time.perf_counter()
-    prefixes = {}
+    prefixes: dict[str, list[int]] = {}
     others = [0, 0, 0, 0, 0, 0]
     # Users' keys may each be a prefix of its own. The scheduler does nothing else in this loop.
     for prefix in list(dask_scheduler.task_prefixes.values()) if whole else ():
