@@ -31,9 +31,13 @@ def tasks_of_scheduler(dask_scheduler):
 
 
 def cpu_seconds(client):
-    """Of this process, the scheduler and all workers together."""
-    others = client.run(time.process_time).values()
-    return time.process_time() + client.run_on_scheduler(cpu_of_scheduler) + sum(others)
+    """Of this process, the scheduler, and all workers together."""
+    workers = sum(client.run(time.process_time).values())
+    return {
+        "client": time.process_time(),
+        "scheduler": client.run_on_scheduler(cpu_of_scheduler),
+        "workers": workers,
+    }
 
 
 def measure(client, tasks):
@@ -45,7 +49,9 @@ def measure(client, tasks):
     values = client.gather(client.map(nothing, range(tasks), pure=False))
     seconds = time.monotonic() - began
     assert values == list(range(tasks))
-    return {"seconds": seconds, "cpu": cpu_seconds(client) - cpu}
+    after = cpu_seconds(client)
+    parts = {name: after[name] - cpu[name] for name in after}
+    return {"seconds": seconds, "cpu": sum(parts.values()), "parts": parts}
 
 
 @contextlib.contextmanager

@@ -97,3 +97,17 @@ def test_without_a_report_the_termination_message_has_the_result(start, dask_clu
     assert outcome.termination["result"]["value"] == "285"
     # User code does not wait for a report to be accepted.
     assert "going on without" not in outcome.output
+
+
+def test_tasks_with_more_names_than_a_snapshot_tells_apart_are_all_counted(run, make_cluster, tmp_path):
+    (tmp_path / "names.py").write_text(
+        "from itertools import product\n"
+        "def main(client):\n"
+        "    names = [''.join(letters) for letters in product('abcdefghijk', repeat=3)][:1200]\n"
+        "    return sum(client.gather([client.submit(len, name, key=name) for name in names]))\n"
+    )
+    outcome = run("names:main", codePath=str(tmp_path), cluster=make_cluster())
+    assert outcome.value == 3600
+    progress = outcome.status["progress"]
+    assert (progress["total"], progress["done"]) == (1200, 1200)
+    assert len(progress["prefixes"]) == 50
