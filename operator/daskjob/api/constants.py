@@ -165,6 +165,7 @@ class Reason(StrEnum):
     SOURCE_UNREACHABLE = "SourceUnreachable"
     SOURCE_TIMED_OUT = "SourceTimedOut"
     GIT_MISSING = "GitMissing"
+    PIP_FAILED = "PipFailed"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 

@@ -102,6 +102,11 @@ def make_plan(manifest: Mapping[str, Any], job: Job, find_config_map: FindConfig
     fetch = source.fetch() if source is not None else None
     if fetch is not None and fetch.secret:
         notes.append(f"{fetch.secret_field}: only a cluster has Secrets; here git's own configuration counts")
+    if job.spec.graph.pip is not None:
+        listed = " ".join(job.spec.graph.pip.packages)
+        notes.append(
+            f"spec.graph.pip: nothing is installed here; your Python must have {listed} (pip install {listed})"
+        )
     # Nothing is scaled here, and no port-forward leads to the dashboard.
     fixed = replace(cluster, workers=replace(workers, adaptive=None, replicas=count), dashboard=False)
     return Plan(

@@ -10,6 +10,8 @@ JOB_PATH = "/opt/daskjob/job"
 #: Only in the container that fetches: its own files, and the Secret with credentials.
 FETCH_PATH = "/opt/daskjob/fetch"
 CREDENTIALS_PATH = "/opt/daskjob/credentials"
+#: What an init container installs.
+PACKAGES_PATH = "/opt/daskjob/packages"
 TOKEN_PATH = "/var/run/secrets/daskjob"
 
 #: The copies of what was compared with its digests (`runner.checked_files`), each below the name of its folder.
