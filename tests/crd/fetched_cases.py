@@ -25,7 +25,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "secretRef: {name: s}}}}}"
     ),
     "packages": a_job(
-        "{graph: {pip: {packages: [requests, 'dask-ml[complete]>=2024.4,<2030', 'tomli==2.0.1; python_version < \"3.11\"'"
+        "{graph: {pip: {packages: [requests, 'dask-ml[all]>=2024.4,<2030', 'tomli==2.0.1; python_version < \"3.11\"'"
         "], indexUrl: 'https://index.example/simple/', secretRef: {name: index}}}}"
     ),
     "packages beside a source": a_job("{graph: {source: {inline: x}, pip: {packages: [requests~=2.32]}}}"),

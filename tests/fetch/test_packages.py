@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
-import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 
@@ -12,23 +10,7 @@ import pytest
 
 from .conftest import Fetch, Fetched
 from .test_archive import Server
-
-
-def wheel(name: str, version: str, requires: tuple[str, ...] = ()) -> bytes:
-    """A wheel with one module, which has its version."""
-    info = f"{name}-{version}.dist-info"
-    about = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {each}" for each in requires)]
-    files = {
-        f"{name}.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": "\n".join(["Metadata-Version: 2.1", *about]) + "\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path, text in {**files, f"{info}/RECORD": record}.items():
-            archive.writestr(path, text)
-    return buffer.getvalue()
+from .wheels import wheel
 
 
 class Index(Server):
