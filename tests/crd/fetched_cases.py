@@ -7,6 +7,7 @@ from typing import Any
 from .cases import Refused, a_job, refused
 
 _GIT = "spec.graph.source.git.url"
+_PACKAGE = ("spec.graph.pip.packages[0]", "write a requirement such as requests==2.32.3")
 _NAMES = ("spec.graph.source.git.revision", "write a branch, a tag, refs/... or a commit")
 _PATHS = ("spec.graph.source.git.subPath", "write a relative path such as src/jobs")
 
@@ -23,6 +24,11 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         f"{{graph: {{source: {{archive: {{url: 's3://bucket/code.zip', sha256: {'0a' * 32}, "
         "secretRef: {name: s}}}}}"
     ),
+    "packages": a_job(
+        "{graph: {pip: {packages: [requests, 'dask-ml[all]>=2024.4,<2030', 'tomli==2.0.1; python_version < \"3.11\"'"
+        "], indexUrl: 'https://index.example/simple/', secretRef: {name: index}}}}"
+    ),
+    "packages beside a source": a_job("{graph: {source: {inline: x}, pip: {packages: [requests~=2.32]}}}"),
     "git by address": a_job("{graph: {source: {git: {url: 'http://[2001:db8::1]:8080/~me/code'}}}}"),
 }
 
@@ -54,6 +60,25 @@ REFUSED: list[Refused] = [
         refused(f"archive: {url}", f"{{graph: {{source: {{archive: {{url: '{url}', sha256: {'0a' * 32}}}}}}}}}", *words)
         for words in (("spec.graph.source.archive.url", "write https://host/path"),)
         for url in ("file:///etc/x", "simplecache::s3://b/x", "https://u:p@h/x", "/x", "https://h", "memory://a/b")
+    ),
+    *(
+        refused(f"package {text}", f"{{graph: {{pip: {{packages: ['{text}']}}}}}}", *_PACKAGE)
+        for text in (
+            "--index-url=x",
+            "-r x",
+            "../x",
+            "x @ https://h/x",
+            "git+https://h/x",
+            "https://h/x.whl",
+            "",
+            "a b",
+        )
+    ),
+    refused(
+        "a package index with a password",
+        "{graph: {pip: {packages: [x], indexUrl: 'https://u:p@h/simple'}}}",
+        "spec.graph.pip.indexUrl",
+        "user and password belong into a Secret",
     ),
     refused(
         "archive without its digest",

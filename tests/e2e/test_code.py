@@ -14,27 +14,33 @@ from ..support.kube import Kube
 from ..support.settings import image
 from ..support.waiting import wait_for
 
-SERVER = Path(__file__).parents[1] / "fetch" / "git_server.py"
+PROGRAMS = [Path(__file__).parents[1] / "fetch" / name for name in ("git_server.py", "wheels.py")]
 MAIN = """\
 import os
 import urllib.request
-
-import value
 
 
 def main(client):
     if os.environ["DASKJOB_ATTEMPT"] == "1":
         urllib.request.urlopen("http://git:8080/move/code").close()
         raise RuntimeError("the branch has moved")
-    on_scheduler = client.run_on_scheduler(lambda: __import__("value").VALUE)
-    return [value.VALUE, on_scheduler, *client.run(lambda: __import__("value").VALUE).values()]
+
+    def found():
+        import index_thing
+        import value
+
+        return value.VALUE + index_thing.VERSION
+
+    return [found(), client.run_on_scheduler(found), *client.run(found).values()]
 """
+PORTS = {"git": 8080, "index": 8081}
 SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 @pytest.fixture
 def git(kube: Kube) -> Kube:
-    """A namespace with a git server, of which the path /private asks for the password in Secret `token`."""
+    """A namespace with a git server, of which the path /private asks for the password in Secret `token`, and with a
+    package index."""
     files = {"jobs/main.py": MAIN, "jobs/value.py": "VALUE = 'first'\n"}
     labels = {"app": "git"}
     server: dict[str, Any] = {
@@ -46,6 +52,8 @@ def git(kube: Kube) -> Kube:
         "securityContext": SECURITY,
         "volumeMounts": [{"name": "program", "mountPath": "/program"}],
     }
+    index = {**server, "name": "index", "command": ["python3", "/program/wheels.py"]}
+    index["readinessProbe"] = {"tcpSocket": {"port": 8081}, "periodSeconds": 1}
     pod_security = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
     volumes = [{"name": "program", "configMap": {"name": "git-server"}}]
     kube.apply(
@@ -53,19 +61,19 @@ def git(kube: Kube) -> Kube:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "git-server"},
-            "data": {SERVER.name: SERVER.read_text()},
+            "data": {each.name: each.read_text() for each in PROGRAMS},
         },
         {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": "git", "labels": labels},
-            "spec": {"containers": [server], "securityContext": pod_security, "volumes": volumes},
+            "spec": {"containers": [server, index], "securityContext": pod_security, "volumes": volumes},
         },
         {
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": "git"},
-            "spec": {"selector": labels, "ports": [{"port": 8080}]},
+            "spec": {"selector": labels, "ports": [{"name": name, "port": port} for name, port in PORTS.items()]},
         },
         {
             "apiVersion": "v1",
@@ -87,10 +95,16 @@ def git(kube: Kube) -> Kube:
 def test_all_attempts_and_all_pods_have_the_commit_that_the_first_attempt_found(git: Kube) -> None:
     source = {"url": "http://git:8080/private/code", "revision": "main", "subPath": "jobs"}
     body = manifest("from-git", "", cluster={"workers": {"replicas": 2}}, backoffLimit=1, backoff={"initialSeconds": 1})
-    body["spec"]["graph"] = {"entrypoint": "main:main", "source": {"git": {**source, "secretRef": {"name": "token"}}}}
+    body["spec"]["graph"] = {
+        "entrypoint": "main:main",
+        "source": {"git": {**source, "secretRef": {"name": "token"}}},
+        "pip": {"packages": ["index-thing"], "indexUrl": "http://git:8081/simple/"},
+    }
     job = apply(git, body)
     status = job.end(120)
-    assert status.get("result", {}).get("value") == '["first","first","first","first"]', status.get("failure")
+    assert status.get("result", {}).get("value") == '["first1.5","first1.5","first1.5","first1.5"]', status.get(
+        "failure"
+    )
     commits = [each["commit"] for each in status["attempts"]]
     assert len(commits) == 2
     assert commits[0] == commits[1]

@@ -46,6 +46,7 @@ class Server:
                     self.send_error(401)
                 elif self.path in outer.files:
                     self.send_response(200)
+                    self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/zip")
                     self.end_headers()
                     self.wfile.write(outer.files[self.path])
                 else:

@@ -13,6 +13,7 @@ from daskjob.lifecycle.blocker import Blocker, read_refusal
 from daskjob.lifecycle.job.blockers import OVERCOME, find_blocker
 from daskjob.lifecycle.job.silence import MEANINGS, explanation
 from daskjob.lifecycle.pods import Container, Termination
+from daskjob.wire import FETCH_REASONS
 
 from .builders import NOW, Scene, a_job, a_pod, looping, running, waiting
 
@@ -75,6 +76,7 @@ STAGES: dict[Reason, int] = {
     Reason.PRELOAD_FAILED: RUN,
     Reason.SCHEDULER_OOM_KILLED: RUN,
     Reason.WORKER_OOM_KILLED: RUN,
+    **dict.fromkeys(map(Reason, FETCH_REASONS), RUN),
 }
 
 

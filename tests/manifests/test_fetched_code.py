@@ -122,3 +122,20 @@ def test_users_init_containers_come_after_it() -> None:
     made = with_template("worker", template)
     made = replace(made, spec=replace(made.spec, graph=job(**from_git()).spec.graph))
     assert [each["name"] for each in pod_specs(made, DEFAULTS)["worker"]["initContainers"]] == [FETCH_CODE, "theirs"]
+
+
+def test_packages_come_beside_any_source_and_before_the_pod_starts() -> None:
+    pip = {"packages": ["requests"], "indexUrl": "http://index/simple", "secretRef": {"name": "index"}}
+    for graph in ({}, {"source": {"inline": "x = 1"}}, from_git(**SECRET)["graph"]):
+        specs = pod_specs(job(graph={"entrypoint": "m:f", **graph, "pip": pip}))
+        for component, spec in specs.items():
+            first, own = spec["initContainers"][-1], container(spec, component)
+            assert first["name"] == "install-packages"
+            assert mounts(first)["packages"] is False
+            assert mounts(first)["index-credentials"] is True
+            assert "credentials" not in mounts(first)
+            assert mounts(own)["packages"] is True
+            assert {"name": "DASKJOB_PACKAGES", "value": "/opt/daskjob/packages"} in own["env"]
+            assert not {"index-credentials", "credentials", "fetch"} & {*mounts(own)}
+            assert list(violations(spec, Level.RESTRICTED, "")) == []
+            assert len({each["name"] for each in spec["volumes"]}) == len(spec["volumes"])

@@ -184,6 +184,7 @@ class Reason(StrEnum):
     PRELOAD_FAILED = "PreloadFailed"
     VERSION_MISMATCH = "VersionMismatch"
     PAYLOAD_UNREADABLE = "PayloadUnreadable"
+    PIP_FAILED = "PipFailed"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 

@@ -101,6 +101,20 @@ class Source:
 
 
 @dataclass(frozen=True)
+class PipPackages:
+    """Packages that are installed."""
+
+    #: packages are requirements as pip takes them: a name, maybe extras, versions and a marker. Name a version
+    #: (requests==2.32.3), or a worker that joins later may get a newer one.
+    packages: tuple[str, ...] = ()
+    #: indexUrl is the package index, https:// or http://, without a password in it (see secretRef). Default: what the
+    #: image's pip is configured to.
+    index_url: str = ""
+    #: secretRef names a Secret with username and password for indexUrl, and maybe ca.crt. Default none.
+    secret_ref: SecretReference | None = None
+
+
+@dataclass(frozen=True)
 class Graph:
     """What is computed."""
 
@@ -121,6 +135,9 @@ class Graph:
     #: source is where the code comes from: exactly one of inline, files, configMap, git, archive and payload. Absent:
     #: the code is in the image.
     source: Source | None = None
+    #: pip names packages that are installed in each pod of the job, by the pip of the image, before it starts. They
+    #: come before the image's own; dask, distributed and what they speak with stay the image's.
+    pip: PipPackages | None = None
 
     @property
     def module(self) -> str:

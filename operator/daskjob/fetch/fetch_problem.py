@@ -5,8 +5,8 @@ from __future__ import annotations
 #: The reasons, with whether the same would happen again: then nothing is gained by another try.
 NOT_FOUND, REVISION_NOT_FOUND, FORBIDDEN = "SourceNotFound", "RevisionNotFound", "SourceForbidden"
 REFUSED, UNREACHABLE, TIMED_OUT = "SourceRefused", "SourceUnreachable", "SourceTimedOut"
-GIT_MISSING = "GitMissing"
-FINAL = (NOT_FOUND, REVISION_NOT_FOUND, FORBIDDEN, REFUSED, GIT_MISSING)
+GIT_MISSING, PIP_FAILED = "GitMissing", "PipFailed"
+FINAL = (NOT_FOUND, REVISION_NOT_FOUND, FORBIDDEN, REFUSED, GIT_MISSING, PIP_FAILED)
 
 
 class FetchProblem(Exception):

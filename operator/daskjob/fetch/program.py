@@ -17,6 +17,7 @@ from typing import Any
 from daskjob import wire
 from daskjob.fetch.archive_file import Archive
 from daskjob.fetch.fetch_problem import FINAL, TIMED_OUT, FetchProblem
+from daskjob.fetch.packages import Packages
 from daskjob.fetch.repository import Repository
 from daskjob.fetch.source_secret import Credentials, read_credentials
 
@@ -43,7 +44,8 @@ def run(orders: str) -> int:
         # A disk that is full, an image that forbids what git needs.
         text = f"the code cannot be fetched in this image: {type(error).__name__}: {error}"
         return _end(wire.FAILED, {"failure": wire.failure("SourceUnreachable", text)})
-    return _end(wire.SUCCEEDED, {"result": {"type": "commit", "value": json.dumps(outcome)}})
+    print(f"daskjob: {outcome}", flush=True)
+    return _end(wire.SUCCEEDED, {"result": {"type": "commit", "value": json.dumps(outcome[:1000])}})
 
 
 def _bound(seconds: float) -> None:
@@ -74,6 +76,9 @@ def _fetch(orders: dict[str, Any], until: float) -> str:
     secret = orders.get("secret") or ""
     credentials = read_credentials(secret, orders["credentials"]) if secret else Credentials()
     try:
+        if orders["kind"] == "pip":
+            _empty(orders["target"])
+            return Packages(**orders["what"]).install(orders["target"], work, credentials, until)
         if orders["kind"] == "archive":
             archive = Archive(**orders["what"])
             _empty(orders["target"])

@@ -133,6 +133,11 @@ def make_plan(
     fetch = source.fetch() if source is not None else None
     if fetch is not None and fetch.secret:
         notes.append(f"{fetch.secret_field}: only a cluster has Secrets; here git's own configuration counts")
+    if job.spec.graph.pip is not None:
+        listed = " ".join(job.spec.graph.pip.packages)
+        notes.append(
+            f"spec.graph.pip: nothing is installed here; your Python must have {listed} (pip install {listed})"
+        )
     # Nothing is scaled here, and no port-forward leads to the dashboard.
     fixed = replace(
         cluster,

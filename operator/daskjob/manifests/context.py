@@ -16,7 +16,7 @@ from daskjob.api.tokens import Tokens
 from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.names import Names, reference
 from daskjob.schema.pod_security import Level
-from daskjob.sources import CodeSource, Fetch, source_of
+from daskjob.sources import CodeSource, Fetch, packages_of, source_of
 
 DEFAULT_SECURITY: Mapping[str, Any] = {
     "runAsNonRoot": True,
@@ -133,6 +133,11 @@ class AttemptContext:
     def payload_secret(self) -> str | None:
         """The name of the Secret that has it."""
         return payload_secret_name(self.job.name, self.payload.sha256) if self.payload is not None else None
+
+    @property
+    def packages(self) -> Fetch | None:
+        """The packages that an init container installs; None: none."""
+        return packages_of(self.spec.graph)
 
     def metadata(self, name: str, token: str | None = None, **more: Any) -> dict[str, Any]:
         """Metadata of an object that the job owns. `token`: what proves that it is the operator's; `more`: further

@@ -6,18 +6,20 @@ It runs in the job's own image, and has no token. It alone mounts the Secret wit
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daskjob.fetch.fetch_limits import VOLUME_BYTES
 from daskjob.manifests.checked_folders import for_fetching
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import RUN
-from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, CREDENTIALS_PATH, FETCH_PATH, RUNNER_PATH
+from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, CREDENTIALS_PATH, FETCH_PATH, PACKAGES_PATH, RUNNER_PATH
 from daskjob.manifests.pod_files import runner_config_map_name
 from daskjob.sources import Fetch
 
-#: The name of the init container.
-FETCH_CODE = "fetch-code"
+#: The names of the init containers.
+FETCH_CODE, INSTALL_PACKAGES = "fetch-code", "install-packages"
+CREDENTIALS = {"mountPath": CREDENTIALS_PATH, "readOnly": True}
 #: What the container may use: no device of the component's own container.
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
 #: The shares of the startup deadline that finding a commit and fetching it may take, and the least of each in seconds.
@@ -25,10 +27,13 @@ FIND_SHARE, FETCH_SHARE, LEAST = 0.25, 0.5, 5
 
 
 def fetch_container(
-    context: AttemptContext, fetch: Fetch, own: Mapping[str, Any], name: str = FETCH_CODE, find: bool = False
+    context: AttemptContext, fetch: Fetch, own: Mapping[str, Any], name: str = "", find: bool = False
 ) -> dict[str, Any]:
     """The container. `own`: that of the component, whose image, variables and room it has; `find`: it only finds the
     commit."""
+    pip = fetch.kind == "pip"
+    volume, target = ("packages", PACKAGES_PATH) if pip else ("code", CODE_PATH)
+    name = name or (INSTALL_PACKAGES if pip else FETCH_CODE)
     share = FIND_SHARE if find else FETCH_SHARE
     orders = {
         "kind": fetch.kind,
@@ -37,7 +42,7 @@ def fetch_container(
         "seconds": max(LEAST, int(share * context.spec.startup_deadline_seconds)),
         **({"secret": fetch.secret, "credentials": CREDENTIALS_PATH} if fetch.secret else {}),
         # Without a commit, nothing is fetched: pods whose source moves are created when it is known.
-        **({} if find else {"target": CODE_PATH}),
+        **({} if find else {"target": target}),
         **({"commit": context.attempt.commit or fetch.commit or ""} if fetch.kind == "git" and not find else {}),
     }
     resources = {
@@ -58,8 +63,12 @@ def fetch_container(
             {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
             {"name": "checked", "mountPath": CHECKED_PATH},
             {"name": "fetch", "mountPath": FETCH_PATH},
-            *([] if find else [{"name": "code", "mountPath": CODE_PATH}]),
-            *([{"name": "credentials", "mountPath": CREDENTIALS_PATH, "readOnly": True}] if fetch.secret else []),
+            *([] if find else [{"name": volume, "mountPath": target}]),
+            *(
+                [{"name": _secret_volume(fetch), "mountPath": CREDENTIALS_PATH, "readOnly": True}]
+                if fetch.secret
+                else []
+            ),
         ],
         **({"imagePullPolicy": policy} if policy else {}),
     }
@@ -70,9 +79,17 @@ def program_volume(context: AttemptContext) -> dict[str, Any]:
     return {"name": "runner", "configMap": {"name": runner_config_map_name(context.files.program)}}
 
 
-def fetch_volumes(fetch: Fetch, mode: int) -> list[dict[str, Any]]:
-    """The volumes that only the container that fetches mounts. `mode`: of the Secret's files."""
-    work: dict[str, Any] = {"name": "fetch", "emptyDir": {}}
-    if not fetch.secret:
-        return [work]
-    return [work, {"name": "credentials", "secret": {"secretName": fetch.secret, "defaultMode": mode}}]
+def fetch_volumes(fetches: Sequence[Fetch], mode: int) -> list[dict[str, Any]]:
+    """The volumes that containers which fetch mount alone, and that of packages. `mode`: of the Secrets' files."""
+    volumes: list[dict[str, Any]] = [{"name": "fetch", "emptyDir": {}}]
+    for each in fetches:
+        if each.kind == "pip":
+            volumes.append({"name": "packages", "emptyDir": {"sizeLimit": str(VOLUME_BYTES)}})
+        if each.secret:
+            secret = {"secretName": each.secret, "defaultMode": mode}
+            volumes.append({"name": _secret_volume(each), "secret": secret})
+    return volumes
+
+
+def _secret_volume(fetch: Fetch) -> str:
+    return "index-credentials" if fetch.kind == "pip" else "credentials"

@@ -6,7 +6,7 @@ import inspect
 
 from daskjob.manifests.paths import CODE_PATH
 from daskjob.runner import checked_files, preloads, surroundings
-from daskjob.runner.load import PATH_VARIABLE
+from daskjob.runner.load import PACKAGES_VARIABLE, PATH_VARIABLE
 
 #: Starts the runner from a copy of its program that was compared with its digest. Arguments: that of
 #: `runner.checked_files.copy_checked`, with the program's folder first, and the runner's own. Until the program is
@@ -26,7 +26,7 @@ sys.exit(main(sys.argv[1:]))
 #: Starts a module as `python -m` does, with the job's code first on the path; the image's own PYTHONPATH and working
 #: directory stay as they are. Arguments: the module, two numbers of seconds (below), that of
 #: `runner.checked_files.copy_checked`, and the module's arguments, of which a worker's first is the scheduler's
-#: address. Where a container fetches code, the variable `PATH_VARIABLE` names the folders of the path.
+#: address. Where containers fetch code or packages, variables name their folders (`runner.load`).
 #:
 #: SIGTERM ends the process at once. Without a handler, PID 1 of a container ignores SIGTERM, and a Dask worker that
 #: must stop while its scheduler stops sometimes waits for ever; either costs the 2 s after which the kubelet kills it.
@@ -69,9 +69,12 @@ signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 module = sys.argv.pop(1)
 first, later = float(sys.argv.pop(1)), float(sys.argv.pop(1))
 code = copy_checked(sys.argv.pop(1)).get({CODE_PATH!r}, {CODE_PATH!r})
-sys.path[:0] = os.environ.get('{PATH_VARIABLE}', code).split(':')
+packages = os.environ.get('{PACKAGES_VARIABLE}', '')
+sys.path[:0] = filter(None, [os.environ.get('{PATH_VARIABLE}', code), packages])
 worker = module.endswith('worker')
 environment = dict(os.environ)
+if packages:
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [packages, os.environ.get('PYTHONPATH')]))
 try:
     folder = os.getcwd()
 except OSError:

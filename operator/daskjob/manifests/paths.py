@@ -12,6 +12,8 @@ FETCH_PATH = "/opt/daskjob/fetch"
 CREDENTIALS_PATH = "/opt/daskjob/credentials"
 STORE_PATH = "/opt/daskjob/store"
 PAYLOAD_PATH = "/opt/daskjob/payload"
+#: What an init container installs.
+PACKAGES_PATH = "/opt/daskjob/packages"
 TOKEN_PATH = "/var/run/secrets/daskjob"
 
 #: The copies of what was compared with its digests (`runner.checked_files`), each below the name of its folder.

@@ -15,11 +15,11 @@ from daskjob.manifests.fetch_container import fetch_container, fetch_volumes, pr
 from daskjob.manifests.merging import merge
 from daskjob.manifests.other_jobs_files import check_no_files
 from daskjob.manifests.own_settings import SCRATCH, SCRATCH_PATH, check_variables, hold
-from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, TLS_PATH, copy_of
+from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, PACKAGES_PATH, TLS_PATH, copy_of
 from daskjob.manifests.pod_files import AUTHORITY, CERTIFICATE, PRIVATE_KEY, tls_volume
 from daskjob.manifests.pod_judgement import CONTAINER_SECURITY, judge, with_security
 from daskjob.manifests.template import check_template
-from daskjob.runner.load import PATH_VARIABLE
+from daskjob.runner.load import PACKAGES_VARIABLE, PATH_VARIABLE
 from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
 from daskjob.sources import Fetch
 
@@ -84,11 +84,13 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     check_no_files(cluster.image_pull_secrets, "spec.cluster.imagePullSecrets")
     check_no_files(plan.component.template.get("spec"), f"{plan.path}.spec")
     code = source.volume(context.names.files) if source is not None else None
-    fetch = source.fetch() if source is not None else None
+    fetches = [each for each in (context.fetch, context.packages) if each is not None]
+    packages = context.packages is not None
     # Without fsGroup, the files of a volume belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
     scheduler = context.names.scheduler_address(defaults.cluster_domain)
-    fetched = {PATH_VARIABLE: code_path(context) or ""} if fetch is not None else {}
+    fetched = {PATH_VARIABLE: code_path(context) or ""} if fetches else {}
+    fetched |= {PACKAGES_VARIABLE: PACKAGES_PATH} if packages else {}
     own = {ATTEMPT_VARIABLE: str(context.attempt.number), **fetched, **plan.environment}
     variables = dask_environment(scheduler, own)
     spec: dict[str, Any] = {
@@ -107,6 +109,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
                     {"name": CHECKED["name"], "mountPath": CHECKED_PATH},
                     {"name": SCRATCH, "mountPath": SCRATCH_PATH},
                     *([{"name": "code", "mountPath": CODE_PATH, "readOnly": True}] if code else []),
+                    *([{"name": "packages", "mountPath": PACKAGES_PATH, "readOnly": True}] if packages else []),
                     *plan.mounts,
                 ],
                 **plan.fields,
@@ -117,7 +120,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             CHECKED,
             {"name": SCRATCH, "emptyDir": {"sizeLimit": defaults.tmp_size_limit} if defaults.tmp_size_limit else {}},
             *([code] if code else []),
-            *_fetch_volumes(context, fetch, mode, plan.volumes),
+            *_fetch_volumes(context, fetches, mode, plan.volumes),
             *plan.volumes,
         ],
         # Kubernetes evicts the pods of a lost node after a minute, not after its default of five.
@@ -132,9 +135,10 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
         spec["containers"][0]["imagePullPolicy"] = policy
     if context.spec.priority_class_name:
         spec["priorityClassName"] = context.spec.priority_class_name
-    if fetch is not None:
-        check_no_files(fetch.secret, fetch.secret_field)
-        spec["initContainers"] = [fetch_container(context, fetch, spec["containers"][0])]
+    for each in fetches:
+        check_no_files(each.secret, each.secret_field)
+        container = fetch_container(context, each, spec["containers"][0])
+        spec["initContainers"] = [*spec.get("initContainers", ()), container]
     pull_secrets = cluster.image_pull_secrets or [{"name": each} for each in defaults.image_pull_secrets]
     if pull_secrets:
         spec["imagePullSecrets"] = list(pull_secrets)
@@ -159,12 +163,12 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
 
 
 def _fetch_volumes(
-    context: AttemptContext, fetch: Fetch | None, mode: int, others: Collection[Mapping[str, Any]]
+    context: AttemptContext, fetches: Sequence[Fetch], mode: int, others: Collection[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    if fetch is None:
+    if not fetches:
         return []
     program = program_volume(context)
-    return [*([] if program in others else [program]), *fetch_volumes(fetch, mode)]
+    return [*([] if program in others else [program]), *fetch_volumes(fetches, mode)]
 
 
 def _merged(variables: list[dict[str, str]], *theirs: Sequence[Any]) -> Any:

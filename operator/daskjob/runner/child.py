@@ -44,6 +44,9 @@ class _Child:
         started = ""
         try:
             job = jobfile.read()
+            from daskjob.runner.load import add_packages
+
+            add_packages()
             try:
                 from daskjob.runner.recording import VARIABLE, Recording
                 from daskjob.runner.scheduler import Scheduler

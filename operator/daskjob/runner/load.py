@@ -12,9 +12,9 @@ from typing import Any, Optional
 
 from daskjob.wire.jobfile import InvalidJob
 
-#: The variable with the folders that come first on the path, with colons between them, where code or packages are
-#: fetched; absent: there is only the folder of the code.
-PATH_VARIABLE = "DASKJOB_PATH"
+#: The variables with the folder that is first on the path, where code or packages are fetched (empty: none is), and
+#: with the folder of packages, which comes after it.
+PATH_VARIABLE, PACKAGES_VARIABLE = "DASKJOB_PATH", "DASKJOB_PACKAGES"
 
 
 class ModuleMissing(Exception):
@@ -23,6 +23,15 @@ class ModuleMissing(Exception):
 
 class EntrypointMissing(Exception):
     """The module exists and has no such attribute."""
+
+
+def add_packages() -> None:
+    """Puts the packages that were installed for the job before the image's own, for this process and its children. To
+    be called before Dask is imported. The zipapp stays first."""
+    folder = os.environ.get(PACKAGES_VARIABLE)
+    if folder:
+        sys.path.insert(1, folder)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
 
 
 def prepare_path(code_path: Optional[str]) -> str:

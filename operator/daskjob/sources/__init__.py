@@ -13,7 +13,17 @@ from daskjob.sources.files import FilesCode
 from daskjob.sources.git import GitCode
 from daskjob.sources.inline import InlineCode
 
-__all__ = ["CodeFile", "CodeSource", "Fetch", "FindConfigMap", "Reference", "SourceError", "source_of"]
+__all__ = ["CodeFile", "CodeSource", "Fetch", "FindConfigMap", "Reference", "SourceError", "packages_of", "source_of"]
+
+
+def packages_of(graph: Graph) -> Fetch | None:
+    """The packages that are installed in each pod beside the code; None: none."""
+    pip = graph.pip
+    if pip is None:
+        return None
+    secret = pip.secret_ref.name if pip.secret_ref is not None else ""
+    what = {"packages": list(pip.packages), "index": pip.index_url}
+    return Fetch("pip", what, secret=secret, secret_field="spec.graph.pip.secretRef.name")
 
 
 def source_of(graph: Graph) -> CodeSource | None:

@@ -44,6 +44,7 @@ FETCH_REASONS = (
     "SourceUnreachable",
     "SourceTimedOut",
     "GitMissing",
+    "PipFailed",
 )
 #: Why a graph failed, as far as a runner can know; `api.constants.Reason` begins with these.
 REASONS = (

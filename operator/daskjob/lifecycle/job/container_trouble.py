@@ -26,7 +26,7 @@ START_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError",
 #: the first time, after the second ten seconds later.
 REPEATED = 3
 #: The operator's own init containers. What they say counts: they run before the user's.
-FETCHING = ("fetch-code",)
+FETCHING = ("fetch-code", "install-packages")
 OUT_OF_MEMORY = {"scheduler": Reason.SCHEDULER_OOM_KILLED, "worker": Reason.WORKER_OOM_KILLED}
 #: The field of the memory limit, by component.
 LIMITS = {
