@@ -63,7 +63,7 @@ def test_what_no_single_group_offers(command: Command) -> None:
     job["spec"]["cluster"]["workerGroups"] = groups
     command.write("job.yaml", job)
     done = command.run("job.yaml")
-    assert done.stdout.splitlines() == ["both  Failed  NoSuitableWorkers"], done.stderr
+    assert done.stdout.splitlines() == ["both  Failed     NoSuitableWorkers"], done.stderr
     assert "asks for big: 1, gpu: 1, which no worker offers: workers of group default offer default: 1; " in done.stderr
     assert "workers of group big offer big: 1, memory: 8; workers of group gpu offer gpu: 1" in done.stderr
 
@@ -76,6 +76,8 @@ def test_a_preload_that_fails_is_told(command: Command) -> None:
         a_job("import", FILES, {}, workers={"preload": ["nowhere"]}),
     )
     done = command.run("jobs.yaml")
-    assert done.stdout.splitlines() == ["setup   Failed  PreloadFailed", "import  Failed  PreloadFailed"], done.stderr
+    assert done.stdout.splitlines() == ["setup   Failed     PreloadFailed", "import  Failed     PreloadFailed"], (
+        done.stderr
+    )
     assert "preload broken failed: ValueError: no licence" in done.stderr
     assert "preload nowhere failed: ModuleNotFoundError: No module named 'nowhere'" in done.stderr

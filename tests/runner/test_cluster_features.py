@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,44 @@ def test_adaptive_cluster_grows_and_shrinks(start, make_cluster, tmp_path):
     assert running.status()["workers"]["wanted"] == 1
     file.with_name("end").touch()
     assert running.wait().value == "done"
+
+
+GROUPED = """
+    import os, time
+    from distributed import get_worker
+
+    def where():
+        return get_worker().name
+
+    def main(client, end):
+        found = client.submit(where, resources={"gpu": 1}).result()
+        while not os.path.exists(end):
+            time.sleep(0.1)
+        return found
+"""
+
+
+def test_a_group_begins_with_no_worker_and_ends_with_none(start, make_cluster, tmp_path):
+    (tmp_path / "grouped.py").write_text(textwrap.dedent(GROUPED))
+    cluster = make_cluster(workers=1, env={"PYTHONPATH": str(tmp_path)})
+    adaptive = {"minimum": 0, "maximum": 2, "cooldownSeconds": 1}
+    groups = [
+        {"name": "default", "prefix": "worker-", "resources": {"default": 1}},
+        {"name": "gpu", "prefix": "gpu-worker-", "minWorkers": 0, "adaptive": adaptive, "resources": {"gpu": 1}},
+    ]
+    end = tmp_path / "end"
+    running = start("grouped:main", str(end), cluster=cluster, codePath=str(tmp_path), groups=groups)
+
+    def sizes():
+        rows = running.status().get("workers", {}).get("groups", ())
+        return {row["name"]: (row["connected"], row.get("wanted")) for row in rows}
+
+    wait_for("a worker wanted", lambda: sizes() == {"default": (1, None), "gpu": (0, 1)})
+    cluster.add_worker("gpu-worker-0", "--resources", "gpu=1")
+    wait_for("the worker to be retired", lambda: running.status()["workers"].get("retired") == ["gpu-worker-0"])
+    wait_for("no worker wanted", lambda: sizes() == {"default": (1, None), "gpu": (0, 0)})
+    end.touch()
+    assert running.wait().value == "gpu-worker-0"
 
 
 @pytest.mark.parametrize("minimum", [2])

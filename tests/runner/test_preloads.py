@@ -52,7 +52,7 @@ def test_one_that_fails(launch: Any, tmp_path: Path, component: str, module: str
 
 
 def test_one_that_works(launch: Any, tmp_path: Path) -> None:
-    scheduler, address = a_scheduler(launch)
+    _, address = a_scheduler(launch)
     worker = launch("dask_worker", address, "--no-nanny", "--nthreads", "1", "--preload", "works")
     file = worker.folder / "works"
     assert wait_for("the preload", lambda: file.exists() and file.read_text()) == "Worker"

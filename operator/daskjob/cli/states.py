@@ -76,8 +76,8 @@ def describe(job: Body, now: datetime) -> str:
         groups = [
             f"{each['name']} {each.get('ready', 0)}/{each.get('wanted', 0)}" for each in cluster.get("groups", ())
         ]
-        of_groups = f" ({', '.join(groups)})" if groups else ""
-        lines.append(f"  workers:   {cluster['summary']} ready{of_groups}")
+        by_group = f" ({', '.join(groups)})" if groups else ""
+        lines.append(f"  workers:   {cluster['summary']} ready{by_group}")
     if status.get("startTime"):
         ended = f", ended {duration(status['completionTime'], now)} ago" if status.get("completionTime") else ""
         lines.append(f"  started:   {duration(status['startTime'], now)} ago{ended}")

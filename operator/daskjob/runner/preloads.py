@@ -22,12 +22,12 @@ def end_with_preloads(arguments: "list[str]") -> None:
         return
     from distributed import preloading
 
-    kind: Any = preloading.Preload
-    begin, start = kind.__init__, kind.start
+    dask: Any = preloading
+    load, start = dask._import_module, dask.Preload.start
 
-    def beginning(self, dask_object, name, *more, **others):  # type: ignore[no-untyped-def]
+    def loading(name, *more, **others):  # type: ignore[no-untyped-def]
         try:
-            begin(self, dask_object, name, *more, **others)
+            return load(name, *more, **others)
         except BaseException as error:
             end_by(name, names, error)
             raise
@@ -39,7 +39,7 @@ def end_with_preloads(arguments: "list[str]") -> None:
             end_by(self.name, names, error)
             raise
 
-    kind.__init__, kind.start = beginning, starting
+    dask._import_module, dask.Preload.start = loading, starting
 
 
 def end_by(name: str, names: "list[str]", error: BaseException) -> None:
