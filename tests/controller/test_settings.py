@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from daskjob.api.spec import Store, StoreSecret
+from daskjob.api.result_spec import Store
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY
 from daskjob.operator.settings import Settings, read_settings
@@ -66,7 +66,7 @@ def test_all_of_them() -> None:
     assert defaults.unattended_seconds == 90
     assert (defaults.resources, defaults.tmp_size_limit) == ({"limits": {"memory": "1Gi"}}, "20Gi")
     assert defaults.ingress == ({"ports": [{"port": 1}]},)
-    assert defaults.result_store == Store("s3://a/b", StoreSecret("c"), {"anon": True})
+    assert defaults.result_store == Store("s3://a/b", SecretReference("c"), {"anon": True})
 
 
 def test_without_network_policies_of_jobs() -> None:

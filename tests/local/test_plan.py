@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from daskjob.api.constants import Reason
+from daskjob.api.graph_spec import ConfigMapSource, Graph, Source
 from daskjob.api.resource_json import camel
-from daskjob.api.spec import ConfigMapSource, Graph, Source, parse_spec
+from daskjob.api.spec import parse_spec
 from daskjob.local.plan import (
     UNUSED,
     Plan,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daskjob.api.spec import Store, StoreSecret
+from daskjob.api.result_spec import Store
 from daskjob.errors import SpecError
 from daskjob.manifests.context import Defaults
 from daskjob.manifests.runner import job_file
@@ -16,7 +16,7 @@ from .builders import DEFAULTS, container, context, job, pod_specs
 
 OPTIONS = {"endpoint_url": "http://s3:9000"}
 STORE = {"url": "s3://results/a", "secretRef": {"name": "s3-keys"}, "options": OPTIONS}
-INSTALLED = Defaults(image="i", result_store=Store("file:///mnt/all", StoreSecret("their-keys")))
+INSTALLED = Defaults(image="i", result_store=Store("file:///mnt/all", SecretReference("their-keys")))
 
 
 def orders(result: dict[str, Any], defaults: Defaults = DEFAULTS) -> Any:

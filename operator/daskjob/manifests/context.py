@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.graph_spec import PayloadSource
 from daskjob.api.job_ref import JobRef
 from daskjob.api.payload_secret import payload_secret_name
-from daskjob.api.spec import DaskJobSpec, PayloadSource, Store
+from daskjob.api.result_spec import Store
+from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import Attempt
 from daskjob.api.tokens import Tokens
 from daskjob.manifests.attempt_files import AttemptFiles

@@ -8,7 +8,7 @@ from daskjob.api import constants as c
 from daskjob.api.attempt_names import group_name
 from daskjob.api.constants import ResultFormat
 from daskjob.api.payload_secret import KEY
-from daskjob.api.spec import ResultKeeping, Store
+from daskjob.api.result_spec import ResultKeeping, Store
 from daskjob.manifests.checked_folders import code_path, for_runner
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.fetch_container import program_volume

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daskjob.api.resource_json import from_dict
-from daskjob.api.spec import Store
+from daskjob.api.result_spec import Store
 from daskjob.lifecycle.enforcement import Policy, read_policies
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY, Defaults

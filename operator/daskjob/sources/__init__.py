@@ -5,7 +5,7 @@ A new kind is a field of `api.spec.Source`, the CRD's part, one file here, and o
 
 from __future__ import annotations
 
-from daskjob.api.spec import Graph
+from daskjob.api.graph_spec import Graph
 from daskjob.sources.archive_url import ArchiveCode
 from daskjob.sources.code_source import CodeFile, CodeSource, Fetch, FindConfigMap, Reference, SourceError
 from daskjob.sources.config_map import ConfigMapCode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from daskjob.api.spec import ArchiveSource
+from daskjob.api.graph_spec import ArchiveSource
 from daskjob.fetch.fetch_limits import VOLUME_BYTES
 from daskjob.sources.code_source import VOLUME, CodeFile, Fetch, FindConfigMap, Reference
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from daskjob.api.spec import GitSource
+from daskjob.api.graph_spec import GitSource
 from daskjob.fetch.fetch_limits import VOLUME_BYTES
 from daskjob.sources.code_source import VOLUME, CodeFile, Fetch, FindConfigMap, Reference
 
