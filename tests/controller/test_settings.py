@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from daskjob.api.graph_spec import SecretReference
 from daskjob.api.result_spec import Store
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import DEFAULT_SECURITY

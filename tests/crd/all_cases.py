@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import cases, fetched_cases, running, store_cases
+from . import cases, cluster_cases, fetched_cases, running, store_cases
 
 MODULES = (cases, fetched_cases, running, store_cases)
 ACCEPTED = {name: manifest for module in MODULES for name, manifest in module.ACCEPTED.items()}
-REFUSED = [case for module in MODULES for case in module.REFUSED]
+REFUSED = [case for module in (*MODULES, cluster_cases) for case in module.REFUSED]

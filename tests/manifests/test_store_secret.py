@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from daskjob.api.graph_spec import SecretReference
 from daskjob.api.result_spec import Store
 from daskjob.errors import SpecError
 from daskjob.manifests.context import Defaults

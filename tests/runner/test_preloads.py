@@ -46,7 +46,7 @@ def test_one_that_fails(launch: Any, tmp_path: Path, component: str, module: str
         process = launch("dask_worker", a_scheduler(launch)[1], "--no-nanny", "--nthreads", "1", *preload)
     assert process.process.wait(60) == 1
     end = Termination(1, "Error", (tmp_path / "last-words").read_text())
-    assert (end.told, end.words) == (Reason.PRELOAD_FAILED, f": {words}")
+    assert (end.own_reason, end.words) == (Reason.PRELOAD_FAILED, f": {words}")
     assert f"daskjob: PreloadFailed: {words}" in process.log.read_text()
     assert "Traceback (most recent call last)" in process.log.read_text()
 
@@ -62,4 +62,4 @@ def test_one_that_works(launch: Any, tmp_path: Path) -> None:
 
 def test_other_last_words_are_not_those_of_a_preload() -> None:
     said = json.dumps({"protocol": 1, "outcome": "Failed", "failure": {"reason": "TaskFailed", "message": "x"}})
-    assert Termination(1, "Error", said).told is None
+    assert Termination(1, "Error", said).own_reason is None

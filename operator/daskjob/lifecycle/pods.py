@@ -93,7 +93,7 @@ class Termination:
         return f": {text}" if text else ""
 
     @property
-    def told(self) -> Reason | None:
+    def own_reason(self) -> Reason | None:
         """What its process says at its start that is final: what it mounts is not what its pod's spec has digests of,
         or a preload failed. Anything that runs in a container may say so."""
         failure = self.report.failure if self.report is not None else None

@@ -98,8 +98,8 @@ class Obstacles:
         known = [resources for _, resources in offers]
         offers += [("workers", each) for each in self._offers if each and each not in known]
         names = {name for _, each in offers for name in each}
-        told = "; ".join(f"{who} offer {_amounts(each)}" for who, each in offers) or "the workers offer no resources"
-        words = f"task {key} asks for {_amounts(wanted)}, which no worker offers: {told}"
+        offered = "; ".join(f"{who} offer {_amounts(each)}" for who, each in offers) or "the workers offer no resources"
+        words = f"task {key} asks for {_amounts(wanted)}, which no worker offers: {offered}"
         if any(name.lower() == other.lower() and name != other for name in wanted for other in names):
             words += " (capital and small letters differ)"
         return f"{words}. Give it to workers with daskResources (spec.cluster.workers.daskResources)"

@@ -5,6 +5,7 @@ of reports and termination messages take anything, never raise, and return only 
 without control characters.
 """
 
+from daskjob.wire.clean_text import clean
 from daskjob.wire.report import (
     FAILED,
     FETCH_REASONS,
@@ -12,7 +13,6 @@ from daskjob.wire.report import (
     REASONS,
     SUCCEEDED,
     Stage,
-    clean,
     discarded_words,
     failure,
     parse_report,

@@ -10,12 +10,27 @@ import json
 import re
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional
+from typing import Mapping, Optional
 
 from daskjob.results.codec import STORED_BYTES, TYPES_BYTES, sha256, stored_size
 from daskjob.results.opened_store import REASONS as STORE_REASONS
 from daskjob.results.stored_size import text_size
 from daskjob.results.stored_value import FORMATS
+from daskjob.wire.clean_text import clip
+from daskjob.wire.field_readers import (
+    Reader,
+    Shape,
+    json_text,
+    list_of,
+    load_json,
+    matching,
+    number_in,
+    one_of,
+    read_mapping,
+    read_time,
+    sub_object,
+    text_of,
+)
 from daskjob.wire.runner_deadline import REASONS as DEADLINE_REASONS
 
 #: Version of the job file and the report: the runner refuses a job file of another one.
@@ -99,8 +114,6 @@ MAX_GROUPS = 9
 MAX_COUNT = 2**53
 MAX_WORKERS = 1_000_000
 
-Shape = Dict[str, Any]
-
 
 def failure(
     reason: str,
@@ -131,7 +144,7 @@ def parse_report(status: object) -> Shape:
     Never raises. A `result` whose value is not JSON text keeps only its type and size; a wrong size or digest is
     corrected. A failure whose reason is none of `REASONS` becomes EntrypointFailed.
     """
-    return _mapping(status, _REPORT)
+    return read_mapping(status, _REPORT)
 
 
 def parse_termination_message(text: object) -> Shape:
@@ -140,7 +153,7 @@ def parse_termination_message(text: object) -> Shape:
         text = text.decode("utf-8", "replace")
     if not isinstance(text, str) or len(text) > 4 * TERMINATION_BYTES:
         return {}
-    shape = _mapping(_load(text), _TERMINATION)
+    shape = read_mapping(load_json(text), _TERMINATION)
     return shape if "outcome" in shape and "protocol" in shape else {}
 
 
@@ -186,129 +199,8 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-#: What a terminal obeys, by ECMA-48 in its forms of seven and of eight bits: control sequences (colours, the cursor),
-#: strings (the window's title) with their ends, and other escapes. A string ends where another one begins: a text of
-#: nothing but beginnings is searched once, not once for each.
-_TERMINAL_CODE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[P\]X^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]"
-)
-
-
-def clean(text: str, lines: bool = True) -> str:
-    """The text without what a terminal obeys, and without control, direction and unassigned characters. Line ends and
-    tabs stay if `lines`, else they become blanks."""
-    if text.isprintable():
-        return text
-    text = _TERMINAL_CODE.sub("", text)
-    keep = "\n\t" if lines else ""
-    return "".join(c if c.isprintable() or c in keep else " " if c.isspace() else "" for c in text)
-
-
-def clip(text: str, limit: int, keep_end: bool = False) -> str:
-    """At most `limit` bytes of UTF-8, with an ellipsis where something was cut: the end, or the start if `keep_end`."""
-    data = text.encode("utf-8", "replace")
-    if len(data) <= limit:
-        return data.decode()
-    size = max(0, limit - 3)
-    if keep_end:
-        return "…" + data[len(data) - size :].decode("utf-8", "ignore")
-    return data[:size].decode("utf-8", "ignore") + "…"
-
-
 def _dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _load(text: str) -> Any:
-    """Parsed JSON; integers of 20 digits and more become 0. None if it is not JSON; NaN and Infinity are not."""
-    try:
-        return json.loads(text, parse_int=_short_int, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _short_int(text: str) -> int:
-    return int(text) if len(text) < 20 else 0
-
-
-def _no_constant(text: str) -> None:
-    raise ValueError(text)
-
-
-# A reader of one field takes any value and returns the clean one, or None: the field counts as absent.
-_Reader = Callable[[object], Any]
-
-
-def _mapping(value: object, fields: Mapping[str, _Reader]) -> Shape:
-    if not isinstance(value, Mapping):
-        return {}
-    found = ((name, read(value.get(name))) for name, read in fields.items() if name in value)
-    return {name: item for name, item in found if item is not None}
-
-
-def _sub(fields: Mapping[str, _Reader], required: Iterable[str] = ()) -> _Reader:
-    def read(value: object) -> Optional[Shape]:
-        shape = _mapping(value, fields)
-        return shape if shape and all(name in shape for name in required) else None
-
-    return read
-
-
-def _text(limit: int, keep_end: bool = False, lines: bool = True) -> _Reader:
-    def read(value: object) -> Optional[str]:
-        if not isinstance(value, str):
-            return None
-        # Cut before cleaning as well: cleaning megabytes is slow.
-        rough = value[-4 * limit :] if keep_end else value[: 4 * limit]
-        text = clip(clean(rough, lines), limit, keep_end)
-        return text or None
-
-    return read
-
-
-def _number(low: int, high: int) -> _Reader:
-    def read(value: object) -> Optional[int]:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-            return None
-        return int(min(max(value, low), high))
-
-    return read
-
-
-def _one_of(words: Iterable[str]) -> _Reader:
-    allowed = frozenset(words)
-    return lambda value: value if isinstance(value, str) and value in allowed else None
-
-
-def _matching(pattern: str, limit: int) -> _Reader:
-    compiled = re.compile(pattern)
-
-    def read(value: object) -> Optional[str]:
-        return value if isinstance(value, str) and len(value) <= limit and compiled.fullmatch(value) else None
-
-    return read
-
-
-def _list_of(read_item: _Reader, limit: int) -> _Reader:
-    def read(value: object) -> Optional[list[Any]]:
-        if not isinstance(value, (list, tuple)):
-            return None
-        return [item for item in map(read_item, value[:limit]) if item is not None]
-
-    return read
-
-
-def _time(value: object) -> Optional[str]:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9T:.Z-]{20,27}", value):
-        return None
-    form = "%Y-%m-%dT%H:%M:%S.%fZ" if "." in value else "%Y-%m-%dT%H:%M:%SZ"
-    try:
-        datetime.strptime(value, form)
-    except ValueError:
-        return None
-    return value
 
 
 def _types(value: object) -> Optional[dict[str, str]]:
@@ -328,30 +220,15 @@ def _types(value: object) -> Optional[dict[str, str]]:
     return types or None
 
 
-def _json_text(limit: int) -> _Reader:
-    """JSON text unchanged, because a cut or cleaned one would be another value; None for anything else."""
-
-    def read(value: object) -> Optional[str]:
-        if not isinstance(value, str) or len(value) > limit or not value.isprintable():
-            return None
-        try:
-            json.loads(value, parse_int=len, parse_float=len, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            return None
-        return value
-
-    return read
-
-
 def _arguments(value: object) -> Optional[str]:
     """The text of a JSON list, unchanged; None for anything else."""
     if not isinstance(value, str) or len(value) > ARGUMENTS_BYTES or not value.isascii() or not value.isprintable():
         return None
-    return value if isinstance(_load(value), list) else None
+    return value if isinstance(load_json(value), list) else None
 
 
 def _result(value: object) -> Optional[Shape]:
-    shape = _mapping(value, _RESULT)
+    shape = read_mapping(value, _RESULT)
     if "type" not in shape:
         return None
     preview = text_size(shape["preview"]) if "preview" in shape else 0
@@ -367,7 +244,7 @@ def _result(value: object) -> Optional[Shape]:
 
 
 def _failure(value: object) -> Shape:
-    shape = _mapping(value, _FAILURE)
+    shape = read_mapping(value, _FAILURE)
     if shape.get("reason") not in REASONS:
         claimed = shape.get("reason", "")
         text = f"{claimed}: {shape.get('message', '')}".strip(": \n\t")
@@ -378,59 +255,61 @@ def _failure(value: object) -> Shape:
 
 
 _TYPE = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
-_count = _number(0, MAX_COUNT)
-_line = _text(NAME_BYTES, lines=False)
+_count = number_in(0, MAX_COUNT)
+_line = text_of(NAME_BYTES, lines=False)
 _PREFIX = {"name": _line, **dict.fromkeys(COUNTS, _count)}
-_GROUP: dict[str, _Reader] = {
-    "name": _matching("[a-z]([-a-z0-9]*[a-z0-9])?", 15),
-    **dict.fromkeys(("connected", "wanted"), _number(0, MAX_WORKERS)),
+_GROUP: dict[str, Reader] = {
+    "name": matching("[a-z]([-a-z0-9]*[a-z0-9])?", 15),
+    **dict.fromkeys(("connected", "wanted"), number_in(0, MAX_WORKERS)),
 }
-_RESULT: dict[str, _Reader] = {
-    "type": _text(NAME_BYTES, lines=False),
-    "format": _one_of(FORMATS),
-    "location": _matching(r"[a-z][a-z0-9+.-]*://[!-~]+", LOCATION_BYTES),
-    "preview": _json_text(PREVIEW_BYTES),
-    "value": _json_text(STORED_BYTES),
+_RESULT: dict[str, Reader] = {
+    "type": text_of(NAME_BYTES, lines=False),
+    "format": one_of(FORMATS),
+    "location": matching(r"[a-z][a-z0-9+.-]*://[!-~]+", LOCATION_BYTES),
+    "preview": json_text(PREVIEW_BYTES),
+    "value": json_text(STORED_BYTES),
     "types": _types,
     "size": _count,
-    "sha256": _matching("[0-9a-f]{64}", 64),
+    "sha256": matching("[0-9a-f]{64}", 64),
 }
-_FAILURE: dict[str, _Reader] = {
-    "reason": _matching("[A-Z][A-Za-z]+", 64),
-    "message": _text(MESSAGE_BYTES),
+_FAILURE: dict[str, Reader] = {
+    "reason": matching("[A-Z][A-Za-z]+", 64),
+    "message": text_of(MESSAGE_BYTES),
     "exceptionType": _line,
     "exceptionArgs": _arguments,
-    "traceback": _text(TRACEBACK_BYTES, keep_end=True),
+    "traceback": text_of(TRACEBACK_BYTES, keep_end=True),
     "taskKey": _line,
-    "exitCode": _number(-255, 255),
+    "exitCode": number_in(-255, 255),
 }
-_outcome = _one_of((SUCCEEDED, FAILED))
-_protocol = _number(1, 1000)
-_REPORT: dict[str, _Reader] = {
+_outcome = one_of((SUCCEEDED, FAILED))
+_protocol = number_in(1, 1000)
+_REPORT: dict[str, Reader] = {
     "protocol": _protocol,
     "seq": _count,
-    "heartbeatTime": _time,
-    "stage": _one_of(Stage),
-    "progress": _sub(
-        {**dict.fromkeys(COUNTS, _count), "prefixes": _list_of(_sub(_PREFIX, ("name",)), MAX_PREFIXES)},
+    "heartbeatTime": read_time,
+    "stage": one_of(Stage),
+    "progress": sub_object(
+        {**dict.fromkeys(COUNTS, _count), "prefixes": list_of(sub_object(_PREFIX, ("name",)), MAX_PREFIXES)},
         ("total", "done"),
     ),
-    "workers": _sub(
+    "workers": sub_object(
         {
-            **dict.fromkeys(("connected", "threads", "wanted"), _number(0, MAX_WORKERS)),
-            "groups": _list_of(_sub(_GROUP, ("name",)), MAX_GROUPS),
-            "retired": _list_of(_matching(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", 253), MAX_RETIRED),
+            **dict.fromkeys(("connected", "threads", "wanted"), number_in(0, MAX_WORKERS)),
+            "groups": list_of(sub_object(_GROUP, ("name",)), MAX_GROUPS),
+            "retired": list_of(matching(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", 253), MAX_RETIRED),
         }
     ),
-    "waiting": _list_of(_sub({"reason": _one_of(WAITS), "message": _text(MESSAGE_BYTES)}, ("reason",)), MAX_WAITS),
-    "timings": _sub(dict.fromkeys(TIMINGS, _time)),
+    "waiting": list_of(
+        sub_object({"reason": one_of(WAITS), "message": text_of(MESSAGE_BYTES)}, ("reason",)), MAX_WAITS
+    ),
+    "timings": sub_object(dict.fromkeys(TIMINGS, read_time)),
     "result": _result,
     "failure": lambda value: _failure(value) if isinstance(value, Mapping) else None,
     "outcome": _outcome,
     "discarded": _count,
-    "fireAndForget": _sub({"unfinished": _count, "limitSeconds": _count}, ("unfinished", "limitSeconds")),
+    "fireAndForget": sub_object({"unfinished": _count, "limitSeconds": _count}, ("unfinished", "limitSeconds")),
 }
-_TERMINATION: dict[str, _Reader] = {
+_TERMINATION: dict[str, Reader] = {
     "protocol": _protocol,
     "outcome": _outcome,
     "result": _REPORT["result"],

@@ -92,10 +92,10 @@ def _ended(pod: Pod, container: Container, end: Termination) -> Blocker:
         limit = "its memory limit" if container.initial else f"its memory limit; raise {_limit_of(pod)}"
         message = f"{where} was killed for exceeding {limit}"
         reason = reason if container.initial else OUT_OF_MEMORY.get(pod.component, reason)
-    elif end.told is not None and not container.initial:
+    elif end.own_reason is not None and not container.initial:
         # Whatever was changed stays so: this attempt's objects are created once. A module fails as it did.
         words = end.words.removeprefix(": ")
-        return Blocker(end.told, f"{where}: {words}", permanent=True)
+        return Blocker(end.own_reason, f"{where}: {words}", permanent=True)
     elif container.initial and container.name in FETCHING and end.fetch_failure is not None:
         reason, words = end.fetch_failure
         return Blocker(reason, f"{where}: {words}", permanent=reason in FINAL or container.ends >= REPEATED)

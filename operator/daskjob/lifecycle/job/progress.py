@@ -100,8 +100,8 @@ def _cluster(observation: Observation, attempt: Attempt) -> ClusterStatus:
     if cluster.dashboard and observed.schedulers:
         pod = observed.schedulers[-1].name
         dashboard = f"kubectl -n {observation.job.namespace} port-forward pod/{pod} {DASHBOARD_PORT}:{DASHBOARD_PORT}"
-    told = groups if not alone else ()
-    return ClusterStatus(attempt.name, WorkerCounts(wanted, ready), told, f"{ready}/{wanted}", dashboard)
+    shown = groups if not alone else ()
+    return ClusterStatus(attempt.name, WorkerCounts(wanted, ready), shown, f"{ready}/{wanted}", dashboard)
 
 
 def _counts_of(observed: AttemptObservation, key: str, workers: Workers, alone: bool) -> GroupCounts:
