@@ -148,7 +148,7 @@ def test_what_nobody_waits_for_is_finished(kube: Kube) -> None:
 
     cluster = condition(job.reaches("word of what it waits for", waits, SOON), "ClusterReady")
     assert cluster["status"] == "True"
-    assert cluster["message"].endswith(" tasks of fire_and_forget, for at most 600 s")
+    assert cluster["message"].endswith(" tasks of fire_and_forget may go on for at most 600 s")
     status = job.end()
     assert result_of(status) == "submitted"
     assert status["progress"]["summary"] == "4/4"

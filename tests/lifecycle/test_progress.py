@@ -136,7 +136,7 @@ WAITS = {
 
 
 def test_a_job_that_waits_for_what_its_graph_left_behind_says_so_and_is_well() -> None:
-    words = "the graph has its value; waiting for 3 tasks of fire_and_forget, for at most 600 s"
+    words = "the graph has its value; 3 tasks of fire_and_forget may go on for at most 600 s"
     scene = a_job().started().says(waiting=[{"reason": "FireAndForget", "message": words}], stage="Running")
     decision = scene.decide()
     found = {kind: decision.status.condition(kind) for kind in (ConditionType.CLUSTER_READY, ConditionType.READY)}

@@ -84,8 +84,8 @@ def test_they_are_finished_before_the_job_ends(forget, tmp_path: Path, entry: st
     assert "discarded" not in outcome.status
     progress = outcome.status["progress"]
     assert (progress["done"], progress["processing"]) == (progress["total"], 0)
-    assert "daskjob: the graph has its value; waiting for " in outcome.output
-    assert " of fire_and_forget, for at most 600 s\n" in outcome.output
+    assert "daskjob: the graph has its value; " in outcome.output
+    assert " of fire_and_forget may go on for at most 600 s\n" in outcome.output
     assert outcome.status["waiting"] == []
 
 
@@ -109,7 +109,7 @@ def test_what_is_not_finished_in_time_is_counted(forget, tmp_path: Path) -> None
 def test_the_report_says_that_they_are_waited_for(forget, tmp_path: Path) -> None:
     running = forget.start("until", str(tmp_path / "go"))
     waiting = wait_for("word of the tasks", lambda: running.status().get("waiting"), 30)
-    words = "the graph has its value; waiting for 1 task of fire_and_forget, for at most 600 s"
+    words = "the graph has its value; 1 task of fire_and_forget may go on for at most 600 s"
     assert waiting == [{"reason": "FireAndForget", "message": words}]
     (tmp_path / "go").touch()
     outcome = running.wait()

@@ -61,7 +61,7 @@ class Forgotten:
 
 def _words(count: int, patience: float) -> str:
     tasks = "1 task" if count == 1 else f"{count} tasks"
-    return f"the graph has its value; waiting for {tasks} of fire_and_forget, for at most {patience:g} s"
+    return f"the graph has its value; {tasks} of fire_and_forget may go on for at most {patience:g} s"
 
 
 def _has_pending_futures() -> bool:
