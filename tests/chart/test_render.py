@@ -146,6 +146,7 @@ def test_environment_by_default(default: Rendering) -> None:
         "DASKJOB_CLUSTER_DOMAIN": "cluster.local",
         "DASKJOB_DEFAULT_IMAGE": "",
         "DASKJOB_DEFAULT_IMAGE_PULL_POLICY": "",
+        "DASKJOB_RESULT_STORE": "",
         "DASKJOB_ALLOW": "",
         "DASKJOB_ALLOW_METADATA": "",
         "DASKJOB_POD_SECURITY": "restricted",
@@ -177,7 +178,7 @@ def test_environment_from_values(render) -> None:
             "podSecurityContext": {"fsGroup": 1000680000, "runAsUser": None, "runAsGroup": None},
             "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}},
             "tmpSizeLimit": "20Gi",
-            "resultStore": {"url": "s3://results/all", "secretRef": {"name": "keys"}, "options": {"anon": False}},
+            "resultStore": {"url": "s3://results/all", "secretName": "keys", "options": {"anon": False}},
             "networkPolicy": {"ingress": [{"ports": [{"port": 15020}]}]},
         },
         "limits": {
@@ -204,7 +205,11 @@ def test_environment_from_values(render) -> None:
     assert env["DASKJOB_UNATTENDED_SECONDS"] == "3000000"
     assert json.loads(env["DASKJOB_RESOURCES"]) == values["job"]["resources"]
     assert env["DASKJOB_TMP_SIZE_LIMIT"] == "20Gi"
-    assert json.loads(env["DASKJOB_RESULT_STORE"]) == values["job"]["resultStore"]
+    assert json.loads(env["DASKJOB_RESULT_STORE"]) == {
+        "url": "s3://results/all",
+        "secretRef": {"name": "keys"},
+        "options": {"anon": False},
+    }
     assert json.loads(env["DASKJOB_INGRESS"]) == values["job"]["networkPolicy"]["ingress"]
     assert '"fsGroup":1000680000' in env["DASKJOB_POD_SECURITY_CONTEXT"]
     assert (env["DASKJOB_MAX_RUNNING_JOBS"], env["DASKJOB_MAX_RUNNING_JOBS_PER_NAMESPACE"]) == ("1000000", "3")

@@ -169,3 +169,13 @@ volumeMounts:
 {{- end }}
 {{- join "," $names }}
 {{- end }}
+
+{{/* The store of results of jobs that name none, as JSON; empty: there is none. */}}
+{{- define "daskjob.resultStore" -}}
+{{- with .Values.job.resultStore }}
+{{- if .url }}
+{{- $secret := ternary (dict "secretRef" (dict "name" .secretName)) (dict) (ne .secretName "") }}
+{{- merge (dict "url" .url "options" .options) $secret | toJson }}
+{{- end }}
+{{- end }}
+{{- end -}}

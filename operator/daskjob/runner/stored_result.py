@@ -129,10 +129,13 @@ class _Frame:
     def __init__(self, frame: Any, place: Mapping[str, Any]) -> None:
         delayed: Any = importlib.import_module("dask").delayed
         self._type = f"pandas.{type(frame).__name__}"
-        write: Any = delayed(Shipped(part_writer.write_frame), name="write-parquet", pure=False)
-        schema, opening = _schema(frame), Shipped(open_store)
+        write: Any = delayed(Shipped(part_writer.write_frame), pure=False)
+        schema, opening, key = _schema(frame), Shipped(open_store), _key("write-parquet")
         self.tasks = [
-            write(part, opening, place, f"{NAMES[PARQUET]}/{stored_value.part_name(at)}", at, schema)
+            write(
+                *(part, opening, place, f"{NAMES[PARQUET]}/{stored_value.part_name(at)}", at, schema),
+                dask_key_name=f"{key}-{at}",
+            )
             for at, part in enumerate(frame.to_delayed())
         ]
 
@@ -156,8 +159,8 @@ class _Array:
         chunks = [max(1, each) for each in array.chunksize]
         array = array.rechunk(tuple(chunks))
         self._whole = {"shape": [int(each) for each in array.shape], "chunks": chunks, "dtype": array.dtype.str}
-        write: Any = delayed(Shipped(part_writer.write_block), name="write-zarr", pure=False)
-        opening, blocks = Shipped(open_store), array.to_delayed()
+        write: Any = delayed(Shipped(part_writer.write_block), pure=False)
+        opening, blocks, key = Shipped(open_store), array.to_delayed(), _key("write-zarr")
         self.tasks = [
             write(
                 blocks[index],
@@ -166,8 +169,9 @@ class _Array:
                 NAMES[ZARR],
                 self._whole,
                 [at * length for at, length in zip(index, chunks)],  # noqa: B905
+                dask_key_name=f"{key}-{number}",
             )
-            for index in _indexes(blocks.shape)
+            for number, index in enumerate(_indexes(blocks.shape))
         ]
 
     def collect(self, answers: list[Any]) -> Written:
@@ -188,6 +192,11 @@ def _files(answers: list[Any], type_name: str) -> list[Any]:
 def _raise_problem(answer: Mapping[str, Any]) -> None:
     if "problem" in answer:
         raise StoreProblem(*answer["problem"])
+
+
+def _key(prefix: str) -> str:
+    """The beginning of keys that no other tasks have, which Dask counts under the prefix."""
+    return f"{prefix}-0{secrets.token_hex(8)}"
 
 
 def _indexes(shape: Any) -> list[tuple[int, ...]]:
