@@ -111,6 +111,21 @@ def test_what_fits(document: dict[str, Any]) -> None:
     assert [each.message for each in CHECK.iter_errors(document)] == []
 
 
+#: Fields whose keys are users' own.
+USERS_OWN = {
+    "args",
+    "kwargs",
+    "keys",
+    "files",
+    "labels",
+    "nodeSelector",
+    "requests",
+    "limits",
+    "daskResources",
+    "options",
+}
+
+
 def fields(value: Any, path: tuple[str | int, ...]) -> Any:
     """The places of fields whose names are the definition's: not those in arguments, files, labels or environments."""
     if isinstance(value, list):
@@ -119,7 +134,7 @@ def fields(value: Any, path: tuple[str | int, ...]) -> Any:
     elif isinstance(value, dict):
         for name, each in value.items():
             yield (*path, name)
-            if name not in ("args", "kwargs", "keys", "files", "labels", "nodeSelector", "requests", "limits"):
+            if name not in USERS_OWN:
                 yield from fields(each, (*path, name))
 
 
