@@ -147,13 +147,6 @@ class Result:
 
     #: type is the Python type, e.g. int or numpy.ndarray:<f8.
     type: str = ""
-    #: format of a result that is in a store.
-    format: ResultFormat | None = None
-    #: location is the URL of the folder that has the result, with a manifest.json; absent when value has it.
-    location: str | None = None
-    #: preview of a result in a store, as JSON text: the first 20 rows of a table, shape, dtype and chunks of an array,
-    #: a short JSON value itself.
-    preview: str | None = None
     #: value as JSON text. At most 262144 bytes; more is a failure ResultTooLarge and never cut.
     value: str | None = None
     #: types are the Python types that JSON cannot express, by JSON pointer into value ("" is all of it). Empty when
@@ -163,6 +156,13 @@ class Result:
     size: int | None = None
     #: sha256 of value, or of the store's manifest.json, in hexadecimal.
     sha256: str | None = None
+    #: format of a result that is in a store.
+    format: ResultFormat | None = None
+    #: location is the URL of the folder that has the result, with a manifest.json; absent when value has it.
+    location: str | None = None
+    #: preview of a result in a store, as JSON text: the first 20 rows of a table, shape, dtype and chunks of an array,
+    #: a short JSON value itself.
+    preview: str | None = None
 
 
 @dataclass(frozen=True)
