@@ -40,11 +40,11 @@ def documented(title: str) -> dict[str, str]:
     return dict(ROW.findall(part))
 
 
-# A success has the reason of the job's condition, which is not written down at the event.
+# A success has the reason of the job's condition, which is not written down at the event, and so has a wait.
 @pytest.mark.parametrize(
     ("title", "folders", "others"),
     [
-        ("On a job", ("lifecycle/job", "controllers/job"), {"Succeeded": "Normal"}),
+        ("On a job", ("lifecycle/job", "controllers/job"), {"Succeeded": "Normal", "FireAndForget": "Normal"}),
         ("On a cron job", ("lifecycle/cron", "controllers/cron"), {}),
     ],
 )

@@ -96,7 +96,7 @@ def test_no_device_is_asked_for_to_fetch_code() -> None:
 
 
 def test_the_secret_of_an_attempt_is_nobodys_credentials() -> None:
-    with pytest.raises(SpecError, match=r"spec\.graph\.source\.git\.secretRef\.name: names the files"):
+    with pytest.raises(SpecError, match=r"spec\.graph\.source\.git\.secretRef\.name: names files"):
         pod_specs(job(**from_git(secretRef={"name": "sum-3f2a9-1-bcdfghjk-files"})))
 
 

@@ -71,7 +71,7 @@ def test_a_format_needs_a_store() -> None:
 
 def test_no_job_has_the_files_of_an_attempt_by_a_store() -> None:
     name = "sum-3f2a9-12-bcdfghjk-files"
-    with pytest.raises(SpecError, match="names the files of a job's attempt"):
+    with pytest.raises(SpecError, match="names files of a job"):
         pod_specs(job(result={"store": {"url": "s3://a", "secretRef": {"name": name}}}))
 
 

@@ -177,6 +177,7 @@ class Reason(StrEnum):
     SOURCE_UNREACHABLE = "SourceUnreachable"
     SOURCE_TIMED_OUT = "SourceTimedOut"
     GIT_MISSING = "GitMissing"
+    PIP_FAILED = "PipFailed"
     STORE_DRIVER_MISSING = "StoreDriverMissing"
     STORE_NOT_FOUND = "StoreNotFound"
     STORE_FORBIDDEN = "StoreForbidden"
@@ -184,7 +185,6 @@ class Reason(StrEnum):
     PRELOAD_FAILED = "PreloadFailed"
     VERSION_MISMATCH = "VersionMismatch"
     PAYLOAD_UNREADABLE = "PayloadUnreadable"
-    PIP_FAILED = "PipFailed"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ATTEMPT_DEADLINE_EXCEEDED = "AttemptDeadlineExceeded"
 
