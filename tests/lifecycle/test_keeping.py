@@ -53,10 +53,11 @@ def run_only(job: Job) -> Job:
     source = graph.source
     kept = Source(config_map=source.config_map) if source is not None and source.config_map is not None else None
     workers = replace(cluster.workers, template={})
+    groups = tuple(replace(each, template={}, env=()) for each in cluster.worker_groups)
     spec = replace(
         job.spec,
         graph=Graph(entrypoint=graph.entrypoint, source=kept),
-        cluster=Cluster(image=cluster.image, dashboard=cluster.dashboard, workers=workers),
+        cluster=Cluster(image=cluster.image, dashboard=cluster.dashboard, workers=workers, worker_groups=groups),
         runner=type(job.spec.runner)(),
     )
     return replace(job, spec=spec)
