@@ -64,6 +64,13 @@ def test_the_installations_store_is_for_jobs_that_name_none() -> None:
     assert secret_of(pod_specs(job(result={"store": STORE}), INSTALLED), "worker") == "s3-keys"
 
 
+def test_the_installations_store_is_not_for_what_a_client_waits_for() -> None:
+    graph = {"entrypoint": "m:f", "source": {"payload": {"sha256": "0a" * 32}}}
+    assert json.loads(job_file(context(job(graph=graph), INSTALLED)).dump())["store"] is None
+    named = job(graph=graph, result={"store": STORE})
+    assert json.loads(job_file(context(named, INSTALLED)).dump())["store"]["url"] == "s3://results/a"
+
+
 def test_a_format_needs_a_store() -> None:
     with pytest.raises(SpecError, match="is for a store, and neither the job nor the installation has one"):
         pod_specs(job(result={"format": "json"}))

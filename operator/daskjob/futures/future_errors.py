@@ -85,7 +85,7 @@ class JobCancelled(concurrent.futures.CancelledError, DaskJobError):
 
 
 class ResultGone(DaskJobError):
-    """The job succeeded, and its result is not in its status."""
+    """The job succeeded, and its result is not in its status: it is in a store, or was not kept."""
 
 
 class UntrustedResult(DaskJobError):

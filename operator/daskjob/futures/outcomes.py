@@ -35,6 +35,11 @@ def value_of(job: Mapping[str, Any], *, trusted: bool) -> Any:
     record = status_of(job).get("result") or {}
     where = _place(job)
     text = record.get("value")
+    if record.get("location"):
+        raise ResultGone(
+            f"{where} succeeded, and its result, a {record.get('type')}, is in the store that the job names, as "
+            f"{record.get('format')}: read it at {record['location']}"
+        )
     if not isinstance(text, str):
         raise ResultGone(f"{where} succeeded, and its status has no value: {record.get('type') or 'nothing'}")
     if sha256(text.encode()) != record.get("sha256"):

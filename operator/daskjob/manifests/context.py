@@ -123,8 +123,9 @@ class AttemptContext:
 
     @property
     def store(self) -> Store | None:
-        """Where the result goes; None: into the status."""
-        return self.spec.result.store or self.defaults.result_store
+        """Where the result goes; None: into the status. The Python client looks for it there, so for what it pickled
+        the installation's store does not count."""
+        return self.spec.result.store or (self.defaults.result_store if self.payload is None else None)
 
     @property
     def payload(self) -> PayloadSource | None:
