@@ -218,6 +218,6 @@ def test_a_group_that_somebody_else_created_gets_no_workers(installed: Server, n
     }
     installed.admin.create(dask(namespace, "daskworkergroups"), group).ok()
     with controller(installed, tmp_path, namespace) as log:
-        words = "it is not the worker group of its DaskCluster"
+        words = "it is not a worker group of its DaskCluster"
         wait_for("the controller's word", log.read_text, lambda text: words in text)
         assert not pods(installed, namespace, "worker")

@@ -116,7 +116,7 @@ def test_invalid(verb: str, tmp_path: Path) -> None:
     assert done.exit_code == 2
     told = done.stdout if verb == "validate" else done.stderr
     assert f"{file}: document 2 (wrong): spec.cluster.workers.replicas: " in told
-    assert f"{file}: document 2 (wrong): spec.graph.source: give exactly one of inline, files, configMap and" in told
+    assert f"{file}: document 2 (wrong): spec.graph.source: give exactly one of inline" in told
     assert f"{file}: document 3 (Wrong): metadata.name: " in told
     assert "right" not in told
 
