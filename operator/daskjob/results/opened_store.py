@@ -6,12 +6,10 @@ alone, works with Python 3.9, and imports nothing of this project. No message of
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import importlib
 import os
 import re
-import secrets
 import threading
 import time
 from typing import Any, Callable, Iterator, Mapping, Optional
@@ -185,7 +183,7 @@ def try_store(store: Store, own: str, other: Optional[str] = None) -> str:
                 "there; mount one volume that all nodes reach into runner and workers"
             )
             raise StoreProblem(NOT_FOUND, message)
-    content = secrets.token_hex(16)
+    content = os.urandom(16).hex()
     store.write(own, content.encode(), ())
     if store.read(own) != content.encode():
         raise StoreProblem(UNAVAILABLE, f"{clean_url(store.url)} gave back another content than was written to it")
@@ -229,6 +227,8 @@ async def try_on_worker(
     url: str, options: Mapping[str, Any], folder: list[str], own: str, other: str, seconds: float
 ) -> list[str]:
     """`try_store` on a worker, without holding up its event loop: [] if it went well, else reason and message."""
+    # Whoever only reads reports imports this module, too: asyncio takes long.
+    import asyncio
 
     def work() -> Any:
         try:
