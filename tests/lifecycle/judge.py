@@ -216,11 +216,11 @@ class Judge:
     # What belongs to what.
 
     def is_clean(self, job: Body) -> bool:
-        """Whether nothing is left that runs, as far as who acts has heard."""
+        """Whether nothing is left that runs, or that workers are created for, as far as who acts has heard."""
         metadata = job["metadata"]
         assert self.world.acting is not None
         return all(
-            each["kind"] == "DaskJobReport" or is_ended(each) or is_stranger(each)
+            each["kind"] == "DaskJobReport" or is_ended(each) or is_stranger(each) or is_going_group(each)
             for each in self.world.acting.cache.owned((metadata["namespace"], metadata["name"]))
             if labels_of(each).get(c.JOB_UID_LABEL) == metadata["uid"]
         )
@@ -275,3 +275,8 @@ def same_job(one: Body, other: Body) -> bool:
 
 def rerun_of(job: Body) -> str | None:
     return (job["metadata"].get("annotations") or {}).get(c.RERUN_ANNOTATION) or None
+
+
+def is_going_group(body: Body) -> bool:
+    """Nobody creates workers for a group that is being deleted."""
+    return body["kind"] == "DaskWorkerGroup" and "deletionTimestamp" in body["metadata"]
