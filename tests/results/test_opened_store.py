@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from daskjob.results import opened_store
 from daskjob.results.opened_store import (
     FORBIDDEN,
     NOT_FOUND,
@@ -23,6 +24,7 @@ from daskjob.results.opened_store import (
     within,
     without_secrets,
 )
+from daskjob.wire.report import STORE_REASONS
 
 
 class Failing(LocalFileSystem):
@@ -147,3 +149,7 @@ def test_what_is_no_secret_stays() -> None:
     text = "The specified key does not exist: results/a.parquet (no token found)"
     assert without_secrets(text, {"HOME": "results", "KEY_ID": "abc"}) == text
     assert clean_url("abfs://me:x@a/b?sig=c") == "abfs://***@a/b"
+
+
+def test_the_reasons_are_those_of_reports() -> None:
+    assert opened_store.REASONS == STORE_REASONS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from daskjob.api.generated_names import generated_name
 from daskjob.cli.yaml_bounds import CHARACTERS, BoundsError, check_bounds
-from daskjob.client.job_client import LETTERS
 
 API_VERSION = "daskjob.io/v1alpha1"
 #: What can be run and checked.
@@ -59,7 +58,7 @@ def named(document: Document) -> Document:
     if document.name:
         return document
     metadata = dict(document.content["metadata"])
-    metadata["name"] = str(metadata.pop("generateName")) + "".join(secrets.choice(LETTERS) for _ in range(5))
+    metadata["name"] = generated_name(str(metadata.pop("generateName")))
     return replace(document, content={**document.content, "metadata": metadata})
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.generated_names import generated_name
 from daskjob.client.credentials import Target
 from daskjob.client.endpoints import BY_KIND, EVENTS, JOBS, PODS, Endpoint
 from daskjob.client.job_end import End, end_of, status_of
@@ -28,8 +29,6 @@ from daskjob.client.watching import Change, Selection, Watch, list_all
 
 #: What the client writes on a job that it creates, so that it knows it again if the answer was lost.
 SUBMISSION_ANNOTATION = f"{c.GROUP}/submission"
-#: The letters that Kubernetes itself appends to a `generateName`.
-LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 #: How often a creation is tried whose answer was lost.
 CREATIONS = 3
 
@@ -100,7 +99,7 @@ class JobClient:
         unknown_end = False
         for number in range(CREATIONS):
             if chosen:
-                metadata["name"] = chosen + "".join(secrets.choice(LETTERS) for _ in range(5))
+                metadata["name"] = generated_name(chosen)
             body = {**manifest, "metadata": {**metadata, "namespace": namespace, "annotations": annotations}}
             try:
                 return self.transport.request("create", endpoint, namespace, query=query, body=body)

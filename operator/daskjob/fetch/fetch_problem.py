@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-#: The reasons, with whether the same would happen again: then nothing is gained by another try.
-NOT_FOUND, REVISION_NOT_FOUND, FORBIDDEN = "SourceNotFound", "RevisionNotFound", "SourceForbidden"
-REFUSED, UNREACHABLE, TIMED_OUT = "SourceRefused", "SourceUnreachable", "SourceTimedOut"
-GIT_MISSING, PIP_FAILED = "GitMissing", "PipFailed"
+from daskjob.wire import FETCH_REASONS
+
+NOT_FOUND, REVISION_NOT_FOUND, FORBIDDEN, REFUSED, UNREACHABLE, TIMED_OUT, GIT_MISSING, PIP_FAILED = FETCH_REASONS
+#: Those that would come again: nothing is gained by another try.
 FINAL = (NOT_FOUND, REVISION_NOT_FOUND, FORBIDDEN, REFUSED, GIT_MISSING, PIP_FAILED)
 
 
 class FetchProblem(Exception):
-    """`reason`: one of those above; `message`: what was wrong, where, and what to do. It holds no credentials."""
+    """`reason`: one of `wire.FETCH_REASONS`; `message`: what was wrong, where, and what to do, without
+    credentials."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import collections
 import difflib
 import os
-import random
-import string
 import threading
 import time
 import uuid
@@ -16,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daskjob.api.constants import RERUN_ANNOTATION
+from daskjob.api.generated_names import generated_name
+from daskjob.api.times import from_text, to_seconds_text, to_text
 from daskjob.client.job_end import End, end_of
 from daskjob.client.pod_log import LogLine
 from daskjob.client.problems import AlreadyExists, InvalidJob, JobDeleted, JobNotFound, WrongState
@@ -23,7 +23,6 @@ from daskjob.futures.job_backend import Body, Listener
 
 #: Lines of the log of a job that are kept.
 LINES = 10_000
-_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 @dataclass
@@ -51,8 +50,7 @@ class _LocalJob:
         text = line.decode(errors="replace").rstrip("\r\n")
         with self.changed:
             attempt = int((self.body.get("status") or {}).get("attempt") or 0)
-            stamp = datetime.now(UTC).strftime(_STAMP)
-            self.lines.append(LogLine(source, attempt, stamp, text))
+            self.lines.append(LogLine(source, attempt, to_text(datetime.now(UTC)), text))
             self.count += 1
             self.changed.notify_all()
 
@@ -82,13 +80,12 @@ class LocalJobs:
 
         metadata = {"namespace": self.namespace, **manifest["metadata"]}
         if not metadata.get("name"):
-            metadata["name"] = f"{metadata.pop('generateName')}{''.join(random.choices(string.ascii_lowercase, k=5))}"
+            metadata["name"] = generated_name(str(metadata.pop("generateName")))
         named = {**manifest, "metadata": metadata}
         problems = validate(named)
         if problems:
             raise InvalidJob(metadata["name"], [str(each) for each in problems])
-        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        own = {"uid": str(uuid.uuid4()), "generation": 1, "creationTimestamp": stamp}
+        own = {"uid": str(uuid.uuid4()), "generation": 1, "creationTimestamp": to_seconds_text(datetime.now(UTC))}
         job = _LocalJob({**apply_defaults(named), "metadata": {**metadata, **own}, "status": {}}, payload)
         with self._lock:
             if metadata["name"] in self._jobs:
@@ -132,9 +129,9 @@ class LocalJobs:
         with found.changed:
             if end_of(found.body) is None:
                 raise WrongState(f"{name} has not ended: cancel it first, or wait for its end")
-            moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
             metadata = found.body["metadata"]
-            annotations = {**(metadata.get("annotations") or {}), RERUN_ANNOTATION: moment}
+            rerun = {RERUN_ANNOTATION: to_text(datetime.now(UTC))}
+            annotations = {**(metadata.get("annotations") or {}), **rerun}
             found.body = {**found.body, "metadata": {**metadata, "annotations": annotations}, "status": {}}
             found.cancel = threading.Event()
         self._start(found)
@@ -209,7 +206,8 @@ class LocalJobs:
 
 
 def _is_after(line: LogLine, begin: float | None) -> bool:
-    return begin is None or datetime.strptime(line.time, _STAMP).replace(tzinfo=UTC).timestamp() >= begin
+    moment = from_text(line.time)
+    return begin is None or (moment is not None and moment.timestamp() >= begin)
 
 
 def _has_labels(job: Body, selector: str | None) -> bool:

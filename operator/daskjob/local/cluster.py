@@ -23,7 +23,6 @@ from daskjob.local.plan import Plan, job_file, scheduler_command, worker_command
 from daskjob.local.processes import Processes, tail
 from daskjob.manifests.dask_cluster import WORKER_ENVIRONMENT
 from daskjob.runner.archive import build as build_runner
-from daskjob.runner.recording import VARIABLE as RECORDING
 from daskjob.runner.surroundings import NANNY
 from daskjob.wire import jobfile
 
@@ -126,7 +125,7 @@ class LocalCluster:
             "DASKJOB_TERMINATION_LOG": str(self._termination_log),
         }
         if self._recording is not None:
-            own[RECORDING] = str(self._recording)
+            own[jobfile.RECORDING_VARIABLE] = str(self._recording)
         command = [sys.executable, str(self._program)]
         process = self._processes.start("runner", command, environment=self._environment | own, folder=self._home)
         self._runner = Started(process)

@@ -19,7 +19,6 @@ from daskjob.sources import Fetch
 
 #: The names of the init containers.
 FETCH_CODE, INSTALL_PACKAGES = "fetch-code", "install-packages"
-CREDENTIALS = {"mountPath": CREDENTIALS_PATH, "readOnly": True}
 #: What the container may use: no device of the component's own container.
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
 #: The shares of the startup deadline that finding a commit and fetching it may take, and the least of each in seconds.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Dict, Protocol
 
+#: The forms of a value that a store of files keeps; auto: whichever fits.
+FORMATS = ("auto", "json", "parquet", "zarr", "pickle")
 #: The type name of a value that is a pickle, in Base64. Only the client that submitted the job opens it.
 PICKLE = "pickle"
 

@@ -9,8 +9,8 @@ from typing import Any, Dict, Optional
 
 from daskjob.results import codec, part_writer
 from daskjob.results.codec import NotSerializable, TooLarge
+from daskjob.results.store import FORMATS
 
-FORMATS = ("auto", "json", "parquet", "zarr", "pickle")
 AUTO, JSON, PARQUET, ZARR, PICKLE = FORMATS
 #: What an image needs for a form, beside Dask.
 NEEDS = {PARQUET: "pyarrow", ZARR: "zarr"}

@@ -14,7 +14,6 @@ from typing import Any, Callable, Optional
 
 from daskjob import wire
 from daskjob.results.codec import NotSerializable, TooLarge
-from daskjob.results.opened_store import StoreProblem
 from daskjob.results.status_store import StatusStore
 from daskjob.results.store import ResultStore
 from daskjob.runner.channel import Channel
@@ -48,14 +47,11 @@ class _Child:
 
             add_packages()
             try:
-                from daskjob.runner.recording import VARIABLE, Recording
                 from daskjob.runner.scheduler import Scheduler
             except ImportError as error:
                 self.end(_missing_dask(error))
-            recording = Recording(os.environ[VARIABLE]) if VARIABLE in os.environ else None
-            scheduler = Scheduler(job, self._channel.send, self._fail, recording)
+            scheduler = Scheduler(job, self._channel.send, self._fail, _recording())
             self._channel.go.wait()
-            from daskjob.runner import payload
             from daskjob.runner.load import load, prepare_path
 
             folder = prepare_path(job.code_path)
@@ -72,6 +68,8 @@ class _Child:
             forgotten = Forgotten()
             scheduler.obstacles.imports(job.module, folder)
             if job.payload_path is not None:
+                from daskjob.runner import payload
+
                 target, job = payload.opened(job, job.payload_path)
             else:
                 with watched(job.module, folder):
@@ -131,6 +129,7 @@ class _Child:
             return _failed("InvalidJob", f"the runner itself failed: {error!r}")
         if isinstance(error, jobfile.InvalidJob):
             return _failed("InvalidJob", str(error))
+        from daskjob.results.opened_store import StoreProblem
         from daskjob.runner import exceptions as failure
         from daskjob.runner import load
 
@@ -197,6 +196,15 @@ class _Child:
         if not _is_local():
             print(f"daskjob: {failure['reason']}: {failure.get('message', '')}", file=sys.stderr, flush=True)
         self.end({"outcome": wire.FAILED, "failure": failure})
+
+
+def _recording() -> Any:
+    """What keeps the task stream, if somebody wants it."""
+    if jobfile.RECORDING_VARIABLE not in os.environ:
+        return None
+    from daskjob.runner.recording import Recording
+
+    return Recording(os.environ[jobfile.RECORDING_VARIABLE])
 
 
 def _is_local() -> bool:

@@ -14,14 +14,11 @@ from typing import Any, Awaitable, Callable
 from daskjob.runner import task_stream
 from daskjob.runner.trace import TraceFile
 
-#: The variable with the folder to write into; absent: nothing is kept.
-VARIABLE = "DASKJOB_RECORDING"
 #: The lines of a `TraceFile`, and Dask's performance report.
 EVENTS, PERFORMANCE = "task-events.jsonl", "performance-report.html"
 #: Of one look at the scheduler, at most so many requests for rows: user code's tasks come first.
 REQUESTS = 20
-#: Seconds that the scheduler may take for its report, and the most bytes of it.
-PATIENCE = 30.0
+#: The most bytes of Dask's report.
 LARGEST = 64 * 2**20
 
 #: Runs a function of `task_stream` on the scheduler, and returns its text.
@@ -29,7 +26,11 @@ Ask = Callable[[Callable[[Any], str]], Awaitable[str]]
 
 
 class Recording:
-    """Of one attempt. All methods run in the event loop of the runner's own connection."""
+    """Of one attempt. All methods run in the event loop of the runner's own connection. `functions`: what they ask the
+    scheduler to run; `patience`: seconds that the end may take."""
+
+    functions = (task_stream.collect, task_stream.fetch)
+    patience = 30.0
 
     def __init__(self, folder: str) -> None:
         self._folder = folder

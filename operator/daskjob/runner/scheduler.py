@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import types
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 from urllib.parse import urlsplit
 
 import dask.config
@@ -23,14 +23,16 @@ from distributed import security as untyped_security
 from distributed.protocol import pickle as untyped_pickle
 
 from daskjob import wire
-from daskjob.runner import cadence, group_load, snapshot, task_stream
+from daskjob.runner import cadence, group_load, snapshot
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.obstacles import PAUSED_END, Obstacles
 from daskjob.runner.reach import reach
-from daskjob.runner.recording import PATIENCE, Recording
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
+
+if TYPE_CHECKING:
+    from daskjob.runner.recording import Recording
 from daskjob.wire.worker_groups import group_of
 
 # These modules of distributed have hardly any types.
@@ -89,7 +91,7 @@ class Scheduler:
         self._asked_adaptive = 0.0
         self._broken = False
         functions: list[Callable[[Any], str]] = [snapshot.counts, snapshot.erred]
-        functions += [task_stream.collect, task_stream.fetch] if recording is not None else []
+        functions += recording.functions if recording is not None else ()
         self._pickled = {function: pickle.dumps(_by_value(function)) for function in functions}
         self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
         self._without_counts = {**self._nothing, "kwargs": pickle.dumps({"whole": False})}
@@ -115,8 +117,8 @@ class Scheduler:
     @property
     def some_worker(self) -> str:
         """The address of a worker that takes tasks; empty: none is connected."""
-        usable = self._usable()
-        return next((address for address, worker in self._snapshot["workers"].items() if worker in usable), "")
+        workers = self._snapshot["workers"].items()
+        return next((address for address, worker in workers if self._is_usable(worker)), "")
 
     @property
     def workers(self) -> int:
@@ -135,7 +137,7 @@ class Scheduler:
     def end_recording(self) -> None:
         """Has the rest of the recording written, if there is one."""
         if self._recording is not None and self._id:
-            self._call(self._recording.end(self._ask, self._rpc), PATIENCE)
+            self._call(self._recording.end(self._ask, self._rpc), self._recording.patience)
 
     def erred_tasks(self) -> list[tuple[str, str, str]]:
         """Key, exception and traceback, as texts, of the tasks that erred last, newest first; [] without an answer."""
@@ -318,8 +320,10 @@ class Scheduler:
         return {"id": identity["id"], "workers": workers, **nothing}
 
     def _usable(self) -> list[list[Any]]:
-        workers = self._snapshot["workers"].values()
-        return [worker for worker in workers if worker[2] and worker[0] not in self._retired]
+        return [worker for worker in self._snapshot["workers"].values() if self._is_usable(worker)]
+
+    def _is_usable(self, worker: list[Any]) -> bool:
+        return bool(worker[2]) and worker[0] not in self._retired
 
     @property
     def joined(self) -> dict[str, int]:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from daskjob.api.graph_spec import ArchiveSource
-from daskjob.fetch.fetch_limits import VOLUME_BYTES
-from daskjob.sources.code_source import VOLUME, CodeFile, Fetch, FindConfigMap, Reference
+from daskjob.sources.code_source import Fetch
+from daskjob.sources.fetched import FetchedCode
 
 
 @dataclass(frozen=True)
-class ArchiveCode:
-    """The pods have an empty volume for the archive's files."""
+class ArchiveCode(FetchedCode):
+    """The archive's files."""
 
     source: ArchiveSource
-
-    def files(self) -> tuple[CodeFile, ...]:
-        return ()
-
-    def volume(self, secret: str) -> dict[str, Any]:
-        return {"name": VOLUME, "emptyDir": {"sizeLimit": str(VOLUME_BYTES)}}
 
     def fetch(self) -> Fetch:
         source = self.source
@@ -31,10 +24,3 @@ class ArchiveCode:
             secret=source.secret_ref.name if source.secret_ref is not None else "",
             secret_field="spec.graph.source.archive.secretRef.name",
         )
-
-    def references(self) -> tuple[Reference, ...]:
-        return ()
-
-    def fetch_locally(self, find_config_map: FindConfigMap) -> dict[str, bytes]:
-        # A local run fetches by `fetch`, as a pod does.
-        return {}

@@ -19,6 +19,8 @@ from daskjob.wire.worker_groups import COOLDOWN, AdaptiveBounds, GroupOrders
 #: Where the runner finds the file, unless the variable names another path.
 PATH = "/opt/daskjob/job/job.json"
 VARIABLE = "DASKJOB_JOB_FILE"
+#: The variable with the folder into which the runner records what becomes of the graph; absent: it does not.
+RECORDING_VARIABLE = "DASKJOB_RECORDING"
 #: Seconds for which the runner goes on after its deadline: an operator that runs ends the attempt earlier.
 UNATTENDED = 600.0
 #: Seconds for which the runner waits, at the end of a graph, for tasks that nobody waits for (`fire_and_forget`).
@@ -35,7 +37,7 @@ class StoreOrders:
 
     url: str
     options: Dict[str, Any] = field(default_factory=dict)
-    #: One of `results.stored_value.FORMATS`.
+    #: One of `results.store.FORMATS`.
     form: str = "auto"
 
     def shape(self) -> Dict[str, Any]:

@@ -13,9 +13,8 @@ from enum import Enum
 from typing import Mapping, Optional
 
 from daskjob.results.codec import STORED_BYTES, TYPES_BYTES, sha256, stored_size
-from daskjob.results.opened_store import REASONS as STORE_REASONS
+from daskjob.results.store import FORMATS
 from daskjob.results.stored_size import text_size
-from daskjob.results.stored_value import FORMATS
 from daskjob.wire.clean_text import clip
 from daskjob.wire.field_readers import (
     Reader,
@@ -50,6 +49,9 @@ class Stage(str, Enum):
     __str__ = str.__str__
 
 
+#: Why a store cannot be used. `results.opened_store` has them as well, because it imports nothing of this project, and
+#: this module not that one, because the supervisor of a runner imports it first.
+STORE_REASONS = ("StoreDriverMissing", "StoreNotFound", "StoreForbidden", "StoreUnavailable")
 #: Why code cannot be fetched (`daskjob.fetch`).
 FETCH_REASONS = (
     "SourceNotFound",

@@ -54,9 +54,9 @@ def runner_deleted(observation: Observation) -> AttemptEnd | None:
 
 def cluster_deleted(observation: Observation) -> AttemptEnd | None:
     """The DaskCluster was there and is gone, or is being deleted."""
-    report, cluster, runner = observation.attempt.report, observation.attempt.cluster, observation.attempt.runner
+    attempt, cluster = observation.attempt, observation.attempt.cluster
     # The runner is created after the cluster, and has the digest of its certificate: another cluster has another one.
-    if (report is not None or runner is not None) and (cluster is None or cluster.deleting):
+    if attempt.begun and (cluster is None or cluster.deleting):
         return infrastructure(Reason.CLUSTER_LOST, "the job's DaskCluster was deleted while the job ran")
     return None
 

@@ -150,6 +150,12 @@ class AttemptObservation:
         return tuple(each for each in self.workers if each.group == key)
 
     @property
+    def begun(self) -> bool:
+        """Whether the attempt has got as far as its runner. Before, nothing has run that could be lost, and the
+        operator itself may remove what there is, to go on under another name."""
+        return self.runner is not None or self.report is not None
+
+    @property
     def pods(self) -> tuple[Pod, ...]:
         """The pod that finds a commit, schedulers, runner and workers, in this order."""
         single = [(each,) if each is not None else () for each in (self.resolver, self.runner)]

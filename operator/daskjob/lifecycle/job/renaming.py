@@ -32,7 +32,7 @@ def why_not_under_this_name(observation: Observation) -> tuple[Reason | None, st
     """Why the objects that the open attempt lacks cannot be created under its name; None: they can. The reason is one
     that the user must know."""
     attempt, recorded = observation.attempt, observation.open_attempt
-    if attempt.new or recorded.token_digest is None or attempt.runner is not None or attempt.report is not None:
+    if attempt.new or recorded.token_digest is None or attempt.begun:
         return None
     if attempt.refusal is not None and attempt.refusal.attempt == recorded.name:
         return Reason.NAME_CONFLICT, attempt.refusal.message

@@ -25,7 +25,7 @@ LATEST = timedelta(seconds=10)
 
 def scheduler_died(observation: Observation) -> AttemptEnd | None:
     """The scheduler's pod has ended or is being deleted; or its container ended after the runner had reached it."""
-    if not _begun(observation):
+    if not observation.attempt.begun:
         return None
     reached = _reached(observation) is not None
     dead = next((pod for pod in observation.attempt.schedulers if not pod.acting or (reached and _died(pod))), None)
@@ -34,7 +34,7 @@ def scheduler_died(observation: Observation) -> AttemptEnd | None:
 
 def scheduler_replaced(observation: Observation) -> AttemptEnd | None:
     """A scheduler runs that is not the one that the runner reached, or none is there any more."""
-    if not _begun(observation):
+    if not observation.attempt.begun:
         return None
     alive, reached = _alive(observation), _reached(observation) is not None
     # The kubelet gives both times: the rule compares no clock with another.
@@ -64,12 +64,6 @@ def confirm_scheduler_lost(observation: Observation) -> AttemptEnd | None:
     ):
         return infrastructure(Reason.SCHEDULER_LOST, GONE)
     return scheduler_replaced(observation)
-
-
-def _begun(observation: Observation) -> bool:
-    """Whether the attempt has got as far as its runner. Before, nothing has run that could be lost, and the operator
-    itself removes the scheduler of an attempt that gets another name."""
-    return observation.attempt.runner is not None or observation.attempt.report is not None
 
 
 def _reached(observation: Observation) -> datetime | None:
