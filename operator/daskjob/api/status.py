@@ -27,6 +27,18 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class FormerName:
+    """A name that an attempt had before another one was drawn."""
+
+    #: name of the attempt then, and of its DaskCluster.
+    name: str = ""
+    #: tokenDigest of that name.
+    token_digest: str | None = None
+    #: clusterUID is the UID that the DaskCluster of that name had.
+    cluster_uid: str | None = field(default=None, metadata={"json": "clusterUID"})
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One try of a run."""
 
@@ -51,6 +63,8 @@ class Attempt:
     #: draw counts the names that the operator drew for it: another one if an object of somebody else has a name that it
     #: needs, or if the operator was restarted while it created the first objects. Absent, it is the first.
     draw: int = 1
+    #: formerNames are its last other names, the latest last: what is created late for one of them is deleted.
+    former_names: tuple[FormerName, ...] = ()
     #: tokenDigest tells which objects of that name the operator created: a SHA-256, in hexadecimal, that follows from
     #: their annotation daskjob.io/token.
     token_digest: str | None = None

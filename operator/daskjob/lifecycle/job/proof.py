@@ -83,7 +83,7 @@ class Proof:
 
     def __init__(self, status: DaskJobStatus, bodies: Iterable[Body], deployments: Mapping[str, str] = NONE) -> None:
         self._deployments = deployments
-        self._attempts = {each.name: each for each in status.attempts}
+        self._attempts = {each.name: each for attempt in status.attempts for each in _under_all_names(attempt)}
         bodies = tuple(bodies)
         self._uids = {each["metadata"]["uid"] for each in bodies}
         #: The attempts of clusters, and those of worker groups with their keys, by the objects' UIDs.
@@ -191,6 +191,15 @@ def pledges_of(cluster: Body) -> Mapping[str, str]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _under_all_names(attempt: Attempt) -> tuple[Attempt, ...]:
+    """The attempt, before it as it was under its former names. It had no runner then."""
+    former = (
+        Attempt(attempt.number, each.name, attempt.run, token_digest=each.token_digest, cluster_uid=each.cluster_uid)
+        for each in attempt.former_names
+    )
+    return (*former, attempt)
 
 
 def _by_uid(kind: str, read: Callable[[Body], T | None], bodies: Iterable[Body]) -> dict[str, T]:

@@ -81,8 +81,10 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
         body, number = proven.body, proven.attempt.number
         kind = body["kind"]
         pod = _read_proven(proven) if kind == "Pod" else None
-        if number < current.number:
-            if is_stale(kind, number, current.number, pod, adopted=bool(body["metadata"].get("ownerReferences"))):
+        if proven.attempt.name != current.name:
+            adopted = bool(body["metadata"].get("ownerReferences"))
+            # What was created late for a former name of the attempt is deleted, whatever it is.
+            if number == current.number or is_stale(kind, number, current.number, pod, adopted):
                 stale_objects.append(_read_owned(body, number))
         elif kind == "DaskCluster":
             cluster, scheduler_refusal = _read_owned(body, number), _read_refusal(body)

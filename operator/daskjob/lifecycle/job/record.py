@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from daskjob.api.attempt_names import attempt_name
 from daskjob.api.constants import ConditionType, Outcome, Phase, Reason, ResultFormat
 from daskjob.api.long_texts import is_stand_in
-from daskjob.api.status import Attempt, DaskJobStatus, Failure, Result, Retries, Run, Timings
+from daskjob.api.status import Attempt, DaskJobStatus, Failure, FormerName, Result, Retries, Run, Timings
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.api.tokens import Draw
 from daskjob.lifecycle.job import pinning
@@ -18,6 +18,8 @@ from daskjob.results.store import PICKLE
 
 #: The most attempts, and the most earlier runs, that a status keeps.
 ATTEMPTS, RUNS = 10, 5
+#: Former names of an attempt that the status keeps.
+FORMER_NAMES = 3
 #: Characters of a result's value and of the pointers of its types that the status keeps of an earlier run; of a longer
 #: one, only type, size and sha256.
 OLD_VALUE = 1024
@@ -60,6 +62,7 @@ def draw_again(job: Job, draw: Draw, reason: Reason | None, why: str, now: datet
     condition ClusterReady, None: it stays as it is."""
     status, attempt = job.status, job.status.attempts[-1]
     name = attempt_name(job.name, job.uid, attempt.number, draw.nonce)
+    former = FormerName(attempt.name, attempt.token_digest, attempt.cluster_uid)
     attempt = Attempt(
         attempt.number,
         name,
@@ -67,6 +70,7 @@ def draw_again(job: Job, draw: Draw, reason: Reason | None, why: str, now: datet
         attempt.start_time,
         message=why[:OLD_MESSAGE],
         draw=attempt.draw + 1,
+        former_names=(*attempt.former_names, former)[-FORMER_NAMES:],
         token_digest=draw.digest,
         commit=attempt.commit,
         source_digest=draw.source_digest if pinning.moves(job) else None,
