@@ -15,6 +15,12 @@ PACKAGE = SOURCES / "daskjob"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 PURE = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ("api", "lifecycle", "manifests")]
+#: Runs in processes of users: the client, local jobs and the runner.
+BESIDE_USERS = [
+    path
+    for path in MODULES
+    if path.relative_to(PACKAGE).parts[0] in ("client", "futures", "local", "results", "runner")
+]
 
 #: The parts that every kind of root object has: one file for each kind, in its folder.
 PARTS_OF_A_KIND = {"kind", "decide", "observation", "reading"}
@@ -50,6 +56,14 @@ def test_the_pure_layers_read_no_clock_and_no_dice(path: Path) -> None:
             names = [node.module or ""]
         for name in names:
             assert name.partition(".")[0] not in MODULES_OF_CHANCE, f"line {node.lineno}: {name}"
+
+
+@pytest.mark.parametrize("path", BESIDE_USERS, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_runs_beside_users_code_leaves_their_generator_of_chance_alone(path: Path) -> None:
+    """Whoever calls `random.seed` gets the same numbers each time, whatever our threads do meanwhile."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random":
+            assert node.attr == "Random", f"line {node.lineno}: take a Random of the module's own"
 
 
 def test_no_module_is_named_for_nothing() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -208,6 +210,28 @@ def test_from_before_the_pod_exists_over_a_retry_to_the_end(connected: Connected
     assert [(each.attempt, each.text) for each in follower.lines()] == [(1, "1a"), (1, "1b"), (2, "2a")]
     assert follower.end is not None
     assert follower.end[0] is End.SUCCEEDED
+
+
+def test_nothing_goes_on_when_nobody_reads_any_more(connected: Connected) -> None:
+    server, client = connected(
+        {
+            "list daskjobs": [listed(status_with((1, 1)))],
+            "watch daskjobs": [Stream([], "stays")],
+            "list pods": [listed(pod())],
+            "watch pods": [Stream([], "stays")],
+            "log pods/one-runner": [Stream(lines((1, "a"), (2, "b")))],
+            "get pods/one-runner": [Answer(pod())],
+        }
+    )
+    before = set(threading.enumerate())
+    with closing(LogFollower(client, job()).lines()) as reading:
+        next(reading)
+        mine = [each for each in threading.enumerate() if each.name == "daskjob logs" and each not in before]
+        assert len(mine) == 3
+    server.close()
+    for each in mine:
+        each.join(timeout=30)
+    assert not any(each.is_alive() for each in mine)
 
 
 def test_several_workers(connected: Connected) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,10 @@ class LogChoice:
     attempt: int | None = None
     tail: int | None = None
     since: int | None = None
+
+
+class _NobodyReads(Exception):
+    """Whoever read the log has left: the threads that bring it end."""
 
 
 class LogsGone(NotFound):
@@ -91,14 +96,22 @@ class LogFollower:
     def __post_init__(self) -> None:
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(LINES)
         self._over = threading.Event()
+        #: Set when nobody reads any more: the threads end.
+        self._left = threading.Event()
         self._followed: set[str] = set()
         self._active: set[str] = set()
         self._waiting: dict[str, Body] = {}
 
-    def lines(self) -> Iterator[LogLine]:
+    def lines(self) -> Generator[LogLine]:
         """Each line, until the job has ended, or the attempt that was chosen, and the logs of its pods are read. Those
         of attempts come one after the other; those of several workers as they come. Raises ClientError, LogsGone if
         there is no pod of the attempt that was chosen any more, and TimeoutError when the deadline is over."""
+        try:
+            yield from self._lines()
+        finally:
+            self._left.set()
+
+    def _lines(self) -> Iterator[LogLine]:
         metadata = self.job["metadata"]
         self._start(self._watch, "job", Selection(JOBS, metadata["namespace"], metadata["name"]))
         self._start(self._watch, "pod", pods_of(self.job))
@@ -199,17 +212,21 @@ class LogFollower:
             self._start(self._follow, pod)
 
     def _start(self, target: Callable[..., None], *arguments: Any) -> None:
-        threading.Thread(target=target, args=arguments, daemon=True).start()
+        threading.Thread(target=self._run, args=(target, *arguments), name="daskjob logs", daemon=True).start()
+
+    def _run(self, target: Callable[..., None], *arguments: Any) -> None:
+        with suppress(_NobodyReads):
+            target(*arguments)
 
     def _watch(self, kind: str, selection: Selection) -> None:
         try:
             for batch in self.client.watch(selection, note=self._words).batches():
                 if self._over.is_set():
                     return
-                self._queue.put((kind, batch))
+                self._put(kind, batch)
         except Exception as error:
             if not self._over.is_set():
-                self._queue.put(("error", error))
+                self._put("error", error)
 
     def _follow(self, pod: Body) -> None:
         log = PodLog(
@@ -221,16 +238,26 @@ class LogFollower:
             since=self.choice.since,
             note=self._words,
             is_over=self._over.is_set,
+            left=self._left,
         )
         try:
             for line in log.follow():
-                self._queue.put(("line", line))
+                self._put("line", line)
         except Exception as error:
-            self._queue.put(("error", error))
-        self._queue.put(("read", pod["metadata"]["uid"]))
+            self._put("error", error)
+        self._put("read", pod["metadata"]["uid"])
 
     def _words(self, text: str) -> None:
-        self._queue.put(("note", text))
+        self._put("note", text)
+
+    def _put(self, kind: str, content: Any) -> None:
+        """Hands something to who reads. Raises _NobodyReads if that is over."""
+        while not self._left.is_set():
+            try:
+                return self._queue.put((kind, content), timeout=1.0)
+            except queue.Full:
+                continue
+        raise _NobodyReads
 
 
 def over(job: Body, number: int | None) -> Body | None:

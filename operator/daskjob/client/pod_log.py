@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,7 +82,8 @@ class Delivered:
 @dataclass
 class PodLog:
     """The log of a container. `tail`: only the last lines; `since`: only those of the last seconds; `note` is called
-    with words about the connection; `is_over` says whether the job has ended."""
+    with words about the connection; `is_over` says whether the job has ended; `left`: set when nobody reads any more.
+    """
 
     transport: Transport
     pod: Body
@@ -91,6 +93,7 @@ class PodLog:
     since: int | None = None
     note: Callable[[str], None] = lambda text: None
     is_over: Callable[[], bool] = lambda: False
+    left: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._delivered = Delivered()
@@ -155,7 +158,8 @@ class PodLog:
                 if now - failing_since > (PATIENCE_AT_THE_END if self.is_over() else PATIENCE):
                     self.note(f"{self.name}: its log cannot be read to the end: {failure}")
                     return
-            time.sleep(min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE))
+            if self.left.wait(min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE)):
+                return
 
     def _rest(self, previous: bool = False) -> Iterator[LogLine]:
         """What is left of the log of a container that has ended."""

@@ -18,6 +18,8 @@ from daskjob.client.problems import ClusterUnreachable, Unauthorized, Unavailabl
 
 Body = dict[str, Any]
 
+#: The generator that a user may have seeded for his graph is left alone.
+CHANCE = random.Random()
 #: Seconds for a connection, and for an answer.
 CONNECT, ANSWER = 5.0, 30.0
 #: The longest pauses, in seconds, before the second and the third try of a read.
@@ -73,7 +75,7 @@ class Transport:
             except Unavailable as error:
                 if number == tries:
                     raise
-                time.sleep(min(error.pause or random.uniform(0.0, PAUSES[number]), timeout))
+                time.sleep(min(error.pause or CHANCE.uniform(0.0, PAUSES[number]), timeout))
         raise AssertionError("unreachable")
 
     @contextmanager

@@ -13,6 +13,8 @@ from daskjob.client.endpoints import Endpoint
 from daskjob.client.problems import ClusterUnreachable, Expired, Forbidden, NotFound, Unavailable
 from daskjob.client.transport import Body, Transport
 
+#: The generator that a user may have seeded for his graph is left alone.
+CHANCE = random.Random()
 #: Objects of a page of a list.
 PAGE = 100
 #: Seconds between two looks where watching is forbidden.
@@ -228,4 +230,4 @@ class Watch:
             self.note(f"{error}; trying again")
         longest = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
         asked = error.pause if isinstance(error, Unavailable) and error.pause else 0.0
-        time.sleep(min(max(asked, random.uniform(longest / 2, longest)), self._remaining()))
+        time.sleep(min(max(asked, CHANCE.uniform(longest / 2, longest)), self._remaining()))

@@ -26,6 +26,8 @@ from daskjob.runner.archive import build as build_runner
 from daskjob.runner.surroundings import NANNY
 from daskjob.wire import jobfile
 
+#: The generator that a user may have seeded for his graph is left alone.
+CHANCE = random.Random()
 #: Seconds for the runner to end by itself, once it is told to or has reported all.
 RUNNER_GRACE = 8.0
 NOTHING: Mapping[str, str] = {}
@@ -247,7 +249,7 @@ def how_ended(code: int) -> str:
 def free_port() -> int:
     """A port that is free now, from below those that systems give to outgoing connections."""
     for _ in range(100):
-        port = random.randrange(20000, 32000)
+        port = CHANCE.randrange(20000, 32000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -13,6 +13,8 @@ from daskjob.runner import cadence
 from daskjob.runner import sinks as reports
 from daskjob.wire.runner_deadline import RunnerDeadline, parse_deadline
 
+#: The generator that a user may have seeded for his graph is left alone.
+CHANCE = random.Random()
 #: The longest pause, in seconds, between tries: before the first accepted patch (the report, or the token's right to
 #: it, may not exist yet), after it, and for the final patch.
 START_RETRY = 1.0
@@ -171,5 +173,5 @@ class Reporter:
             self._notify()
 
     def _pause(self, failures: int, longest: float, error: reports.SinkError) -> float:
-        pause = cadence.backoff(failures, longest) * random.uniform(0.8, 1.2)
+        pause = cadence.backoff(failures, longest) * CHANCE.uniform(0.8, 1.2)
         return max(pause, min(error.retry_after or 0.0, 60.0))
