@@ -107,6 +107,13 @@ def test_a_pod_without_a_last_phase_is_waited_for() -> None:
     assert a_job().started().retrying(due_in=-1).gone().live().runner(pod).decide().status.attempt == 1
 
 
+def test_a_finalizer_on_a_runner_that_has_ended_does_not_hold_up_its_job() -> None:
+    done = Container("runner", terminated=Termination(0, "Completed", ""))
+    pod = a_pod("runner", phase="Running", containers=(done,), deleting=True)
+    scene = a_job().started().finished(seconds_ago=1).sees(cluster=None, schedulers=(), workers=()).live()
+    assert scene.runner(pod).decide().status.is_true(ConditionType.CLEANED_UP)
+
+
 def test_a_job_that_is_deleted_takes_the_sidecar_with_it() -> None:
     scene = a_job().started().that_is(deleting=True).runner(with_mesh())
     targets = [each.target.name for each in scene.decide().actions if isinstance(each, Delete)]

@@ -156,8 +156,10 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
 
     attempt = observation.attempt
     runner, resolver = attempt.runner, attempt.resolver
-    # Another attempt waits for the last container; that a job is clean, only for the request that ends it.
-    outlived = runner is not None and not fenced and runner.outlived and not runner.goes_on
+    # Another attempt waits for the last container; that a job is clean, only for the request that ends it. A pod that
+    # has ended and is being deleted may stay for as long as somebody's finalizer keeps it.
+    asked = runner is not None and (runner.deleting or (runner.outlived and not runner.goes_on))
+    outlived = runner is not None and not fenced and runner.ended and asked
     return (
         attempt.cluster is None
         and (resolver is None or gone(resolver.deletion_deadline))
