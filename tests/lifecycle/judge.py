@@ -97,7 +97,7 @@ class Judge:
             return
         if kind == "Pod" and self.is_retired(body):
             return
-        outcome = job.open is None or job.open.number != number
+        outcome = job.open is None or job.open.number != number or self.is_former(job.open, body)
         assert outcome or self.has_no_runner(job, body), f"{kind} deleted before an outcome was recorded"
         assert number <= (job.attempt or 0), f"{kind} of an attempt deleted that is yet to be heard of"
         assert kind != "DaskJobReport" or number != job.attempt, "the report of the last attempt deleted"
@@ -106,6 +106,10 @@ class Judge:
         if kind == "DaskCluster" and job.finished and number == job.attempt:
             specs = [self.spec_of(body, known=False), self.spec_of(body, known=True)]
             assert not all(self.is_kept(spec, job) for spec in specs), "a cluster deleted that is to be kept"
+
+    def is_former(self, attempt: Attempt, body: Body) -> bool:
+        """Whether Dask created it late, for a name that the attempt had before."""
+        return any(body["metadata"]["name"].startswith(each.name) for each in attempt.former_names)
 
     def has_no_runner(self, job: DaskJobStatus, body: Body) -> bool:
         """Whether nothing of the open attempt has run yet: it may get another name."""
