@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from daskjob.api import constants as c
+from daskjob.api.cluster_spec import Cluster
 from daskjob.api.graph_spec import Graph, Source
-from daskjob.api.spec import Cluster
 from daskjob.lifecycle import keeping
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import observe, read_job

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 from daskjob.api.constants import FailureClass, Reason
-from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.tokens import Tokens
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.observation import Observation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 from daskjob.api.tokens import ALPHABET, NONCE_LENGTH
 
 #: An attempt's name must leave room, within 63 characters, for the names of its scheduler's Service and its worker

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 from daskjob.api.constants import ATTEMPT_LABEL, COMPONENT_LABEL, DASK_API_VERSION, DASK_COMPONENT_LABEL, Reason
 from daskjob.api.runner_report import RunnerReport, read_termination_message
-from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.times import from_text
 from daskjob.wire import FETCH_REASONS
 

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 from daskjob.api.runner_report import RunnerReport, read_report
-from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.local.fetched_code import fetch_code
 from daskjob.local.observation import ProcessState, RunState
 from daskjob.local.plan import Plan, job_file, scheduler_command, worker_command, write_code

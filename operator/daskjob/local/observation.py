@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daskjob.api.attempt_names import group_name
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 from daskjob.api.runner_report import RunnerReport
-from daskjob.api.spec import DEFAULT_GROUP
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.deadlines import runner_deadline
 from daskjob.lifecycle.job.observation import AttemptObservation, Job, Observation, Owned, Report, WorkerGroup

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from daskjob.api.cluster_spec import DEFAULT_GROUP, WorkerGroup, Workers, path_of_group
 from daskjob.api.constants import MANAGED_BY, Reason
 from daskjob.api.graph_spec import Graph
 from daskjob.api.resource_json import camel
-from daskjob.api.spec import DEFAULT_GROUP, Cleanup, DaskJobSpec, WorkerGroup, Workers, parse_spec, path_of_group
+from daskjob.api.spec import Cleanup, DaskJobSpec, parse_spec
 from daskjob.api.status import Attempt
 from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job

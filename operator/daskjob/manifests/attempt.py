@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from daskjob.api.spec import path_of_group
+from daskjob.api.cluster_spec import path_of_group
 from daskjob.errors import SpecError
 from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.context import AttemptContext

@@ -8,7 +8,7 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.attempt_names import group_name
-from daskjob.api.spec import DEFAULT_GROUP, WorkerGroup, path_of_group
+from daskjob.api.cluster_spec import DEFAULT_GROUP, WorkerGroup, path_of_group
 from daskjob.api.tokens import follows_from
 from daskjob.manifests.checked_folders import for_dask
 from daskjob.manifests.context import AttemptContext

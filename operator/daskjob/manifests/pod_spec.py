@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from daskjob.api.spec import Component
+from daskjob.api.cluster_spec import Component
 from daskjob.errors import SpecError
 from daskjob.manifests.accounts import settle_account
 from daskjob.manifests.checked_folders import code_path

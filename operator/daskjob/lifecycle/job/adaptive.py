@@ -7,7 +7,7 @@ deletes the pods of retired ones.
 
 from __future__ import annotations
 
-from daskjob.api.spec import Adaptive
+from daskjob.api.cluster_spec import Adaptive
 from daskjob.lifecycle.job.actions import Action, Delete, Scale
 from daskjob.lifecycle.job.observation import Observation, Owned, WorkerGroup
 from daskjob.lifecycle.job.progress import has_started

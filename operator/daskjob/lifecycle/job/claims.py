@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from daskjob.api.cluster_spec import path_of_group
 from daskjob.api.constants import FailureClass, Outcome, Reason
 from daskjob.api.runner_report import RunnerReport
-from daskjob.api.spec import path_of_group
 from daskjob.api.status import Failure, Result
 from daskjob.lifecycle.job import deadlines
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided, failed, infrastructure

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from daskjob.api.cluster_spec import path_of_group
 from daskjob.api.constants import Reason
-from daskjob.api.spec import path_of_group
 from daskjob.fetch.fetch_problem import FINAL
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.pods import Container, Pod, Termination

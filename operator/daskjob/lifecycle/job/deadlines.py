@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from daskjob.api.cluster_spec import Cluster
 from daskjob.api.constants import FailureClass, Reason
-from daskjob.api.spec import Cluster, DaskJobSpec
+from daskjob.api.spec import DaskJobSpec
 from daskjob.api.times import from_text
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job import progress

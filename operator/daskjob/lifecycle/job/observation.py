@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 from daskjob.api.job_ref import JobRef
 from daskjob.api.runner_report import RunnerReport
-from daskjob.api.spec import DEFAULT_GROUP, DaskJobSpec
+from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.tokens import Draw
 from daskjob.lifecycle.blocker import Blocker

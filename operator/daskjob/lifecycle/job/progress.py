@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from daskjob.api.cluster_spec import Workers
 from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
-from daskjob.api.spec import Workers
 from daskjob.api.status import (
     Attempt,
     ClusterStatus,

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from daskjob.api import constants as c
 from daskjob.api.attempt_names import group_key, group_name, resolver_name, runner_name, scheduler_name
-from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.tokens import follows_from, proves_cluster, proves_runner, proves_source
 
