@@ -60,12 +60,16 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "saturation": a_job("{cluster: {scheduler: {workerSaturation: '1.5'}}}"),
     "groups": a_job(
         "{cluster: {workers: {replicas: 0}, workerGroups: [{name: gpu, threads: 2, daskResources: {GPU: 1}, "
+        "command: cuda, "
         "env: [{name: A, value: b}], preload: [pkg.setup], resources: {limits: {nvidia.com/gpu: 1}}, "
         "template: {metadata: {labels: {a: b}}}}, {name: spot-1, adaptive: {maximum: 9}}, {name: late, replicas: 0}, "
         "{name: big, replicas: 2, minWorkers: 2}]}}"
     ),
     "preloads": a_job("{cluster: {scheduler: {preload: [a, b.c]}, workers: {preload: [_x.y1]}}}"),
     "Dask's resources": a_job("{cluster: {workers: {daskResources: {GPU: 1, memory: '0.5', example.com/x_y-z: 0}}}}"),
+    "processes": a_job(
+        "{cluster: {workers: {processes: 64, command: worker}, workerGroups: [{name: a, processes: 2}]}}"
+    ),
     "infinite saturation": a_job("{cluster: {scheduler: {workerSaturation: inf}}}"),
     "whole saturation": a_job("{cluster: {scheduler: {workerSaturation: 10, resources: {limits: {cpu: 1}}}}}"),
     "deep entry point": a_job("{graph: {entrypoint: 'a_1.b2._c:Outer.build'}}"),

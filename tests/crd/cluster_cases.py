@@ -74,6 +74,27 @@ REFUSED: list[Refused] = [
         "greater than or equal to 1",
     ),
     refused(
+        "no process",
+        "{cluster: {workers: {processes: 0}}}",
+        "spec.cluster.workers.processes",
+        "must be at least 1",
+        "greater than or equal to 1",
+    ),
+    refused(
+        "more processes than a pod",
+        "{cluster: {workerGroups: [{name: a, processes: 65}]}}",
+        f"{_GROUP}.processes",
+        "must be at most 64",
+        "less than or equal to 64",
+    ),
+    refused(
+        "a command of one's own",
+        "{cluster: {workerGroups: [{name: a, command: dask-cuda-worker}]}}",
+        f"{_GROUP}.command",
+        "must be one of worker, cuda",
+        'supported values: "worker", "cuda"',
+    ),
+    refused(
         "a file as a preload",
         "{cluster: {scheduler: {preload: [setup.py]}}}",
         "spec.cluster.scheduler.preload[0]",

@@ -97,12 +97,15 @@ def test_a_problem_reads_as_path_and_message() -> None:
     assert str(FieldError("", "is no manifest")) == "is no manifest"
 
 
+WORKERS = {"threads": 1, "minWorkers": 1, "processes": 1, "command": "worker"}
+
+
 def test_defaults_are_filled_in_and_the_manifest_is_left_alone() -> None:
     manifest = a_job("{graph: {args: [1.0, {a: 2.0}, 0.5]}, cluster: {image: null, env: [{name: A, value: null}]}}")
     before = repr(manifest)
     assert apply_defaults(manifest)["spec"] == {
         "graph": {"entrypoint": "square_sum:graph", "args": [1, {"a": 2}, 0.5]},
-        "cluster": {"dashboard": True, "workers": {"threads": 1, "minWorkers": 1}, "env": [{"name": "A"}]},
+        "cluster": {"dashboard": True, "workers": WORKERS, "env": [{"name": "A"}]},
         "startupDeadlineSeconds": 600,
         "backoffLimit": 0,
         "infrastructureRetries": 3,

@@ -75,6 +75,7 @@ STAGES: dict[Reason, int] = {
     Reason.CONTAINER_START_FAILED: RUN,
     Reason.FILES_CHANGED: RUN,
     Reason.PRELOAD_FAILED: RUN,
+    Reason.DASK_CUDA_MISSING: RUN,
     Reason.SCHEDULER_OOM_KILLED: RUN,
     Reason.WORKER_OOM_KILLED: RUN,
     **dict.fromkeys(map(Reason, FETCH_REASONS), RUN),

@@ -15,12 +15,15 @@ from daskjob.api.tokens import follows_from
 from daskjob.lifecycle.job.actions import Delete, ReplaceWorkers, Scale
 from daskjob.lifecycle.job.adaptive import scale
 from daskjob.lifecycle.job.blockers import find_blocker
+from daskjob.lifecycle.job.endings import find_end
 from daskjob.lifecycle.job.lost_workers import replace_lost
 from daskjob.lifecycle.job.observation import WorkerGroup
 from daskjob.lifecycle.job.proof import Proof
 from daskjob.lifecycle.job.queueing import RunLimits
+from daskjob.lifecycle.job.retry import MISTAKES
 from daskjob.lifecycle.job.spec_check import too_many_workers
 from daskjob.lifecycle.job.teardown import remove_cluster
+from daskjob.lifecycle.pods import Container, Pod, Termination
 
 from .builders import ATTEMPT, NOW, Scene, a_job, ago, running
 from .test_container_trouble import looping
@@ -143,6 +146,69 @@ def test_a_group_that_cannot_start_keeps_the_job_from_it_only_if_the_job_needs_i
         report = scene.report(stage="Connected").workers(*others, *looped)
         blocker = find_blocker(report.observe())
         assert (blocker.reason, blocker.permanent) == (Reason.CONTAINER_START_FAILED, permanent)
+
+
+MISSING = json.dumps(
+    {"protocol": 1, "outcome": "Failed", "failure": {"reason": "DaskCudaMissing", "message": "no dask-cuda"}}
+)
+WAITS = {"connected": 1, "groups": [{"name": "gpu", "wanted": 1, "connected": 0}]}
+
+
+def without_cuda(number: int, restarts: int = 0) -> Pod:
+    (pod,) = of("gpu", number)
+    end = Termination(1, "Error", MISSING)
+    waiting = ("CrashLoopBackOff", "back-off")
+    before = Container("worker", restarts=restarts, waiting=waiting, last_terminated=end)
+    return replace(pod, containers=(before,))
+
+
+def unplaced(number: int) -> Pod:
+    return replace(of("gpu", number)[0], phase="Pending", node="", containers=(), unschedulable="0/1 nodes")
+
+
+def bad_image(number: int) -> Pod:
+    waiting = Container("worker", waiting=("InvalidImageName", "no such name"))
+    return replace(of("gpu", number)[0], phase="Pending", containers=(waiting,))
+
+
+@pytest.mark.parametrize(
+    ("pods", "waits", "reason"),
+    [
+        ([without_cuda(0)], WAITS, Reason.DASK_CUDA_MISSING),
+        ([without_cuda(0, 1), without_cuda(1)], WAITS, Reason.DASK_CUDA_MISSING),
+        ([bad_image(0)], WAITS, Reason.IMAGE_PULL_FAILED),
+        ([without_cuda(0)], {"groups": [{"name": "gpu", "wanted": 0, "connected": 0}]}, None),
+        ([without_cuda(0)], {"groups": [{"name": "gpu", "wanted": 2, "connected": 1}]}, None),
+        ([without_cuda(0)], {"connected": 1}, None),
+        ([without_cuda(0), *of("gpu", 1)], WAITS, None),
+        ([without_cuda(0), unplaced(1)], WAITS, None),
+        ([unplaced(0)], WAITS, None),
+        ([replace(looping("worker", 0), group="gpu")], WAITS, None),
+        ([], WAITS, None),
+    ],
+    ids=[
+        "an image without dask-cuda",
+        "all its pods",
+        "an image that is none",
+        "nothing waits for it",
+        "another worker is there",
+        "the runner does not say",
+        "one may yet start",
+        "one waits for a node",
+        "waiting may help",
+        "it ends by what it does",
+        "there are no pods yet",
+    ],
+)
+def test_a_group_that_can_never_start_ends_the_graph_that_waits_for_it(
+    pods: list[Pod], waits: dict, reason: Reason | None
+) -> None:
+    scene = several(gpu=len(pods)).workers(*of("default", 1), *of("big", 0, 1), *pods)
+    found = find_end(scene.says(stage="Running", workers=waits).observe())
+    assert (found[1].failure.reason if found else None) == reason
+    if found:
+        assert found[0] == "a permanent blocker of a group"
+        assert reason in MISTAKES
 
 
 def test_all_groups_go() -> None:

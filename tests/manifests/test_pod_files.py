@@ -95,6 +95,7 @@ def test_the_runners_orders() -> None:
                 "minWorkers": 1,
                 "adaptive": {"minimum": 1, "maximum": 4},
                 "resources": {},
+                "processes": 1,
             }
         ],
         "limits": {"resultBytes": 262144},

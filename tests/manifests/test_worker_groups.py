@@ -12,8 +12,11 @@ from daskjob.api.attempt_names import attempt_name, group_key, group_name
 from daskjob.api.tokens import NONCE_LENGTH, Tokens, follows_from
 from daskjob.errors import SpecError
 from daskjob.manifests.attempt import refusals, rejections
-from daskjob.manifests.dask_cluster import dask_cluster, scheduler_spec, worker_groups
+from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.dask_cluster import dask_cluster, scheduler_spec, worker_groups, worker_spec
 from daskjob.manifests.runner import job_file
+from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
+from daskjob.schema.field_error import FieldError
 
 from .builders import LONGEST, context, job
 
@@ -92,6 +95,7 @@ def test_the_runner_knows_the_groups() -> None:
             "minWorkers": least,
             "adaptive": {"minimum": 0, "maximum": 3} if name == "late" else None,
             "resources": resources,
+            "processes": 1,
         }
         for name, least, resources in (
             ("default", 1, {"default": 1}),
@@ -99,6 +103,70 @@ def test_the_runner_knows_the_groups() -> None:
             ("late", 0, {"late": 1}),
         )
     ]
+
+
+def command_of(of: AttemptContext, key: str = "default") -> tuple[list[str], dict[str, str]]:
+    (main,) = worker_spec(of, key)["containers"]
+    return main["command"][3:], {each["name"]: each.get("value") for each in main["env"]}
+
+
+def test_several_processes_of_a_worker_have_a_nanny_and_share_its_memory() -> None:
+    size = {"requests": {"memory": "2Gi"}}
+    workers = {"processes": 4, "minWorkers": 1, "resources": size, "daskResources": {"disk": 2}}
+    of = context(job(cluster={"image": "i", "workers": workers}))
+    command, environment = command_of(of)
+    assert command[0] == "distributed.cli.dask_worker"
+    assert command[command.index("--nanny") + 1 : command.index("--nanny") + 3] == ["--nworkers", "4"]
+    assert "--no-nanny" not in command
+    assert environment[PROCESSES_VARIABLE] == "4"
+    assert environment[REQUEST_VARIABLE] == str(2**29)
+    orders = json.loads(job_file(of).dump())["groups"][0]
+    assert (orders["processes"], orders["resources"]) == (4, {"disk": 2}), "the resources are of each process"
+    command, environment = command_of(context(job(cluster={"image": "i", "workers": {"resources": size}})))
+    assert "--no-nanny" in command
+    assert (environment.get(PROCESSES_VARIABLE), environment[REQUEST_VARIABLE]) == (None, "2Gi")
+
+
+def test_workers_of_dask_cuda() -> None:
+    gpus = {"limits": {"nvidia.com/gpu": "2"}}
+    group = {"name": "gpu", "command": "cuda", "processes": 2, "resources": gpus}
+    command, environment = command_of(context(job(cluster={"image": "i", "workerGroups": [group]})), "gpu")
+    assert command[0] == "dask_cuda.cli"
+    assert not {"--nanny", "--no-nanny", "--nworkers"} & {*command}, "options that it does not have"
+    assert environment[PROCESSES_VARIABLE] == "2"
+
+
+def test_dask_cuda_starts_a_process_for_each_gpu() -> None:
+    gpu = {"limits": {"nvidia.com/gpu": 2}}
+    own = {"name": "gpu", "command": "cuda", "resources": gpu}
+    by_template = {**own, "resources": {}, "template": {"spec": {"containers": [{"name": "worker", "resources": gpu}]}}}
+    for group in (own, by_template):
+        of = context(job(cluster={"image": "i", "workerGroups": [group]}))
+        assert refusals(of) == (
+            FieldError(
+                "spec.cluster.workerGroups[gpu].processes",
+                "must be 2, as nvidia.com/gpu is: with command: cuda there is a process for each GPU",
+            ),
+        )
+    assert refusals(context(job(cluster={"image": "i", "workerGroups": [{**own, "command": "worker"}]}))) == ()
+
+
+@pytest.mark.parametrize("name", ["nvidia.com/gpu", "nvidia.com/mig-1g.5gb", "amd.com/gpu", "gpu.intel.com/i915"])
+@pytest.mark.parametrize("part", ["limits", "requests"])
+def test_the_scheduler_has_no_gpu(name: str, part: str) -> None:
+    gpu = {part: {name: 1}}
+    path = "spec.cluster.scheduler"
+    inside = f"{path}.template.spec.containers[scheduler].resources.{part}[{name}]"
+    template = {"spec": {"containers": [{"name": "scheduler", "resources": gpu}]}}
+    for scheduler, place in (
+        ({"resources": gpu}, f"{path}.resources.{part}[{name}]"),
+        ({"template": template}, inside),
+    ):
+        (found,) = refusals(context(job(cluster={"image": "i", "scheduler": scheduler})))
+        assert found.path == place
+        assert found.message.startswith("is for workers, which run the tasks")
+    workers = {"workers": {"resources": gpu}, "scheduler": {"resources": {part: {"cpu": 1, "example.com/nic": 1}}}}
+    assert refusals(context(job(cluster={"image": "i", **workers}))) == ()
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,36 @@ def test_a_group_begins_with_no_worker_and_ends_with_none(start, make_cluster, t
     assert running.wait().value == "gpu-worker-0"
 
 
+def test_a_worker_of_two_processes_is_one(start, make_cluster, tmp_path):
+    """It counts when both have joined, and is retired with both."""
+    (tmp_path / "grouped.py").write_text(textwrap.dedent(GROUPED))
+    cluster = make_cluster(workers=1, env={"PYTHONPATH": str(tmp_path)})
+    adaptive = {"minimum": 0, "maximum": 2, "cooldownSeconds": 1}
+    pairs = {"prefix": "gpu-worker-", "minWorkers": 0, "adaptive": adaptive, "resources": {"gpu": 1}, "processes": 2}
+    groups = [
+        {"name": "default", "prefix": "worker-", "resources": {"default": 1}},
+        {"name": "gpu", **pairs},
+    ]
+    end = tmp_path / "end"
+    running = start("grouped:main", str(end), cluster=cluster, codePath=str(tmp_path), groups=groups)
+
+    def counts():
+        workers = running.status().get("workers", {})
+        rows = {row["name"]: (row["connected"], row.get("wanted")) for row in workers.get("groups", ())}
+        return workers.get("connected"), workers.get("threads"), rows.get("gpu")
+
+    wait_for("a worker wanted", lambda: counts()[2] == (0, 1))
+    # The second one has no resource: the task runs on the first.
+    cluster.add_worker("gpu-worker-0-0", "--resources", "gpu=1")
+    wait_for("half a worker", lambda: counts()[:2] == (1, 4))
+    assert counts()[2][0] == 0
+    cluster.add_worker("gpu-worker-0-1")
+    wait_for("the worker to be retired", lambda: running.status()["workers"].get("retired") == ["gpu-worker-0"])
+    wait_for("the other group alone", lambda: counts() == (1, 2, (0, 0)))
+    end.touch()
+    assert running.wait().value == "gpu-worker-0-0"
+
+
 @pytest.mark.parametrize("minimum", [2])
 def test_waits_for_the_smallest_number_of_workers(start, make_cluster, minimum):
     cluster = make_cluster(workers=1)

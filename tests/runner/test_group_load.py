@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from daskjob.runner.group_load import idle, target
-from daskjob.wire.worker_groups import AdaptiveBounds, GroupOrders, fits, group_of
+from daskjob.runner.group_load import idle, joined, target
+from daskjob.wire.worker_groups import AdaptiveBounds, GroupOrders, fits, group_of, pod_of
 
 BOUNDS = AdaptiveBounds(0, 9)
 DEFAULT = GroupOrders("default", "a-default-worker-", resources={"default": 2})
@@ -56,6 +56,30 @@ def test_those_with_the_least_data_go_first() -> None:
         for number, tasks, size in ((0, 0, 9), (1, 1, 0), (2, 0, 3))
     ]
     assert idle(shot(*rows, worker("a-big-worker-0")), GROUPS, "gpu") == ["a-gpu-worker-2", "a-gpu-worker-0"]
+
+
+PAIRS = GroupOrders("pairs", "a-pairs-worker-", 0, BOUNDS, {"pairs": 1}, 2)
+
+
+def pair(number: int, *tasks: int, nbytes: int = 0) -> list[Any]:
+    """The processes of one worker, with so many tasks each."""
+    return [worker(f"a-pairs-worker-{number}-{place}", each, each, each, nbytes) for place, each in enumerate(tasks)]
+
+
+def test_a_worker_of_several_processes_is_one() -> None:
+    groups = (DEFAULT, PAIRS)
+    assert [pod_of(name, groups) for name in ("a-pairs-worker-1-0", "a-default-worker-1", "other-1")] == [
+        "a-pairs-worker-1",
+        "a-default-worker-1",
+        "other-1",
+    ]
+    half = shot(*pair(0, 0, 0), *pair(1, 0), CPU)
+    assert joined(half, groups) == {"default": 1, "pairs": 1}, "it has joined when all its processes have"
+    busy = shot(*pair(0, 0, 3), *pair(1, 0, 0, nbytes=5), *pair(2, 0, 0))
+    assert idle(busy, groups, "pairs") == ["a-pairs-worker-2", "a-pairs-worker-1"]
+    assert target(busy, groups, "pairs", 5.0) == 1
+    many = shot(*pair(0, 0, 0), stuck=[["k", {"pairs": 1}, 100]])
+    assert target(many, groups, "pairs", 5.0) == 5, "ten processes"
 
 
 def test_a_worker_is_of_the_group_with_the_longest_beginning() -> None:

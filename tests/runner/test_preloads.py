@@ -37,13 +37,14 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         ("nowhere", "preload nowhere failed: ModuleNotFoundError: No module named 'nowhere'"),
     ],
 )
-@pytest.mark.parametrize("component", ["scheduler", "worker"])
+@pytest.mark.parametrize("component", ["scheduler", "worker", "nanny"])
 def test_one_that_fails(launch: Any, tmp_path: Path, component: str, module: str, words: str) -> None:
     preload = ("--preload", "works", "--preload", module)
     if component == "scheduler":
         process = launch("dask_scheduler", "--host", "127.0.0.1", "--port", "0", *preload)
     else:
-        process = launch("dask_worker", a_scheduler(launch)[1], "--no-nanny", "--nthreads", "1", *preload)
+        nanny = ("--nanny", "--nworkers", "2", "--name", "pod") if component == "nanny" else ("--no-nanny",)
+        process = launch("dask_worker", a_scheduler(launch)[1], *nanny, "--nthreads", "1", *preload)
     assert process.process.wait(60) == 1
     end = Termination(1, "Error", (tmp_path / "last-words").read_text())
     assert (end.own_reason, end.words) == (Reason.PRELOAD_FAILED, f": {words}")

@@ -12,6 +12,7 @@ import pytest
 from daskjob.runner import surroundings
 from daskjob.runner.surroundings import (
     HOME_VARIABLE,
+    PROCESSES_VARIABLE,
     REQUEST_VARIABLE,
     SCRATCH_VARIABLE,
     SECRET_VARIABLE,
@@ -181,8 +182,12 @@ def test_the_memory_of_the_container(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{content}\n")
     (tmp_path / "own").write_text(own)
-    monkeypatch.delenv(REQUEST_VARIABLE, raising=False)
+    for name in (REQUEST_VARIABLE, PROCESSES_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
     if request_ is not None:
         monkeypatch.setenv(REQUEST_VARIABLE, request_)
     expected = request_ or "" if limit is None else str(limit)
     assert memory_limit(str(tmp_path / "cgroup"), str(tmp_path / "own")) == expected
+    monkeypatch.setenv(PROCESSES_VARIABLE, "3")
+    shared = expected if limit is None else str(limit // 3)
+    assert memory_limit(str(tmp_path / "cgroup"), str(tmp_path / "own")) == shared, "the request is for each of them"

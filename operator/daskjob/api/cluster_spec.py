@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from daskjob.api.constants import WorkerCommand
 from daskjob.wire.worker_groups import DEFAULT, AdaptiveBounds, GroupOrders
 
 #: The key of the worker group that `cluster.workers` describes.
@@ -77,8 +78,14 @@ class Workers(Component):
     replicas: int | None = None
     #: adaptive lets the number of workers follow the load.
     adaptive: Adaptive | None = None
-    #: threads are the tasks that a worker runs at a time. Default 1.
+    #: threads are the tasks that each process of a worker runs at a time. Default 1.
     threads: int = 1
+    #: processes of Dask that each worker has in its pod, where tasks hold Python's lock or have a device each; they
+    #: share the pod's memory limit in equal parts. replicas, minWorkers and all other counts are of pods. Default 1.
+    processes: int = 1
+    #: command of Dask that starts a worker: worker, or cuda for that of dask-cuda, which the image must have
+    #: (DaskCudaMissing). It starts a process for each GPU of the pod: give processes that number. Default worker.
+    command: WorkerCommand = WorkerCommand.WORKER
     #: daskResources are Dask's resources of each worker, by name as tasks ask for them (GPU: 1, for client.submit(...,
     #: resources={"GPU": 1})); capital and small letters differ. They count tasks only, and bring no device. Default
     #: none.
@@ -105,7 +112,7 @@ class Workers(Component):
         """What the job file says of the group. `key`: its name; `prefix`: how the names of its workers begin."""
         bounds = AdaptiveBounds(self.adaptive.minimum, self.adaptive.maximum) if self.adaptive is not None else None
         resources = {name: float(amount) for name, amount in self.dask_resources.items()}
-        return GroupOrders(key, prefix, self.least, bounds, resources)
+        return GroupOrders(key, prefix, self.least, bounds, resources, self.processes)
 
     @property
     def initial(self) -> int:

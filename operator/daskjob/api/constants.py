@@ -112,6 +112,13 @@ class ResultFormat(StrEnum):
     PICKLE = "pickle"
 
 
+class WorkerCommand(StrEnum):
+    """Which of Dask's commands starts a worker."""
+
+    WORKER = "worker"
+    CUDA = "cuda"
+
+
 class RetryAction(StrEnum):
     """What a rule of `failurePolicy` does about a failed attempt."""
 
@@ -183,6 +190,7 @@ class Reason(StrEnum):
     STORE_FORBIDDEN = "StoreForbidden"
     STORE_UNAVAILABLE = "StoreUnavailable"
     PRELOAD_FAILED = "PreloadFailed"
+    DASK_CUDA_MISSING = "DaskCudaMissing"
     VERSION_MISMATCH = "VersionMismatch"
     PAYLOAD_UNREADABLE = "PayloadUnreadable"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

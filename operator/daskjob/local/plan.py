@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from daskjob.api.cluster_spec import DEFAULT_GROUP, WorkerGroup, Workers, path_of_group
-from daskjob.api.constants import MANAGED_BY, Reason
+from daskjob.api.constants import MANAGED_BY, Reason, WorkerCommand
 from daskjob.api.graph_spec import Graph
 from daskjob.api.resource_json import camel
 from daskjob.api.spec import Cleanup, DaskJobSpec, parse_spec
@@ -21,6 +22,7 @@ from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
 from daskjob.manifests.attempt import refusals, rejections
 from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.launch import DASK_CUDA, DASK_WORKER
 from daskjob.manifests.merging import merge
 from daskjob.manifests.runner import store_orders
 from daskjob.schema.limits import problem_in
@@ -54,10 +56,13 @@ class PlanError(Exception):
 
 @dataclass(frozen=True)
 class PlannedGroup:
-    """The workers of one group. `prefix`: how their names begin; `memory`: of each, in bytes, None: no limit;
-    `options`: of Dask's command; `environment`: variables beside those of all processes."""
+    """The workers of one group. `processes`: of each, started by Dask's command, or that of dask-cuda; `prefix`: how
+    their names begin; `memory`: of each worker, in bytes, None: no limit; `options`: of Dask's command; `environment`:
+    variables beside those of all processes."""
 
     count: int
+    processes: int
+    command: WorkerCommand
     prefix: str
     memory: int | None
     options: Sequence[str]
@@ -110,6 +115,12 @@ def make_plan(
         raise PlanError(Reason.INVALID_SPEC, problem)
     check_payload(job.spec.graph, payload)
     cluster, notes = job.spec.cluster, control_notes(manifest["spec"])
+    if any(each.command is WorkerCommand.CUDA for each in cluster.groups.values()) and find_spec("dask_cuda") is None:
+        raise PlanError(
+            Reason.DASK_CUDA_MISSING,
+            "command: cuda needs dask-cuda and a GPU on this machine: pip install dask-cuda, or leave command out to "
+            "try the job without a GPU",
+        )
     for key, workers in cluster.groups.items():
         if workers.adaptive is not None:
             who = f"workers of group {key}" if cluster.worker_groups else "workers"
@@ -155,6 +166,8 @@ def _plan_group(key: str, workers: Workers, known: Mapping[str, str], notes: lis
     own = workers.env if isinstance(workers, WorkerGroup) else ()
     return PlannedGroup(
         count=workers.most,
+        processes=workers.processes,
+        command=workers.command,
         prefix=WORKER_PREFIX if key == DEFAULT_GROUP else f"{key}-{WORKER_PREFIX}",
         memory=quantity(limit) if limit is not None else None,
         options=workers.dask_options,
@@ -291,10 +304,15 @@ def scheduler_command(port: int, scheduler_file: Path, dashboard: int | None, op
 
 
 def worker_command(group: PlannedGroup, name: str, scheduler_file: Path, scratch: Path) -> list[str]:
-    """A worker; under a nanny only with a memory limit, which the nanny enforces: a second process takes its time."""
-    memory = ["--no-nanny"] if group.memory is None else ["--nanny", "--memory-limit", str(group.memory)]
+    """A worker; of one process, under a nanny only with a memory limit, which the nanny enforces: a second process
+    takes its time."""
+    cuda = group.command is WorkerCommand.CUDA
+    memory = ["--memory-limit", str(group.memory // group.processes)] if group.memory is not None else []
+    if not cuda:
+        alone = group.processes == 1 and group.memory is None
+        memory += ["--no-nanny"] if alone else ["--nanny", "--nworkers", str(group.processes)]
     return [
-        *(*_dask("distributed.cli.dask_worker", group.options), "--scheduler-file", str(scheduler_file)),
+        *(*_dask(DASK_CUDA if cuda else DASK_WORKER, group.options), "--scheduler-file", str(scheduler_file)),
         *(
             "--host",
             "127.0.0.1",

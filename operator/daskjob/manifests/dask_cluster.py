@@ -8,20 +8,24 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.attempt_names import group_name
-from daskjob.api.cluster_spec import DEFAULT_GROUP, WorkerGroup, path_of_group
+from daskjob.api.cluster_spec import DEFAULT_GROUP, WorkerGroup, Workers, path_of_group
+from daskjob.api.constants import WorkerCommand
 from daskjob.api.tokens import follows_from
 from daskjob.manifests.checked_folders import for_dask
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.launch import LAUNCH
+from daskjob.manifests.devices import check_gpus_of, check_no_gpus
+from daskjob.manifests.launch import DASK_CUDA, DASK_WORKER, LAUNCH
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, resources_of, template_metadata
 from daskjob.manifests.store_secret import StoreSecretFiles
-from daskjob.runner.surroundings import REQUEST_VARIABLE
+from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
+from daskjob.schema.quantity import amount
 
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
 GRACE_SECONDS = 1
 #: Dask names the clients that tasks open `Client-worker-…`, by which a scheduler tells whether anybody but its own
 #: workers talks to it (`launch.LAUNCH`). This gives the same name to a client that user code opens on a worker itself.
-WORKER_ENVIRONMENT = {"DASK_CLIENT_NAME": "worker"}
+#: And what a nanny would set: `hash` of a text is the same on all workers, for user code that spreads data by it.
+WORKER_ENVIRONMENT = {"DASK_CLIENT_NAME": "worker", "PYTHONHASHSEED": "6640"}
 
 
 def dask_cluster(context: AttemptContext) -> dict[str, Any]:
@@ -141,7 +145,7 @@ def scheduler_spec(context: AttemptContext) -> dict[str, Any]:
         "DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": f"{context.spec.startup_deadline_seconds} s",
         **cluster.scheduler.environment,
     }
-    return pod_spec(
+    spec = pod_spec(
         context,
         PodPlan(
             cluster.scheduler,
@@ -152,6 +156,8 @@ def scheduler_spec(context: AttemptContext) -> dict[str, Any]:
             pod={"terminationGracePeriodSeconds": GRACE_SECONDS},
         ),
     )
+    check_no_gpus(spec, cluster.scheduler.resources, "spec.cluster.scheduler")
+    return spec
 
 
 def worker_spec(context: AttemptContext, key: str = DEFAULT_GROUP) -> dict[str, Any]:
@@ -162,12 +168,12 @@ def worker_spec(context: AttemptContext, key: str = DEFAULT_GROUP) -> dict[str, 
     fields = {
         "command": _command(
             context,
-            "distributed.cli.dask_worker",
+            DASK_CUDA if workers.command is WorkerCommand.CUDA else DASK_WORKER,
             context.defaults.unattended_seconds,
             context.names.scheduler_address(context.defaults.cluster_domain),
-            # No nanny: the kubelet restarts workers. The worker has the name of its pod, so that the operator finds the
-            # pods of retired workers.
-            *("--no-nanny", "--name", "$(DASK_WORKER_NAME)"),
+            *_nanny(workers),
+            # The worker has the name of its pod, so that the operator finds the pods of retired workers.
+            *("--name", "$(DASK_WORKER_NAME)"),
             # Without a dashboard, a worker still serves health and metrics over HTTP, without TLS.
             *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
             *workers.dask_options,
@@ -176,7 +182,7 @@ def worker_spec(context: AttemptContext, key: str = DEFAULT_GROUP) -> dict[str, 
         ),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
-    return pod_spec(
+    spec = pod_spec(
         context,
         PodPlan(
             workers,
@@ -185,7 +191,7 @@ def worker_spec(context: AttemptContext, key: str = DEFAULT_GROUP) -> dict[str, 
             fields,
             environment={
                 **WORKER_ENVIRONMENT,
-                **_memory_request(resources_of(context, workers, "worker")),
+                **_memory(resources_of(context, workers, "worker"), workers.processes),
                 **store_secret.environment,
             },
             mounts=store_secret.mounts,
@@ -194,11 +200,25 @@ def worker_spec(context: AttemptContext, key: str = DEFAULT_GROUP) -> dict[str, 
             variables=workers.env if isinstance(workers, WorkerGroup) else (),
         ),
     )
+    if workers.command is WorkerCommand.CUDA:
+        check_gpus_of(spec, workers.processes, path_of_group(key))
+    return spec
 
 
-def _memory_request(resources: Mapping[str, Any]) -> dict[str, str]:
-    """What the container requests, in Kubernetes' notation, which Dask understands: the limit of a worker whose
-    container has none. Without it, Dask divides the memory by the node's cores: a worker with one thread on a node of
-    eight cores would use an eighth of the node."""
+def _nanny(workers: Workers) -> list[str]:
+    """The options for several processes, which only a nanny starts; dask-cuda has one anyway. Of a single process, the
+    kubelet is the nanny, and a process and its memory are saved (tests/benchmarks/nannies.py)."""
+    if workers.command is WorkerCommand.CUDA:
+        return []
+    return ["--nanny", "--nworkers", str(workers.processes)] if workers.processes > 1 else ["--no-nanny"]
+
+
+def _memory(resources: Mapping[str, Any], processes: int) -> dict[str, str]:
+    """Among how many processes the memory is divided, and what the container requests for each, in Kubernetes'
+    notation, which Dask understands: their limit, if the container has none. Without it, Dask divides the memory by the
+    node's cores: a worker with one thread on a node of eight cores would use an eighth of the node."""
     size = (resources.get("requests") or {}).get("memory")
-    return {REQUEST_VARIABLE: str(size)} if size else {}
+    shares = {PROCESSES_VARIABLE: str(processes)} if processes > 1 else {}
+    if size and processes > 1:
+        size = int(amount(str(size)) / processes)
+    return {**shares, REQUEST_VARIABLE: str(size)} if size else shares

@@ -57,21 +57,32 @@ sys.exit(main(sys.argv[1:]))
 #: **Surroundings.** Before it imports anything else, the process sees to a home, a user's name and a working folder. A
 #: worker also sets what Dask's nanny would set, and takes the memory limit of its container. The source of all that
 #: comes first (`daskjob.runner.surroundings`). An option that a template adds comes later, and counts.
+#:
+#: **Nannies.** A worker of several processes, and each of dask-cuda's, is a nanny that starts them. It starts those
+#: again that end; `Client.restart` is a request to it. A nanny whose process has lost its scheduler ends itself.
+DASK_WORKER, DASK_CUDA = "distributed.cli.dask_worker", "dask_cuda.cli"
+#: For `command: cuda`.
+CUDA_MISSING = (
+    "the image has no dask-cuda, with which command: cuda starts workers: use an image that has it, or leave command "
+    "out (for one GPU in each pod, Dask's usual worker is enough)"
+)
 LAUNCH = f"""\
 {inspect.getsource(surroundings)}
 {inspect.getsource(checked_files)}
-{inspect.getsource(preloads.end_with_preloads)}
-{inspect.getsource(preloads.end_by)}
-LOG, PRELOAD_EXIT = {preloads.LOG!r}, {preloads.PRELOAD_EXIT!r}
-from typing import Any
-import asyncio, json, functools, os, runpy, signal, sys, time
+PRELOADS = {preloads.watching_source()!r}
+exec(PRELOADS)
+import asyncio, functools, importlib.util, os, runpy, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 module = sys.argv.pop(1)
 first, later = float(sys.argv.pop(1)), float(sys.argv.pop(1))
 code = copy_checked(sys.argv.pop(1)).get({CODE_PATH!r}, {CODE_PATH!r})
 packages = os.environ.get('{PACKAGES_VARIABLE}', '')
 sys.path[:0] = filter(None, [os.environ.get('{PATH_VARIABLE}', code), packages])
-worker = module.endswith('worker')
+cuda = module == '{DASK_CUDA}'
+worker = cuda or module.endswith('worker')
+nanny = cuda or '--nanny' in sys.argv
+if cuda and importlib.util.find_spec('dask_cuda') is None:
+    leave_words('DaskCudaMissing', {CUDA_MISSING!r})
 environment = dict(os.environ)
 if packages:
     os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [packages, os.environ.get('PYTHONPATH')]))
@@ -143,14 +154,18 @@ async def watch():
     import distributed
     left, asked, step = read(), [], min(15, later / 4)
     write(left)
-    servers = list((distributed.Worker if worker else distributed.Scheduler)._instances)
+    kind = distributed.Nanny if nanny else distributed.Worker if worker else distributed.Scheduler
+    servers = list(kind._instances)
     if not worker:
         for each in servers:
             note_requests(each, asked)
     while left > 0:
         before = time.monotonic()
         await asyncio.sleep(step)
-        if worker:
+        if nanny:
+            processes = (each.process for each in servers if each.process is not None)
+            attended = any(each.status.name == 'running' for each in processes)
+        elif worker:
             attended = any(each.status.name in ('running', 'paused') for each in servers)
         else:
             clients = {{name for each in servers for name in each.clients if 'Client-worker-' not in name}}
@@ -222,10 +237,13 @@ if worker:
         sys.argv[2:2] = ['--memory-limit', limit]
     look_for(sys.argv[1])
     try:
-        restart_in_place()
+        if not nanny:
+            restart_in_place()
     except (ImportError, AttributeError):
         pass
 end_with_preloads(sys.argv)
+if nanny:
+    watch_children(sys.argv, PRELOADS)
 try:
     from distributed import _signals
     _signals.wait_for_signals = watch_or_wait

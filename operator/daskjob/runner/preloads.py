@@ -5,13 +5,14 @@ operator sends this module's source, as part of the command of scheduler and wor
 this project: it imports the standard library alone, and works with Python 3.9.
 """
 
+import inspect
 import json
 import os
 import sys
 from typing import Any
 
-#: Exit code of a process whose preload failed.
-PRELOAD_EXIT = 1
+#: Exit code of a process that cannot start.
+START_FAILED = 1
 LOG = "/dev/termination-log"
 
 
@@ -49,15 +50,40 @@ def end_by(name: str, names: "list[str]", error: BaseException) -> None:
     import traceback
 
     traceback.print_exception(type(error), error, error.__traceback__)
-    message = f"preload {name} failed: {type(error).__name__}: {error}"[:1000]
-    print(f"daskjob: PreloadFailed: {message}", file=sys.stderr, flush=True)
-    last = {"protocol": 1, "outcome": "Failed", "failure": {"reason": "PreloadFailed", "message": message}}
+    leave_words("PreloadFailed", f"preload {name} failed: {type(error).__name__}: {error}"[:1000])
+
+
+def leave_words(reason: str, message: str) -> None:
+    """Ends the process, with why in its log and its termination message."""
+    print(f"daskjob: {reason}: {message}", file=sys.stderr, flush=True)
+    last = {"protocol": 1, "outcome": "Failed", "failure": {"reason": reason, "message": message}}
     try:
         with open(os.environ.get("DASKJOB_TERMINATION_LOG") or LOG, "w", encoding="utf-8") as file:
             file.write(json.dumps(last))
     except OSError:
         pass
-    os._exit(PRELOAD_EXIT)
+    os._exit(START_FAILED)
+
+
+def watch_children(arguments: "list[str]", source: str) -> None:
+    """Has the workers that a nanny starts watch the modules as well, by a preload that comes before them. `source`:
+    what `watching_source` returns."""
+    if "--preload" not in arguments:
+        return
+    import tempfile
+
+    path = os.path.join(tempfile.mkdtemp(prefix="daskjob-"), "daskjob_watches_preloads.py")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"{source}\nend_with_preloads({arguments!r})\n")
+    first = arguments.index("--preload")
+    arguments[first:first] = ["--preload", path]
+
+
+def watching_source() -> str:
+    """The source of what watches preloads, for a process that has nothing of this project."""
+    settings = f"import json, os, sys\nfrom typing import Any\n{START_FAILED=}\n{LOG=}\n"
+    functions = (end_with_preloads, end_by, leave_words, watch_children)
+    return settings + "".join(inspect.getsource(each) for each in functions)
 
 
 def run_dask(module: str) -> None:
@@ -65,6 +91,8 @@ def run_dask(module: str) -> None:
     import runpy
 
     end_with_preloads(sys.argv)
+    if "--nanny" in sys.argv or not module.startswith("distributed."):
+        watch_children(sys.argv, watching_source())
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

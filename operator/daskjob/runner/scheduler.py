@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import sys
 import threading
@@ -33,7 +34,7 @@ from daskjob.wire.jobfile import JobFile
 
 if TYPE_CHECKING:
     from daskjob.runner.recording import Recording
-from daskjob.wire.worker_groups import group_of
+from daskjob.wire.worker_groups import pod_of
 
 # These modules of distributed have hardly any types.
 core: Any = untyped_core
@@ -117,12 +118,13 @@ class Scheduler:
     @property
     def some_worker(self) -> str:
         """The address of a worker that takes tasks; empty: none is connected."""
-        workers = self._snapshot["workers"].items()
-        return next((address for address, worker in workers if self._is_usable(worker)), "")
+        workers = self._alive()["workers"].items()
+        return next((address for address, row in workers if row[2]), "")
 
     @property
     def workers(self) -> int:
-        return len(self._usable())
+        """How many workers are connected and not retired."""
+        return sum(self.joined.values())
 
     def refresh(self, patience: float = 1.0) -> dict[str, Any]:
         """Progress and workers from a new snapshot; from the last one if that takes longer than `patience` seconds."""
@@ -292,11 +294,11 @@ class Scheduler:
         usable = self._usable()
         part: dict[str, Any] = {"progress": self._progress.take(answer["prefixes"])}
         part["waiting"] = self.obstacles.look(time.monotonic(), answer)
-        part["workers"] = {"connected": len(usable), "threads": sum(threads for _, threads, *_ in usable)}
+        part["workers"] = {"connected": self.workers, "threads": sum(threads for _, threads, *_ in usable)}
         part["workers"].update(self._sizes())
         if part != self._last:
             self._last = dict(part)
-            if usable and not self._had_worker:
+            if self.workers and not self._had_worker:
                 self._had_worker = True
                 part["timings"] = {"firstWorker": wire.timestamp(time.time())}
             self._publish(part)
@@ -320,16 +322,12 @@ class Scheduler:
         return {"id": identity["id"], "workers": workers, **nothing}
 
     def _usable(self) -> list[list[Any]]:
-        return [worker for worker in self._snapshot["workers"].values() if self._is_usable(worker)]
-
-    def _is_usable(self, worker: list[Any]) -> bool:
-        return bool(worker[2]) and worker[0] not in self._retired
+        return [row for row in self._alive()["workers"].values() if row[2]]
 
     @property
     def joined(self) -> dict[str, int]:
         """How many workers of each group are connected and not retired."""
-        names = [group_of(worker[0], self._job.groups) for worker in self._usable()]
-        return {each.name: names.count(each.name) for each in self._job.groups}
+        return group_load.joined(self._alive(), self._job.groups)
 
     def _sizes(self) -> dict[str, Any]:
         """The report's `workers`, as far as it is about groups and their sizes."""
@@ -348,6 +346,7 @@ class Scheduler:
                 # The scheduler's target includes retired workers that are still connected; the runner's does not.
                 target = int(await asyncio.wait_for(self._rpc.adaptive_target(), CALL))
                 target -= len(self._snapshot["workers"]) - len(self._usable())
+                target = math.ceil(target / self._job.groups[0].processes)
             else:
                 target = group_load.target(self._alive(), self._job.groups, name, _target_duration())
             _, surplus[name] = scaler.decide(time.monotonic(), target, joined[name])
@@ -356,8 +355,10 @@ class Scheduler:
 
     def _alive(self) -> dict[str, Any]:
         """The last snapshot, without retired workers."""
-        workers = {key: row for key, row in self._snapshot["workers"].items() if row[0] not in self._retired}
-        return {**self._snapshot, "workers": workers}
+        gone = {*self._retired}
+        workers = self._snapshot["workers"].items()
+        left = {key: row for key, row in workers if pod_of(row[0], self._job.groups) not in gone}
+        return {**self._snapshot, "workers": left}
 
     async def _retire(self, surplus: dict[str, int]) -> None:
         """Retires so many workers of each group, the least busy: the scheduler moves their data to others and gives
@@ -365,17 +366,22 @@ class Scheduler:
         try:
             mine: list[str] = []
             for name, count in surplus.items():
-                if len(self._job.groups) == 1:
+                if len(self._job.groups) == 1 and self._job.groups[0].processes == 1:
                     names = [str(each) for each in await self._rpc.workers_to_close(n=count, attribute="name")]
                 else:
                     names = group_load.idle(self._alive(), self._job.groups, name)
                 mine += [each for each in names if each not in self._retired][:count]
-            gone = await self._rpc.retire_workers(names=mine, close_workers=False, remove=False) if mine else ()
+            rows = self._snapshot["workers"].items()
+            leaving = {key: pod_of(row[0], self._job.groups) for key, row in rows}
+            leaving = {key: pod for key, pod in leaving.items() if pod in mine}
+            retire = self._rpc.retire_workers
+            gone = await retire(workers=list(leaving), close_workers=False, remove=False) if leaving else ()
         except (OSError, asyncio.TimeoutError) as error:
             print(f"daskjob: could not retire workers: {error}", file=sys.stderr, flush=True)
             return
-        named = {address: worker[0] for address, worker in self._snapshot["workers"].items()}
-        self._retired += [named[address] for address in gone if address in named]
+        # The operator deletes whole pods: one is retired when all of its processes are.
+        left = {pod for address, pod in leaving.items() if address not in gone}
+        self._retired += [pod for pod in mine if pod in leaving.values() and pod not in left]
 
 
 def _target_duration() -> float:

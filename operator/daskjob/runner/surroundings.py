@@ -13,7 +13,9 @@ import os
 HOME_VARIABLE = "DASKJOB_HOME"
 #: The variable with a folder for the working folder of processes whose own is not writable. Absent: it stays.
 SCRATCH_VARIABLE = "DASKJOB_SCRATCH"
-#: The variable with a worker's request of memory: the limit of a worker whose container has none.
+#: The variable with the number of a worker's processes, which share the memory of its container. Absent: one.
+PROCESSES_VARIABLE = "DASKJOB_PROCESSES"
+#: The variable with a worker's request of memory, for each process: their limit, if the container has none.
 REQUEST_VARIABLE = "DASKJOB_MEMORY_REQUEST"
 #: The variable with the folder of a store's Secret, of which each file is a variable. Absent: there is none.
 SECRET_VARIABLE = "DASKJOB_STORE_SECRET"
@@ -127,8 +129,8 @@ def stand_in_for_nanny() -> None:
 
 
 def memory_limit(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> str:
-    """The memory that this container may use, in bytes, whoever set its limit (cgroups of version 1 or 2); without a
-    limit, what the container requests. Empty if neither is known."""
+    """The memory that each process of a worker in this container may use, in bytes, whoever set its limit (cgroups of
+    version 1 or 2); without a limit, what the container requests. Empty if neither is known."""
     paths = {"/"}
     try:
         with open(own, encoding="utf-8") as file:
@@ -152,4 +154,6 @@ def memory_limit(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -
                 break
             path = os.path.dirname(path)
     least = min(limit for limit in limits if limit > 0)
-    return str(least) if least < limits[0] else os.environ.get(REQUEST_VARIABLE, "")
+    if least == limits[0]:
+        return os.environ.get(REQUEST_VARIABLE, "")
+    return str(least // int(os.environ.get(PROCESSES_VARIABLE) or 1))

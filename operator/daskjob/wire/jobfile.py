@@ -175,6 +175,7 @@ def _group(data: Any) -> GroupOrders:
         _get(data, "minWorkers", int, 1, "groups."),
         None if adaptive is None else _bounds(adaptive),
         {name: float(_get(resources, name, (int, float), where="groups.resources.")) for name in resources},
+        _get(data, "processes", int, 1, "groups."),
     )
 
 

@@ -86,6 +86,7 @@ REASONS = (
     *FETCH_REASONS,
     *STORE_REASONS,
     "PreloadFailed",
+    "DaskCudaMissing",
     "VersionMismatch",
     "PayloadUnreadable",
     *DEADLINE_REASONS,

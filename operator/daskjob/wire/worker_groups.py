@@ -36,8 +36,10 @@ class GroupOrders:
     min_workers: int = 1
     #: Bounds of an adaptive group; None: its size is fixed.
     adaptive: Optional[AdaptiveBounds] = None
-    #: Dask's resources of each worker, by name.
+    #: Dask's resources of each process of a worker, by name.
     resources: Dict[str, float] = field(default_factory=dict)
+    #: Processes of Dask in each worker's pod. Of several, each has the pod's name and a number.
+    processes: int = 1
 
     def shape(self) -> Dict[str, Any]:
         """The JSON object in the file."""
@@ -47,13 +49,25 @@ class GroupOrders:
             "minWorkers": self.min_workers,
             "adaptive": self.adaptive.shape() if self.adaptive is not None else None,
             "resources": self.resources,
+            "processes": self.processes,
         }
 
 
 def group_of(worker: str, groups: Iterable[GroupOrders]) -> str:
     """The name of the group of the worker with that name; empty if it is in none."""
+    found = _orders_of(worker, groups)
+    return found.name if found is not None else ""
+
+
+def pod_of(process: str, groups: Iterable[GroupOrders]) -> str:
+    """The name of the worker, which is that of its pod, whose process Dask knows by that name."""
+    found = _orders_of(process, groups)
+    return process.rpartition("-")[0] if found is not None and found.processes > 1 else process
+
+
+def _orders_of(worker: str, groups: Iterable[GroupOrders]) -> Optional[GroupOrders]:
     fitting = [each for each in groups if worker.startswith(each.prefix)]
-    return max(fitting, key=lambda each: len(each.prefix)).name if fitting else ""
+    return max(fitting, key=lambda each: len(each.prefix), default=None)
 
 
 def fits(wanted: Mapping[str, float], offered: Mapping[str, float]) -> bool:

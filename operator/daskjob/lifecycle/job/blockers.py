@@ -73,6 +73,29 @@ def _spares(observation: Observation, key: str, hopeless: int) -> bool:
     return wanted - hopeless >= (group.least if group is not None else 0)
 
 
+def hopeless_group(observation: Observation) -> Blocker | None:
+    """Why no worker of an adaptive group will ever start, while the graph waits for one; None: it need not, or one may
+    yet start. (Where waiting may help, Dask gives its tasks up after the startup deadline.)"""
+    attempt, cluster = observation.attempt, observation.job.spec.cluster
+    for key, workers in cluster.groups.items():
+        reported = attempt.runner_report.workers.of_group(key, alone=not cluster.worker_groups)
+        if workers.adaptive is None or not reported.wanted or reported.connected != 0:
+            continue
+        pods = [each for each in attempt.workers_of(key) if each.acting]
+        troubles = [trouble_of(each) if _never_worked(each) else None for each in pods]
+        found = [each for each in troubles if each is not None and each.permanent]
+        if found and len(found) == len(pods):
+            return found[0]
+    return None
+
+
+def _never_worked(pod: Pod) -> bool:
+    """Whether no task can have run in the pod: its worker has not begun, or always ended by what it found at its
+    start."""
+    ends = pod.terminations
+    return not pod.started or (bool(ends) and all(each.own_reason is not None for each in ends))
+
+
 def _remembered(observation: Observation) -> Blocker | None:
     """The blocker that the status has, if it is not overcome: its pod may be silent for a while, or another one be in
     its place."""
@@ -125,6 +148,7 @@ OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
     Reason.FILES_CHANGED: _runs,
     **dict.fromkeys(map(Reason, FETCH_REASONS), _runs),
     Reason.PRELOAD_FAILED: _runs,
+    Reason.DASK_CUDA_MISSING: _runs,
     Reason.SCHEDULER_OOM_KILLED: _runs,
     Reason.WORKER_OOM_KILLED: _runs,
 }

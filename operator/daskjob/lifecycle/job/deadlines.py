@@ -13,7 +13,7 @@ from daskjob.api.times import from_text
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job import progress
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed
-from daskjob.lifecycle.job.blockers import find_blocker
+from daskjob.lifecycle.job.blockers import find_blocker, hopeless_group
 from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.job.silence import SILENCE, next_silence
 from daskjob.lifecycle.pods import Pod
@@ -169,6 +169,15 @@ def _blocked_for_good(observation: Observation) -> AttemptEnd | None:
     return _by(blocker) if blocker is not None and blocker.permanent else None
 
 
+def _while_it_runs(observation: Observation) -> datetime | None:
+    return began(observation) if progress.has_started(observation) else None
+
+
+def _group_blocked_for_good(observation: Observation) -> AttemptEnd | None:
+    blocker = hopeless_group(observation)
+    return _by(blocker) if blocker is not None else None
+
+
 def _reference_deadline(observation: Observation) -> datetime | None:
     if progress.has_started(observation):
         return None
@@ -263,6 +272,12 @@ DEADLINES = (
         "The attempt has not started, and what keeps it from starting does not pass by waiting.",
         _at_once,
         _blocked_for_good,
+    ),
+    Deadline(
+        "a permanent blocker of a group",
+        "The graph waits for an adaptive group of workers, and what keeps them from starting does not pass by waiting.",
+        _while_it_runs,
+        _group_blocked_for_good,
     ),
     Deadline(
         "a missing reference",

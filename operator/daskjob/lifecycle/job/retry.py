@@ -22,6 +22,7 @@ MISTAKES = frozenset(
         Reason.INVALID_JOB,
         Reason.NO_SUITABLE_WORKERS,
         Reason.PRELOAD_FAILED,
+        Reason.DASK_CUDA_MISSING,
         Reason.RESULT_NOT_SERIALIZABLE,
         Reason.RESULT_TOO_LARGE,
         Reason.STORE_DRIVER_MISSING,

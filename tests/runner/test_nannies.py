@@ -1,0 +1,80 @@
+"""Workers of several processes, which a nanny starts, and those of dask-cuda, as their containers start them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daskjob.api.constants import Reason
+from daskjob.lifecycle.pods import Termination
+from daskjob.manifests.launch import LAUNCH
+from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
+
+from .conftest import PYTHON, wait_for
+from .dask_pods import Process, a_scheduler, launching
+
+LOOKS = """\
+import json, sys, distributed
+
+def look(dask_worker):
+    import os
+    names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "PYTHONHASHSEED")
+    return dask_worker.name, os.getppid(), dask_worker.memory_manager.memory_limit, [os.environ[each] for each in names]
+
+with distributed.Client(sys.argv[1]) as client:
+    found = []
+    for _ in range(2):
+        client.wait_for_workers(2)
+        found.append(sorted(client.run(look).values()))
+        client.restart(timeout=60)
+    print(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    with launching(tmp_path) as launch:
+        yield launch
+
+
+def test_several_processes(launched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have the worker's name, a number and their part of its memory; `Client.restart` restarts them; they leave
+    with their scheduler."""
+    scheduler, address = a_scheduler(launched)
+    monkeypatch.setenv(PROCESSES_VARIABLE, "2")
+    monkeypatch.setenv(REQUEST_VARIABLE, "300000000")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    options = ("--nanny", "--nworkers", "2", "--name", "pod-a", "--nthreads", "1")
+    worker = launched("dask_worker", address, *options, later=20.0)
+    wait_for("its record", lambda: [*worker.folder.glob(".daskjob-*")])
+    [record] = worker.folder.glob(".daskjob-*")
+    first = float(wait_for("its time", record.read_text))
+    done = subprocess.run([PYTHON, "-c", LOOKS, address], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    pid, before, after = worker.process.pid, *json.loads(done.stdout)
+    assert [row[:2] for row in before] == [["pod-a-0", pid], ["pod-a-1", pid]]
+    assert before == after
+    limits = {row[2] for row in before}
+    assert len(limits) == 1
+    assert [row[3] for row in before] == [["3", "65536", "6640"]] * 2, "what the environment says counts"
+    assert float(wait_for("a later time", record.read_text)) > first + 1, "it stays while it has its scheduler"
+    scheduler.leaves()
+    assert worker.process.wait(60) == 0, worker.log.read_text()
+
+
+def test_an_image_without_dask_cuda_says_so_at_once(tmp_path: Path) -> None:
+    last = tmp_path / "last-words"
+    environment = {**os.environ, "DASKJOB_TERMINATION_LOG": str(last), "DASKJOB_RECORD_FOLDER": str(tmp_path)}
+    command = [PYTHON, "-c", LAUNCH, "dask_cuda.cli", "60", "60", "[]", "tls://nowhere:8786"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    end = Termination(done.returncode, "Error", last.read_text())
+    assert end.own_reason is Reason.DASK_CUDA_MISSING
+    assert "the image has no dask-cuda, with which command: cuda starts workers" in end.words
+    assert done.returncode == 1
+    assert "distributed" not in done.stderr
