@@ -163,8 +163,8 @@ async def watch():
         before = time.monotonic()
         await asyncio.sleep(step)
         if nanny:
-            processes = (each.process for each in servers if each.process is not None)
-            attended = any(each.status.name == 'running' for each in processes)
+            # It starts a process when it has reached the scheduler, and ends with one that has lost it.
+            attended = any(each.is_alive() for each in servers)
         elif worker:
             attended = any(each.status.name in ('running', 'paused') for each in servers)
         else:
