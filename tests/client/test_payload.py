@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import enum
 import functools
 import hashlib
 import json
@@ -11,8 +13,10 @@ import re
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy
+import pandas
 import pytest
 
 import daskjob
@@ -24,6 +28,20 @@ from daskjob.runner import payload as opening
 from daskjob.wire.jobfile import InvalidJob, JobFile
 
 JOB = JobFile(entrypoint="m:f", scheduler="tls://s:1")
+
+
+class Mood(enum.Enum):
+    GOOD = "good"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spot:
+    x: int
+
+
+class Pair(NamedTuple):
+    left: int
+    right: int
 
 
 class Locked:
@@ -188,8 +206,28 @@ def test_the_name_of_a_secret_follows_from_job_and_digest() -> None:
     assert not is_payload_secret_name("my-payload")
 
 
+@pytest.mark.parametrize(
+    "value",
+    [Mood.GOOD, Spot(1), Pair(1, 2), pandas.Series([1, 2], index=["a", "b"]), {numpy.int64(1): 2}, {Spot(2): 1}],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_result_that_json_would_change_is_a_pickle(value: Any) -> None:
+    """A future gives what the function returned, not what JSON makes of it."""
+    record = opening.PickleStore(RESULT_BYTES).put(value)
+    assert record["types"] == {"": "pickle"}
+    found = pickle.loads(base64.b64decode(json.loads(record["value"])))
+    assert type(found) is type(value)
+    assert [type(each) for each in found] == [type(each) for each in value] if isinstance(value, dict) else True
+    assert found.equals(value) if isinstance(value, pandas.Series) else found == value
+
+
+def test_what_json_gives_back_as_it_was_is_json() -> None:
+    for value in ({1: (2,)}, {("a", 1): {2.5}}, range(3), numpy.arange(3), {None: [True]}):
+        assert "pickle" not in opening.PickleStore(RESULT_BYTES).put(value).get("types", {}).values()
+
+
 def test_a_result_without_a_form_in_json_is_a_pickle() -> None:
-    store = opening.PickleStore(StatusStore(), RESULT_BYTES)
+    store = opening.PickleStore(RESULT_BYTES)
     assert store.put([1]) == StatusStore().put([1])
     record = store.put(Locked)
     assert (record["types"], record["type"]) == ({"": "pickle"}, "type")

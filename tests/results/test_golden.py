@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -66,6 +68,15 @@ VALUES: dict[str, Any] = {
     "array of text": numpy.array(["a", "bc"]),
     "array of dates": numpy.array(["2026-01-02", "NaT"], "M8[D]"),
     "array without elements": numpy.empty((0, 2), "float32"),
+    "range": range(3, -3, -2),
+    "deque": deque([1, (2,)]),
+    "Fraction": Fraction(-1, 3),
+    "dict with float keys": {0.5: 1},
+    "dict with bool keys": {True: (1,)},
+    "dict with dates as keys": {date(2026, 1, 2): 1},
+    "dict with keys of NumPy": {numpy.datetime64("2026-01-02"): 1},
+    "dict with tuples as keys": {("a", 1): 2.5, None: [1]},
+    "array of objects": numpy.array([["a", None], [(1,), 2]], dtype=object),
 }
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 #: dtype kinds as NumPy names them: bool, ints, floats, complex, dates, durations, text, bytes.
 _KINDS = "biufcMmUS"
+#: The type name of an array of Python's objects, before its shape.
+OBJECTS = "numpy.ndarray[object]:"
 
 
 def encode_numpy(value: Any) -> tuple[str, Callable[[], Any]] | None:
@@ -26,6 +28,8 @@ def encode_numpy(value: Any) -> tuple[str, Callable[[], Any]] | None:
     if array and type(value) is not numpy.ndarray:
         kind = f"{type(value).__module__}.{type(value).__name__}"
         return "", lambda: f"a {kind} has no JSON form: return a plain array or a list"
+    if array and dtype.kind == "O" and value.ndim:
+        return OBJECTS + ",".join(str(length) for length in value.shape), value.tolist
     if dtype.kind not in _KINDS:
         return "", lambda: f"NumPy's dtype {dtype} has no JSON form: return lists, dicts or an array of a plain dtype"
     name = f"numpy.ndarray:{dtype.str}" if array else f"numpy.{_scalar_name(dtype)}"
@@ -78,6 +82,8 @@ def decode_numpy(name: str, value: Any) -> Any:
         import numpy
     except ImportError:
         return value
+    if name.startswith(OBJECTS):
+        return _objects(numpy, [int(length) for length in name[len(OBJECTS) :].split(",")], value)
     found = re.fullmatch(
         r"numpy\.(?:ndarray:([<>|=]?[a-zA-Z]\d*(?:\[\w+\])?)(?::([\d,]+))?|([a-z]+\d*(?:\[\w+\])?))"
         r"(?::(nan|inf|-inf))?",
@@ -100,3 +106,17 @@ def decode_numpy(name: str, value: Any) -> Any:
     if scalar:
         return array[()]
     return array.reshape([int(length) for length in shape.split(",")]) if shape else array
+
+
+def _objects(numpy: Any, shape: list[int], value: Any) -> Any:
+    """An array of objects: what is below as many levels as it has dimensions."""
+    for length in shape[:-1]:
+        if not isinstance(value, list) or any(not isinstance(each, list) for each in value):
+            raise ValueError(f"not {length} lists")
+        value = [item for each in value for item in each]
+    if not isinstance(value, list):
+        raise ValueError("not a list")
+    array = numpy.empty(len(value), dtype=object)
+    for number, item in enumerate(value):
+        array[number] = item
+    return array.reshape(shape)

@@ -10,14 +10,16 @@ from daskjob.results.store import PICKLE
 
 
 class StatusStore:
-    """Keeps values of at most `limit` bytes of JSON text: `{type, value, types?, size, sha256}`."""
+    """Keeps values of at most `limit` bytes of JSON text: `{type, value, types?, size, sha256}`. `exact`: only those
+    that `get` gives back as they were."""
 
-    def __init__(self, limit: int = codec.RESULT_BYTES) -> None:
+    def __init__(self, limit: int = codec.RESULT_BYTES, exact: bool = False) -> None:
         self.limit = limit
+        self.exact = exact
 
     def put(self, value: Any) -> Dict[str, Any]:
         """The record with the value in it. Raises NotSerializable, and TooLarge if it does not fit."""
-        return codec.encode(value, self.limit)
+        return codec.encode(value, self.limit, exact=self.exact)
 
     def get(self, record: Mapping[str, Any]) -> Any:
         """The value of a record. Raises ValueError if there is none or it cannot be read."""

@@ -96,9 +96,8 @@ def json_text(value: Any) -> str:
 
 def _write_json(value: Any, put: part_writer.Put) -> Dict[str, Any]:
     try:
-        record = codec.encode(value, JSON_BYTES, JSON_BYTES, 8 * JSON_BYTES)
-    except NotSerializable as error:
-        raise NotSerializable(f"{error}; or give spec.result.format: pickle", error.type) from None
+        remedy = "or give spec.result.format: pickle"
+        record = codec.encode(value, JSON_BYTES, JSON_BYTES, 8 * JSON_BYTES, remedy=remedy)
     except TooLarge as error:
         message = f"the result, a {error.type}, takes {error.size} bytes, and JSON may have {JSON_BYTES} of them: "
         message += "return a DataFrame or an array, or give spec.result.format: pickle"

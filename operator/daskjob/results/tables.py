@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 #: Of values in a table no pointer says the type: times are text, and missing values are null, in each column.
-UNMARKED = frozenset({"float:nan", "pandas.NaT", "pandas.NA", "pandas.Timestamp", "pandas.Timedelta"})
+UNMARKED = frozenset(
+    {"float:nan", "pandas.NaT", "pandas.NA", "pandas.Timestamp", "pandas.Timedelta", "pandas.Period", "pandas.Interval"}
+)
 
 
 def encode_pandas(value: Any) -> tuple[str, int, Callable[[], Any]] | None:
@@ -24,6 +26,9 @@ def encode_pandas(value: Any) -> tuple[str, int, Callable[[], Any]] | None:
     for name in ("Timestamp", "Timedelta"):
         if _is(value, pandas, name):
             return f"pandas.{name}", 1, value.isoformat
+    for name in ("Period", "Interval"):
+        if _is(value, pandas, name):
+            return f"pandas.{name}", 1, lambda: str(value)
     if _is(value, pandas, "Series"):
         return "pandas.Series", value.size, lambda: _series(value)
     if _is(value, pandas, "Index"):
@@ -33,6 +38,9 @@ def encode_pandas(value: Any) -> tuple[str, int, Callable[[], Any]] | None:
         if problem:
             return "", 0, lambda: problem
         return "pandas.DataFrame", value.size + len(value), lambda: _rows(value)
+    extensions = getattr(getattr(pandas, "api", None), "extensions", None)
+    if extensions is not None and isinstance(value, extensions.ExtensionArray):
+        return "pandas.array", value.size, value.tolist
     return None
 
 
@@ -43,6 +51,8 @@ def _is(value: Any, pandas: Any, name: str) -> bool:
 
 def memory_of(value: Any) -> int:
     """The bytes that a table takes in memory, but for what its elements refer to."""
+    if not hasattr(value, "memory_usage"):
+        return int(value.nbytes)
     usage = value.memory_usage()
     return int(usage if isinstance(usage, int) else usage.sum())
 

@@ -89,7 +89,8 @@ class _Child:
             finished = wire.timestamp(time.time())
             store: ResultStore = kept if kept is not None else StatusStore(job.result_bytes)
             if job.payload_path is not None and kept is None:
-                store = payload.store_for(target, store, job.result_bytes)
+                # A future gives what the function returned.
+                store = payload.store_for(target, job.result_bytes)
             end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": store.put(value)}
             if scheduler.unfinished:
                 end["discarded"] = scheduler.unfinished

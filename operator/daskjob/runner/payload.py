@@ -15,6 +15,7 @@ import platform
 from typing import Any, Dict, List, Mapping, Tuple
 
 from daskjob.results import codec
+from daskjob.results.status_store import StatusStore
 from daskjob.results.store import PICKLE, ResultStore
 from daskjob.wire.jobfile import InvalidJob, JobFile
 
@@ -121,27 +122,33 @@ def check(header: Mapping[str, Any], own: Mapping[str, str]) -> str:
 
 
 class PickleStore:
-    """Keeps a value as the store does, and what has no JSON form there as a pickle. Only the client that submitted the
-    job opens that."""
+    """Keeps as JSON in the status what comes back from there as it was, and the rest as a pickle. Only the client that
+    submitted the job opens that."""
 
-    def __init__(self, store: ResultStore, limit: int, always: bool = False) -> None:
-        self._store = store
+    def __init__(self, limit: int, always: bool = False) -> None:
         self._limit = limit
         self._always = always
 
     def put(self, value: Any) -> Dict[str, Any]:
-        """The record. Raises NotSerializable, and TooLarge if the value fits neither way."""
+        """The record; what cannot be pickled is kept as JSON can say it. Raises NotSerializable, and TooLarge if the
+        value does not fit."""
         if self._always:
             return self._pickled(value, type(value).__name__)
         try:
-            return self._store.put(value)
+            return StatusStore(self._limit, exact=True).put(value)
         except codec.TooLarge as refused:
             try:
                 return self._pickled(value, refused.type)
             except (codec.NotSerializable, codec.TooLarge):
                 raise refused from None
         except codec.NotSerializable as refused:
-            return self._pickled(value, refused.type)
+            try:
+                return self._pickled(value, refused.type)
+            except codec.NotSerializable as unpicklable:
+                try:
+                    return StatusStore(self._limit).put(value)
+                except codec.NotSerializable:
+                    raise unpicklable from None
 
     def _pickled(self, value: Any, kind: str) -> Dict[str, Any]:
         import cloudpickle
@@ -164,13 +171,13 @@ class PickleStore:
 
     def get(self, record: Mapping[str, Any]) -> Any:
         """The value of a record that is no pickle. Raises ValueError."""
-        return self._store.get(record)
+        return StatusStore().get(record)
 
 
-def store_for(target: Any, store: ResultStore, limit: int) -> ResultStore:
+def store_for(target: Any, limit: int) -> ResultStore:
     """Where the result of an opened payload goes. What Dask itself asked for is always a pickle: it must come back as
     it was."""
-    return PickleStore(store, limit, always=isinstance(target, _Graph))
+    return PickleStore(limit, always=isinstance(target, _Graph))
 
 
 class _Map:
