@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from daskjob.cli import working_folder
 from daskjob.cli.commands import daskjob
 from daskjob.cli.documents import InputError
 from daskjob.cli.script_manifest import ScriptOptions, is_script, script_job
 from daskjob.schema import validate
+from daskjob.schema.crds import schema_of
 
 from ..client.played import Answer, Asked
 from .scenes import On
@@ -101,6 +104,76 @@ def test_what_it_imports_from_beside_it_comes_with_it(folder: Path) -> None:
     }
     write(folder, {**files, "unused.py": "1", "pkg/unused.py": "1", "json/__init__.py": "1"})
     assert spec("main.py:graph")["graph"]["source"] == {"files": dict(sorted(files.items()))}
+
+
+def test_a_whole_folder_goes_along(folder: Path) -> None:
+    """Data files too, and none that is hidden or made."""
+    files = {"train.py": GRAPH, "data/cities.csv": "a,b\n", "lib/one.py": "1", "builds.txt": ""}
+    left = [".git/config", ".env", "lib/__pycache__/one.pyc", "venv/pyvenv.cfg", "venv/x.py", "x.egg-info/a", "a.pyc"]
+    left += ["node_modules/a.js", "build/b.py", "dist/c.py"]
+    write(folder / "proj", {**files, **dict.fromkeys(left, "1")})
+    (folder / "proj" / "outside.py").symlink_to(folder / "my.py")
+    for reference in ("train.py:graph", "proj/train.py:graph", str(folder / "proj" / "train.py:graph")):
+        graph = spec(reference, working_dir="proj")["graph"]
+        assert graph["source"] == {"files": files}, reference
+        assert graph["entrypoint"] == "train:graph"
+    assert spec("lib.one:graph", working_dir="proj")["graph"]["entrypoint"] == "lib.one:graph"
+    assert spec("lib/one.py:graph", working_dir="proj")["graph"]["entrypoint"] == "lib.one:graph"
+    done = run("submit", "train.py:graph", "--working-dir", "proj", "--dry-run", "-o", "yaml")
+    assert yaml.safe_load(done.stdout)["spec"]["graph"]["source"] == {"files": files}
+
+
+@pytest.mark.parametrize(
+    ("files", "reference", "words"),
+    [
+        ({}, "my.py:graph", r"my\.py:graph: there is no my\.py in the folder of --working-dir, proj"),
+        ({}, "no.such:graph", r"there is no proj/no/such\.py in the folder"),
+        (
+            {"a.py": "1", "b c.txt": "", "d": "\x00" * (3 << 20)},
+            "a.py:g",
+            r"cannot be sent: b c\.txt \(.*, d \(3145728 by",
+        ),
+        ({"a.py": "1", **{f"{n}.txt": "" for n in range(256)}}, "a.py:g", "has 257 files .* a job carries at most 256"),
+        (
+            {"a.py": "1", "big": "x" * 262_145, "b": "12"},
+            "a.py:g",
+            r"The largest are big \(262145\), b \(2\), a\.py \(1\): mov",
+        ),
+        ({"a.py": "1", **{f"{n}.txt": "x" * 200_000 for n in range(3)}}, "a.py:g", "600001 characters together"),
+        (
+            {"build/a.py": "1"},
+            "build/a.py:g",
+            "does not go along: it is hidden, a link, or in a folder that is left out",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_go_along(folder: Path, files: dict[str, str], reference: str, words: str) -> None:
+    write(folder / "proj", {"here.py": "1"} | files)
+    (folder / "proj" / "here.py").unlink()
+    done = run("submit", reference, "--working-dir", "proj", "--image", "i")
+    assert done.exit_code == 2
+    assert re.search(words, done.stderr), done.stderr
+
+
+def test_files_that_are_no_text_are_named(folder: Path) -> None:
+    write(folder / "proj", {"a.py": "1"})
+    for number in range(7):
+        (folder / "proj" / f"{number}.bin").write_bytes(b"\xff\xfe")
+    done = run("submit", "a.py:graph", "--working-dir", "proj")
+    assert "0.bin (is no text), 1.bin (is no text)" in done.stderr
+    assert "4.bin (is no text) and 2 more: move it out of the folder" in done.stderr
+
+
+def test_what_a_folder_may_hold_is_what_a_job_carries() -> None:
+    """The rules stand in the definition, too."""
+    files = schema_of("DaskJob")["properties"]["spec"]["properties"]["graph"]["properties"]["source"]["properties"][
+        "files"
+    ]
+    rules = " ".join(each["rule"] for each in files["x-kubernetes-validations"])
+    assert files["maxProperties"] == working_folder.MOST_FILES
+    assert files["additionalProperties"]["maxLength"] == working_folder.FILE_LENGTH
+    assert f"<= {working_folder.WHOLE_LENGTH}" in rules
+    assert "path.size() <= 200 && path.matches('^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$')" in rules
 
 
 def test_a_module_of_a_package(folder: Path) -> None:

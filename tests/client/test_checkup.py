@@ -41,6 +41,7 @@ HEALTHY: dict[str, list[Play]] = {
     "list leases": [forbidden("list")],
     "get namespaces/team": [forbidden("get")],
     "list resourcequotas": [listed()],
+    "create daskjobs": [Answer({"metadata": {"name": "doctor-aaaaa"}}, 201)],
 }
 
 
@@ -84,6 +85,14 @@ def test_all_that_a_user_may_see_is_well(connected: Connected) -> None:
             "these do not work: submit; ask an administrator for the role edit in namespace team",
         ),
         ("create selfsubjectreviews", forbidden("create"), "user", Verdict.UNKNOWN, "kubectl auth whoami"),
+        (
+            "create daskjobs",
+            status(403, "Forbidden", 'admission webhook "w.example" denied the request: no label team'),
+            "admission",
+            Verdict.WRONG,
+            "no label team",
+        ),
+        ("create daskjobs", forbidden("create"), "admission", Verdict.UNKNOWN, "not asked, because you may not create"),
         ("list resourcequotas", forbidden("list"), "quota", Verdict.UNKNOWN, "you may not list resourcequotas"),
         (
             "list leases",
@@ -100,6 +109,13 @@ def test_what_is_not_well(
     found = findings(connected, {what: [answer]})[subject]
     assert found.verdict is verdict
     assert words in found.words
+
+
+def test_admission_is_asked_without_creating_a_job(connected: Connected) -> None:
+    server, client = connected(HEALTHY)
+    assert [each.verdict for each in check_cluster(client, fields, "daskjob-system")][-1] is Verdict.OK
+    [asked] = [each for each in server.asked if each.what == "create daskjobs"]
+    assert asked.query["dryRun"] == "All"
 
 
 def test_a_cluster_without_daskjobs_is_asked_no_more(connected: Connected) -> None:

@@ -271,3 +271,26 @@ def test_a_decorated_function_is_itself_and_a_job(connect: Connect) -> None:
     [request] = [each for each in server.asked if each.what == "create daskjobs"]
     assert request.body["spec"]["cluster"] == {"workers": {"replicas": 4}, "image": "i"}
     assert future.name.startswith("double-")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "error", "words"),
+    [
+        ({"chunksize": 0}, ValueError, "chunksize must be at least 1, and is 0"),
+        ({"buffersize": 0}, ValueError, "buffersize must be at least 1, and is 0"),
+        ({"buffersize": 2.5}, TypeError, "buffersize must be a whole number or None, and is a float"),
+    ],
+)
+def test_sizes_of_map_that_cannot_be(
+    connect: Connect, sizes: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    server, client = connect({})
+    with pytest.raises(error, match=words):
+        client.map(multiply, [1], [2], **sizes)
+    assert server.asked == []
+
+
+def test_a_buffer_of_named_jobs_cannot_be(connect: Connect) -> None:
+    _, client = connect({})
+    with pytest.raises(ValueError, match="give generate_name in place of name"):
+        client.with_options(name="one").map(multiply, [1], [2], buffersize=1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,21 @@ def test_a_values_iterator_gives_up_in_time(client: daskjob.DaskJobClient) -> No
 
 def wait_long_for(number: int) -> None:
     threading.Event().wait(600)
+
+
+def test_a_buffer_takes_no_more_than_it_holds() -> None:
+    """One job for each window of an endless iterable, and the next one only when its values are taken."""
+    client = daskjob.connect(backend="local")
+    taken: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    values = client.map(lambda number: number + 1, numbers(), chunksize=2, buffersize=3)
+    assert taken == [0, 1, 2]
+    assert [next(values) for _ in range(3)] == [1, 2, 3]
+    assert (taken, len(client.list())) == ([0, 1, 2], 1)
+    assert next(values) == 4
+    assert (taken, len(client.list())) == (list(range(6)), 2)

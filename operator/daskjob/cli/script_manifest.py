@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daskjob.cli.documents import API_VERSION, Document, InputError
+from daskjob.cli.working_folder import files_of
 
 _SCRIPT = re.compile(r"(?P<file>.+\.py)(?::(?P<attribute>.*))?")
 _MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<attribute>[A-Za-z_][\w.]*)")
@@ -24,7 +25,7 @@ _NAME = 34
 @dataclass(frozen=True)
 class ScriptOptions:
     """What a manifest would say, as given on the command line; None: nothing. `memory`: the limit of each worker;
-    `keywords`: NAME=VALUE."""
+    `keywords`: NAME=VALUE; `working_dir`: the folder whose files all go along."""
 
     name: str | None = None
     image: str | None = None
@@ -32,6 +33,7 @@ class ScriptOptions:
     threads: int | None = None
     memory: str | None = None
     keywords: Sequence[str] = ()
+    working_dir: str | None = None
 
     def are_given(self) -> bool:
         return self != ScriptOptions()
@@ -44,14 +46,20 @@ def is_script(path: str) -> bool:
 
 def script_job(reference: str, arguments: Sequence[str], options: ScriptOptions) -> Document:
     """The job. `arguments`: of the entry point, each JSON, or else a text. Raises InputError."""
-    file, root, attribute = _found(reference)
+    whole = Path(options.working_dir) if options.working_dir is not None else None
+    file, root, attribute = _found(reference) if whole is None else _found_in(reference, whole)
     module = ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
     if not attribute:
         raise InputError(f"{reference}: which part of it is the graph?{_names(file, reference)}")
     if not all(part.isidentifier() for part in module.split(".")):
         raise InputError(f"{file}: no module can have that name: use letters, digits and _")
     code = _Code(root)
-    code.add(file)
+    if whole is None:
+        code.add(file)
+    else:
+        code.files = files_of(whole)
+        if file.relative_to(root).as_posix() not in code.files:
+            raise InputError(f"{file}: does not go along: it is hidden, a link, or in a folder that is left out")
     return Document(reference, 1, _manifest(f"{module}:{attribute}", code.files, arguments, options), root)
 
 
@@ -104,6 +112,22 @@ def _found(reference: str) -> tuple[Path, Path, str]:
         f"{reference}: there is no {root.joinpath(*parts)}.py here; of code that is in the image, write a manifest "
         "without spec.graph.source (daskjob init)"
     )
+
+
+def _found_in(reference: str, root: Path) -> tuple[Path, Path, str]:
+    """As `_found`, in a folder: the path of the file may begin there, or here."""
+    script, module = _SCRIPT.fullmatch(reference), _MODULE.fullmatch(reference)
+    if script:
+        places = [root / script["file"], Path(script["file"])]
+    else:
+        assert module is not None
+        place = root.joinpath(*module["module"].split("."))
+        places = [place.with_suffix(".py"), place / "__init__.py"]
+    for file in places:
+        if file.is_file() and file.resolve().is_relative_to(root.resolve()):
+            found = root / file.resolve().relative_to(root.resolve())
+            return found, root, (script or module)["attribute"] or ""  # type: ignore[index]
+    raise InputError(f"{reference}: there is no {places[-1 if script else 0]} in the folder of --working-dir, {root}")
 
 
 def _names(file: Path, reference: str) -> str:

@@ -50,6 +50,12 @@ class _DryRun(click.Choice[str] if TYPE_CHECKING else click.Choice):  # type: ig
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each worker of a script; by default 1.")
 @click.option("--memory", metavar="QUANTITY", help="Limit of each worker of a script, as 2Gi.")
 @click.option("--kwarg", "keywords", metavar="NAME=VALUE", multiple=True, help="For a script's graph; repeatable.")
+@click.option(
+    "--working-dir",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Take all of its files along, data files too; by default, what a script imports.",
+)
 @click.option("-o", "--output", type=click.Choice(["json", "yaml", "name"]), help="Print what was created.")
 def submit(
     target: Target,
@@ -70,7 +76,8 @@ def submit(
     daskjob submit my.py:graph --image my-registry/dask:2026.8.0 --workers 4 -- 500 '["a", "b"]'
 
     Of a script (my.py:graph) or module (package.module:graph), the job gets the file and what it imports from beside
-    it. What follows are arguments: JSON, or else text. With --dry-run -o yaml the manifest is printed.
+    it, or all files of --working-dir. What follows are arguments: JSON, or else text. With --dry-run -o yaml the
+    manifest is printed.
     """
     jobs, others = load(paths, recursive, ScriptOptions(**script))
     # The API server checks one job quicker than we import what that takes here. Of several, none is created unless all

@@ -92,6 +92,7 @@ def check_cluster(client: JobClient, fields: Fields, operator_namespace: str) ->
     yield _namespace(client, namespace, _settings(client, leases, operator_namespace))
     yield from (_right(client, right, namespace) for right in RIGHTS)
     yield _quota(client, namespace)
+    yield _admission(client)
 
 
 def _version(client: JobClient) -> Finding:
@@ -289,18 +290,23 @@ def _some(paths: Sequence[str]) -> str:
     return ", ".join(top[:4]) + (f" and {len(top) - 4} more" if len(top) > 4 else "")
 
 
-def try_job(
-    client: JobClient,
-    image: str | None,
-    timeout: float,
-    where: Callable[[Body], str],
-    note: Callable[[str], None],
-) -> Finding:
-    """Runs a small job, and deletes it: only that tells whether its image can be pulled, and quotas, policies and the
-    operator let it run. `timeout`: seconds; `where` says where a job is in words, with which `note` is called
-    whenever that has changed."""
-    subject = "a job"
-    manifest: Body = {
+def _admission(client: JobClient) -> Finding:
+    """Whether schema, policies and webhooks let a job pass: asked by a dry run."""
+    subject = "admission"
+    try:
+        client.create(_small_job(None, 180), dry_run=True)
+    except Forbidden:
+        return Finding(Verdict.UNKNOWN, subject, "not asked, because you may not create daskjobs")
+    except (Rejected, InvalidJob) as error:
+        return Finding(Verdict.WRONG, subject, f"refuses a small job: {error}; who made that rule says what it wants")
+    except ClientError as error:
+        return Finding(Verdict.UNKNOWN, subject, str(error))
+    return Finding(Verdict.OK, subject, "a small job would be taken (dry run); of its pods, only --try tells")
+
+
+def _small_job(image: str | None, timeout: float) -> Body:
+    """A job of one number. `timeout`: seconds in which it has to end."""
+    return {
         "apiVersion": c.API_VERSION,
         "kind": "DaskJob",
         "metadata": {"generateName": "doctor-"},
@@ -315,8 +321,21 @@ def try_job(
             "infrastructureRetries": 0,
         },
     }
+
+
+def try_job(
+    client: JobClient,
+    image: str | None,
+    timeout: float,
+    where: Callable[[Body], str],
+    note: Callable[[str], None],
+) -> Finding:
+    """Runs a small job, and deletes it: only that tells whether its image can be pulled, and quotas, policies and the
+    operator let it run. `timeout`: seconds; `where` says where a job is in words, with which `note` is called
+    whenever that has changed."""
+    subject = "a job"
     try:
-        job = client.create(manifest)
+        job = client.create(_small_job(image, timeout))
     except (Forbidden, Rejected, InvalidJob) as error:
         return Finding(Verdict.WRONG, subject, f"cannot be created: {error}")
     name, uid = str(job["metadata"]["name"]), str(job["metadata"]["uid"])

@@ -34,9 +34,16 @@ class AsyncDaskJobClient:
         """See `DaskJobClient.submit`."""
         return await _elsewhere(self._client.submit, fn, *args, **kwargs)
 
-    async def map(self, fn: Callable[..., T], *iterables: Iterable[Any]) -> builtins.list[T]:
-        """The values, in order: see `DaskJobClient.map`."""
-        values = await _elsewhere(self._client.map, fn, *iterables)
+    async def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> builtins.list[T]:
+        """The values, in order, when all are there: see `DaskJobClient.map`."""
+        sizes: dict[str, Any] = {"chunksize": chunksize, "buffersize": buffersize}
+        values = await _elsewhere(self._client.map, fn, *iterables, **sizes)
         return await _elsewhere(builtins.list, values)
 
     async def compute(self, *collections: Any) -> JobFuture[Any]:
@@ -50,6 +57,14 @@ class AsyncDaskJobClient:
     async def attach(self, name: str, *, uid: str | None = None, allow_pickle: bool = False) -> JobFuture[Any]:
         """See `DaskJobClient.attach`."""
         return await _elsewhere(self._client.attach, name, uid=uid, allow_pickle=allow_pickle)
+
+    async def suspend(self, name: str) -> None:
+        """See `DaskJobClient.suspend`."""
+        await _elsewhere(self._client.suspend, name)
+
+    async def resume(self, name: str) -> None:
+        """See `DaskJobClient.resume`."""
+        await _elsewhere(self._client.resume, name)
 
     async def list(self, *, selector: str | None = None, phase: str | None = None) -> builtins.list[JobStatus]:
         """See `DaskJobClient.list`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, Unpack
+from typing import Any, Literal, Unpack, cast
 
+from daskjob.futures.configuration import configured
 from daskjob.futures.dask_job_client import DaskJobClient
 from daskjob.futures.job_options import JobOptions
 
@@ -14,24 +15,32 @@ def connect(
     *,
     context: str | None = None,
     kubeconfig: str | os.PathLike[str] | None = None,
-    backend: Literal["kubernetes", "local"] = "kubernetes",
+    backend: Literal["kubernetes", "local"] | None = None,
     **options: Unpack[JobOptions],
 ) -> DaskJobClient:
     """The client of the jobs of a namespace. `context`, `kubeconfig`, `namespace`: default as kubectl has them, or as
-    the pod has them in which this runs. `backend`: `local` runs jobs on this machine, without a cluster. `options`: of
-    all its jobs (`JobOptions`).
+    the pod has them in which this runs. `backend`: `local` runs jobs on this machine, without a cluster; default
+    `kubernetes`. `options`: of all its jobs (`JobOptions`).
+
+    What is not given is taken from `daskjob` in Dask's configuration, if it is there: from variables such as
+    `DASK_DASKJOB__NAMESPACE` and `DASK_DASKJOB__IMAGE`, and from Dask's YAML files.
 
     Raises ClusterUnreachable without a kubeconfig, ValueError for another backend, and TypeError for an option that
     there is not.
     """
-    if backend == "local":
+    found = configured()
+    chosen: dict[str, Any] = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig, "backend": backend}
+    configured_ones = {name: found.pop(name, None) for name in chosen}
+    chosen = {name: configured_ones[name] if value is None else value for name, value in chosen.items()}
+    jobs = cast(JobOptions, {**found, **options})
+    if chosen["backend"] == "local":
         from daskjob.futures.local_jobs import LocalJobs
 
-        return DaskJobClient(LocalJobs(namespace or "default"), options)
-    if backend != "kubernetes":
-        raise ValueError(f"backend: {backend!r} is unknown; give kubernetes or local")
+        return DaskJobClient(LocalJobs(chosen["namespace"] or "default"), jobs)
+    if chosen["backend"] not in (None, "kubernetes"):
+        raise ValueError(f"backend: {chosen['backend']!r} is unknown; give kubernetes or local")
     from daskjob.client.credentials import Target
     from daskjob.futures.cluster_backend import ClusterBackend
 
-    target = Target(context, os.fspath(kubeconfig) if kubeconfig is not None else None, namespace)
-    return DaskJobClient(ClusterBackend(target), options)
+    file = None if chosen["kubeconfig"] is None else os.path.expanduser(os.fspath(chosen["kubeconfig"]))
+    return DaskJobClient(ClusterBackend(Target(chosen["context"], file, chosen["namespace"])), jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import os
 import threading
 import time
@@ -61,27 +62,49 @@ class DaskJobClient(concurrent.futures.Executor):
         return self._submit(envelope.call(fn, args, kwargs, self._by_value))
 
     def map(
-        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
     ) -> Iterator[T]:
         """The values of the function in the order of the items: one job, in which each item is a task on the workers.
-        The job is submitted at once. When its values are not there in time, it is cancelled. `chunksize` changes
-        nothing."""
-        columns = [list(each) for each in zip(*zip(*iterables, strict=False), strict=True)]
-        if not columns:
-            return iter(())
-        future = self._submit(envelope.mapped(fn, columns, self._by_value))
+        The job is submitted at once. When its values are not there in time, it is cancelled. `timeout`: seconds from
+        now, for all values.
+
+        `chunksize`: so many items are one task, which saves time where the function takes only some milliseconds.
+        `buffersize`: no more items are taken from the iterables than that before their values were asked for: one job
+        for each `buffersize` items, the next one when the last one's values are all taken, so the iterables may be
+        endless. Default None: all items, in one job.
+
+        Raises ValueError for a number below 1, and for `buffersize` with the option `name`, which one job can have.
+        """
+        _check_sizes(chunksize, buffersize)
+        if buffersize is not None and self._options.get("name"):
+            raise ValueError("map with buffersize makes several jobs: give generate_name in place of name")
+        items = zip(*iterables, strict=False)
+
+        def submitted() -> JobFuture[Any] | None:
+            """The job of the next items; None: there are no more."""
+            columns = [list(each) for each in zip(*itertools.islice(items, buffersize), strict=True)]
+            return self._submit(envelope.mapped(fn, columns, self._by_value, chunksize)) if columns else None
+
+        first = submitted()
         deadline = None if timeout is None else time.monotonic() + timeout
 
-        def values() -> Iterator[T]:
-            try:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                found: list[T] = future.result(left)
-            finally:
-                if not future.done():
-                    future.cancel()
-            yield from found
+        def values(future: JobFuture[Any] | None) -> Iterator[T]:
+            while future is not None:
+                try:
+                    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                    found = future.result(left)
+                finally:
+                    if not future.done():
+                        future.cancel()
+                yield from found if chunksize == 1 else itertools.chain.from_iterable(found)
+                future = submitted() if buffersize is not None else None
 
-        return values()
+        return values(first)
 
     def compute(self, *collections: Any) -> JobFuture[Any]:
         """One job that computes Dask's collections: the future of the value, or of a tuple of values."""
@@ -114,6 +137,15 @@ class DaskJobClient(concurrent.futures.Executor):
             # Its future says that the job is another one.
             job = {**job, "metadata": {**job["metadata"], "uid": uid}, "status": {}}
         return self._begin(job, trusted=allow_pickle)
+
+    def suspend(self, name: str) -> None:
+        """Removes the cluster of a job; nothing of it runs until `resume`. Raises JobNotFound, and WrongState if it has
+        ended."""
+        self._backend.suspend(self._backend.get(name), True)
+
+    def resume(self, name: str) -> None:
+        """Lets a suspended job go on, with a fresh attempt. Raises JobNotFound."""
+        self._backend.suspend(self._backend.get(name), False)
 
     def list(self, *, selector: str | None = None, phase: str | None = None) -> list[JobStatus]:
         """The jobs of the namespace, by name. `selector`: of labels; `phase`: such as Running."""
@@ -156,6 +188,16 @@ class DaskJobClient(concurrent.futures.Executor):
         self._lock = threading.Lock()
         for each in list(self._futures):
             each.renew_after_fork()
+
+
+def _check_sizes(chunksize: int, buffersize: int | None) -> None:
+    """As the executors of the standard library have it."""
+    if chunksize < 1:
+        raise ValueError(f"chunksize must be at least 1, and is {chunksize}")
+    if buffersize is not None and not isinstance(buffersize, int):
+        raise TypeError(f"buffersize must be a whole number or None, and is a {type(buffersize).__name__}")
+    if buffersize is not None and buffersize < 1:
+        raise ValueError(f"buffersize must be at least 1, and is {buffersize}")
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -39,9 +39,16 @@ class JobFunction(Generic[P, T]):
         """One job that calls it: see `DaskJobClient.submit`."""
         return self._own_client().submit(self._function, *args, **kwargs)
 
-    def map(self, *iterables: Iterable[Any], timeout: float | None = None) -> Iterator[T]:
+    def map(
+        self,
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
         """One job with a task an item: see `DaskJobClient.map`."""
-        return self._own_client().map(self._function, *iterables, timeout=timeout)
+        sizes: dict[str, Any] = {"timeout": timeout, "chunksize": chunksize, "buffersize": buffersize}
+        return self._own_client().map(self._function, *iterables, **sizes)
 
     def with_options(self, **options: Unpack[JobOptions]) -> JobFunction[P, T]:
         """The same function with further options."""

@@ -44,11 +44,27 @@ def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], by_val
     return _sealed("call", content, parts, label_of(function), by_value)
 
 
-def mapped(function: Any, columns: list[list[Any]], by_value: Iterable[ModuleType]) -> Payload:
-    """A task an item. `columns`: the values of each argument."""
+def mapped(function: Any, columns: list[list[Any]], by_value: Iterable[ModuleType], chunksize: int = 1) -> Payload:
+    """A task for each `chunksize` items, which gives their value, or the list of them if a task has several. `columns`:
+    the values of each argument."""
     check_function(function)
     parts = {"function": function, **{f"iterables[{number}]": each for number, each in enumerate(columns)}}
-    return _sealed("map", {"function": function, "columns": columns}, parts, label_of(function), by_value)
+    content = {"function": function, "columns": columns}
+    if chunksize > 1:
+        starts = range(0, len(columns[0]), chunksize)
+        chunks = [[column[start : start + chunksize] for start in starts] for column in columns]
+        content = {"function": _of_chunks(function), "columns": chunks}
+    return _sealed("map", content, parts, label_of(function), by_value)
+
+
+def _of_chunks(function: Any) -> Any:
+    """A function of lists of arguments that gives the list of values. Being local, it is pickled by value: the image
+    has nothing of this package."""
+
+    def of_chunk(*columns: Any) -> Any:
+        return list(map(function, *columns))
+
+    return of_chunk
 
 
 def collections(values: Any, by_value: Iterable[ModuleType]) -> Payload:

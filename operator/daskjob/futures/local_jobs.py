@@ -27,35 +27,28 @@ LINES = 10_000
 
 @dataclass
 class _LocalJob:
-    """A job with its runs. `changed` guards all of it, and tells of changes."""
+    """A job with its runs. `changed` guards all of it, and tells of changes. `run`: the one that counts; None: it is
+    suspended."""
 
     body: Body
     payload: bytes | None
-    cancel: threading.Event = field(default_factory=threading.Event)
+    run: _Run | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
     listeners: list[Listener] = field(default_factory=list)
     lines: collections.deque[LogLine] = field(default_factory=lambda: collections.deque(maxlen=LINES))
     count: int = 0
     deleted: bool = False
+    #: Set when the run before is over, of a job that is suspended.
+    last: threading.Event | None = None
 
-    def status(self, status: Mapping[str, Any]) -> None:
-        """Takes the status of the run; called by the local backend."""
-        with self.changed:
-            self.body = {**self.body, "status": dict(status)}
-            self.changed.notify_all()
-        self.tell(self.body)
-
-    def output(self, source: str, line: bytes) -> None:
-        """Takes a line that the job printed."""
-        text = line.decode(errors="replace").rstrip("\r\n")
-        with self.changed:
-            attempt = int((self.body.get("status") or {}).get("attempt") or 0)
-            self.lines.append(LogLine(source, attempt, to_text(datetime.now(UTC)), text))
-            self.count += 1
-            self.changed.notify_all()
-
-    def note(self, text: str) -> None:
-        """What differs from a cluster: nobody reads it here."""
+    def begin(self, cancelled: bool = False) -> _Run:
+        """A run, which from now on counts alone."""
+        before = self.run.over if self.run is not None else self.last
+        self.run = _Run(self)
+        self.run.before = before
+        if cancelled:
+            self.run.cancel.set()
+        return self.run
 
     def tell(self, news: Body | Exception) -> None:
         """Tells all who follow it, and forgets those who need no more."""
@@ -64,6 +57,39 @@ class _LocalJob:
         over = [each for each in followers if each(news)]
         with self.changed:
             self.listeners = [each for each in self.listeners if each not in over]
+
+
+class _Run:
+    """One run of a job, as the local backend tells of it. What it tells counts as long as it is the job's run. It
+    begins when the one `before` is over."""
+
+    def __init__(self, job: _LocalJob) -> None:
+        self.job = job
+        self.cancel = threading.Event()
+        self.over = threading.Event()
+        self.before: threading.Event | None = None
+
+    def status(self, status: Mapping[str, Any]) -> None:
+        """Takes the status of the run; called by the local backend."""
+        job = self.job
+        with job.changed:
+            if job.run is not self:
+                return
+            job.body = {**job.body, "status": dict(status)}
+            job.changed.notify_all()
+        job.tell(job.body)
+
+    def output(self, source: str, line: bytes) -> None:
+        """Takes a line that the job printed."""
+        job, text = self.job, line.decode(errors="replace").rstrip("\r\n")
+        with job.changed:
+            attempt = int((job.body.get("status") or {}).get("attempt") or 0)
+            job.lines.append(LogLine(source, attempt, to_text(datetime.now(UTC)), text))
+            job.count += 1
+            job.changed.notify_all()
+
+    def note(self, text: str) -> None:
+        """What differs from a cluster: nobody reads it here."""
 
 
 class LocalJobs:
@@ -121,7 +147,12 @@ class LocalJobs:
         end = end_of(found.body)
         if end in (End.SUCCEEDED, End.FAILED):
             raise WrongState(f"{job['metadata']['name']} has {end.value} already: there is nothing to cancel")
-        found.cancel.set()
+        with found.changed:
+            run = found.run
+        if run is not None:
+            run.cancel.set()
+        else:
+            self._start(found, cancelled=True)
 
     def retry(self, job: Body) -> Body:
         found = self._of(job)
@@ -133,19 +164,34 @@ class LocalJobs:
             rerun = {RERUN_ANNOTATION: to_text(datetime.now(UTC))}
             annotations = {**(metadata.get("annotations") or {}), **rerun}
             found.body = {**found.body, "metadata": {**metadata, "annotations": annotations}, "status": {}}
-            found.cancel = threading.Event()
         self._start(found)
         return found.body
 
     def suspend(self, job: Body, on: bool) -> None:
-        raise WrongState("a job of this machine cannot be suspended: cancel it, and retry it later")
+        found, name = self._of(job), job["metadata"]["name"]
+        with found.changed:
+            end = end_of(found.body)
+            if on and end is not None:
+                raise WrongState(f"{name} has {end.value} already: there is nothing to suspend")
+            run = found.run
+            if (run is None) == on:
+                return
+            if run is not None:
+                found.run, found.last = None, run.over
+                run.cancel.set()
+                found.body = {**found.body, "status": _suspended(found.body)}
+        if on:
+            found.tell(found.body)
+        else:
+            self._start(found)
 
     def delete(self, job: Body) -> None:
         found, name = self._of(job), job["metadata"]["name"]
         with self._lock:
             self._jobs.pop(name, None)
         found.deleted = True
-        found.cancel.set()
+        if found.run is not None:
+            found.run.cancel.set()
         found.tell(JobDeleted(name))
 
     def logs(
@@ -178,15 +224,20 @@ class LocalJobs:
             raise JobDeleted(metadata["name"], replaced=found is not None)
         return found
 
-    def _start(self, job: _LocalJob) -> None:
+    def _start(self, job: _LocalJob, cancelled: bool = False) -> None:
+        with job.changed:
+            run = job.begin(cancelled)
         name = f"daskjob {job.body['metadata']['name']}"
-        threading.Thread(target=self._run, args=(job, job.cancel), name=name, daemon=True).start()
+        threading.Thread(target=self._run, args=(run,), name=name, daemon=True).start()
 
-    def _run(self, job: _LocalJob, cancel: threading.Event) -> None:
+    def _run(self, own: _Run) -> None:
         from daskjob.local.backend import run
 
-        body, has_slot = job.body, False
-        while not has_slot and not cancel.is_set():
+        job, has_slot = own.job, False
+        if own.before is not None:
+            own.before.wait()
+        body = job.body
+        while not has_slot and not own.cancel.is_set():
             has_slot = self._slots.acquire(timeout=0.1)
         try:
             # One that is cancelled while it waits is run, too: its status then says so.
@@ -194,15 +245,24 @@ class LocalJobs:
                 {key: value for key, value in body.items() if key != "status"},
                 uid=body["metadata"]["uid"],
                 find_config_map=lambda name: None,
-                listener=job,
-                cancel=cancel,
+                listener=own,
+                cancel=own.cancel,
                 payload=job.payload,
             )
         except Exception as error:
-            job.tell(error)
+            if job.run is own:
+                job.tell(error)
         finally:
+            own.over.set()
             if has_slot:
                 self._slots.release()
+
+
+def _suspended(body: Body) -> dict[str, Any]:
+    """The status of a job that was suspended, as an operator writes it."""
+    since = to_text(datetime.now(UTC))
+    condition = {"type": "Suspended", "status": "True", "reason": "Suspended", "lastTransitionTime": since}
+    return {**(body.get("status") or {}), "phase": "Suspended", "conditions": [condition]}
 
 
 def _is_after(line: LogLine, begin: float | None) -> bool:
