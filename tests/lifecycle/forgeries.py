@@ -3,6 +3,7 @@ objects show."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 
 from daskjob.api import constants as c
 from daskjob.kube.client import Body
+from daskjob.wire import termination_message
 
+from .git_model import FORGED as FORGED_COMMIT
+from .git_model import SOURCE
 from .model import Server
 
 #: What follows the attempt's name in those of its objects, by kind; pods by their component.
@@ -23,8 +27,14 @@ FORGED = {
     "Secret": "-files",
     "Service": "-scheduler",
 }
-PODS = {"runner": "-runner", "scheduler": "-scheduler", "worker": "-default-worker-0000000000"}
+PODS = {
+    "runner": "-runner",
+    "scheduler": "-scheduler",
+    "source": "-source",
+    "worker": "-default-worker-0000000000",
+}
 SUCCESS = '{"protocol": 1, "outcome": "Succeeded", "result": {"type": "int", "value": "666", "size": 3}}'
+FOUND = termination_message("Succeeded", {"type": "commit", "value": json.dumps(FORGED_COMMIT)})
 
 
 @dataclass(frozen=True)
@@ -62,14 +72,15 @@ def forge(server: Server, job: Body, kind: str, takes: bool, forgery: Forgery) -
         c.JOB_UID_LABEL: job["metadata"]["uid"],
         c.ATTEMPT_LABEL: str(attempt["number"]),
         c.DASK_CLUSTER_LABEL: attempt["name"],
-        c.COMPONENT_LABEL if forgery.component == "runner" else c.DASK_COMPONENT_LABEL: forgery.component,
+        c.COMPONENT_LABEL if forgery.component in ("runner", SOURCE) else c.DASK_COMPONENT_LABEL: forgery.component,
     }
     shown = server.find(forgery.shown, attempt["name"] + ("-runner" if forgery.shown == "Pod" else ""))
     annotations = (shown or {"metadata": {}})["metadata"].get("annotations") or {c.TOKEN_ANNOTATION: "f" * 64}
     # A pod with the owner of a real one counts as a job's until it is deleted, which a finalizer of somebody keeps from
     # ending: that is said in SECURITY.md, and not defended.
     stays = forgery.deleted and not (kind == "Pod" and forgery.owner == "DaskCluster")
-    state = {"terminated": {"exitCode": forgery.exit_code, "reason": "Error", "message": SUCCESS}}
+    message = SUCCESS if forgery.component != SOURCE else FOUND
+    state = {"terminated": {"exitCode": forgery.exit_code, "reason": "Error", "message": message}}
     return {
         "metadata": {
             "name": name if takes else f"aaa-{server.made}",

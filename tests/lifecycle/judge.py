@@ -13,8 +13,10 @@ from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.api.times import from_text
 from daskjob.kube.client import Body
 from daskjob.lifecycle.job.queueing import RunLimits
+from daskjob.sources import Fetch, source_of
 
 from .file_invariants import check_files
+from .git_model import SOURCE, check_commits, check_creation
 from .queue_invariants import check_places
 from .status_invariants import Change, check
 from .world import World, all_ended, component_of, is_ended, is_stranger, labels_of, status_of
@@ -74,7 +76,9 @@ class Judge:
                 assert all_ended(each) or self.is_fenced(each), f"{kind} made while {each['metadata']['name']} lives"
         for each in self.world.all("DaskCluster"):
             assert not same_job(each, body) or attempt_of(each) == number, f"{kind} made beside an earlier cluster"
-        if kind != "DaskJobReport":
+        fetches = [fetch_of(self.spec_of(body, known)) for known in (False, True)]
+        check_creation(kind, body, job.open, next(filter(None, fetches), None))
+        if kind != "DaskJobReport" and component_of(body) != SOURCE:
             check_files(self.world, kind, body)
         if kind == "Pod":
             report = self.world.server.find("DaskJobReport", job.open.name)
@@ -112,9 +116,11 @@ class Judge:
         return any(body["metadata"]["name"].startswith(each.name) for each in attempt.former_names)
 
     def has_no_runner(self, job: DaskJobStatus, body: Body) -> bool:
-        """Whether nothing of the open attempt has run yet: it may get another name."""
+        """Whether nothing of the open attempt has run yet: it may get another name; or the pod has found the commit."""
         assert job.open is not None
         runner = self.world.server.find("Pod", f"{job.open.name}-runner")
+        if component_of(body) == SOURCE and job.open.commit is not None:
+            return True
         return component_of(body) != "runner" and (runner is None or is_stranger(runner))
 
     def is_retired(self, pod: Body) -> bool:
@@ -145,7 +151,7 @@ class Judge:
         assert self.world.acting is not None
         known = self.world.acting.cache.root((metadata["namespace"], metadata["name"])) or {"metadata": {}}
         assert known["metadata"].get("resourceVersion") == metadata["resourceVersion"], "deleted, though just edited"
-        assert self.is_clean(body), "deleted before all that belongs to it"
+        assert not self.left_of(body), "deleted before all that belongs to it"
 
     def check_cancel(self, report: Body) -> None:
         job = self.job_of(report)
@@ -190,6 +196,7 @@ class Judge:
             now=self.now(),
         )
         check(change)
+        check_commits(self.world.git, old, new, fetch_of(change.spec))
         if old.open is not None and new.open is not None and old.open.name != new.open.name:
             self.check_rename(old.open.name)
         if change.closed is not None:
@@ -198,7 +205,8 @@ class Judge:
             assert new.failure is not None
             assert new.failure.reason in (c.Reason.INVALID_SPEC, c.Reason.CANCELLED)
         if new.is_true(ConditionType.CLEANED_UP):
-            assert old.is_true(ConditionType.CLEANED_UP) or self.is_clean(before), "all is said to be gone, and is not"
+            left = self.left_of(before)
+            assert old.is_true(ConditionType.CLEANED_UP) or not left, f"all is said to be gone, and is not: {left}"
         if self.one_leader and self.world.acting is not None:
             operator = None if self.world.acting.client.disturbed else self.world.acting
             check_places(before, new, self.world.server.all("DaskJob"), operator, self.limits)
@@ -219,15 +227,16 @@ class Judge:
 
     # What belongs to what.
 
-    def is_clean(self, job: Body) -> bool:
-        """Whether nothing is left that runs, or that workers are created for, as far as who acts has heard."""
+    def left_of(self, job: Body) -> list[str]:
+        """The names of what is left that runs, or that workers are created for, as far as who acts has heard."""
         metadata = job["metadata"]
         assert self.world.acting is not None
-        return all(
-            each["kind"] == "DaskJobReport" or is_ended(each) or is_stranger(each) or is_going_group(each)
+        return [
+            each["metadata"]["name"]
             for each in self.world.acting.cache.owned((metadata["namespace"], metadata["name"]))
             if labels_of(each).get(c.JOB_UID_LABEL) == metadata["uid"]
-        )
+            and not (each["kind"] == "DaskJobReport" or is_ended(each) or is_stranger(each) or is_going_group(each))
+        ]
 
     def is_deleted(self, body: Body) -> bool:
         return "deletionTimestamp" in (self.job_body(body) or {"metadata": {}})["metadata"]
@@ -259,6 +268,11 @@ class Judge:
             each["kind"] == kind and each["metadata"]["resourceVersion"] == version
             for each in self.world.acting.cache.owned(key)
         )
+
+
+def fetch_of(spec: DaskJobSpec) -> Fetch | None:
+    source = source_of(spec.graph)
+    return source.fetch() if source is not None else None
 
 
 def looks_like_ours(body: Body) -> bool:

@@ -20,6 +20,7 @@ from daskjob.controller.resync import INTERVAL
 from daskjob.kube.client import Body
 from daskjob.lifecycle.job.queueing import RunLimits
 
+from .git_model import SOURCE
 from .judge import Judge, attempt_of
 from .operators import Operator
 from .queue_invariants import wanted
@@ -173,19 +174,30 @@ class ModelCluster(RuleBasedStateMachine):
                 self.spoke[runner["metadata"]["uid"]] = self.world.now
             self.spoke.setdefault(runner["metadata"]["uid"], self.world.now)
 
+    def find_commit(self, pod: Body) -> bool:
+        """Ends a pod that finds a commit as the git server has it; False if it goes on."""
+        metadata = pod["metadata"]
+        if component_of(pod) != SOURCE or not is_running(pod) or metadata["uid"] in self.world.lost:
+            return False
+        end = self.world.git.end_of(metadata["name"])
+        if end is not None:
+            self.world.end(pod, end[0], "Completed" if end[0] == 0 else "Error", end[1])
+        return end is not None
+
     # The end of all faults.
 
     def settle(self) -> None:
         """Lets all but the operators and the runners act until there is nothing for them to do."""
         world, before = self.world, self.at_rest
         for _ in range(100):
-            self.at_rest = (self.server.version, world.obstacle, world.full, len(world.lost), len(world.begun))
+            rest = (world.obstacle, world.full, len(world.lost), len(world.begun), world.git.answer)
+            self.at_rest = (self.server.version, *rest)
             if self.at_rest == before:
                 return
             acted = world.make_clusters() | world.collect()
             acted |= world.give_up_nodes() | world.remove_pods()
             for pod in world.pods():
-                acted |= world.start(pod) or world.end_in_time(pod)
+                acted |= world.start(pod) or world.end_in_time(pod) or self.find_commit(pod)
             if not acted:
                 return
         raise AssertionError("the model's cluster does not come to rest")
@@ -254,7 +266,8 @@ class ModelCluster(RuleBasedStateMachine):
             last = attempts.get(labels_of(body).get(c.JOB_UID_LABEL, ""), 0)
             if kind == "DaskJobReport" and last == attempt_of(body):
                 continue
-            if kind == "Pod" and is_ended(body) and last - 3 < attempt_of(body) <= last:
+            ended_runner = component_of(body) == "runner" and is_ended(body)
+            if kind == "Pod" and ended_runner and last - 3 < attempt_of(body) <= last:
                 continue
             if kind not in ("DaskJob", "Event", "ConfigMap", "ServiceAccount"):
                 yield f"{kind} {name}"

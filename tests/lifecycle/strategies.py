@@ -12,9 +12,11 @@ from daskjob.lifecycle.job.queueing import RunLimits
 
 from .world import JOBS
 
-SOURCES = [None, {"inline": "def f(): return 1"}, {"configMap": {"name": "code"}}]
+BRANCH = {"git": {"url": "https://host/team/code", "revision": "main"}}
+COMMIT = {"git": {"url": "https://host/team/code", "revision": "0123456789" * 4}}
+SOURCES = [None, {"inline": "def f(): return 1"}, {"configMap": {"name": "code"}}, BRANCH, BRANCH, COMMIT]
 #: Graphs for a job that may be edited.
-CODE = [{"entrypoint": "m:f", **more} for more in ({}, {"args": [1]}, {"source": SOURCES[1]})]
+CODE = [{"entrypoint": "m:f", **more} for more in ({}, {"args": [1]}, {"source": SOURCES[1]}, {"source": BRANCH})]
 WORKERS = [{"replicas": 2}, {"replicas": 2, "minWorkers": 2}, {"adaptive": {"minimum": 1, "maximum": 3}}]
 #: Further worker groups: mostly none.
 GROUPS: list[list[dict[str, Any]]] = [

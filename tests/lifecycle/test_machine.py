@@ -22,6 +22,8 @@ from daskjob.api import constants as c
 from daskjob.controllers.job.watched import BY_KIND
 from daskjob.lifecycle.job.queueing import RunLimits
 
+from .git_model import FINDS, SILENT, WORDS
+from .git_model import REASONS as NOT_FOUND
 from .strategies import (
     FAULTS,
     LAST_WORDS,
@@ -164,9 +166,16 @@ class Machine(Users):
         for operator in self.operators:
             operator.client.full = {"Pod"} if full else set()
 
+    @rule(answer=st.sampled_from([FINDS] * 4 + [SILENT, SILENT, *NOT_FOUND, *WORDS]), pushed=st.booleans())
+    def answer_git(self, answer: str, pushed: bool) -> None:
+        """From now on the git server answers so. `pushed`: the branch has moved."""
+        self.world.git.answer = answer
+        if pushed:
+            self.world.git.push()
+
     @precondition(lambda self: any(map(is_running, self.world.pods())))
     @rule(
-        which=st.sampled_from(["runner", "scheduler", "worker"]),
+        which=st.sampled_from(["runner", "scheduler", "source", "worker"]),
         index=indexes,
         how=st.sampled_from(["oom", "crash", "evict", "drain"]),
         delivered=st.booleans(),

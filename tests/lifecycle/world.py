@@ -13,6 +13,7 @@ from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.kube.client import Body
 
+from .git_model import SOURCE, GitModel
 from .model import NAMESPACE, Rejected, Server
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class World:
     """The cluster around the operator. Each method is one step of one actor."""
 
     def __init__(self, skew: int) -> None:
-        self.server = Server()
+        self.server, self.git = Server(), GitModel()
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         #: How far the clock in the pods is ahead of the operator's.
         self.skew = timedelta(seconds=skew)
@@ -272,7 +273,7 @@ class World:
         status = pod["status"]
         container = status["containerStatuses"][-1]
         ended = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": self.pod_time()}
-        if component_of(pod) == "runner":
+        if component_of(pod) in ("runner", SOURCE):
             if '"Succeeded"' in message:
                 self.succeeded.add(pod["metadata"]["name"].removesuffix("-runner"))
             state = {"name": container["name"], "state": {"terminated": ended}}
@@ -297,8 +298,7 @@ class World:
 
     def evict(self, pod: Body, disrupted: bool) -> None:
         conditions = [{"type": "DisruptionTarget", "status": "True"}] if disrupted else []
-        status = {"phase": "Failed", "reason": "Evicted", "message": "low on memory", "conditions": conditions}
-        self._say(pod, status)
+        self._say(pod, {"phase": "Failed", "reason": "Evicted", "message": "low on memory", "conditions": conditions})
 
     def remove_pods(self) -> bool:
         """Ends pods that are to be deleted; a runner that ends so may have left no word. False if there are none."""
