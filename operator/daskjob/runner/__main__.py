@@ -1,9 +1,15 @@
 """`python3 runner.pyz`: the supervisor; `python3 runner.pyz --child READ_FD WRITE_FD`: its child;
-`python3 runner.pyz --fetch ORDERS`: what brings the job's code into a pod."""
+`python3 runner.pyz --fetch ORDERS`: what brings the job's code into a pod; `python3 runner.pyz --save ORDERS`: what
+keeps logs, trace and report of an attempt."""
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from daskjob.runner.log_copy import LogCopy
 
 
 def main(arguments: list[str]) -> int:
@@ -16,16 +22,34 @@ def main(arguments: list[str]) -> int:
         from daskjob.fetch.program import run as fetch
 
         return fetch(arguments[1])
+    if arguments[:1] == ["--save"]:
+        from daskjob.runner.saver import run as save
+
+        return save(arguments[1])
     from daskjob.runner.surroundings import settle_in
 
     settle_in()
+    log = _copy_log()
     # Start the child first: its imports take long, and the supervisor starts meanwhile.
     from daskjob.runner.process_group import Child
 
     child = Child()
     from daskjob.runner.supervise import supervise
 
-    return supervise(child)
+    code = supervise(child, log.drain if log is not None else None)
+    if log is not None:
+        log.end()
+    return code
+
+
+def _copy_log() -> Optional[LogCopy]:
+    """What copies the log, if somebody wants it."""
+    path = os.environ.get("DASKJOB_LOG_COPY")
+    if not path:
+        return None
+    from daskjob.runner.log_copy import LogCopy
+
+    return LogCopy(path)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ class _Child:
         self._clients: list[Callable[[], None]] = []
         self._ending = threading.Lock()
         self._pid = os.getpid()
-        self._cancelled = False
         self._channel = Channel(read_fd, write_fd, self._cancel)
 
     def run(self) -> None:
@@ -50,7 +49,7 @@ class _Child:
                 from daskjob.runner.scheduler import Scheduler
             except ImportError as error:
                 self.end(_missing_dask(error))
-            scheduler = Scheduler(job, self._channel.send, self._fail, _recording())
+            scheduler = Scheduler(job, self._channel.send, self._fail, _recording(job))
             self._channel.go.wait()
             from daskjob.runner.load import load, prepare_path
 
@@ -105,8 +104,6 @@ class _Child:
             end["timings"] = {"graphFinished": finished}
         if scheduler is not None:
             end.update(scheduler.refresh())
-            if not self._cancelled:
-                scheduler.end_recording()
         self.end(end)
 
     def end(self, end: dict[str, Any]) -> None:
@@ -181,7 +178,6 @@ class _Child:
         return client
 
     def _cancel(self) -> None:
-        self._cancelled = True
         print("daskjob: cancelled; this is where it was:", file=sys.stderr, flush=True)
         faulthandler.dump_traceback()
         from distributed import Client
@@ -199,9 +195,9 @@ class _Child:
         self.end({"outcome": wire.FAILED, "failure": failure})
 
 
-def _recording() -> Any:
+def _recording(job: jobfile.JobFile) -> Any:
     """What keeps the task stream, if somebody wants it."""
-    if jobfile.RECORDING_VARIABLE not in os.environ:
+    if jobfile.RECORDING_VARIABLE not in os.environ or (job.report_orders and not job.report_orders.records):
         return None
     from daskjob.runner.recording import Recording
 

@@ -1,5 +1,6 @@
 """Keeps in files what becomes of the graph: the task stream as it goes on, and Dask's report at its end.
 
+The process that runs the graph begins it. Another one ends it (`saver`), after the first has ended, however it did.
 What goes wrong here is told, and never fails the job.
 """
 
@@ -14,8 +15,8 @@ from typing import Any, Awaitable, Callable
 from daskjob.runner import task_stream
 from daskjob.runner.trace import TraceFile
 
-#: The lines of a `TraceFile`, and Dask's performance report.
-EVENTS, PERFORMANCE = "task-events.jsonl", "performance-report.html"
+#: The lines of a `TraceFile`, Dask's performance report, and when the recording began: seconds since 1970.
+EVENTS, PERFORMANCE, BEGAN = "task-events.jsonl", "performance-report.html", "began"
 #: Of one look at the scheduler, at most so many requests for rows: user code's tasks come first.
 REQUESTS = 20
 #: The most bytes of Dask's report.
@@ -26,17 +27,16 @@ Ask = Callable[[Callable[[Any], str]], Awaitable[str]]
 
 
 class Recording:
-    """Of one attempt. All methods run in the event loop of the runner's own connection. `functions`: what they ask the
-    scheduler to run; `patience`: seconds that the end may take."""
+    """Of one attempt, by the process that runs the graph. All methods run in the event loop of the runner's own
+    connection. `functions`: what they ask the scheduler to run."""
 
     functions = (task_stream.collect, task_stream.fetch)
-    patience = 30.0
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._file = open(os.path.join(folder, EVENTS), "w", encoding="utf-8")  # noqa: SIM115
         self._trace = TraceFile(self._file)
-        self._began = 0.0
+        self._began = False
 
     async def begin(self, ask: Ask, scheduler: Any) -> None:
         """Has the scheduler keep its task stream. `scheduler`: Dask's RPC."""
@@ -44,49 +44,64 @@ class Recording:
             await ask(task_stream.collect)
             # The report of the scheduler is drawn from its own task stream, which begins with the first question.
             await scheduler.get_task_stream(start=0, stop=0)
-            self._began = time.time()
+            with open(os.path.join(self._folder, BEGAN), "w", encoding="ascii") as file:
+                file.write(repr(time.time()))
+            self._began = True
         except Exception as error:
-            _tell("nothing of the graph can be recorded", error)
+            print(
+                f"daskjob: nothing of the graph can be recorded: {type(error).__name__}: {error}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     async def follow(self, ask: Ask) -> None:
         """Fetches what the scheduler has kept since the last time. Raises as the request does."""
         for _ in range(REQUESTS if self._began else 0):
-            if not await self._fetch(ask):
+            if not await _fetch(ask, self._trace):
                 return
 
-    async def _fetch(self, ask: Ask) -> int:
-        """Fetches rows. Returns how many the scheduler still has."""
-        answer = json.loads(await ask(task_stream.fetch))
-        self._trace.add(answer["rows"], answer["finished"], answer["names"])
-        return int(answer["left"])
 
-    async def end(self, ask: Ask, scheduler: Any) -> None:
-        """Fetches the rest, and Dask's report."""
-        if not self._began:
-            return
+class RecordingEnd:
+    """The end of a recording, by a process of its own. `notes`: what is missing of it, and why."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.notes: list[str] = []
         try:
-            while await self._fetch(ask):
-                pass
+            with open(os.path.join(folder, BEGAN), encoding="ascii") as file:
+                self.began = float(file.read())
+        except (OSError, ValueError):
+            self.began = 0.0
+
+    async def fetch(self, ask: Ask) -> None:
+        """Fetches the rows that are left."""
+        try:
+            with open(os.path.join(self._folder, EVENTS), "r+", encoding="utf-8") as file:
+                trace = TraceFile.resume(file)
+                while await _fetch(ask, trace):
+                    pass
         except Exception as error:
-            _tell("the trace lacks the last tasks", error)
+            self._note("the trace lacks the last tasks", error)
+
+    async def draw(self, scheduler: Any) -> None:
+        """Has the scheduler draw Dask's performance report."""
         try:
-            page = await scheduler.performance_report(start=self._began, last_count=0, code="", mode="inline")
+            page = await scheduler.performance_report(start=self.began, last_count=0, code="", mode="inline")
             if len(page) > LARGEST:
                 raise ValueError(f"it has {len(page) >> 20} MiB, and {LARGEST >> 20} are kept")
-            self._write(page)
+            with open(os.path.join(self._folder, PERFORMANCE), "w", encoding="utf-8") as file:
+                file.write(page)
         except ImportError:
-            print(
-                "daskjob: no performance report: bokeh is not installed where the scheduler runs",
-                file=sys.stderr,
-                flush=True,
-            )
+            self.notes.append("no performance report: bokeh is not installed where the scheduler runs")
         except Exception as error:
-            _tell("no performance report", error)
+            self._note("no performance report", error)
 
-    def _write(self, page: str) -> None:
-        with open(os.path.join(self._folder, PERFORMANCE), "w", encoding="utf-8") as file:
-            file.write(page)
+    def _note(self, what: str, error: Exception) -> None:
+        self.notes.append(f"{what}: {type(error).__name__}: {error}"[:300])
 
 
-def _tell(what: str, error: Exception) -> None:
-    print(f"daskjob: {what}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+async def _fetch(ask: Ask, trace: TraceFile) -> int:
+    """Fetches rows. Returns how many the scheduler still has."""
+    answer = json.loads(await ask(task_stream.fetch))
+    trace.add(answer["rows"], answer["finished"], answer["names"])
+    return int(answer["left"])

@@ -24,7 +24,10 @@ FINAL_RETRY = 8.0
 REFUSALS = 3
 
 #: The fields that a final report needs. If the server rejects the whole, the reporter sends these only.
-_ESSENTIAL = ("protocol", "seq", "heartbeatTime", "stage", "outcome", "result", "failure", "discarded", "fireAndForget")
+_ESSENTIAL = (
+    *("protocol", "seq", "heartbeatTime", "stage", "outcome", "result", "failure", "discarded", "fireAndForget"),
+    "saved",
+)
 
 
 class Reporter:

@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 import time
-import types
 from typing import TYPE_CHECKING, Any, Callable, Optional
 from urllib.parse import urlsplit
 
@@ -21,13 +20,13 @@ import dask.config
 from dask.utils import parse_timedelta
 from distributed import core as untyped_core
 from distributed import security as untyped_security
-from distributed.protocol import pickle as untyped_pickle
 
 from daskjob import wire
 from daskjob.runner import cadence, group_load, snapshot
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.obstacles import PAUSED_END, Obstacles
+from daskjob.runner.questions import Questions
 from daskjob.runner.reach import reach
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
@@ -39,7 +38,6 @@ from daskjob.wire.worker_groups import pod_of
 # These modules of distributed have hardly any types.
 core: Any = untyped_core
 security: Any = untyped_security
-pickle: Any = untyped_pickle
 
 #: Seconds between rows of attempts to connect.
 PAUSE = 0.1
@@ -93,9 +91,7 @@ class Scheduler:
         self._broken = False
         functions: list[Callable[[Any], str]] = [snapshot.counts, snapshot.erred]
         functions += recording.functions if recording is not None else ()
-        self._pickled = {function: pickle.dumps(_by_value(function)) for function in functions}
-        self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
-        self._without_counts = {**self._nothing, "kwargs": pickle.dumps({"whole": False})}
+        self._questions = Questions(functions)
         #: The last counts by prefix, and when to count again.
         self._prefixes: dict[str, list[int]] = {}
         self._count_due = 0.0
@@ -135,11 +131,6 @@ class Scheduler:
     def observe(self) -> bool:
         """Takes a snapshot now. Returns whether the scheduler answered."""
         return self._call(self._observe(), CALL) is not None
-
-    def end_recording(self) -> None:
-        """Has the rest of the recording written, if there is one."""
-        if self._recording is not None and self._id:
-            self._call(self._recording.end(self._ask, self._rpc), self._recording.patience)
 
     def erred_tasks(self) -> list[tuple[str, str, str]]:
         """Key, exception and traceback, as texts, of the tasks that erred last, newest first; [] without an answer."""
@@ -263,12 +254,7 @@ class Scheduler:
         return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
     async def _ask(self, function: Callable[[Any], str], whole: bool = True) -> str:
-        arguments = self._nothing if whole else self._without_counts
-        question = self._rpc.run_function(function=self._pickled[function], **arguments)
-        answer = await asyncio.wait_for(question, CALL)
-        if not isinstance(answer, dict) or answer.get("status") != "OK":
-            raise RuntimeError(f"the scheduler does not run functions: {str(answer)[:500]}")
-        return str(answer["result"])
+        return await self._questions.ask(self._rpc, function, CALL, **({} if whole else {"whole": False}))
 
     async def _observe(self, whole: bool = True) -> bool:
         """Takes a snapshot, and publishes what is new in it; unless `whole`, with the last counts of tasks."""
@@ -386,12 +372,3 @@ class Scheduler:
 
 def _target_duration() -> float:
     return float(parse_timedelta(dask.config.get("distributed.adaptive.target-duration")))
-
-
-def _by_value(function: Callable[[Any], str]) -> Any:
-    """A copy of the function in module `__main__`: pickle sends the code of such functions, not a name to import."""
-    origin: Any = function
-    space = {"__builtins__": __builtins__}
-    copy = types.FunctionType(origin.__code__, space, origin.__name__, origin.__defaults__)
-    copy.__module__ = "__main__"
-    return copy

@@ -13,12 +13,15 @@ import select
 import signal
 import sys
 import time
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from daskjob import wire
 from daskjob.runner import channel
 from daskjob.runner import process_group as processes
 from daskjob.wire import jobfile
+
+if TYPE_CHECKING:
+    from daskjob.runner.saving import Saving
 
 #: Seconds that the supervisor waits for the first accepted report before it lets user code start.
 GATE = 15.0
@@ -39,15 +42,17 @@ _NEWS = ("stage", "timings", "progress", "workers", "waiting")
 TERMINATION_LOG = "/dev/termination-log"
 
 
-def supervise(child: processes.Child) -> int:
+def supervise(child: processes.Child, drain_log: Optional[Callable[[], None]] = None) -> int:
     """Runs the job to its end. Returns the exit code: 0 it succeeded, 1 it failed, 3 the outcome could not be
-    reported."""
-    return _Supervisor(child).run()
+    reported. `drain_log`: waits until the copy of the log has all that was printed; None: there is no copy."""
+    return _Supervisor(child, drain_log).run()
 
 
 class _Supervisor:
-    def __init__(self, child: processes.Child) -> None:
+    def __init__(self, child: processes.Child, drain_log: Optional[Callable[[], None]]) -> None:
         self.child = child
+        self.drain_log = drain_log
+        self.stopped_at = 0.0
         self.began = time.monotonic()
         self.oom_kills = processes.oom_kills()
         self.stopping = False
@@ -70,6 +75,12 @@ class _Supervisor:
 
         job, problem = _read_job()
         self.unattended = job.unattended if job is not None else 0.0
+        self.saving: Optional[Saving] = None
+        if job is not None and jobfile.RECORDING_VARIABLE in os.environ:
+            from daskjob.runner.saving import Saving
+
+            os.makedirs(os.environ[jobfile.RECORDING_VARIABLE], exist_ok=True)
+            self.saving = Saving(job)
         self.reporter = Reporter(_sink(job, problem), self._wake, job.deadline if job is not None else None)
         self.reporter.update(
             {"stage": wire.Stage.STARTING, "timings": {"runnerStarted": wire.timestamp(child.started)}}
@@ -94,9 +105,10 @@ class _Supervisor:
 
     def _stop(self, *_: object) -> None:
         if not self.stopping:
-            self.stopping = True
+            self.stopping, self.stopped_at = True, time.monotonic()
             if hasattr(self, "reporter"):
-                self.reporter.deadline = time.monotonic() + STOP_STEPS[1] + STOP_BUDGET
+                saving = self.saving.stop_budget if self.saving is not None else 0.0
+                self.reporter.deadline = self.stopped_at + STOP_STEPS[1] + saving + STOP_BUDGET
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -193,8 +205,27 @@ class _Supervisor:
             return self.overdue or _failed("Cancelled", self.cancel_reason)
         return describe_exit(status, processes.oom_kills() > self.oom_kills)
 
+    def _save(self, saving: Saving, end: dict[str, Any]) -> dict[str, Any]:
+        """What the report has of what is kept of the attempt. A cancellation and SIGTERM shorten the time for it."""
+        if self.drain_log is not None:
+            self.drain_log()
+        since = time.monotonic()
+
+        def limit() -> float:
+            if self.stopping:
+                return self.stopped_at + STOP_STEPS[1] + saving.stop_budget
+            if self.reporter.cancelled:
+                self.cancel_since = self.cancel_since or time.monotonic()
+                return self.cancel_since + saving.cancel_budget
+            return since + saving.budget
+
+        saved = saving.run(end, self.reporter.status(), limit)
+        return {"saved": saved} if saved is not None else {}
+
     def _finish(self, end: dict[str, Any]) -> int:
         _write_termination(end)
+        if self.saving is not None:
+            end = {**end, **self._save(self.saving, end)}
         delivered = self.reporter.finish(
             {"stage": wire.Stage.FINISHED, **end}, STOP_BUDGET if self.stopping else FINAL_BUDGET
         )

@@ -40,7 +40,7 @@ def settle_in() -> None:
         _move(home)
     if scratch:
         _find_folder(os.path.join(scratch, "daskjob-work"))
-    _take_credentials(os.environ.get(SECRET_VARIABLE, ""))
+    take_credentials(os.environ.get(SECRET_VARIABLE, ""))
     names = ("LOGNAME", "USER", "LNAME", "USERNAME")
     if not any(os.environ.get(name) for name in names) and not _has_account():
         os.environ.update(LOGNAME=USER, USER=USER)
@@ -81,17 +81,31 @@ def _find_folder(folder: str) -> None:
         pass
 
 
-def _take_credentials(folder: str) -> None:
+def take_credentials(folder: str) -> None:
     """Sets variables from the files of a Secret whose names are names of variables; what is set already stays."""
+    for name, value in _credentials(folder).items():
+        os.environ.setdefault(name, value)
+
+
+def drop_credentials(folder: str) -> None:
+    """Takes out the variables that were set from the files of a Secret."""
+    for name, value in _credentials(folder).items():
+        if os.environ.get(name) == value:
+            del os.environ[name]
+
+
+def _credentials(folder: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     try:
         names = os.listdir(folder) if folder else []
     except OSError:
-        return
+        return found
     for name in names:
         if name.isidentifier() and name.isascii() and not name.startswith("DASKJOB_"):
             with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, name), encoding="utf-8") as file:
                 # A key that was written with an editor ends with a line end, which no header of HTTP may have.
-                os.environ.setdefault(name, file.read().rstrip("\r\n"))
+                found[name] = file.read().rstrip("\r\n")
+    return found
 
 
 def _has_account() -> bool:

@@ -32,6 +32,32 @@ class TraceFile:
         #: How many tasks are in the file.
         self.tasks = 0
 
+    @classmethod
+    def resume(cls, file: TextIO) -> TraceFile:
+        """Goes on with a file, open for reading and writing, of a process that has ended: on its tracks, and without a
+        last line that is incomplete."""
+        trace, end = cls(file), 0
+        by_number: dict[int, _Worker] = {}
+        for line in iter(file.readline, ""):
+            if not line.endswith("}\n"):
+                break
+            # JSON has ASCII alone.
+            end += len(line)
+            event = json.loads(line)
+            kind, number = event["ph"], event["pid"]
+            if event["name"] == "process_name":
+                address = event["args"]["address"]
+                by_number[number] = trace._workers[address] = _Worker(number)
+            elif kind == "M":
+                by_number[number].restore(event["tid"], event["args"])
+            elif kind == "X":
+                by_number[number].occupy(event["tid"], (event["ts"] + event["dur"]) / 1e6)
+            else:
+                trace.tasks = event["args"]["in the trace"]
+        file.seek(end)
+        file.truncate()
+        return trace
+
     def add(self, rows: Iterable[Row], finished: int, names: Mapping[str, str]) -> None:
         """Writes the events of tasks. `finished`: how many have ended so far, which the trace shows as a counter;
         `names`: those of workers, by address."""
@@ -41,7 +67,7 @@ class TraceFile:
             if worker is None:
                 worker = self._workers[address] = _Worker(len(self._workers) + 1)
                 named = {"ph": "M", "name": "process_name", "pid": worker.number}
-                self._write({**named, "args": {"name": names.get(address, address)}})
+                self._write({**named, "args": {"name": names.get(address, address), "address": address}})
             self.tasks += 1
             for action, start, stop in steps:
                 latest = max(latest, stop)
@@ -49,7 +75,7 @@ class TraceFile:
                 track, title = worker.track(action, thread, start, stop)
                 if title is not None:
                     titled = {"ph": "M", "name": "thread_name", "pid": worker.number, "tid": track}
-                    self._write({**titled, "args": {"name": title}})
+                    self._write({**titled, "args": {"name": title, "thread": thread}})
                 known = {"key": key[:LONGEST_KEY], **({"bytes": size} if size is not None else {})}
                 self._write(
                     {
@@ -95,6 +121,20 @@ class _Worker:
         new = which not in self._tracks
         self._beside[which] = stop
         return self._tracks.setdefault(which, FIRST_TRACK + len(self._tracks)), f"{action} {place + 1}" if new else None
+
+    def restore(self, track: int, known: Mapping[str, Any]) -> None:
+        """Takes over a track from its title's event."""
+        if track < FIRST_TRACK:
+            self._threads[known["thread"]] = track
+            return
+        action, _, place = known["name"].rpartition(" ")
+        self._tracks[action, int(place) - 1] = track
+
+    def occupy(self, track: int, until: float) -> None:
+        """Takes over an event of a track, which ends then."""
+        if track >= FIRST_TRACK:
+            which = next(each for each, number in self._tracks.items() if number == track)
+            self._beside[which] = max(until, self._beside.get(which, 0.0))
 
 
 def prefix_of(key: str) -> str:

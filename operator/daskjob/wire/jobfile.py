@@ -46,6 +46,25 @@ class StoreOrders:
 
 
 @dataclass(frozen=True)
+class ReportOrders:
+    """What of an attempt is kept beside its result, and where."""
+
+    store: StoreOrders
+    logs: bool = True
+    html: bool = True
+    trace: bool = True
+
+    @property
+    def records(self) -> bool:
+        """Whether it takes more than logs."""
+        return self.html or self.trace
+
+    def shape(self) -> Dict[str, Any]:
+        """The JSON object in the file."""
+        return {"store": self.store.shape(), "logs": self.logs, "html": self.html, "trace": self.trace}
+
+
+@dataclass(frozen=True)
 class JobFile:
     """One attempt of one job. Times in seconds, sizes in bytes."""
 
@@ -79,6 +98,8 @@ class JobFile:
     forgotten_seconds: float = FORGOTTEN
     #: Where the result goes; None: into the report.
     store: Optional[StoreOrders] = None
+    #: What is kept of the attempt, whatever becomes of it; None: nothing.
+    report_orders: Optional[ReportOrders] = None
 
     @property
     def module(self) -> str:
@@ -108,6 +129,7 @@ class JobFile:
                 "unattendedSeconds": self.unattended,
                 "forgottenSeconds": self.forgotten_seconds,
                 "store": self.store.shape() if self.store is not None else None,
+                "keep": self.report_orders.shape() if self.report_orders is not None else None,
             }
         )
 
@@ -155,7 +177,13 @@ def parse(data: Any) -> JobFile:
         unattended=float(_get(data, "unattendedSeconds", (int, float), default["unattended"])),
         forgotten_seconds=float(_get(data, "forgottenSeconds", (int, float), default["forgotten_seconds"])),
         store=None if data.get("store") is None else _store(_get(data, "store", dict)),
+        report_orders=None if data.get("keep") is None else _report(_get(data, "keep", dict)),
     )
+
+
+def _report(data: Dict[str, Any]) -> ReportOrders:
+    wanted = (data.get(name) is not False for name in ("logs", "html", "trace"))
+    return ReportOrders(_store(_get(data, "store", dict, where="keep.")), *wanted)
 
 
 def _store(data: Dict[str, Any]) -> StoreOrders:

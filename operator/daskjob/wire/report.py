@@ -52,6 +52,8 @@ class Stage(str, Enum):
 #: Why a store cannot be used. `results.opened_store` has them as well, because it imports nothing of this project, and
 #: this module not that one, because the supervisor of a runner imports it first.
 STORE_REASONS = ("StoreDriverMissing", "StoreNotFound", "StoreForbidden", "StoreUnavailable")
+#: Why nothing of what became of an attempt is in its store.
+SAVE_REASONS = (*STORE_REASONS, "ReportLost")
 #: Why code cannot be fetched (`daskjob.fetch`).
 FETCH_REASONS = (
     "SourceNotFound",
@@ -260,6 +262,7 @@ def _failure(value: object) -> Shape:
 _TYPE = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 _count = number_in(0, MAX_COUNT)
 _line = text_of(NAME_BYTES, lines=False)
+_location = matching(r"[a-z][a-z0-9+.-]*://[!-~]+", LOCATION_BYTES)
 _PREFIX = {"name": _line, **dict.fromkeys(COUNTS, _count)}
 _GROUP: dict[str, Reader] = {
     "name": matching("[a-z]([-a-z0-9]*[a-z0-9])?", 15),
@@ -268,7 +271,7 @@ _GROUP: dict[str, Reader] = {
 _RESULT: dict[str, Reader] = {
     "type": text_of(NAME_BYTES, lines=False),
     "format": one_of(FORMATS),
-    "location": matching(r"[a-z][a-z0-9+.-]*://[!-~]+", LOCATION_BYTES),
+    "location": _location,
     "preview": json_text(PREVIEW_BYTES),
     "value": json_text(STORED_BYTES),
     "types": _types,
@@ -310,6 +313,9 @@ _REPORT: dict[str, Reader] = {
     "failure": lambda value: _failure(value) if isinstance(value, Mapping) else None,
     "outcome": _outcome,
     "discarded": _count,
+    "saved": sub_object(
+        {"location": _location, "reason": one_of(SAVE_REASONS), "message": text_of(MESSAGE_BYTES, lines=False)}
+    ),
     "fireAndForget": sub_object({"unfinished": _count, "limitSeconds": _count}, ("unfinished", "limitSeconds")),
 }
 _TERMINATION: dict[str, Reader] = {

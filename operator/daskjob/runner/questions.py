@@ -1,0 +1,40 @@
+"""Functions that Dask's scheduler runs for the runner, whatever the scheduler can import."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from typing import Any, Callable, Iterable
+
+from distributed.protocol import pickle as untyped_pickle
+
+pickle: Any = untyped_pickle
+
+Question = Callable[[Any], str]
+
+
+class Questions:
+    """Asks one scheduler. `functions`: all that it will be asked; each returns text."""
+
+    def __init__(self, functions: Iterable[Question]) -> None:
+        self._pickled = {function: pickle.dumps(_by_value(function)) for function in functions}
+        self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
+
+    async def ask(self, rpc: Any, function: Question, patience: float, **keywords: Any) -> str:
+        """What the function returns there. Raises OSError, asyncio.TimeoutError, and RuntimeError if the scheduler does
+        not run functions."""
+        arguments = {**self._nothing, "kwargs": pickle.dumps(keywords)} if keywords else self._nothing
+        question = rpc.run_function(function=self._pickled[function], **arguments)
+        answer = await asyncio.wait_for(question, patience)
+        if not isinstance(answer, dict) or answer.get("status") != "OK":
+            raise RuntimeError(f"the scheduler does not run functions: {str(answer)[:500]}")
+        return str(answer["result"])
+
+
+def _by_value(function: Question) -> Any:
+    """A copy of the function in module `__main__`: pickle sends the code of such functions, not a name to import."""
+    origin: Any = function
+    space = {"__builtins__": __builtins__}
+    copy = types.FunctionType(origin.__code__, space, origin.__name__, origin.__defaults__)
+    copy.__module__ = "__main__"
+    return copy
