@@ -32,7 +32,7 @@ OPEN = "x-kubernetes-preserve-unknown-fields"
 #: The status of what the operator has not seen.
 UNSEEN = {"observedGeneration": -1}
 OPEN_PARTS = re.compile(
-    r"(spec\.jobTemplate\.)?spec\.(graph\.(args\[\]|kwargs\{\}|keys\[\])|result\.store\.options\{\}|(.*\.)?template\.spec)"
+    r"(spec\.jobTemplate\.)?spec\.(graph\.(args\[\]|kwargs\{\}|keys\[\])|(result|report)\.store\.options\{\}|(.*\.)?template\.spec)"
 )
 
 

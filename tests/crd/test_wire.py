@@ -34,6 +34,9 @@ STRICTER = {
     "failure.taskKey": report.NAME_BYTES,
     "waiting.[].message": report.MESSAGE_BYTES,
     "result.types.*": 128,
+    "saved.location": report.LOCATION_BYTES,
+    "saved.reason": max(map(len, report.SAVE_REASONS)),
+    "saved.message": report.MESSAGE_BYTES,
 }
 #: Texts that are read whole or not at all, with one that is right.
 EXACT = {
@@ -44,6 +47,8 @@ EXACT = {
     "result.sha256": "080a9ed428559ef602668b4c00f114f1a11c3f6b02a435f0bdc154578e4d7f22",
     "result.types.*": "tuple",
     "failure.reason": "TaskFailed",
+    "saved.location": "s3://bucket/folder/report",
+    "saved.reason": "ReportLost",
     "failure.exceptionArgs": '["text", 1]',
     "workers.retired.[]": "job-11111-1-worker-a1",
 }

@@ -10,10 +10,9 @@ import pytest
 
 from ..support.jobs import Job, apply, condition, manifest
 from ..support.kube import Kube
-from ..support.settings import image
+from ..support.shared_volume import PATH, shared_claim, volume
 from ..support.waiting import wait_for
 
-PATH = "/mnt/results"
 SECRET = "not-for-anybody-else"
 FRAME = """
     import dask.dataframe
@@ -35,66 +34,13 @@ READ = """
 """
 
 
-def volume(source: dict[str, Any]) -> dict[str, Any]:
-    """Parts of a job's spec that mount a volume into runner and workers."""
-    pod = {
-        "volumes": [{"name": "results", **source}],
-        "containers": [{"name": "NAME", "volumeMounts": [{"name": "results", "mountPath": PATH}]}],
-    }
-
-    def template(name: str) -> dict[str, Any]:
-        return {"template": {"spec": {**pod, "containers": [{**pod["containers"][0], "name": name}]}}}
-
-    return {"cluster": {"workers": template("worker")}, "runner": template("runner")}
-
-
 def kept(**store: Any) -> dict[str, Any]:
     return {"result": {"store": {"url": f"file://{PATH}", **store}}}
 
 
 @pytest.fixture
 def claim(kube: Kube) -> Iterator[str]:
-    """A claim of a volume on the node, to which everybody may write."""
-    name, folder = f"{kube.namespace}-results", f"/var/tmp/{kube.namespace}-results"
-    size = {"storage": "1Gi"}
-    modes = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-    host = {"path": folder, "type": "DirectoryOrCreate"}
-    claimed = {"namespace": kube.namespace, "name": "results"}
-    spec = {**modes, "capacity": size, "hostPath": host, "claimRef": claimed}
-    opening = {
-        "name": "main",
-        "image": image("dask-new"),
-        "imagePullPolicy": "Never",
-        "securityContext": {"runAsUser": 0},
-        "volumeMounts": [{"name": "results", "mountPath": PATH}],
-    }
-
-    def pod(pod_name: str, *command: str) -> None:
-        volumes = [{"name": "results", "persistentVolumeClaim": {"claimName": "results"}}]
-        container = {**opening, "command": [*command]}
-        body = {"restartPolicy": "Never", "containers": [container], "volumes": volumes}
-        kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod_name}, "spec": body})
-        phase = wait_for(
-            f"pod {pod_name} to end",
-            lambda: ((kube.get("pod", pod_name) or {}).get("status") or {}).get("phase"),
-            lambda found: found in ("Succeeded", "Failed"),
-            60,
-        )
-        assert phase == "Succeeded"
-
-    kube.apply(
-        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec},
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "results"},
-            "spec": {**modes, "volumeName": name, "resources": {"requests": size}},
-        },
-    )
-    pod("open-up", "chmod", "777", PATH)
-    yield "results"
-    pod("clear-up", "sh", "-c", f"rm -rf {PATH}/*")
-    kube.delete("persistentvolume", name)
+    yield from shared_claim(kube)
 
 
 def test_a_dataframe_goes_into_a_volume_and_the_credentials_to_runner_and_workers_alone(kube: Kube, claim: str) -> None:

@@ -103,6 +103,7 @@ def test_the_runners_orders() -> None:
         "unattendedSeconds": 600,
         "forgottenSeconds": 600,
         "store": None,
+        "keep": None,
     }
     theirs = json.loads(job_file(context(job(**FROM_MAP))).dump())
     assert theirs["codePath"] == CODE_PATH, "what is the user's to change is not compared, and not copied"

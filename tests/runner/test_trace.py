@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.runner import task_stream
-from daskjob.runner.scheduler import _by_value
+from daskjob.runner.questions import by_value
 from daskjob.runner.trace import FIRST_TRACK, TraceFile, write_trace
 
 
@@ -35,8 +35,8 @@ def client() -> Iterator[Client]:
 
 
 def test_it_has_all_tasks_and_where_they_ran(client: Client) -> None:
-    assert client.run_on_scheduler(_by_value(task_stream.collect)) == "true"
-    assert client.run_on_scheduler(_by_value(task_stream.collect)) == "false"
+    assert client.run_on_scheduler(by_value(task_stream.collect)) == "true"
+    assert client.run_on_scheduler(by_value(task_stream.collect)) == "false"
     wrong = client.submit(lambda: 1 / 0, key="wrong-1", retries=0)
     client.gather(client.map(lambda x: x + 1, range(12_000), key=[("step", i) for i in range(12_000)]))
     assert wrong.exception() is not None
@@ -44,7 +44,7 @@ def test_it_has_all_tasks_and_where_they_ran(client: Client) -> None:
     file = TraceFile(text)
     left = 1
     while left:
-        answer = json.loads(client.run_on_scheduler(_by_value(task_stream.fetch)))
+        answer = json.loads(client.run_on_scheduler(by_value(task_stream.fetch)))
         file.add(answer["rows"], answer["finished"], answer["names"])
         left = answer["left"]
     trace = whole(text.getvalue())
@@ -63,15 +63,21 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS)
-def test_events_of_a_track_do_not_overlap(steps: list[tuple[str, int, int]]) -> None:
+@given(STEPS, st.integers(0, 40))
+def test_events_of_a_track_do_not_overlap(steps: list[tuple[str, int, int]], written: int) -> None:
+    """Whichever of two processes has written them."""
     text = io.StringIO()
     rows = []
     for number, (action, start, length) in enumerate(sorted(steps, key=lambda each: each[1])):
         # A thread has one task at a time.
         where = number if action == "compute" else 0
         rows.append([f"a-{number}", False, "tcp://w", where, None, [[action, float(start), float(start + length)]]])
-    TraceFile(text).add(rows, len(rows), {})
+    TraceFile(text).add(rows[:written], len(rows[:written]), {})
+    text.write('{"ph":"X","name":"cut')
+    text.seek(0)
+    resumed = TraceFile.resume(text)
+    resumed.add(rows[written:], len(rows), {})
+    assert resumed.tasks == len(rows)
     tracks: dict[int, list[tuple[int, int]]] = {}
     for event in whole(text.getvalue())["traceEvents"]:
         if event["ph"] == "X":
@@ -87,7 +93,7 @@ def test_a_line_that_the_process_did_not_end_is_left_out() -> None:
     trace = whole(whole_lines + '{"ph":"X","name":"b')
     assert trace == whole(whole_lines)
     assert trace["otherData"] == {"finished": 1, "in the trace": 1}
-    assert trace["traceEvents"][0]["args"] == {"name": "worker-7"}
+    assert trace["traceEvents"][0]["args"] == {"name": "worker-7", "address": "tcp://w"}
     (event,) = [each for each in trace["traceEvents"] if each["ph"] == "X"]
     assert (event["ts"], event["dur"], event["args"]) == (1_000_000, 1_500_000, {"key": "a-1", "bytes": 28})
 

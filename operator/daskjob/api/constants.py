@@ -87,6 +87,7 @@ class ConditionType(StrEnum):
     COMPLETE = "Complete"
     FAILED = "Failed"
     REPORTING_DEGRADED = "ReportingDegraded"
+    REPORT_SAVED = "ReportSaved"
     CLEANED_UP = "CleanedUp"
 
     # kstatus (Flux, Argo CD, generic tools) reads these three.
@@ -230,6 +231,8 @@ class Reason(StrEnum):
     SUCCEEDED = "Succeeded"
     REPORT_MISSING = "ReportMissing"
     POLICY_NOT_IN_FORCE = "PolicyNotInForce"
+    SAVED = "Saved"
+    REPORT_LOST = "ReportLost"
     CLEANING_UP = "CleaningUp"
     CLEANED_UP = "CleanedUp"
     KEPT = "Kept"

@@ -17,9 +17,9 @@ class Store:
     #: url of a folder, as fsspec has it: s3://bucket/folder, gs://, abfs://, or file:///mnt/results on a volume that
     #: the templates of runner and workers mount. Each attempt writes to namespace/name/UID/attempt below it.
     url: str = ""
-    #: secretRef is the Secret with the credentials. Only runner and workers have it: each key that is a variable's name
-    #: is one (AWS_ACCESS_KEY_ID), unless the pod has it otherwise, and each is a file in /opt/daskjob/store. Default
-    #: none.
+    #: secretRef is the Secret with the credentials. Only runner and workers have it, that of a report the runner alone:
+    #: each key that is a variable's name is one (AWS_ACCESS_KEY_ID), unless the pod has it otherwise, and each is a
+    #: file in /opt/daskjob/store (/opt/daskjob/report-store). Default none.
     secret_ref: SecretReference | None = None
     #: options are arguments of fsspec's driver, any JSON by name, such as endpoint_url for s3://; nothing secret.
     #: Default none.

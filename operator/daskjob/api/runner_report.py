@@ -95,6 +95,18 @@ class ReportedFireAndForget:
 
 
 @dataclass(frozen=True)
+class ReportedSaving:
+    """What became of what the job has kept of the attempt (spec.report)."""
+
+    #: location is the URL of the folder that has it; absent: nothing was saved.
+    location: str | None = None
+    #: reason in one word why not.
+    reason: str | None = None
+    #: message says why not, or what is missing.
+    message: str | None = None
+
+
+@dataclass(frozen=True)
 class RunnerReport:
     """What one runner wrote last. Absent fields are None."""
 
@@ -124,6 +136,8 @@ class RunnerReport:
     discarded: int | None = None
     #: fireAndForget says which of them the runner waited for, and how long at most; absent: none.
     fire_and_forget: ReportedFireAndForget = field(default_factory=ReportedFireAndForget)
+    #: saved says where what is kept of the attempt is, or why it is not; absent: nothing was to be kept.
+    saved: ReportedSaving = field(default_factory=ReportedSaving)
     #: Whether something had no room in the termination message; only a report from there has it.
     truncated: bool = False
 

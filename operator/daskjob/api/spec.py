@@ -11,6 +11,7 @@ from typing import Any
 from daskjob.api.cluster_spec import Cluster, Component
 from daskjob.api.constants import MANAGED_BY, RetryAction, RunPolicy
 from daskjob.api.graph_spec import Graph
+from daskjob.api.report_spec import ReportKeeping
 from daskjob.api.resource_json import from_dict
 from daskjob.api.result_spec import ResultKeeping
 from daskjob.schema.json_walk import is_container, walk
@@ -134,6 +135,10 @@ class DaskJobSpec:
     cancel: bool = False
     #: cleanup is how long the operator keeps the cluster after the end, so that people can look at it.
     cleanup: Cleanup = field(default_factory=Cleanup)
+    #: report has what became of each attempt kept in a store: logs, Dask's performance report, a trace of the tasks. It
+    #: never fails the job; condition ReportSaved says where it is, or why not. An edit counts from the next attempt on.
+    #: Default: nothing is kept.
+    report: ReportKeeping | None = None
     #: runPolicy: Once refuses to change the run; OnChange takes an edited graph, cluster, runner, result or
     #: priorityClassName as a new run: what runs is stopped, and the old result moves to status.history. Default Once.
     run_policy: RunPolicy = RunPolicy.ONCE

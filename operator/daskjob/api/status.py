@@ -39,6 +39,16 @@ class FormerName:
 
 
 @dataclass(frozen=True)
+class AttemptReport:
+    """What is kept of an attempt (spec.report)."""
+
+    #: location is the URL of the folder that has it, with a report.json; absent: nothing was saved.
+    location: str | None = None
+    #: message says what is missing of it, and why.
+    message: str | None = None
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One try of a run."""
 
@@ -76,6 +86,8 @@ class Attempt:
     cluster_uid: str | None = field(default=None, metadata={"json": "clusterUID"})
     #: runnerUID is the UID of its runner's pod.
     runner_uid: str | None = field(default=None, metadata={"json": "runnerUID"})
+    #: report is what is kept of it, and where, once that is known (spec.report).
+    report: AttemptReport | None = None
 
 
 @dataclass(frozen=True)
@@ -242,6 +254,10 @@ class Markers:
     graph_started: str | None = None
     #: cancelRequested is when the operator first asked the runner to cancel its graph.
     cancel_requested: str | None = None
+    #: overdue is the reason of the deadline for which it did so; the runner saves the report first (spec.report).
+    overdue: str | None = None
+    #: overdueMessage is the message of that failure.
+    overdue_message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -297,8 +313,8 @@ class DaskJobStatus:
     completion_time: str | None = None
     #: summary is the result in short, or the reason of a failure or of waiting.
     summary: str | None = None
-    #: conditions of the job: ClusterReady, Queued, Suspended, Complete, Failed, ReportingDegraded, CleanedUp; and
-    #: Ready, Reconciling, Stalled for tools that know nothing of jobs.
+    #: conditions of the job: ClusterReady, Queued, Suspended, Complete, Failed, ReportingDegraded, ReportSaved,
+    #: CleanedUp; and Ready, Reconciling, Stalled for tools that know nothing of jobs.
     conditions: tuple[Condition, ...] = ()
     #: attempt is the number of the current or last attempt; the first is 1.
     attempt: int | None = None

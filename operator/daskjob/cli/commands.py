@@ -53,6 +53,7 @@ LATER = {
     "init": "daskjob.cli.init_command:init",
     "doctor": "daskjob.cli.doctor:doctor",
     "dashboard": "daskjob.cli.dashboard_command:dashboard",
+    "report": "daskjob.cli.report_command:report",
 }
 
 

@@ -83,6 +83,11 @@ def describe(job: Body, now: datetime) -> str:
         lines.append(f"  started:   {duration(status['startTime'], now)} ago{ended}")
     for attempt in status.get("attempts") or ():
         lines.append(f"  attempt {attempt.get('number')}: {attempt_words(attempt)}")
+        report = attempt.get("report") or {}
+        if report:
+            place = f"at {report['location']}" if report.get("location") else "not saved"
+            words = f" ({report['message']})" if report.get("message") else ""
+            lines.append(f"    report:  {place}{words}")
     result = status.get("result") or {}
     if result and end_of(job) is End.SUCCEEDED:
         place = f", at {result['location']}" if result.get("location") else ""

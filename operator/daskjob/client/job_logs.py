@@ -15,6 +15,7 @@ from daskjob.client.job_client import JobClient, attempt_of, component_of, pods_
 from daskjob.client.job_end import End, end_of, is_run_due, status_of
 from daskjob.client.pod_log import LogLine, PodLog, has_log
 from daskjob.client.problems import ClientError, NotFound
+from daskjob.client.saved_reports import SavedReport, SavedReportError
 from daskjob.client.transport import Body
 from daskjob.client.watching import Change, Selection
 
@@ -42,14 +43,21 @@ class LogsGone(NotFound):
 
     def __init__(self, component: str, name: str, namespace: str, words: str) -> None:
         super().__init__(f"{component} pod of job", name, namespace, f": {words}")
+        self._parts = component, name, namespace
+
+    def beside(self, words: str) -> LogsGone:
+        """The same, with words on what the store has."""
+        return LogsGone(*self._parts, words)
 
 
 def read(client: JobClient, job: Body, choice: LogChoice) -> Iterator[LogLine]:
-    """The log as it is now, of the last attempt unless one is chosen; pod after pod. Raises LogsGone."""
+    """The log as it is now, of the last attempt unless one is chosen; pod after pod. What no pod has any more comes
+    from the store of spec.report. Raises LogsGone."""
     number = choice.attempt or int(status_of(job).get("attempt") or 0)
     pods = [each for each in client.pods(job, choice.component) if attempt_of(each) == number]
     if not pods:
-        raise _gone(job, choice, number)
+        yield from _from_store(job, choice, number)
+        return
     started = [each for each in pods if has_log(each, choice.component)]
     if not started:
         metadata = job["metadata"]
@@ -57,6 +65,28 @@ def read(client: JobClient, job: Body, choice: LogChoice) -> Iterator[LogLine]:
         raise LogsGone(choice.component, metadata["name"], metadata["namespace"], words)
     for pod in sorted(started, key=lambda each: str(each["metadata"]["name"])):
         yield from PodLog(client.transport, pod, choice.component, number, tail=choice.tail, since=choice.since).read()
+
+
+def _from_store(job: Body, choice: LogChoice, number: int) -> list[LogLine]:
+    """The lines that the store of spec.report has. Raises LogsGone if it has none, or cannot be read from here."""
+    gone = _gone(job, choice, number)
+    try:
+        saved = SavedReport(job, number)
+        if choice.since is not None:
+            raise gone.beside(f"its lines at {saved.location} have no times: leave out --since")
+        found = list(saved.logs(choice.component))
+    except NotFound:
+        raise gone from None
+    except SavedReportError as error:
+        raise gone.beside(str(error)) from None
+    if not found:
+        raise gone.beside(f"{saved.location} has none either: daskjob report {job['metadata']['name']} --to FOLDER")
+    lines = []
+    for name, text in found:
+        kept = text.splitlines()
+        kept = kept if choice.tail is None else kept[len(kept) - min(choice.tail, len(kept)) :]
+        lines += [LogLine(name, number, "", each) for each in kept]
+    return lines
 
 
 def _gone(job: Body, choice: LogChoice, number: int) -> LogsGone:
@@ -137,7 +167,7 @@ class LogFollower:
                 existed = self._takes_job(content, existed)
             if self._is_done():
                 if self.choice.attempt is not None and not self._followed and not self._is_deleted():
-                    raise _gone(self.job, self.choice, self.choice.attempt)
+                    yield from _from_store(self.job, self.choice, self.choice.attempt)
                 return
 
     def _remaining(self) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,16 +88,27 @@ def _is_plain(path: str) -> bool:
 
 def _check_place(job: Mapping[str, Any], location: str) -> Mapping[str, Any]:
     """The options for the place. Raises StoredResultError if it is not the job's."""
-    metadata = job["metadata"]
     store = ((job.get("spec") or {}).get("result") or {}).get("store") or {}
+    options = options_for(job, location, [store] if store.get("url") else [])
+    if options is None:
+        raise StoredResultError(
+            f"status.result.location, {location[:200]!r}, is no place of this job: it is not opened"
+        )
+    return options
+
+
+def options_for(job: Mapping[str, Any], location: str, stores: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The options of a store for a place that the job's code has named; None: it is no place of the job. `stores`:
+    those of the job's spec; without any, the installation's, which only its administrators know."""
+    metadata = job["metadata"]
     own = f"/{metadata.get('namespace', 'default')}/{metadata['name']}/{metadata.get('uid', '')}/"
-    begins = f"{store['url'].rstrip('/')}{own}" if store.get("url") else ""
-    if begins and location.startswith(begins) and "/../" not in f"{location}/":
-        return dict(store.get("options") or {})
-    if not begins and own in location and not location.startswith(("file:", "local:")) and ".." not in location:
-        # The installation's store, which only its administrators know.
-        return {}
-    raise StoredResultError(f"status.result.location, {location[:200]!r}, is no place of this job: it is not opened")
+    if "/../" in f"{location}/":
+        return None
+    for store in stores:
+        if location.startswith(f"{str(store.get('url')).rstrip('/')}{own}"):
+            return dict(store.get("options") or {})
+    known = not stores and own in location and ".." not in location
+    return {} if known and not location.startswith(("file:", "local:")) else None
 
 
 def _read(store: Store, name: str) -> bytes:

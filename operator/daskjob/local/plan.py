@@ -128,6 +128,9 @@ def make_plan(
     store = job.spec.result.store
     if store is not None and store.secret_ref is not None:
         notes.append("spec.result.store.secretRef: here the credentials are those of this process's own environment")
+    if job.spec.report is not None:
+        notes.append("spec.report: nothing is saved into a store here; --report FOLDER keeps trace and report")
+        job = replace(job, spec=replace(job.spec, report=None))
     theirs = read_environment(cluster.env, "spec.cluster.env", {}, notes)
     environment = {**cluster.scheduler.environment, **theirs}
     judged = AttemptContext(job.ref, job.spec, Attempt(1, job.name))

@@ -6,10 +6,9 @@ import gzip
 import shutil
 from pathlib import Path
 
-from daskjob.runner.recording import EVENTS, PERFORMANCE
+from daskjob.results.kept_report import PERFORMANCE, TRACE
+from daskjob.runner.recording import EVENTS
 from daskjob.runner.trace import write_trace
-
-TRACE = "trace.json.gz"
 
 
 def write_report_files(recording: Path, folder: Path) -> list[str]:

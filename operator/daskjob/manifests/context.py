@@ -128,6 +128,14 @@ class AttemptContext:
         return self.spec.result.store or (self.defaults.result_store if self.payload is None else None)
 
     @property
+    def report_store(self) -> Store | None:
+        """Where what is kept of each attempt goes; None: nothing is kept, or there is no store."""
+        report = self.spec.report
+        if report is None:
+            return None
+        return report.store or self.spec.result.store or self.defaults.result_store
+
+    @property
     def payload(self) -> PayloadSource | None:
         """What the client pickled, if that is the job's source."""
         return self.spec.graph.source.payload if self.spec.graph.source is not None else None

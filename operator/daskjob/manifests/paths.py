@@ -11,9 +11,12 @@ JOB_PATH = "/opt/daskjob/job"
 FETCH_PATH = "/opt/daskjob/fetch"
 CREDENTIALS_PATH = "/opt/daskjob/credentials"
 STORE_PATH = "/opt/daskjob/store"
+REPORT_STORE_PATH = "/opt/daskjob/report-store"
 PAYLOAD_PATH = "/opt/daskjob/payload"
 #: What an init container installs.
 PACKAGES_PATH = "/opt/daskjob/packages"
+#: Where the runner keeps what is to be saved of the attempt: in a volume that only its pod has.
+RECORDING_PATH = "/tmp/daskjob-report"
 TOKEN_PATH = "/var/run/secrets/daskjob"
 
 #: The copies of what was compared with its digests (`runner.checked_files`), each below the name of its folder.

@@ -13,15 +13,18 @@ from daskjob.manifests.checked_folders import code_path, for_runner
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.fetch_container import program_volume
 from daskjob.manifests.launch import RUN
-from daskjob.manifests.paths import JOB_PATH, PAYLOAD_PATH, RUNNER_PATH, TOKEN_PATH, copy_of
+from daskjob.manifests.paths import JOB_PATH, PAYLOAD_PATH, RECORDING_PATH, RUNNER_PATH, TOKEN_PATH, copy_of
 from daskjob.manifests.pod_files import JOB_FILE, job_volume, payload_volumes
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
 from daskjob.manifests.store_secret import StoreSecretFiles
+from daskjob.runner.saving import STOP_BUDGET
 from daskjob.wire import jobfile
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: Seconds in which the runner must cancel its graph and report the outcome.
 GRACE_SECONDS = 10
+#: Seconds more in which it saves what is kept of the attempt.
+SAVING_SECONDS = int(STOP_BUDGET)
 
 
 def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) -> jobfile.JobFile:
@@ -47,6 +50,7 @@ def job_file(context: AttemptContext, deadline: RunnerDeadline | None = None) ->
         deadline=deadline,
         unattended=context.defaults.unattended_seconds,
         store=store_orders(context.store, context.spec.result),
+        report_orders=_report_orders(context),
         payload_path=f"{copy_of(PAYLOAD_PATH)}/{KEY}" if context.payload is not None else None,
     )
 
@@ -58,10 +62,28 @@ def store_orders(store: Store | None, result: ResultKeeping) -> jobfile.StoreOrd
     return jobfile.StoreOrders(store.url, dict(store.options), str(result.format or ResultFormat.AUTO))
 
 
+def _report_orders(context: AttemptContext) -> jobfile.ReportOrders | None:
+    report, store = context.spec.report, context.report_store
+    if report is None or store is None:
+        return None
+    orders = jobfile.StoreOrders(store.url, dict(store.options))
+    return jobfile.ReportOrders(orders, report.logs, report.html, report.trace)
+
+
+def _recording(context: AttemptContext) -> dict[str, str]:
+    """The variables by which the runner begins to keep something before it has read its job file."""
+    if context.spec.report is None:
+        return {}
+    log = {jobfile.LOG_VARIABLE: f"{RECORDING_PATH}/runner.log"} if context.spec.report.logs else {}
+    return {jobfile.RECORDING_VARIABLE: RECORDING_PATH, **log}
+
+
 def runner_pod(context: AttemptContext) -> dict[str, Any]:
     """The runner's pod. Raises SpecError for a template with a forbidden field."""
     component, token = context.spec.runner, context.defaults.report_token
     metadata, store_secret = template_metadata(component), StoreSecretFiles.of(context)
+    report_secret = StoreSecretFiles.of_report(context)
+    grace = GRACE_SECONDS + (SAVING_SECONDS if context.spec.report is not None else 0)
     spec = pod_spec(
         context,
         PodPlan(
@@ -75,6 +97,7 @@ def runner_pod(context: AttemptContext) -> dict[str, Any]:
                 *([{"name": "payload", "mountPath": PAYLOAD_PATH, "readOnly": True}] if context.payload else []),
                 *([{"name": "token", "mountPath": TOKEN_PATH, "readOnly": True}] if token else []),
                 *store_secret.mounts,
+                *report_secret.mounts,
             ],
             volumes=[
                 program_volume(context),
@@ -82,12 +105,15 @@ def runner_pod(context: AttemptContext) -> dict[str, Any]:
                 *payload_volumes(context),
                 *([_token_volume()] if token else []),
                 *store_secret.volumes,
+                *report_secret.volumes,
             ],
-            pod={"restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE_SECONDS},
+            pod={"restartPolicy": "Never", "terminationGracePeriodSeconds": grace},
             environment={
                 jobfile.VARIABLE: f"{copy_of(JOB_PATH)}/{JOB_FILE}",
                 "DASKJOB_REPORT": "kubernetes" if token else "none",
                 **store_secret.environment,
+                **report_secret.environment,
+                **_recording(context),
             },
         ),
     )

@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> int:
 
 def _copy_log() -> Optional[LogCopy]:
     """What copies the log, if somebody wants it."""
+    # The variable of `wire.jobfile`, whose import would hold up the child.
     path = os.environ.get("DASKJOB_LOG_COPY")
     if not path:
         return None

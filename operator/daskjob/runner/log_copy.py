@@ -9,10 +9,7 @@ import os
 import select
 import threading
 import time
-from typing import BinaryIO
 
-#: The variable with the file. Absent: nothing is copied.
-LOG_VARIABLE = "DASKJOB_LOG_COPY"
 #: What the older file has after its name.
 OLDER = ".1"
 #: Bytes of one of the two files.
@@ -27,7 +24,7 @@ class LogCopy:
     def __init__(self, path: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self._path = path
-        self._file: BinaryIO = open(path, "wb", buffering=0)  # type: ignore[assignment]  # noqa: SIM115
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115
         self._size = 0
         self._targets: dict[int, int] = {}
         self._at_rest = threading.Lock()
@@ -80,7 +77,7 @@ class LogCopy:
             if self._size + len(data) > LARGEST:
                 self._file.close()
                 os.replace(self._path, self._path + OLDER)
-                self._file = open(self._path, "wb", buffering=0)  # type: ignore[assignment]  # noqa: SIM115
+                self._file = open(self._path, "wb", buffering=0)  # noqa: SIM115
                 self._size = 0
             self._file.write(data)
             self._size += len(data)

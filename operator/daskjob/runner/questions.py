@@ -17,7 +17,7 @@ class Questions:
     """Asks one scheduler. `functions`: all that it will be asked; each returns text."""
 
     def __init__(self, functions: Iterable[Question]) -> None:
-        self._pickled = {function: pickle.dumps(_by_value(function)) for function in functions}
+        self._pickled = {function: pickle.dumps(by_value(function)) for function in functions}
         self._nothing = {"args": pickle.dumps(()), "kwargs": pickle.dumps({}), "wait": True}
 
     async def ask(self, rpc: Any, function: Question, patience: float, **keywords: Any) -> str:
@@ -31,7 +31,7 @@ class Questions:
         return str(answer["result"])
 
 
-def _by_value(function: Question) -> Any:
+def by_value(function: Question) -> Any:
     """A copy of the function in module `__main__`: pickle sends the code of such functions, not a name to import."""
     origin: Any = function
     space = {"__builtins__": __builtins__}

@@ -10,13 +10,14 @@ import json
 import os
 import sys
 import time
-from typing import Any, Awaitable, Callable
+from typing import Any, Awaitable, Callable, TextIO
 
+from daskjob.results.kept_report import PERFORMANCE
 from daskjob.runner import task_stream
 from daskjob.runner.trace import TraceFile
 
-#: The lines of a `TraceFile`, Dask's performance report, and when the recording began: seconds since 1970.
-EVENTS, PERFORMANCE, BEGAN = "task-events.jsonl", "performance-report.html", "began"
+#: The lines of a `TraceFile`, and when the recording began: seconds since 1970.
+EVENTS, BEGAN = "task-events.jsonl", "began"
 #: Of one look at the scheduler, at most so many requests for rows: user code's tasks come first.
 REQUESTS = 20
 #: The most bytes of Dask's report.
@@ -44,8 +45,7 @@ class Recording:
             await ask(task_stream.collect)
             # The report of the scheduler is drawn from its own task stream, which begins with the first question.
             await scheduler.get_task_stream(start=0, stop=0)
-            with open(os.path.join(self._folder, BEGAN), "w", encoding="ascii") as file:
-                file.write(repr(time.time()))
+            _write(os.path.join(self._folder, BEGAN), repr(time.time()))
             self._began = True
         except Exception as error:
             print(
@@ -76,7 +76,7 @@ class RecordingEnd:
     async def fetch(self, ask: Ask) -> None:
         """Fetches the rows that are left."""
         try:
-            with open(os.path.join(self._folder, EVENTS), "r+", encoding="utf-8") as file:
+            with self._events() as file:
                 trace = TraceFile.resume(file)
                 while await _fetch(ask, trace):
                     pass
@@ -89,12 +89,14 @@ class RecordingEnd:
             page = await scheduler.performance_report(start=self.began, last_count=0, code="", mode="inline")
             if len(page) > LARGEST:
                 raise ValueError(f"it has {len(page) >> 20} MiB, and {LARGEST >> 20} are kept")
-            with open(os.path.join(self._folder, PERFORMANCE), "w", encoding="utf-8") as file:
-                file.write(page)
+            _write(os.path.join(self._folder, PERFORMANCE), page)
         except ImportError:
             self.notes.append("no performance report: bokeh is not installed where the scheduler runs")
         except Exception as error:
             self._note("no performance report", error)
+
+    def _events(self) -> TextIO:
+        return open(os.path.join(self._folder, EVENTS), "r+", encoding="utf-8")
 
     def _note(self, what: str, error: Exception) -> None:
         self.notes.append(f"{what}: {type(error).__name__}: {error}"[:300])
@@ -105,3 +107,8 @@ async def _fetch(ask: Ask, trace: TraceFile) -> int:
     answer = json.loads(await ask(task_stream.fetch))
     trace.add(answer["rows"], answer["finished"], answer["names"])
     return int(answer["left"])
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,8 +1,8 @@
 """`python3 runner.pyz --save ORDERS`: keeps what became of an attempt, after the process that ran the graph has ended.
 
-A process of its own, which the supervisor starts and ends: it imports Dask and drivers of stores, and may hang. It first
-asks the scheduler, if that is still there, for what only the scheduler and the workers know; then it writes all into a
-folder of the attempt's own in the store, `report.json` last. Without a store it only ends the recording.
+A process of its own, which the supervisor starts and ends: it imports Dask and drivers of stores, and may hang. It
+first asks the scheduler, if that is still there, for what only the scheduler and the workers know; then it writes all
+into a folder of the attempt's own in the store, `report.json` last. Without a store it only ends the recording.
 """
 
 from __future__ import annotations
@@ -12,26 +12,30 @@ import gzip
 import hashlib
 import json
 import os
-import re
 import sys
 import time
 from typing import Any, Awaitable, Callable, Optional
 
 from daskjob import wire
+from daskjob.results.kept_report import (
+    FOLDER,
+    MANIFEST,
+    METRICS,
+    PERFORMANCE,
+    RUNNER_LOG,
+    SCHEDULER_LOG,
+    TRACE,
+    worker_log,
+)
 from daskjob.results.opened_store import Store, StoreProblem, open_store
 from daskjob.runner import surroundings
 from daskjob.runner.log_copy import read_copy
-from daskjob.runner.recording import EVENTS, PERFORMANCE, RecordingEnd
+from daskjob.runner.recording import EVENTS, RecordingEnd
 from daskjob.wire import jobfile
 from daskjob.wire.jobfile import JobFile, ReportOrders
 
-#: What an attempt's folder in the store has, beside `PERFORMANCE`.
-FOLDER, TRACE, METRICS, MANIFEST = "report", "trace.json.gz", "metrics.json", "report.json"
-RUNNER_LOG, SCHEDULER_LOG = "logs/runner.log", "logs/scheduler.log"
 #: What the supervisor reads, in the folder of the recording.
 ANSWER = "saved.json"
-#: The variable with the folder of the report's own Secret. Absent: it has none, or that of the result.
-SECRET_VARIABLE = "DASKJOB_REPORT_SECRET"
 #: Seconds for one question to the scheduler, which may have to ask each worker or draw a long picture.
 QUESTION = 15.0
 #: Seconds before each further attempt of a write that failed because the store was not there.
@@ -120,7 +124,7 @@ class _Saver:
         if len(found) > MOST_WORKERS:
             self.notes.append(f"logs of {len(found) - MOST_WORKERS} workers are left out, of {len(found)}")
         for name in sorted(found)[:MOST_WORKERS]:
-            self._logs[f"logs/worker-{_plain(name)}.log"] = found[name]
+            self._logs[worker_log(name)] = found[name]
 
     async def _take_metrics(self, words: Any) -> None:
         self._metrics = await words.metrics()
@@ -201,13 +205,9 @@ class _Saver:
 
 def _take_credentials() -> None:
     """Takes the report's own credentials in place of those of the result, which this process has inherited."""
-    own = os.environ.get(SECRET_VARIABLE)
+    own = os.environ.get(jobfile.REPORT_SECRET_VARIABLE)
     if not own:
         return
     surroundings.drop_credentials(os.environ.get(surroundings.SECRET_VARIABLE, ""))
     os.environ[surroundings.SECRET_VARIABLE] = own
     surroundings.take_credentials(own)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:100].lstrip(".") or "-"

@@ -10,8 +10,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, Optional
 
-from daskjob.runner.log_copy import LOG_VARIABLE
-from daskjob.wire.jobfile import RECORDING_VARIABLE, JobFile
+from daskjob.wire.jobfile import LOG_VARIABLE, RECORDING_VARIABLE, JobFile
 
 #: Seconds that it may take, after an end of the graph, after a request to cancel it, and once Kubernetes stops the pod
 #: (`manifests.runner` gives the pod so much more time); and what of it may go into questions to the scheduler.
@@ -34,9 +33,7 @@ class Saving:
         self._folder = os.environ[RECORDING_VARIABLE]
         self.stop_budget = STOP_BUDGET if self._keeps else LOCAL_STOP_BUDGET
 
-    def run(
-        self, end: Dict[str, Any], status: Dict[str, Any], limit: Callable[[], float]
-    ) -> Optional[Dict[str, str]]:
+    def run(self, end: Dict[str, Any], status: Dict[str, Any], limit: Callable[[], float]) -> Optional[Dict[str, str]]:
         """What the report says of it: `{location, message?}` or `{reason, message}`; None: nothing was to be kept.
         `end`, `status`: what is reported; `limit`: when it must be over, in monotonic seconds, asked again and again.
         """

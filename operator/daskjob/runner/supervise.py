@@ -226,6 +226,7 @@ class _Supervisor:
         _write_termination(end)
         if self.saving is not None:
             end = {**end, **self._save(self.saving, end)}
+            _write_termination(end)
         delivered = self.reporter.finish(
             {"stage": wire.Stage.FINISHED, **end}, STOP_BUDGET if self.stopping else FINAL_BUDGET
         )
@@ -287,7 +288,8 @@ def _write_termination(end: dict[str, Any]) -> None:
     try:
         # Written in place, because the kubelet mounts the file itself.
         with open(path, "w", encoding="utf-8") as file:
-            file.write(wire.termination_message(end["outcome"], end.get("result"), end.get("failure")))
+            parts = (end.get("result"), end.get("failure"), end.get("saved"))
+            file.write(wire.termination_message(end["outcome"], *parts))
     except OSError as error:
         print(f"daskjob: cannot write the termination message: {error}", file=sys.stderr, flush=True)
 

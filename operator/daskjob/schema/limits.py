@@ -55,9 +55,10 @@ def problems_in(spec: Any, path: str = "spec") -> Iterator[FieldError]:
         template, where = part_of(spec, *steps, "template"), ".".join((path, *steps, "template"))
         mounted = "keep files and long texts in a ConfigMap that the template mounts"
         parts.append(_problem(template, where, TEMPLATE, DEPTH, "no field of a pod is so deep", mounted))
-    options, where = part_of(spec, "result", "store", "options"), f"{path}.result.store.options"
-    parts.append(_problem(options, where, OPTIONS, DEPTH, "no option is so deep", "no driver takes so much"))
-    parts.append(_secret_option(options, where))
+    for part in ("result", "report"):
+        options, where = part_of(spec, part, "store", "options"), f"{path}.{part}.store.options"
+        parts.append(_problem(options, where, OPTIONS, DEPTH, "no option is so deep", "no driver takes so much"))
+        parts.append(_secret_option(options, where))
     if any(parts):
         yield from (each for each in parts if each is not None)
         return

@@ -21,6 +21,10 @@ PATH = "/opt/daskjob/job/job.json"
 VARIABLE = "DASKJOB_JOB_FILE"
 #: The variable with the folder into which the runner records what becomes of the graph; absent: it does not.
 RECORDING_VARIABLE = "DASKJOB_RECORDING"
+#: The variable with the file into which the runner copies its log; absent: it does not.
+LOG_VARIABLE = "DASKJOB_LOG_COPY"
+#: The variable with the folder of the report's own Secret. Absent: it has none, or that of the result.
+REPORT_SECRET_VARIABLE = "DASKJOB_REPORT_SECRET"
 #: Seconds for which the runner goes on after its deadline: an operator that runs ends the attempt earlier.
 UNATTENDED = 600.0
 #: Seconds for which the runner waits, at the end of a graph, for tasks that nobody waits for (`fire_and_forget`).

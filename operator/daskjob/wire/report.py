@@ -109,6 +109,8 @@ PREVIEW_BYTES = 32 * 1024
 ARGUMENTS_BYTES = 1024
 #: Kubernetes keeps 4 KiB of a container's termination message.
 TERMINATION_BYTES = 3072
+#: Of them, what the report says of what was saved takes at most so many.
+SAVED_BYTES = 768
 #: Longer lists are cut.
 MAX_PREFIXES = 50
 MAX_RETIRED = 1000
@@ -162,9 +164,14 @@ def parse_termination_message(text: object) -> Shape:
     return shape if "outcome" in shape and "protocol" in shape else {}
 
 
-def termination_message(outcome: str, result: Optional[Shape] = None, failure: Optional[Shape] = None) -> str:
-    """JSON of at most 3 KiB. If the result's value does not fit: its type, size and digest, and `truncated`."""
+def termination_message(
+    outcome: str, result: Optional[Shape] = None, failure: Optional[Shape] = None, saved: Optional[Shape] = None
+) -> str:
+    """JSON of at most 3 KiB. If the result's value does not fit: its type, size and digest, and `truncated`; if
+    `saved` does not, it is left out."""
     message: Shape = {"protocol": PROTOCOL, "outcome": outcome}
+    if saved is not None and len(_dump(saved).encode()) <= SAVED_BYTES:
+        message["saved"] = saved
     if result is not None:
         message["result"] = result
     if failure is not None:
@@ -323,5 +330,6 @@ _TERMINATION: dict[str, Reader] = {
     "outcome": _outcome,
     "result": _REPORT["result"],
     "failure": _REPORT["failure"],
+    "saved": _REPORT["saved"],
     "truncated": lambda value: True if value is True else None,
 }

@@ -47,6 +47,11 @@ def overdue(observation: Observation) -> tuple[str, AttemptEnd] | None:
     return None
 
 
+def is_field(rule: str) -> bool:
+    """Whether that is the name of one of these deadlines."""
+    return any(each.field == rule for each in DEADLINES)
+
+
 def moments(observation: Observation) -> list[datetime]:
     """The coming times at which a rule could decide otherwise about the open attempt."""
     # At the last two times the operator reads the events of silent pods, and looks for missing references again.

@@ -11,7 +11,16 @@ from dataclasses import replace
 
 from daskjob.api.constants import ConditionType, EventReason, Outcome, Reason
 from daskjob.lifecycle.event import Event
-from daskjob.lifecycle.job import between_attempts, conclusion, finished, open_attempt, record, runs, teardown
+from daskjob.lifecycle.job import (
+    between_attempts,
+    conclusion,
+    finished,
+    open_attempt,
+    record,
+    report_saved,
+    runs,
+    teardown,
+)
 from daskjob.lifecycle.job.attempt_end import failed
 from daskjob.lifecycle.job.decision import Advance, Decision
 from daskjob.lifecycle.job.observation import Observation
@@ -36,7 +45,8 @@ def decide(observation: Observation) -> Decision:
     lingers = teardown.lingers(observation) and finished.kept_until(observation) is None
     if decision.needs_live_read or (not observation.live and (_concludes(observation, decision) or lingers)):
         return Decision(job.status, needs_live_read=True, rules=decision.rules)
-    status = with_plain_texts(replace(decision.status, observed_generation=job.generation))
+    status = report_saved.follow(observation, decision.status)
+    status = with_plain_texts(replace(status, observed_generation=job.generation))
     events = (*decision.events, *_warnings(observation))
     return replace(decision, status=with_readiness(status, job.generation, observation.now), events=events)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daskjob.api.constants import Reason
 from daskjob.api.times import from_text
-from daskjob.lifecycle.job import claims, deadlines, pinning, teardown
+from daskjob.lifecycle.job import claims, deadlines, pinning, report_saved, teardown
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, Undecided, failed, infrastructure
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.progress import markers_of
@@ -15,6 +15,27 @@ from daskjob.lifecycle.rules import first_hit
 def find_end(observation: Observation) -> tuple[str, AttemptEnd | Undecided] | None:
     """How the open attempt ended, with the name of the rule or deadline that says so; None while it has not."""
     return first_hit(ENDINGS, observation) or deadlines.overdue(observation)
+
+
+def stopped_at_deadline(observation: Observation) -> AttemptEnd | None:
+    """A deadline is over, and the runner has stopped as it was asked to, so that it could save the report first."""
+    attempt, late = observation.attempt, report_saved.overdue(observation)
+    if late is None:
+        return None
+    found = [attempt.report.content] if attempt.report is not None and attempt.report.sealed else []
+    runner = attempt.runner
+    found += [each.report for each in runner.terminations] if runner is not None and runner.ended else []
+    claims_made = [each.failure for each in found if each is not None and each.failure is not None]
+    return AttemptEnd(late) if claims_made and claims_made[0].reason == Reason.CANCELLED else None
+
+
+def saves_at_deadline(observation: Observation) -> AttemptEnd | Undecided | None:
+    """A deadline is over, and the runner that was asked to save the report has 70 s for it."""
+    late, asked = report_saved.overdue(observation), from_text(markers_of(observation.job.status).cancel_requested)
+    if late is None:
+        return None
+    until = (asked or observation.now) + report_saved.runner_grace(observation.job.spec)
+    return Undecided(until - observation.now) if observation.now < until else AttemptEnd(late)
 
 
 def sealed_report(observation: Observation) -> AttemptEnd | Undecided | None:
@@ -75,15 +96,16 @@ def name_taken(observation: Observation) -> AttemptEnd | None:
 
 
 def cancelled(observation: Observation) -> AttemptEnd | None:
-    """`spec.cancel` is true, and the runner has not begun or does not stop within 30 s."""
+    """`spec.cancel` is true, and the runner has not begun or does not stop within 30 s (70 s if it saves a report)."""
     if not observation.job.spec.cancel:
         return None
     if not observation.attempt.reporting:
         return failed(Reason.CANCELLED, "spec.cancel was set before the graph ran")
     asked = from_text(markers_of(observation.job.status).cancel_requested)
-    if asked is None or observation.now < asked + teardown.RUNNER_GRACE:
+    grace = report_saved.runner_grace(observation.job.spec)
+    if asked is None or observation.now < asked + grace:
         return None
-    seconds = teardown.RUNNER_GRACE.total_seconds()
+    seconds = grace.total_seconds()
     return failed(Reason.CANCELLED, f"spec.cancel was set; the runner did not stop within {seconds:g} s")
 
 
@@ -95,6 +117,7 @@ def commit_not_found(observation: Observation) -> AttemptEnd | None:
 #: Ordered. If none of these applies, the deadlines (`deadlines.DEADLINES`) decide.
 ENDINGS = (
     # The sealed report decides first: a computed graph is a success, whatever died afterwards.
+    stopped_at_deadline,
     sealed_report,
     runner_exited,
     runner_fenced,
@@ -105,4 +128,5 @@ ENDINGS = (
     cancelled,
     scheduler_died,
     scheduler_replaced,
+    saves_at_deadline,
 )

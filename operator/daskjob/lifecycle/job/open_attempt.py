@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from daskjob.api.constants import ConditionType, Outcome, Reason
-from daskjob.api.status import DaskJobStatus, Markers
+from daskjob.api.status import DaskJobStatus, Failure, Markers
 from daskjob.api.times import from_text, to_text
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job import (
@@ -19,6 +19,7 @@ from daskjob.lifecycle.job import (
     progress,
     record,
     renaming,
+    report_saved,
     runs,
     teardown,
 )
@@ -46,6 +47,9 @@ def follow(observation: Observation) -> Decision | Advance:
     job, new = observation.job, observation.attempt.new
     hit = endings.find_end(observation)
     rule, end = hit if hit is not None else ("goes_on", None)
+    late = None
+    if isinstance(end, AttemptEnd) and deadlines.is_field(rule) and report_saved.is_to_save(observation):
+        late, end = end.failure, Undecided(report_saved.runner_grace(job.spec))
     if isinstance(end, AttemptEnd):
         after = conclusion.conclude(observation, end)
         return replace(after, rules=(rule, *after.rules))
@@ -65,10 +69,13 @@ def follow(observation: Observation) -> Decision | Advance:
     obstacle = renaming.why_not_under_this_name(observation) if missing else None
     if obstacle is not None:
         return replace(renaming.rename(observation, *obstacle), rules=("not_under_this_name",))
-    return _go_on(observation, end, missing, rule)
+    return _go_on(observation, end, missing, rule, late)
 
 
-def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Action, ...], rule: str) -> Decision:
+def _go_on(
+    observation: Observation, end: Undecided | None, missing: tuple[Action, ...], rule: str, late: Failure | None
+) -> Decision:
+    """`late`: the failure by a deadline that has just passed, before which the runner saves the report."""
     job, now = observation.job, observation.now
     status = progress.follow(observation, job.status, observation.open_attempt)
     moments = [moment - now for moment in deadlines.moments(observation)]
@@ -90,11 +97,14 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
         *replaced,
         *_deadline(observation),
     ]
+    if late is not None:
+        markers = replace(status.markers or Markers(), overdue=late.reason, overdue_message=late.message)
+        status = _with_markers(status, markers)
     status, cancel = _cancel(observation, status)
     actions += [*cancel, *_open_service(observation)]
     asked = from_text(status.markers.cancel_requested) if status.markers is not None else None
     if asked is not None:
-        moments.append(asked + teardown.RUNNER_GRACE - now)
+        moments.append(asked + report_saved.runner_grace(job.spec) - now)
     events: tuple[Event, ...] = ()
     if pacing.is_minor(job.status, status):
         pause = pacing.pause(observation)
@@ -108,10 +118,10 @@ def _go_on(observation: Observation, end: Undecided | None, missing: tuple[Actio
 
 
 def _cancel(observation: Observation, status: DaskJobStatus) -> tuple[DaskJobStatus, list[Action]]:
-    """Asks the runner, through its report, to cancel its graph. The runner's grace counts from the first request; if
-    the user takes the request back, it no longer counts."""
+    """Asks the runner, through its report, to cancel its graph: the user wants it, or a deadline is over. The runner's
+    grace counts from the first request; if the user takes the request back, it no longer counts."""
     markers = status.markers or Markers()
-    if not observation.job.spec.cancel:
+    if not observation.job.spec.cancel and markers.overdue is None:
         if markers.cancel_requested is None:
             return status, []
         return _with_markers(status, replace(markers, cancel_requested=None)), []

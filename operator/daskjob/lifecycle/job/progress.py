@@ -187,6 +187,8 @@ def _markers(status: DaskJobStatus, timings: Timings) -> Markers | None:
         scheduler_started=(before.scheduler_started if before.connected else None) or timings.scheduler_started,
         graph_started=before.graph_started or timings.graph_started,
         cancel_requested=before.cancel_requested,
+        overdue=before.overdue,
+        overdue_message=before.overdue_message,
     )
     return markers if markers != Markers() else None
 

@@ -53,7 +53,7 @@ def start(job: Job, draw: Draw, now: datetime) -> DaskJobStatus:
         markers=None,
         spec_digest=job.digest if first else status.spec_digest,
         rerun=job.rerun if first else status.rerun,
-    ).without(ConditionType.QUEUED, ConditionType.REPORTING_DEGRADED)
+    ).without(ConditionType.QUEUED, ConditionType.REPORTING_DEGRADED, ConditionType.REPORT_SAVED)
     return _resume(status, job, time)
 
 
@@ -233,6 +233,7 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
         ConditionType.COMPLETE,
         ConditionType.FAILED,
         ConditionType.REPORTING_DEGRADED,
+        ConditionType.REPORT_SAVED,
         ConditionType.CLEANED_UP,
         ConditionType.STALLED,
     )

@@ -7,11 +7,9 @@ from datetime import datetime, timedelta
 from daskjob.api.times import from_text
 from daskjob.lifecycle.job.actions import Action, Cancel, Delete, DeleteAll, EndSidecars
 from daskjob.lifecycle.job.observation import Observation, Owned
+from daskjob.lifecycle.job.report_saved import runner_grace
 from daskjob.lifecycle.pods import Pod
 
-#: How long a runner may take to end after it reported an outcome or got the request to stop. A pod that ends by itself
-#: keeps its logs; a deleted one does not.
-RUNNER_GRACE = timedelta(seconds=30)
 #: A pod that exists for so long after its deletion deadline counts as fenced: its node does not answer.
 NODE_PATIENCE = timedelta(seconds=60)
 #: How long the cache may show objects of an ended attempt before a live read asks whether they still exist; after
@@ -96,7 +94,7 @@ def _delete_at_once(targets: list[Owned], cluster: str | None, why: str) -> list
 def _overdue(observation: Observation) -> bool:
     attempt = observation.job.status.current
     ended = from_text(attempt.completion_time) if attempt is not None else None
-    return ended is not None and observation.now >= ended + RUNNER_GRACE
+    return ended is not None and observation.now >= ended + runner_grace(observation.job.spec)
 
 
 def is_clean(observation: Observation) -> bool:
