@@ -13,6 +13,11 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         " options: {endpoint_url: 'http://s3:9000', client_kwargs: {region_name: x}, anon: null}}, format: parquet}}"
     ),
     "result without anything": a_job("{result: {}}"),
+    "report": a_job("{report: {}}"),
+    "report with all": a_job(
+        "{report: {store: {url: 's3://bucket/a', secretRef: {name: keys}, options: {anon: true}},"
+        " logs: true, html: false, trace: false}}"
+    ),
     "format for the installation's store": a_job("{result: {format: pickle}}"),
 }
 
@@ -39,6 +44,13 @@ REFUSED: list[Refused] = [
         "{result: {store: {url: 's3://a', secretRef: {name: A_b}}}}",
         "spec.result.store.secretRef.name",
         "write the name of a Secret",
+    ),
+    refused("relative report", "{report: {store: {url: 'file://x'}}}", "spec.report.store.url", "write file:///"),
+    refused(
+        "report of nothing",
+        "{report: {logs: false, html: false, trace: false}}",
+        "spec.report",
+        "nothing is left to keep",
     ),
     refused(
         "unknown format",

@@ -62,6 +62,11 @@ REFUSED = {
         "(args and kwargs)",
     ),
     "size as stored": (with_args("<" * (ARGUMENTS // 5)), "spec.graph", "an object store"),
+    "a secret option of a report": (
+        {"report": {"store": {"url": "s3://a", "options": {"secret": "x"}}}},
+        "spec.report.store.options.secret",
+        "is for the Secret of secretRef",
+    ),
     "a secret option": (with_options(secret="x"), "spec.result.store.options.secret", "is for the Secret of secretRef"),
     "a secret option, deep": (
         with_options(client_kwargs={"a": [{"aws_secret_access_key": "x"}]}),

@@ -89,3 +89,56 @@ def test_a_template_does_not_take_the_credentials_elsewhere(component: str) -> N
     spec = {**parts[component], **({"runner": {"template": template}} if component == "runner" else {})}
     with pytest.raises(SpecError, match="is the operator's to set"):
         pod_specs(job(result={"store": STORE}, **spec))
+
+
+# The report's.
+
+
+def kept(report: dict[str, Any] | None, defaults: Defaults = DEFAULTS, **spec: Any) -> Any:
+    return json.loads(job_file(context(job(report=report, **spec), defaults)).dump())["keep"]
+
+
+def runner_of(**spec: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """The runner's pod and its variables."""
+    pod = pod_specs(job(**spec))["runner"]
+    return pod, {each["name"]: each.get("value") for each in container(pod, "runner")["env"]}
+
+
+def test_the_runner_is_told_what_to_keep_and_where() -> None:
+    store = {"url": "s3://results/a", "options": OPTIONS, "format": "auto"}
+    assert kept({"store": STORE, "html": False}) == {"store": store, "logs": True, "html": False, "trace": True}
+    assert kept({}, result={"store": STORE})["store"] == store
+    assert kept({}, INSTALLED)["store"]["url"] == "file:///mnt/all"
+    assert kept(None, INSTALLED) is None
+
+
+def test_only_the_runner_has_the_reports_credentials_and_starts_without_them() -> None:
+    specs = pod_specs(job(report={"store": STORE}))
+    found = {name: [each for each in spec["volumes"] if each["name"] == "report-store"] for name, spec in specs.items()}
+    secret = {"secretName": "s3-keys", "defaultMode": 0o444, "optional": True}
+    assert found == {"runner": [{"name": "report-store", "secret": secret}], "worker": [], "scheduler": []}
+    _, variables = runner_of(report={"store": STORE})
+    assert variables["DASKJOB_REPORT_SECRET"] == "/opt/daskjob/report-store"
+    assert "DASKJOB_STORE_SECRET" not in variables
+
+
+def test_the_store_of_both_is_mounted_once() -> None:
+    pod, variables = runner_of(report={}, result={"store": STORE})
+    assert [each["name"] for each in pod["volumes"] if "store" in each["name"]] == ["store"]
+    assert "DASKJOB_REPORT_SECRET" not in variables
+
+
+def test_only_a_runner_that_keeps_something_has_more_time_and_copies_its_log() -> None:
+    plain, variables = runner_of()
+    keeping, more = runner_of(report={"store": STORE})
+    assert (plain["terminationGracePeriodSeconds"], keeping["terminationGracePeriodSeconds"]) == (10, 30)
+    assert more.keys() - variables.keys() == {"DASKJOB_RECORDING", "DASKJOB_LOG_COPY", "DASKJOB_REPORT_SECRET"}
+    _, without = runner_of(report={"store": STORE, "logs": False})
+    assert "DASKJOB_LOG_COPY" not in without
+
+
+def test_a_report_without_any_store_is_refused() -> None:
+    with pytest.raises(SpecError) as refused:
+        pod_specs(job(report={}))
+    assert refused.value.path == "spec.report"
+    assert "give spec.report.store" in refused.value.message

@@ -53,9 +53,11 @@ class StoreSecretFiles:
         if store is None or store.secret_ref is None:
             return cls()
         name = store.secret_ref.name
+        # Without the result's, the pod waits, and the job says why. A report fails no job.
+        optional = {"optional": True} if part == "report" else {}
         check_no_files(name, f"spec.{part}.store.secretRef.name")
         return cls(
-            volumes=[{"name": volume, "secret": {"secretName": name, "defaultMode": 0o444}}],
+            volumes=[{"name": volume, "secret": {"secretName": name, "defaultMode": 0o444, **optional}}],
             mounts=[{"name": volume, "mountPath": path, "readOnly": True}],
             environment={variable: path},
         )

@@ -41,6 +41,11 @@ class LastWords:
         self.rpc = core.rpc(self._address, timeout=self._patience, connection_args=self._security)
         return True
 
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self.rpc is not None:
+            await self.rpc.close_rpc()
+
     async def ask(self, function: Callable[[Any], str]) -> str:
         """The text that a function gives which the scheduler runs."""
         return await self._questions.ask(self.rpc, function, self._patience)

@@ -96,6 +96,12 @@ class _Saver:
         from daskjob.runner.last_words import LastWords
 
         words = LastWords(self._job.scheduler, min(QUESTION, seconds))
+        try:
+            await self._take_all(words)
+        finally:
+            await words.close()
+
+    async def _take_all(self, words: Any) -> None:
         if not await words.connect():
             self.notes.append("the scheduler was gone: what only it and the workers knew is missing")
             return
@@ -148,7 +154,8 @@ class _Saver:
             self._write(place, MANIFEST, json.dumps(manifest, indent=1).encode())
         except StoreProblem as problem:
             words = problem.message.replace("result.store", "report.store")
-            return {"reason": problem.reason, "message": words}
+            lacks = "; that Secret does not exist, or is empty" if _lacks_credentials() else ""
+            return {"reason": problem.reason, "message": words + lacks}
         message = "; ".join(self.notes)
         return {"location": place.url, **({"message": message} if message else {})}
 
@@ -201,6 +208,12 @@ class _Saver:
     def _write(self, place: Store, name: str, data: bytes) -> dict[str, Any]:
         place.write(name, data, PAUSES)
         return {"path": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _lacks_credentials() -> bool:
+    """Whether the report has a Secret of its own, and nothing is in it."""
+    own = os.environ.get(jobfile.REPORT_SECRET_VARIABLE)
+    return bool(own) and not (os.path.isdir(str(own)) and os.listdir(str(own)))
 
 
 def _take_credentials() -> None:

@@ -37,21 +37,20 @@ class Saving:
         """What the report says of it: `{location, message?}` or `{reason, message}`; None: nothing was to be kept.
         `end`, `status`: what is reported; `limit`: when it must be over, in monotonic seconds, asked again and again.
         """
+        message = "it was not saved in time: check report.store, and that the network lets the runner connect to it"
+        answer = {"reason": LOST, "message": message}
         try:
-            done = self._wait(self._start(end, status, limit()), limit)
-            with open(os.path.join(self._folder, ANSWER), encoding="utf-8") as file:
-                answer = json.load(file)
+            if self._wait(self._start(end, status, limit()), limit):
+                with open(os.path.join(self._folder, ANSWER), encoding="utf-8") as file:
+                    answer = dict(json.load(file))
         except (OSError, ValueError) as error:
-            done, answer = True, {"reason": LOST, "message": f"it was not saved: {type(error).__name__}: {error}"}
+            answer = {"reason": LOST, "message": f"it was not saved: {type(error).__name__}: {error}"}
         if not self._keeps:
             return None
-        if not done:
-            message = "it was not saved in time: check report.store, and that the network lets the runner connect to it"
-            answer = {"reason": LOST, "message": message}
         if "reason" in answer:
             words = f"daskjob: the report is not saved: {answer['reason']}: {answer.get('message', '')}"
             print(words, file=sys.stderr, flush=True)
-        return dict(answer)
+        return answer
 
     def _start(self, end: Dict[str, Any], status: Dict[str, Any], until: float) -> int:
         with contextlib.suppress(FileNotFoundError):
