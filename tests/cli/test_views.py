@@ -213,6 +213,51 @@ def test_only_a_result_in_a_store_is_copied(on: On) -> None:
     assert (done.exit_code, "leave out --to" in done.stderr) == (2, True)
 
 
+def with_report(root: Path) -> Body:
+    """A job of which a report is kept in a folder."""
+    folder, log = root / "team/one/u1/1/report", b"first\n\x1b[31mred\n"
+    (folder / "logs").mkdir(parents=True)
+    (folder / "logs/worker-a.log").write_bytes(log)
+    files = [{"path": "logs/worker-a.log", "size": len(log), "sha256": hashlib.sha256(log).hexdigest()}]
+    (folder / "report.json").write_text(json.dumps({"files": files}))
+    report = {"location": f"file://{folder}", "message": "no bokeh"}
+    whole = job(ended="Complete", attempt=1, attempts=[{"number": 1, "outcome": "Succeeded", "report": report}])
+    return {**whole, "spec": {"report": {"store": {"url": f"file://{root}"}}}}
+
+
+def test_report(on: On, tmp_path: Path) -> None:
+    kept = with_report(tmp_path / "store")
+    watches = {kind: [Stream([], "stays")] for kind in ("watch daskjobs", "watch pods")}
+    _, run = on(
+        {"get daskjobs/one": [Answer(kept)], "list daskjobs": [listed(kept)], "list pods": [listed()], **watches}
+    )
+    place = kept["status"]["attempts"][0]["report"]["location"]
+    assert run("report", "one").stdout == f"{place}\n"
+    assert f"at {place} (no bokeh)" in run("status", "one").stdout
+    done = run("report", "one", "--to", str(tmp_path / "copy"))
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "copy/logs/worker-a.log").exists()
+    assert run("report", "one", "--attempt", "2").exit_code == 4
+    # What no pod has any more.
+    shown = run("logs", "one", "--component", "worker")
+    assert (shown.exit_code, shown.stdout) == (0, "[worker-a] first\n[worker-a] red\n")
+    assert run("logs", "one", "--component", "worker", "--tail", "1").stdout == "[worker-a] red\n"
+    assert run("logs", "one", "--component", "worker", "-f", "--attempt", "1").stdout == shown.stdout
+    missing = run("logs", "one", "--component", "scheduler")
+    assert missing.exit_code == 4
+    assert f"{place} has none either" in missing.stderr
+    assert "leave out --since" in run("logs", "one", "--component", "worker", "--since", "5m").stderr
+
+
+def test_logs_of_a_store_that_is_elsewhere_say_where(on: On, tmp_path: Path) -> None:
+    kept = with_report(tmp_path / "store")
+    (tmp_path / "store").rename(tmp_path / "moved")
+    _, run = on({"get daskjobs/one": [Answer(kept)], "list pods": [listed()]})
+    done = run("logs", "one")
+    assert done.exit_code == 4
+    assert f"it is at file://{tmp_path}/store/team/one/u1/1/report, and cannot be had from here" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("current", "code", "words"),
     [
@@ -237,7 +282,16 @@ def test_words_of_others_move_no_terminal(on: On) -> None:
         summary=EVIL,
         failure=failure,
         result={"value": json.dumps(EVIL, ensure_ascii=False)},
-        attempts=[{"number": 1, "outcome": EVIL, "reason": EVIL, "message": EVIL}],
+        attempt=1,
+        attempts=[
+            {
+                "number": 1,
+                "outcome": EVIL,
+                "reason": EVIL,
+                "message": EVIL,
+                "report": {"location": EVIL, "message": EVIL},
+            }
+        ],
         progress={"summary": EVIL, "total": 1},
     )
     noted = {
@@ -261,6 +315,7 @@ def test_words_of_others_move_no_terminal(on: On) -> None:
         ["list", "-o", "json"],
         ["list", "-o", "yaml"],
         ["status", "one"],
+        ["report", "one"],
         ["events", "one"],
         ["wait", "one"],
     ):

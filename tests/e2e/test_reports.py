@@ -40,6 +40,9 @@ ENDS = """
 """
 
 
+NO_PAGE = "no performance report: bokeh is not installed where the scheduler runs"
+
+
 @pytest.fixture
 def claim(kube: Kube) -> Iterator[str]:
     yield from shared_claim(kube)
@@ -88,7 +91,11 @@ def test_of_a_job_that_succeeds(kube: Kube, claim: str) -> None:
     assert status["attempts"][0]["report"]["location"] == f"file://{PATH}/{below}"
     files = {path.removeprefix(f"{below}/"): data for path, data in files_of(kube, claim).items()}
     assert "this is the runner's log" in files["logs/runner.log"].decode()
-    print(saved, sorted(files), files["report.json"].decode(), files["metrics.json"].decode())
+    # The image of the tests has no bokeh.
+    assert saved["message"] == f"it is at file://{PATH}/{below}; {NO_PAGE}"
+    assert json.loads(files["report.json"])["missing"] == [NO_PAGE]
+    assert any(path.startswith("logs/worker-well") for path in files)
+    assert json.loads(files["metrics.json"])["progress"]["done"] == 50
     trace = json.loads(gzip.decompress(files["trace.json.gz"]))
     assert trace["otherData"] == {"finished": 50, "in the trace": 50}
 
@@ -96,14 +103,20 @@ def test_of_a_job_that_succeeds(kube: Kube, claim: str) -> None:
 def test_of_attempts_that_end_badly(kube: Kube, claim: str) -> None:
     """The process of the graph is killed; then a deadline passes. Both are there for whoever looks."""
     mounted = volume({"persistentVolumeClaim": {"claimName": claim}})
-    limits = {"backoffLimit": 1, "attemptDeadlineSeconds": 12, "backoff": {"initialSeconds": 1}}
-    status = apply(kube, manifest("badly", ENDS, ["badly"], **mounted, **kept(html=False), **limits)).end(150)
+    limits = {"backoffLimit": 1, "backoff": {"initialSeconds": 1}}
+    job = apply(kube, manifest("badly", ENDS, ["badly"], **mounted, **kept(html=False), **limits))
+    job.reaches(
+        "the second attempt has computed its tasks",
+        lambda status: status.get("attempt") == 2 and (status.get("progress") or {}).get("done", 0) >= 50,
+        120,
+    )
+    kube.patch("daskjobs.daskjob.io", job.name, {"spec": {"attemptDeadlineSeconds": 1}})
+    status = job.end()
     assert [each["reason"] for each in status["attempts"]] == ["Signal", "AttemptDeadlineExceeded"], status
     assert status["failure"]["reason"] == "AttemptDeadlineExceeded"
     files = files_of(kube, claim)
     for each in status["attempts"]:
         folder = each["report"]["location"].removeprefix(f"file://{PATH}/")
-        print(each, sorted(path for path in files if path.startswith(folder)), files[f"{folder}/report.json"].decode())
         trace = json.loads(gzip.decompress(files[f"{folder}/trace.json.gz"]))
         assert trace["otherData"] == {"finished": 50, "in the trace": 50}
         assert "this is the runner's log" in files[f"{folder}/logs/runner.log"].decode()

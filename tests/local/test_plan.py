@@ -151,6 +151,10 @@ UNUSED_NOTE = "not used by a local run, which makes one attempt: "
         ),
         ({"backoffLimit": 2}, [f"{UNUSED_NOTE}spec.backoffLimit"]),
         (
+            {"report": {"logs": True}},
+            ["spec.report: nothing is saved into a store here; --report FOLDER keeps trace and report"],
+        ),
+        (
             {"priority": 5, "backoff": {"maximumSeconds": 5}, "failurePolicy": {"rules": []}, "runPolicy": "OnChange"},
             [f"{UNUSED_NOTE}spec.backoff, spec.failurePolicy, spec.runPolicy, spec.priority"],
         ),

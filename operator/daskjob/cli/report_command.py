@@ -31,7 +31,7 @@ def report(target: Target, name: str, attempt: int | None, folder: Path | None) 
 
     job = connect(target).get(name)
     if folder is None:
-        click.echo(location_of(job, attempt))
+        tell(location_of(job, attempt))
         return
     saved = SavedReport(job, attempt)
     size = saved.copy(folder)

@@ -72,13 +72,13 @@ def _from_store(job: Body, choice: LogChoice, number: int) -> list[LogLine]:
     gone = _gone(job, choice, number)
     try:
         saved = SavedReport(job, number)
-        if choice.since is not None:
-            raise gone.beside(f"its lines at {saved.location} have no times: leave out --since")
         found = list(saved.logs(choice.component))
     except NotFound:
         raise gone from None
     except SavedReportError as error:
         raise gone.beside(str(error)) from None
+    if choice.since is not None:
+        raise gone.beside(f"its lines at {saved.location} have no times: leave out --since")
     if not found:
         raise gone.beside(f"{saved.location} has none either: daskjob report {job['metadata']['name']} --to FOLDER")
     lines = []
