@@ -8,8 +8,9 @@ from daskjob.api import constants as c
 from daskjob.api.constants import ConditionType
 from daskjob.api.resource_json import to_dict
 from daskjob.api.runner_report import read_report
-from daskjob.api.status import Attempt, Condition, DaskJobStatus, Run
+from daskjob.api.status import Attempt, AttemptReport, Condition, DaskJobStatus, Run
 from daskjob.lifecycle.job.record import ATTEMPTS, OLD_MESSAGE, OLD_VALUE, RUNS
+from daskjob.lifecycle.job.report_saved import OLD_MESSAGE as OLD_REPORT
 from daskjob.results.codec import RESULT_BYTES, STORED_BYTES, stored_size
 from daskjob.schema.limits import JOB, no_room_in, problem_in
 from daskjob.schema.limits import stored_size as size_of
@@ -68,6 +69,7 @@ def largest_status() -> DaskJobStatus:
     assert claimed.result.value == value
     message, name = WIDE * (report.MESSAGE_BYTES + 100), "n" * 63
     small = claimed.result.__class__(type=line, value=WIDE * OLD_VALUE)
+    kept = AttemptReport("x" * report.LOCATION_BYTES, WIDE * OLD_REPORT)
     return DaskJobStatus(
         phase="Failed",
         observed_generation=1,
@@ -75,7 +77,7 @@ def largest_status() -> DaskJobStatus:
         conditions=tuple(Condition(kind, "True", "TaskFailed", message, TIME, 1) for kind in ConditionType),
         attempt=ATTEMPTS,
         attempts=tuple(
-            Attempt(number, name, 1, TIME, TIME, "Failed", "TaskFailed", WIDE * OLD_MESSAGE)
+            Attempt(number, name, 1, TIME, TIME, "Failed", "TaskFailed", WIDE * OLD_MESSAGE, report=kept)
             for number in range(1, ATTEMPTS + 1)
         ),
         progress=claimed.progress,

@@ -255,6 +255,12 @@ def _result(value: object) -> Optional[Shape]:
     return shape
 
 
+def _short_location(value: object) -> Optional[str]:
+    """A location that takes no more where Kubernetes stores it: a job's status has ten."""
+    text = _location(value)
+    return text if text is None or text_size(text) <= LOCATION_BYTES + 2 else None
+
+
 def _failure(value: object) -> Shape:
     shape = read_mapping(value, _FAILURE)
     if shape.get("reason") not in REASONS:
@@ -321,7 +327,7 @@ _REPORT: dict[str, Reader] = {
     "outcome": _outcome,
     "discarded": _count,
     "saved": sub_object(
-        {"location": _location, "reason": one_of(SAVE_REASONS), "message": text_of(MESSAGE_BYTES, lines=False)}
+        {"location": _short_location, "reason": one_of(SAVE_REASONS), "message": text_of(MESSAGE_BYTES, lines=False)}
     ),
     "fireAndForget": sub_object({"unfinished": _count, "limitSeconds": _count}, ("unfinished", "limitSeconds")),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from daskjob.api.status import DaskJobStatus
+from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.wire import clean
 
 
@@ -22,7 +22,12 @@ def with_plain_texts(status: DaskJobStatus) -> DaskJobStatus:
         summary=clean(summary, lines=False) if summary is not None else None,
         failure=failure,
         conditions=tuple(replace(each, message=clean(each.message)) for each in status.conditions),
-        attempts=tuple(
-            replace(each, message=clean(each.message)) if each.message is not None else each for each in status.attempts
-        ),
+        attempts=tuple(map(_plain, status.attempts)),
     )
+
+
+def _plain(attempt: Attempt) -> Attempt:
+    report = attempt.report
+    if report is not None and report.message is not None:
+        attempt = replace(attempt, report=replace(report, message=clean(report.message, lines=False)))
+    return replace(attempt, message=clean(attempt.message)) if attempt.message is not None else attempt

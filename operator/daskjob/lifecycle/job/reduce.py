@@ -34,7 +34,7 @@ def reduce(status: DaskJobStatus, before: DaskJobStatus, refusal: str) -> DaskJo
         for each in status.conditions
     )
     attempts = tuple(
-        each if each in before.attempts or not each.message else replace(each, message=_plain(each.message))
+        each if each in before.attempts else replace(each, message=_plain(each.message or "") or None, report=None)
         for each in status.attempts
     )
     return replace(

@@ -13,6 +13,8 @@ from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.runner.saving import CANCEL_BUDGET
 
+#: Characters of the message that the status keeps for each attempt; the condition has all of it.
+OLD_MESSAGE = 160
 #: How long a runner may take to end after it reported an outcome or got the request to stop, and how much longer if it
 #: saves what is kept of the attempt. A pod that ends by itself keeps its logs; a deleted one does not.
 RUNNER_GRACE, SAVING_GRACE = timedelta(seconds=30), timedelta(seconds=CANCEL_BUDGET)
@@ -56,7 +58,8 @@ def follow(observation: Observation, status: DaskJobStatus) -> DaskJobStatus:
         return status
     saved = saved or _lost(observation)
     location = saved.location if saved.reason is None else None
-    status = status.with_attempt(replace(attempt, report=AttemptReport(location, saved.message)))
+    kept = AttemptReport(location, (saved.message or "")[:OLD_MESSAGE] or None)
+    status = status.with_attempt(replace(attempt, report=kept))
     words = [f"it is at {location}"] if location is not None else []
     message = "; ".join([*words, *([saved.message] if saved.message else [])])
     return status.with_condition(
