@@ -132,13 +132,30 @@ def test_trials(image: str, s3: S3, deaf: str, tmp_path: Path) -> None:
         assert each["AWS_SECRET_ACCESS_KEY"] not in texts
 
 
-def test_workers_write_a_dataframe_into_a_bucket(
-    make_cluster: Callable[..., Cluster], run: Callable[..., Outcome], image: str, s3: S3
+def secret(folder: Path, keys: dict[str, str]) -> str:
+    """A folder with the files of a Secret, as a pod mounts it."""
+    folder.mkdir()
+    for name, value in keys.items():
+        (folder / name).write_text(value)
+    return str(folder)
+
+
+def test_workers_write_a_dataframe_into_a_bucket_and_the_report_has_keys_of_its_own(
+    make_cluster: Callable[..., Cluster], run: Callable[..., Outcome], image: str, s3: S3, tmp_path: Path
 ) -> None:
     cluster = make_cluster(workers=2, python=image, env={**s3.users["writer"], "AWS_EC2_METADATA_DISABLED": "true"})
     store = {"url": "s3://results/jobs", "options": s3.options, "format": "auto"}
-    outcome = run("stored:frame", cluster=cluster, store=store)
+    secrets = {
+        "DASKJOB_STORE_SECRET": secret(tmp_path / "result", s3.users["writer"]),
+        "DASKJOB_REPORT_SECRET": secret(tmp_path / "report", s3.users["reader"]),
+        "DASKJOB_RECORDING": str(tmp_path / "recording"),
+    }
+    outcome = run("stored:frame", cluster=cluster, store=store, keep={"store": store}, env=secrets)
     assert outcome.status.get("outcome") == "Succeeded", outcome.output + json.dumps(outcome.status)
+    saved = outcome.status["saved"]
+    assert saved["reason"] == "StoreForbidden"
+    assert "in the Secret of report.store.secretRef" in saved["message"]
+    assert s3.users["reader"]["AWS_SECRET_ACCESS_KEY"] not in outcome.output + json.dumps(outcome.status)
     record = outcome.status["result"]
     assert record["location"] == "s3://results/jobs/team/job/11111111-2222/1"
     reading = "pandas.read_parquet(sys.argv[1], storage_options=json.loads(sys.argv[2]))"
