@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from daskjob.futures.job_future import JobFuture as JobFuture
     from daskjob.futures.job_future import JobStatus as JobStatus
     from daskjob.futures.job_future import Progress as Progress
+    from daskjob.futures.job_future import ResultRef as ResultRef
     from daskjob.futures.job_options import JobOptions as JobOptions
     from daskjob.results.codec import decode as decode
     from daskjob.schema import load_crds as load_crds
@@ -64,7 +65,7 @@ _NAMES = {
         "UntrustedResult",
         "VersionMismatch",
     ),
-    "daskjob.futures.job_future": ("JobFuture", "JobStatus", "Progress"),
+    "daskjob.futures.job_future": ("JobFuture", "JobStatus", "Progress", "ResultRef"),
     "daskjob.futures.job_options": ("JobOptions",),
     "daskjob.results.codec": ("decode",),
     "daskjob.schema": ("load_crds", "validate"),

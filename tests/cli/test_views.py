@@ -207,6 +207,25 @@ def test_result_of_another_format_says_where_it_is(on: On) -> None:
     assert "is no place of this job" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"type": "m.Point", "value": '"gASVIgAA"', "types": {"": "pickle"}, "size": 10},
+        {"type": "m.Point", "format": "pickle", "location": "s3://a/b", "size": 10},
+    ],
+    ids=["in the status", "in a store"],
+)
+def test_a_pickle_is_not_printed(on: On, record: Body) -> None:
+    ended = job(ended="Complete", result=record)
+    _, run = on({"get daskjobs/one": [Answer(ended)]})
+    done = run("result", "one")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "m.Point, is a pickle of 10 bytes" in done.stderr
+    assert "daskjob.connect('team').attach('one', allow_pickle=True).result()" in done.stderr
+    assert ("s3://a/b" in done.stderr) == ("location" in record)
+    assert json.loads(run("result", "one", "-o", "json").stdout) == record
+
+
 def test_only_a_result_in_a_store_is_copied(on: On) -> None:
     _, run = on({"get daskjobs/one": [Answer(job(ended="Complete", result={"type": "int", "value": "1"}))]})
     done = run("result", "one", "--to", "copy")

@@ -18,6 +18,8 @@ from daskjob.client.credentials import Target
 from daskjob.client.problems import ClusterUnreachable, NotInstalled, Unauthorized
 from daskjob.futures.cluster_backend import ClusterBackend
 from daskjob.futures.dask_job_client import DaskJobClient
+from daskjob.futures.job_options import manifest_of
+from daskjob.schema import validate
 
 from .played import CLOSED, Answer, Asked, Play, Played, Stream, event, forbidden, job, listed, status
 
@@ -244,6 +246,47 @@ def test_a_child_process_has_connections_of_its_own(connect: Connect) -> None:
         os._exit(0 if future.result(PATIENCE) == 7 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not future.done()
+
+
+@pytest.mark.parametrize(
+    ("options", "spec"),
+    [
+        ({"pip": ["x==1"]}, {"graph": {"pip": {"packages": ["x==1"]}}}),
+        (
+            {"pip": {"packages": ["x"], "indexUrl": "https://i/simple"}},
+            {"graph": {"pip": {"packages": ["x"], "indexUrl": "https://i/simple"}}},
+        ),
+        ({"store": "s3://a/b"}, {"result": {"store": {"url": "s3://a/b"}}}),
+        (
+            {"store": {"url": "s3://a", "options": {"anon": True}}},
+            {"result": {"store": {"url": "s3://a", "options": {"anon": True}}}},
+        ),
+        (
+            {"workers": [{"name": "gpu", "replicas": 1}, {"name": "default", "replicas": 2}], "threads": 3},
+            {"cluster": {"workers": {"replicas": 2, "threads": 3}, "workerGroups": [{"name": "gpu", "replicas": 1}]}},
+        ),
+        (
+            {"workers": [{"name": "gpu", "adaptive": {"maximum": 2}}]},
+            {"cluster": {"workers": {"replicas": 0}, "workerGroups": [{"name": "gpu", "adaptive": {"maximum": 2}}]}},
+        ),
+        (
+            {"store": "s3://a", "spec": {"result": {"format": "pickle"}}},
+            {"result": {"store": {"url": "s3://a"}, "format": "pickle"}},
+        ),
+    ],
+)
+def test_what_options_become(options: Any, spec: dict[str, Any]) -> None:
+    manifest = manifest_of(options, "m:f", "0" * 64)
+    manifest["metadata"]["name"] = "one"
+    assert [str(each) for each in validate(manifest)] == []
+    found = manifest["spec"]
+    for part, fields in spec.items():
+        assert {key: found[part][key] for key in fields} == fields
+
+
+def test_a_group_without_a_name_is_refused() -> None:
+    with pytest.raises(TypeError, match="each group of a list needs a name"):
+        manifest_of({"workers": [{"replicas": 1}]}, "m:f", "0" * 64)
 
 
 def test_options_that_there_are_not() -> None:

@@ -59,17 +59,6 @@ def test_a_value_that_is_not_there() -> None:
         value_of(ended(result={"type": "int"}), trusted=True)
 
 
-def test_a_result_in_a_store_is_named() -> None:
-    stored = {
-        "type": "pandas.DataFrame",
-        "format": "parquet",
-        "location": "s3://results/team/sum/uid/1",
-        "preview": "[]",
-    }
-    with pytest.raises(daskjob.ResultGone, match="as parquet: read it at s3://results/team/sum/uid/1"):
-        value_of(ended(result=stored), trusted=True)
-
-
 @pytest.mark.parametrize(
     "error",
     [

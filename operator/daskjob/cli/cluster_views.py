@@ -13,7 +13,7 @@ import click
 from daskjob.cli.cluster_options import NAME, OUTPUTS, cluster, connect
 from daskjob.cli.columns import JOB_COLUMNS, Columns, duration, lay_out, rows
 from daskjob.cli.exit_codes import CANCELLED, FAILED
-from daskjob.cli.output import tell, write, write_content, write_value
+from daskjob.cli.output import how_to_open, is_pickle, tell, write, write_content, write_value
 from daskjob.cli.states import describe, where, why
 from daskjob.client.credentials import Target
 from daskjob.client.endpoints import JOBS
@@ -109,6 +109,9 @@ def result(target: Target, name: str, output: str, folder: Path | None) -> None:
         _copy(job, record, folder)
     elif output != "value":
         write_content(record, output)
+    elif is_pickle(record):
+        tell(how_to_open(job), err=True)
+        sys.exit(FAILED)
     elif record.get("location"):
         _show_stored(job, record)
     elif record.get("value") is None:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import yaml
 
+from daskjob.results.store import PICKLE
 from daskjob.wire import clean
 
 #: What to do, where the message alone does not say it.
@@ -71,12 +72,32 @@ def write(jobs: Sequence[Mapping[str, Any]], output: str) -> None:
     if output == "value":
         for job in jobs:
             result = job["status"].get("result") or {}
+            if is_pickle(result):
+                tell(how_to_open(job), err=True)
+                continue
             stored = result.get("preview") if result.get("format") == "json" else result.get("location")
             value = result.get("value", stored)
             if value is not None:
                 write_value(value)
         return
     write_content(jobs[0] if len(jobs) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(jobs)}, output)
+
+
+def is_pickle(result: Mapping[str, Any]) -> bool:
+    """Whether the result is a pickle, which nothing but Python opens, and only for who trusts the job's code."""
+    return result.get("format") == PICKLE or (result.get("types") or {}).get("") == PICKLE
+
+
+def how_to_open(job: Mapping[str, Any]) -> str:
+    """What to do with a result that is a pickle."""
+    metadata, result = job["metadata"], job["status"].get("result") or {}
+    namespace, name = metadata.get("namespace", "default"), metadata["name"]
+    where = f", at {result['location']}" if result.get("location") else ""
+    return (
+        f"the result of {name}, a {result.get('type')}, is a pickle of {result.get('size')} bytes{where}, and is not "
+        "printed. If you trust who made the job, because a pickle can run code: daskjob.connect"
+        f"({namespace!r}).attach({name!r}, allow_pickle=True).result() in Python gives it"
+    )
 
 
 def write_value(text: str) -> None:

@@ -13,7 +13,16 @@ from typing import Any
 
 from daskjob.client.job_end import status_of
 from daskjob.client.problems import ClientError
-from daskjob.results.opened_store import Store, StoreProblem, open_store
+from daskjob.results.opened_store import (
+    DRIVER_MISSING,
+    DRIVERS,
+    FORBIDDEN,
+    NOT_FOUND,
+    Store,
+    StoreProblem,
+    clean_url,
+    open_store,
+)
 from daskjob.results.stored_value import JSON, MANIFEST_NAME, NAMES, TYPES_NAME
 
 
@@ -34,11 +43,21 @@ class StoredCopy:
             raise _error(problem, self.location) from None
         self._manifest = self._read_manifest(str(record.get("sha256")))
 
+    @property
+    def form(self) -> str:
+        """The format, as the manifest has it."""
+        return str(self._manifest.get("format"))
+
+    @property
+    def type(self) -> str:
+        """The type of the whole result, as the manifest has it."""
+        return str(self._manifest.get("type"))
+
     def json_value(self) -> str | None:
         """The value as JSON text; None if its format is another one."""
-        if self._manifest.get("format") != JSON:
+        if self.form != JSON:
             return None
-        found = {path: data for path, data in self._files() if path == NAMES[JSON]}
+        found = {path: data for path, data in self.files() if path == NAMES[JSON]}
         return found[NAMES[JSON]].decode() if found else None
 
     def copy(self, folder: Path) -> int:
@@ -46,7 +65,7 @@ class StoredCopy:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise StoredResultError(f"{folder} is there already and is not empty: give another folder")
         size = 0
-        for path, data in self._files():
+        for path, data in self.files():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
@@ -55,7 +74,8 @@ class StoredCopy:
         (folder / MANIFEST_NAME).write_text(json.dumps(self._manifest, indent=1))
         return size
 
-    def _files(self) -> Iterator[tuple[str, bytes]]:
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Each file's path and content, in the order of the paths."""
         for file in self._manifest["files"]:
             path = file["path"]
             data = _read(self._store, path)
@@ -119,5 +139,17 @@ def _read(store: Store, name: str) -> bytes:
 
 
 def _error(problem: StoreProblem, location: str) -> StoredResultError:
-    hint = "the copy needs fsspec with its driver, and credentials, on this machine"
-    return StoredResultError(f"the result is at {location}, and cannot be had from here ({hint}): {problem.message}")
+    where, scheme = clean_url(location), location.partition("://")[0]
+    volume = scheme in ("file", "local")
+    if problem.reason == DRIVER_MISSING:
+        needs = "fsspec" if volume else f"fsspec {DRIVERS.get(scheme, f'and the driver of {scheme}://')}"
+        hint = f"this Python lacks what opens it: pip install {needs}"
+    elif problem.reason == NOT_FOUND and volume:
+        hint = "it is on a volume of the job's pods: mount the volume here at the same path, or read it in a job"
+    elif problem.reason == NOT_FOUND:
+        hint = "it was deleted, or the store has another address from here"
+    elif problem.reason == FORBIDDEN:
+        hint = "give this process the store's credentials, as the driver reads them, with the right to read there"
+    else:
+        hint = "the store cannot be reached from here: check its address and the network"
+    return StoredResultError(f"the result is at {where}, and cannot be had from here: {hint} ({problem.message})")

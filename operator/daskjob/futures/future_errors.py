@@ -7,7 +7,7 @@ DaskJobError
 ├── JobFailed           the job failed, not by an exception of the user's code
 ├── RemoteError         the user's code raised an exception that cannot be made anew here
 ├── JobCancelled        the job was cancelled (also a concurrent.futures.CancelledError)
-├── ResultGone          the job succeeded and its result is not there
+├── ResultGone          the job succeeded and its result cannot be had
 └── UntrustedResult     the result is a pickle of a job that this process did not submit
 """
 
@@ -85,7 +85,8 @@ class JobCancelled(concurrent.futures.CancelledError, DaskJobError):
 
 
 class ResultGone(DaskJobError):
-    """The job succeeded, and its result is not in its status: it is in a store, or was not kept."""
+    """The job succeeded, and its result cannot be had: it was not kept, is not what the job wrote, or cannot be read
+    from here. The message says which, and what to do; `result()` may be called again."""
 
 
 class UntrustedResult(DaskJobError):

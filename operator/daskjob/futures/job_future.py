@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import json
 import threading
+import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -13,9 +16,11 @@ from daskjob.api.constants import RERUN_ANNOTATION
 from daskjob.client.job_end import End, end_of, status_of
 from daskjob.client.pod_log import LogLine
 from daskjob.client.problems import WrongState
-from daskjob.futures.future_errors import JobCancelled
+from daskjob.futures.future_errors import JobCancelled, ResultGone, UntrustedResult
 from daskjob.futures.job_backend import Body, JobBackend
 from daskjob.futures.outcomes import exception_of, value_of
+from daskjob.futures.stored_outcome import StoredOutcome
+from daskjob.results.store import PICKLE
 
 T = TypeVar("T")
 
@@ -44,6 +49,21 @@ class JobStatus:
     attempt: int
     progress: Progress
     body: Body
+
+
+@dataclass(frozen=True)
+class ResultRef:
+    """Where the result of a job is, without the result. `url`: of the folder in the store, empty: it is in the job's
+    status; `format`: json, parquet, zarr or pickle; `type`: the Python type; `size`: bytes; `sha256`: of the value, or
+    in a store of the manifest, in hexadecimal; `preview`: the first rows of a table, `{shape, chunks, dtype}` of an
+    array, a short JSON value itself; None: there is none."""
+
+    url: str
+    format: str
+    type: str
+    size: int
+    sha256: str
+    preview: Any
 
 
 def read_status(job: Body) -> JobStatus:
@@ -126,8 +146,32 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
         return True
 
     def result(self, timeout: float | None = None) -> T:
-        """What the job gave. Raises what its code raised, JobFailed, JobCancelled, JobDeleted, or TimeoutError after so
-        many seconds."""
+        """What the job gave; of a result in a store, it is read with the first call. Raises what its code raised,
+        JobFailed, JobCancelled, JobDeleted, ResultGone, UntrustedResult, or TimeoutError after so many seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        value: Any = self._ended(timeout)
+        if not isinstance(value, StoredOutcome):
+            return value
+        found: T = value.value(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return found
+
+    def result_ref(self, timeout: float | None = None) -> ResultRef:
+        """Where the result is and what it looks like, when the job has ended: nothing is loaded. Raises as `result`
+        does for a job that failed, and TimeoutError."""
+        with contextlib.suppress(ResultGone, UntrustedResult):
+            self._ended(timeout)
+        record = status_of(self._job).get("result") or {}
+        pickled = (record.get("types") or {}).get("") == PICKLE
+        return ResultRef(
+            url=str(record.get("location") or ""),
+            format=str(record.get("format") or (PICKLE if pickled else "json")),
+            type=str(record.get("type") or ""),
+            size=int(record.get("size") or 0),
+            sha256=str(record.get("sha256") or ""),
+            preview=json.loads(record["preview"]) if record.get("preview") else None,
+        )
+
+    def _ended(self, timeout: float | None) -> Any:
         self._resume()
         try:
             return super().result(timeout)
@@ -138,7 +182,8 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
             raise
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What `result` would raise; None if it would not. Raises JobCancelled and TimeoutError."""
+        """What `result` would raise; None if it would not, as far as that is known without reading a store. Raises
+        JobCancelled and TimeoutError."""
         self._resume()
         try:
             return super().exception(timeout)
@@ -228,14 +273,24 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         self._resume()
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> T:
+        ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self.add_done_callback(lambda _: ended.set_result(None))
         # Who gives up waiting has not asked for the job's end.
-        return asyncio.shield(asyncio.wrap_future(self)).__await__()
+        await asyncio.shield(asyncio.wrap_future(ended))
+        # A store is read elsewhere: that may take long.
+        stored = not self.cancelled() and self.exception() is None and isinstance(self._ended(0), StoredOutcome)
+        return await asyncio.get_running_loop().run_in_executor(None, self.result) if stored else self.result()
 
     def renew_after_fork(self) -> None:
         """In a child process, where another thread of the parent may have held the locks. The job is followed again
         when somebody asks for it: most children do not."""
         self._condition = threading.Condition()
         self._ending = threading.Lock()
+        if isinstance(self._result, StoredOutcome):
+            self._result.renew()
         self._left_by_fork = True
 
     def _resume(self) -> None:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, TypedDict
 
 from daskjob.api import constants as c
+from daskjob.api.spec import DEFAULT_GROUP
 
 #: Longer names of functions are cut: a job's name has 40 characters, of which five are drawn.
 NAME_LENGTH = 34
@@ -23,14 +24,19 @@ class JobOptions(TypedDict, total=False):
     generate_name: str
     #: Image for scheduler, workers and runner. Default: that of the operator's installation.
     image: str
-    #: How many workers, or `spec.cluster.workers` as a mapping. Default 1.
-    workers: int | Mapping[str, Any]
-    #: Threads of each worker. Default 1.
+    #: How many workers, or `spec.cluster.workers` as a mapping, or a list of groups with a `name` each
+    #: (`spec.cluster.workerGroups`); the one named `default` is `spec.cluster.workers`. Default 1.
+    workers: int | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    #: Threads of each worker; of groups, those of the one named `default`. Default 1.
     threads: int
     #: Resources of each worker: `{"limits": {"memory": "2Gi"}}`.
     resources: Mapping[str, Any]
     #: Environment variables of scheduler, workers and runner.
     env: Mapping[str, str]
+    #: Packages that pip installs in each pod, as it takes them, or `spec.graph.pip` as a mapping.
+    pip: Sequence[str] | Mapping[str, Any]
+    #: Where the result is kept: a URL of fsspec, or `spec.result.store` as a mapping. Default: in the job's status.
+    store: str | Mapping[str, Any]
     #: Modules that the image does not have: they are pickled with the function.
     by_value: Sequence[ModuleType]
     #: `backoffLimit`: attempts after a failure of the code. Default 0.
@@ -57,11 +63,8 @@ def check_options(options: Iterable[str]) -> None:
 
 def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
     """The DaskJob of a payload. `label`: what people see as its entry point."""
-    workers = options.get("workers", 1)
-    group: dict[str, Any] = {"replicas": workers} if isinstance(workers, int) else dict(workers)
     given: Mapping[str, Any] = {**options}
-    group |= {key: given[key] for key in ("threads", "resources") if key in given}
-    cluster: dict[str, Any] = {"workers": group}
+    cluster = _cluster(options.get("workers", 1), {key: given[key] for key in ("threads", "resources") if key in given})
     if options.get("image"):
         cluster["image"] = options["image"]
     if options.get("env"):
@@ -70,6 +73,12 @@ def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
         "graph": {"entrypoint": label, "source": {"payload": {"sha256": sha256}}},
         "cluster": cluster,
     }
+    if options.get("pip"):
+        pip = options["pip"]
+        spec["graph"]["pip"] = dict(pip) if isinstance(pip, Mapping) else {"packages": list(pip)}
+    if options.get("store"):
+        store = options["store"]
+        spec["result"] = {"store": {"url": store} if isinstance(store, str) else dict(store)}
     for option, name in (("retries", "backoffLimit"), ("priority", "priority")):
         if option in given:
             spec[name] = given[option]
@@ -81,6 +90,23 @@ def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
         "kind": "DaskJob",
         "metadata": metadata_of(options, label),
         "spec": _merged(spec, options.get("spec") or {}),
+    }
+
+
+def _cluster(workers: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+    """`spec.cluster`, as far as it says which workers there are. `more`: further fields of the default group."""
+    if isinstance(workers, int):
+        return {"workers": {"replicas": workers, **more}}
+    if isinstance(workers, Mapping):
+        return {"workers": {**workers, **more}}
+    groups = [dict(each) for each in workers]
+    if not all("name" in each for each in groups):
+        raise TypeError("workers: each group of a list needs a name")
+    default: dict[str, Any] = next((each for each in groups if each["name"] == DEFAULT_GROUP), {"replicas": 0})
+    own = {key: value for key, value in default.items() if key != "name"}
+    return {
+        "workers": {**own, **more},
+        "workerGroups": [each for each in groups if each is not default],
     }
 
 

@@ -18,9 +18,9 @@ from daskjob.futures.future_errors import (
     RemoteError,
     RemoteTraceback,
     ResultGone,
-    UntrustedResult,
     VersionMismatch,
 )
+from daskjob.futures.stored_outcome import StoredOutcome, is_stored, untrusted
 from daskjob.results.codec import sha256
 from daskjob.results.status_store import StatusStore
 from daskjob.results.store import PICKLE
@@ -30,16 +30,13 @@ RAISED = ("TaskFailed", "EntrypointFailed")
 
 
 def value_of(job: Mapping[str, Any], *, trusted: bool) -> Any:
-    """The value of a job that succeeded. `trusted`: this process submitted it, so its pickle may be opened. Raises
-    ResultGone and UntrustedResult."""
+    """The value of a job that succeeded; of one in a store, the StoredOutcome that reads it. `trusted`: this process
+    submitted it, so its pickle may be opened. Raises ResultGone and UntrustedResult."""
     record = status_of(job).get("result") or {}
     where = _place(job)
     text = record.get("value")
-    if record.get("location"):
-        raise ResultGone(
-            f"{where} succeeded, and its result, a {record.get('type')}, is in the store that the job names, as "
-            f"{record.get('format')}: read it at {record['location']}"
-        )
+    if is_stored(job):
+        return StoredOutcome(job, where, trusted)
     if not isinstance(text, str):
         raise ResultGone(f"{where} succeeded, and its status has no value: {record.get('type') or 'nothing'}")
     if sha256(text.encode()) != record.get("sha256"):
@@ -47,10 +44,7 @@ def value_of(job: Mapping[str, Any], *, trusted: bool) -> Any:
     if (record.get("types") or {}).get("") != PICKLE:
         return StatusStore().get(record)
     if not trusted:
-        raise UntrustedResult(
-            f"the result of {where}, a {record.get('type')}, is a pickle of a job that this process did not submit: "
-            "who made it could run code here. attach(name, allow_pickle=True) opens it; results of JSON need no trust"
-        )
+        raise untrusted(where, record)
     import cloudpickle
 
     return cloudpickle.loads(base64.b64decode(json.loads(text)))

@@ -57,7 +57,7 @@ def _table(frame: Any, schema: Any) -> Any:
         return frame
     frame = frame.to_frame() if not hasattr(frame, "columns") else frame
     try:
-        return pyarrow.Table.from_pandas(frame, schema=schema)
+        return pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=schema is not None or None)
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError, KeyError):
         if schema is None:
             raise

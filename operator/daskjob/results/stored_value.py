@@ -16,6 +16,8 @@ AUTO, JSON, PARQUET, ZARR, PICKLE = FORMATS
 NEEDS = {PARQUET: "pyarrow", ZARR: "zarr"}
 #: The largest JSON text that a store gets.
 JSON_BYTES = 256 * 1024 * 1024
+#: The limits of a value there: of its text, of its types, and of both where Kubernetes would store them.
+JSON_LIMITS = (JSON_BYTES, JSON_BYTES, 8 * JSON_BYTES)
 #: A text of at most so many bytes is its own preview.
 SHORT = 4096
 
@@ -96,8 +98,7 @@ def json_text(value: Any) -> str:
 
 def _write_json(value: Any, put: part_writer.Put) -> Dict[str, Any]:
     try:
-        remedy = "or give spec.result.format: pickle"
-        record = codec.encode(value, JSON_BYTES, JSON_BYTES, 8 * JSON_BYTES, remedy=remedy)
+        record = codec.encode(value, *JSON_LIMITS, remedy="or give spec.result.format: pickle")
     except TooLarge as error:
         message = f"the result, a {error.type}, takes {error.size} bytes, and JSON may have {JSON_BYTES} of them: "
         message += "return a DataFrame or an array, or give spec.result.format: pickle"

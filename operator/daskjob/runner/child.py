@@ -87,9 +87,9 @@ class _Child:
             left = forgotten.wait(scheduler, job.forgotten_seconds)
             finished = wire.timestamp(time.time())
             store: ResultStore = kept if kept is not None else StatusStore(job.result_bytes)
-            if job.payload_path is not None and kept is None:
+            if job.payload_path is not None:
                 # A future gives what the function returned.
-                store = payload.store_for(target, job.result_bytes)
+                store = payload.store_for(target, job.result_bytes, kept)
             end: dict[str, Any] = {"outcome": wire.SUCCEEDED, "result": store.put(value)}
             if scheduler.unfinished:
                 end["discarded"] = scheduler.unfinished

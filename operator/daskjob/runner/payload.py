@@ -174,10 +174,15 @@ class PickleStore:
         return StatusStore().get(record)
 
 
-def store_for(target: Any, limit: int) -> ResultStore:
+def store_for(target: Any, limit: int, kept: Any = None) -> ResultStore:
     """Where the result of an opened payload goes. What Dask itself asked for is always a pickle: it must come back as
-    it was."""
-    return PickleStore(limit, always=isinstance(target, _Graph))
+    it was. `kept`: the job's store of files (`stored_result.StoredResult`); None: it has none."""
+    always = isinstance(target, _Graph)
+    if kept is None:
+        return PickleStore(limit, always)
+    kept.for_payload(always)
+    found: ResultStore = kept
+    return found
 
 
 class _Map:

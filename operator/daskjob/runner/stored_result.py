@@ -12,10 +12,10 @@ import time
 from typing import Any, Mapping, Optional
 
 from daskjob import wire
-from daskjob.results import opened_store, part_writer, stored_value
-from daskjob.results.codec import NotSerializable
+from daskjob.results import codec, opened_store, part_writer, stored_value
+from daskjob.results.codec import NotSerializable, TooLarge
 from daskjob.results.opened_store import StoreProblem, open_store, try_store, within
-from daskjob.results.stored_value import MANIFEST_NAME, NAMES, NEEDS, PARQUET, ZARR
+from daskjob.results.stored_value import JSON, MANIFEST_NAME, NAMES, NEEDS, PARQUET, PICKLE, ZARR
 from daskjob.runner.shipped import Shipped
 from daskjob.wire.jobfile import JobFile, StoreOrders
 
@@ -41,6 +41,13 @@ class StoredResult:
         self._folder = [job.namespace or "default", job.name or "job", job.uid or "uid", str(job.attempt)]
         self._place = {"url": orders.url, "options": orders.options, "folder": self._folder}
         self._trial = ""
+        self._pickles: Optional[str] = None
+
+    def for_payload(self, always: bool) -> None:
+        """The result is for the Python client: what JSON cannot bring back becomes a pickle if no format is asked
+        for, and with `always` any value."""
+        if self._orders.form == stored_value.AUTO:
+            self._pickles = "always" if always else "else"
 
     def try_from_runner(self) -> None:
         """Tries what the job will need of store and image."""
@@ -89,8 +96,7 @@ class StoredResult:
             metadata = content.pop("metadata", {})
             content["files"] = [*content["files"], *(self._put(path, data) for path, data in metadata.items())]
         else:
-            form = stored_value.form_of(value, self._orders.form)
-            content = stored_value.write_value(value, form, self._put, open_store, self._place)
+            content = self._write(value)
             _raise_problem(content)
         content["files"] = sorted(content["files"], key=lambda file: str(file["path"]))
         job = self._job
@@ -111,6 +117,12 @@ class StoredResult:
         }
         preview = content.get("preview")
         return record if preview is None else {**record, "preview": stored_value.json_text(preview)}
+
+    def _write(self, value: Any) -> dict[str, Any]:
+        form = stored_value.form_of(value, self._orders.form) if self._pickles != "always" else PICKLE
+        if form == JSON and self._pickles is not None and not _is_whole(value):
+            form = PICKLE
+        return stored_value.write_value(value, form, self._put, open_store, self._place)
 
     def get(self, record: Mapping[str, Any]) -> Any:
         """Not for the runner, which only writes."""
@@ -181,6 +193,15 @@ class _Array:
         return Written(content)
 
 
+def _is_whole(value: Any) -> bool:
+    """Whether the value comes back from JSON as it is."""
+    try:
+        codec.encode(value, *stored_value.JSON_LIMITS, exact=True)
+    except (NotSerializable, TooLarge):
+        return False
+    return True
+
+
 def _files(answers: list[Any], type_name: str) -> list[Any]:
     for answer in answers:
         _raise_problem(answer)
@@ -222,6 +243,7 @@ def _schema(frame: Any) -> Optional[Any]:
         pyarrow: Any = importlib.import_module("pyarrow")
         filled = frame._meta_nonempty
         filled = filled if hasattr(filled, "columns") else filled.to_frame()
-        return pyarrow.Schema.from_pandas(filled)
+        # With the index: of a part that was filtered, it no longer counts from 0, whatever the whole one promised.
+        return pyarrow.Schema.from_pandas(filled, preserve_index=True)
     except Exception:
         return None
