@@ -149,11 +149,11 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
         """What the job gave; of a result in a store, it is read with the first call. Raises what its code raised,
         JobFailed, JobCancelled, JobDeleted, ResultGone, UntrustedResult, or TimeoutError after so many seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        value: Any = self._ended(timeout)
-        if not isinstance(value, StoredOutcome):
-            return value
-        found: T = value.value(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        return found
+        found: Any = self._ended(timeout)
+        if isinstance(found, StoredOutcome):
+            found = found.value(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        value: T = found
+        return value
 
     def result_ref(self, timeout: float | None = None) -> ResultRef:
         """Where the result is and what it looks like, when the job has ended: nothing is loaded. Raises as `result`

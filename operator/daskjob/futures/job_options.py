@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, TypedDict
 
 from daskjob.api import constants as c
-from daskjob.api.spec import DEFAULT_GROUP
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 
 #: Longer names of functions are cut: a job's name has 40 characters, of which five are drawn.
 NAME_LENGTH = 34
