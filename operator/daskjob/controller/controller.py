@@ -192,7 +192,7 @@ class Controller(Generic[R, O, D, M]):
                 state.refusal = blocker
                 return 0.0
             await self._post(root, state, events)
-        if state.refusal is not None:
+        if state.refusal is not None and not decision.keeps_refusal:
             # The status still has the refusal: the next pass, at once, removes it.
             state.refusal, requeue_after = None, 0.0
         return requeue_after

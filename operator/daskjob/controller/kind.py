@@ -50,6 +50,8 @@ class AnyDecision(Protocol):
     def requeue_after(self) -> timedelta | None: ...
     @property
     def needs_live_read(self) -> bool: ...
+    @property
+    def keeps_refusal(self) -> bool: ...
 
 
 R = TypeVar("R", bound=Root)
@@ -85,7 +87,8 @@ class PassState(Generic[M]):
     last_status_write: datetime | None = None
     #: When this process last did a live read of the object and all that belongs to it; None: not yet.
     last_live_read: datetime | None = None
-    #: The last refusal of an action by the API server; a pass that carries out all its actions clears it.
+    #: The last refusal of an action by the API server; a pass that carries out all its actions clears
+    #: it, unless what was refused waits to be tried again.
     refusal: Blocker | None = None
     #: Keys of the events that this process posted, so that it posts every event once.
     posted: deque[str] = field(default_factory=lambda: deque(maxlen=100))

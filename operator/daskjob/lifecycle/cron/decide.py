@@ -48,6 +48,7 @@ class CronDecision:
     requeue_after: timedelta | None = None
     #: False: no rule of a cron job concludes anything from the absence of an object.
     needs_live_read: ClassVar[bool] = False
+    keeps_refusal: ClassVar[bool] = False
 
 
 def decide_cron(observation: CronObservation) -> CronDecision:

@@ -30,6 +30,8 @@ class Decision:
     #: The decision rests on the absence of an object in the cache: the controller does a live read and decides anew. It
     #: ignores the rest of this decision.
     needs_live_read: bool = False
+    #: What the API server refused is not tried again yet, so the refusal holds.
+    keeps_refusal: bool = False
     #: The names of the rules that decided, in order, for docs/lifecycle.md and `daskjob explain`.
     rules: tuple[str, ...] = field(default=(), compare=False)
 

@@ -71,7 +71,7 @@ def rename(observation: Observation, reason: Reason | None, why: str) -> Decisio
 def _wait(observation: Observation, pause: timedelta) -> Decision:
     status = progress.follow(observation, observation.job.status, observation.open_attempt)
     moments = [moment - observation.now for moment in deadlines.moments(observation)]
-    return Decision(status, requeue_after=min([*moments, pause]))
+    return Decision(status, requeue_after=min([*moments, pause]), keeps_refusal=True)
 
 
 def _due(observation: Observation) -> datetime:
