@@ -192,6 +192,23 @@ def test_arguments_beyond_the_limits() -> None:
     assert caught.value.reason == "InvalidSpec"
 
 
+def test_several_processes_divide_the_memory() -> None:
+    limits = {"limits": {"memory": "1Gi"}}
+    plan = plan_of(cluster={"workers": {"processes": 4, "resources": limits}, "workerGroups": [{"name": "a"}]})
+    command = worker_command(plan.groups["default"], "worker-0", Path("/s"), Path("/t"))
+    assert command[command.index("--nworkers") + 1] == "4"
+    assert command[command.index("--memory-limit") + 1] == str(256 * 1024**2)
+    assert [each["processes"] for each in job_json(plan)["groups"]] == [4, 1]
+    free = plan_of(cluster={"workers": {"processes": 2}})
+    assert "--nanny" in worker_command(free.groups["default"], "worker-0", Path("/s"), Path("/t"))
+
+
+def test_dask_cuda_is_not_here() -> None:
+    with pytest.raises(PlanError, match="command: cuda needs dask-cuda and a GPU on this machine") as raised:
+        plan_of(cluster={"workerGroups": [{"name": "gpu", "command": "cuda"}]})
+    assert raised.value.reason is Reason.DASK_CUDA_MISSING
+
+
 def test_a_nanny_only_where_it_has_a_limit_to_watch() -> None:
     paths = Path("scheduler.json"), Path("scratch")
     free = worker_command(plan_of().groups["default"], "worker-0", *paths)
@@ -246,7 +263,7 @@ def test_job_file() -> None:
         "scheduler": {"address": "tcp://127.0.0.1:1", "timeoutSeconds": 30},
         "codePath": "/code",
         "payloadPath": None,
-        "groups": [{"name": "default", "prefix": "worker-", "minWorkers": 1, "adaptive": None, "resources": {}}],
+        "groups": [{"name": "default", "prefix": "worker-", "minWorkers": 1, "adaptive": None, "resources": {}, "processes": 1}],
         "limits": {"resultBytes": 262144},
         "deadline": None,
         "unattendedSeconds": 600.0,

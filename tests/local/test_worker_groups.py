@@ -55,6 +55,18 @@ def test_tasks_run_in_the_group_that_they_ask_for(command: Command) -> None:
     assert "adaptive: all 1 workers of group late (the maximum) are started at once here" in done.stderr
 
 
+def test_a_worker_of_two_processes(command: Command) -> None:
+    """It counts as one; its preloads are in both."""
+    group = {"name": "pairs", "processes": 2, "preload": ["prepare"]}
+    job = a_job("pairs", FILES, {"pairs": {"pairs": 1}}, workerGroups=[group], scheduler={"preload": ["prepare"]})
+    command.write("job.yaml", job)
+    done = command.run("job.yaml", "-o", "json")
+    status = json.loads(done.stdout)["status"]
+    found = json.loads(status["result"]["value"])["pairs"]
+    assert [each[0] for each in found] == ["pairs-worker-0"] * 3, done.stderr
+    assert [each[2] for each in found] == ["yes"] * 3
+
+
 def test_what_no_single_group_offers(command: Command) -> None:
     job = a_job(
         "both", {**FILES, "prepare.py": PREPARE}, {"x": {"big": 1, "gpu": 1}}, scheduler={"preload": ["prepare"]}

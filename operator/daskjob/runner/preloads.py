@@ -72,7 +72,10 @@ def watch_children(arguments: "list[str]", source: str) -> None:
         return
     import tempfile
 
-    path = os.path.join(tempfile.mkdtemp(prefix="daskjob-"), "daskjob_watches_preloads.py")
+    # A nanny reads it for each process: it stays as long as the nanny. A local run removes the folder of Dask's files.
+    place = os.environ.get("DASK_TEMPORARY_DIRECTORY") or ""
+    folder = tempfile.mkdtemp(prefix="daskjob-", dir=place if os.path.isdir(place) else None)
+    path = os.path.join(folder, "daskjob_watches_preloads.py")
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"{source}\nend_with_preloads({arguments!r})\n")
     first = arguments.index("--preload")
