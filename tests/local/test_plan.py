@@ -263,7 +263,9 @@ def test_job_file() -> None:
         "scheduler": {"address": "tcp://127.0.0.1:1", "timeoutSeconds": 30},
         "codePath": "/code",
         "payloadPath": None,
-        "groups": [{"name": "default", "prefix": "worker-", "minWorkers": 1, "adaptive": None, "resources": {}, "processes": 1}],
+        "groups": [
+            {"name": "default", "prefix": "worker-", "minWorkers": 1, "adaptive": None, "resources": {}, "processes": 1}
+        ],
         "limits": {"resultBytes": 262144},
         "deadline": None,
         "unattendedSeconds": 600.0,
