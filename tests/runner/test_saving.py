@@ -135,6 +135,17 @@ def test_a_store_that_is_none_fails_no_job(keeping, url, reason):
     assert "a-secret-value" not in json.dumps(outcome.status) + outcome.output
 
 
+def test_a_volume_that_takes_nothing_fails_no_job(start, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    recording = tmp_path / "file" / "recording"
+    env = {"DASKJOB_RECORDING": str(recording), "DASKJOB_LOG_COPY": str(recording / "runner.log")}
+    outcome = start("recorded:graph", "well", env=env, keep={"store": {"url": f"file://{tmp_path}"}}).wait()
+    assert outcome.value == sum(range(1, 51))
+    assert outcome.status["saved"]["reason"] == "ReportLost"
+    assert "nothing of the graph can be recorded" in outcome.output
+    assert "the log is not copied" in outcome.output
+
+
 def test_a_process_that_hangs_is_ended_in_time(tmp_path, monkeypatch):
     """As one that waits for an NFS server which is gone."""
     program = tmp_path / "hangs.py"

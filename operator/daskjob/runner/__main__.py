@@ -36,10 +36,12 @@ def main(arguments: list[str]) -> int:
     child = Child()
     from daskjob.runner.supervise import supervise
 
-    code = supervise(child, log.drain if log is not None else None)
-    if log is not None:
+    if log is None:
+        return supervise(child)
+    try:
+        return supervise(child, log.drain)
+    finally:
         log.end()
-    return code
 
 
 def _copy_log() -> Optional[LogCopy]:
@@ -50,7 +52,11 @@ def _copy_log() -> Optional[LogCopy]:
         return None
     from daskjob.runner.log_copy import LogCopy
 
-    return LogCopy(path)
+    try:
+        return LogCopy(path)
+    except OSError as error:
+        print(f"daskjob: the log is not copied: {error}", file=sys.stderr, flush=True)
+        return None
 
 
 if __name__ == "__main__":

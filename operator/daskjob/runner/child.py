@@ -201,7 +201,11 @@ def _recording(job: jobfile.JobFile) -> Any:
         return None
     from daskjob.runner.recording import Recording
 
-    return Recording(os.environ[jobfile.RECORDING_VARIABLE])
+    try:
+        return Recording(os.environ[jobfile.RECORDING_VARIABLE])
+    except OSError as error:
+        print(f"daskjob: nothing of the graph can be recorded: {error}", file=sys.stderr, flush=True)
+        return None
 
 
 def _is_local() -> bool:

@@ -34,6 +34,7 @@ class Recording:
     functions = (task_stream.collect, task_stream.fetch)
 
     def __init__(self, folder: str) -> None:
+        os.makedirs(folder, exist_ok=True)
         self._folder = folder
         self._file = open(os.path.join(folder, EVENTS), "w", encoding="utf-8")  # noqa: SIM115
         self._trace = TraceFile(self._file)

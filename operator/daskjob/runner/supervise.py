@@ -79,7 +79,9 @@ class _Supervisor:
         if job is not None and jobfile.RECORDING_VARIABLE in os.environ:
             from daskjob.runner.saving import Saving
 
-            os.makedirs(os.environ[jobfile.RECORDING_VARIABLE], exist_ok=True)
+            # The child says why it cannot record anything.
+            with contextlib.suppress(OSError):
+                os.makedirs(os.environ[jobfile.RECORDING_VARIABLE], exist_ok=True)
             self.saving = Saving(job)
         self.reporter = Reporter(_sink(job, problem), self._wake, job.deadline if job is not None else None)
         self.reporter.update(
