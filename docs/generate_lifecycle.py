@@ -42,7 +42,8 @@ stateDiagram-v2
 
 Before these rules, a pass ends at once for two kinds of job. `unmanaged`: another controller or a later version of
 the operator looks after the job, and the operator leaves it alone. `deleting`: the job is being deleted, and the
-operator removes what runs.
+operator removes what runs; `remove_results`: then also what the job has in its store, because
+`result.retention` says so, for ten minutes and by three pods at most.
 
 {states}
 

@@ -14,7 +14,7 @@ Rules = list[dict[str, Any]]
 
 #: (group, resource) -> verbs. A right that code needs goes here and into the chart.
 OPERATOR = {
-    ("daskjob.io", "daskjobs"): {"get", "list", "watch", "create", "delete"},
+    ("daskjob.io", "daskjobs"): {"get", "list", "watch", "create", "patch", "delete"},
     ("daskjob.io", "daskjobs/status"): {"patch"},
     ("daskjob.io", "daskcronjobs"): {"get", "list", "watch"},
     ("daskjob.io", "daskcronjobs/status"): {"patch"},

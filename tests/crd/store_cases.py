@@ -18,6 +18,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "{report: {store: {url: 's3://bucket/a', secretRef: {name: keys}, options: {anon: true}},"
         " logs: true, html: false, trace: false}}"
     ),
+    "results that go with the job": a_job("{result: {store: {url: 's3://a'}, retention: DeleteWithJob}}"),
     "format for the installation's store": a_job("{result: {format: pickle}}"),
 }
 

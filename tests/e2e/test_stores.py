@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ..support.jobs import Job, apply, condition, manifest
+from ..support.jobs import Job, apply, condition, manifest, remains
 from ..support.kube import Kube
-from ..support.shared_volume import PATH, shared_claim, volume
+from ..support.shared_volume import PATH, run_in_volume, shared_claim, volume
 from ..support.waiting import wait_for
 
 SECRET = "not-for-anybody-else"
@@ -69,6 +69,23 @@ def test_a_dataframe_goes_into_a_volume_and_the_credentials_to_runner_and_worker
     # Neither the job nor its pods have it.
     texts = json.dumps([reader.body(), *kube.list("pods,daskclusters.kubernetes.dask.org,daskjobreports.daskjob.io")])
     assert SECRET not in texts
+
+
+def test_results_go_with_their_job_and_nothing_else_does(kube: Kube, claim: str) -> None:
+    mounted, result = volume({"persistentVolumeClaim": {"claimName": claim}}), kept()["result"]
+    spec = {**mounted, "result": {**result, "retention": "DeleteWithJob"}}
+    job = apply(kube, manifest("frame", FRAME, **spec))
+    assert job.end()["phase"] == "Succeeded", job.status()
+    folder = job.status()["result"]["location"].removeprefix(f"file://{PATH}/").removesuffix("/1")
+    assert job.body()["metadata"]["finalizers"] == ["daskjob.io/results"]
+    other = f"{kube.namespace}/frame/other"
+    run_in_volume(kube, "before", f"test -f {folder}/1/manifest.json && mkdir -p {other} && touch {other}/kept")
+    uid = job.body()["metadata"]["uid"]
+    # Who deletes in the foreground, as Argo CD does, deletes first what the job owns.
+    kube.kubectl("delete", "daskjob", "frame", "--cascade=foreground", "--wait=false")
+    wait_for("the job to go", lambda: kube.get("daskjob", "frame"), lambda found: found is None, 60)
+    run_in_volume(kube, "after", f"test ! -e {folder} && test -f {other}/kept")
+    wait_for("its pods to go", lambda: remains(kube, "frame", uid), lambda found: not found, 30)
 
 
 def test_a_volume_of_each_pods_own_is_no_store(kube: Kube) -> None:

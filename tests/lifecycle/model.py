@@ -224,12 +224,18 @@ class ModelClient:
         before = self.server.find(resource.kind, name)
         if before is None:
             raise ApiError(ErrorKind.NOT_FOUND, 404, "not found")
-        other = body.get("metadata", {}).get("uid", before["metadata"]["uid"]) != before["metadata"]["uid"]
+        sent = body.get("metadata", {})
+        other = any(
+            sent.get(key, before["metadata"][key]) != before["metadata"][key] for key in ("uid", "resourceVersion")
+        )
         if fate == "conflict" or other:
             raise ApiError(ErrorKind.CONFLICT, 409, "the object has been modified")
         self._judge("patch", resource.kind, before, body)
         parts = {part: _merge(before.get(part, {}), change) for part, change in body.items()}
-        return self._answer(fate, self.server.update(resource.kind, name, **parts))
+        after = self.server.update(resource.kind, name, **parts)
+        if "deletionTimestamp" in after["metadata"] and after["metadata"].get("finalizers") == []:
+            self.server.remove(resource.kind, name)
+        return self._answer(fate, after)
 
     async def patch_owned(
         self, resource: Resource, namespace: str, name: str, owner: str, changes: Mapping[str, Any]

@@ -13,7 +13,7 @@ from daskjob.api.status import DaskJobStatus
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.kube.client import Body
 
-from .git_model import SOURCE, GitModel
+from .git_model import GitModel
 from .model import NAMESPACE, Rejected, Server
 
 if TYPE_CHECKING:
@@ -269,11 +269,11 @@ class World:
         return None
 
     def end(self, pod: Body, exit_code: int, reason: str, message: str = "") -> None:
-        """A container ends: a runner's for good, another one to start again."""
+        """A container ends: one whose pod is never restarted for good, another one to start again."""
         status = pod["status"]
         container = status["containerStatuses"][-1]
         ended = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": self.pod_time()}
-        if component_of(pod) in ("runner", SOURCE):
+        if pod["spec"].get("restartPolicy") == "Never":
             if '"Succeeded"' in message:
                 self.succeeded.add(pod["metadata"]["name"].removesuffix("-runner"))
             state = {"name": container["name"], "state": {"terminated": ended}}

@@ -26,6 +26,29 @@ def volume(source: dict[str, Any]) -> dict[str, Any]:
     return {"cluster": {"workers": template("worker")}, "runner": template("runner")}
 
 
+def run_in_volume(kube: Kube, name: str, script: str) -> None:
+    """Runs a shell's script in the volume, as root. It must succeed."""
+    container = {
+        "name": "main",
+        "image": image("dask-new"),
+        "imagePullPolicy": "Never",
+        "securityContext": {"runAsUser": 0},
+        "workingDir": PATH,
+        "command": ["sh", "-c", script],
+        "volumeMounts": [{"name": "results", "mountPath": PATH}],
+    }
+    volumes = [{"name": "results", "persistentVolumeClaim": {"claimName": "results"}}]
+    body = {"restartPolicy": "Never", "containers": [container], "volumes": volumes}
+    kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": body})
+    phase = wait_for(
+        f"pod {name} to end",
+        lambda: ((kube.get("pod", name) or {}).get("status") or {}).get("phase"),
+        lambda found: found in ("Succeeded", "Failed"),
+        60,
+    )
+    assert phase == "Succeeded"
+
+
 def shared_claim(kube: Kube) -> Iterator[str]:
     """A claim of a volume on the node, to which everybody may write."""
     name, folder = f"{kube.namespace}-results", f"/var/tmp/{kube.namespace}-results"
@@ -34,27 +57,6 @@ def shared_claim(kube: Kube) -> Iterator[str]:
     host = {"path": folder, "type": "DirectoryOrCreate"}
     claimed = {"namespace": kube.namespace, "name": "results"}
     spec = {**modes, "capacity": size, "hostPath": host, "claimRef": claimed}
-    opening = {
-        "name": "main",
-        "image": image("dask-new"),
-        "imagePullPolicy": "Never",
-        "securityContext": {"runAsUser": 0},
-        "volumeMounts": [{"name": "results", "mountPath": PATH}],
-    }
-
-    def pod(pod_name: str, *command: str) -> None:
-        volumes = [{"name": "results", "persistentVolumeClaim": {"claimName": "results"}}]
-        container = {**opening, "command": [*command]}
-        body = {"restartPolicy": "Never", "containers": [container], "volumes": volumes}
-        kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod_name}, "spec": body})
-        phase = wait_for(
-            f"pod {pod_name} to end",
-            lambda: ((kube.get("pod", pod_name) or {}).get("status") or {}).get("phase"),
-            lambda found: found in ("Succeeded", "Failed"),
-            60,
-        )
-        assert phase == "Succeeded"
-
     kube.apply(
         {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec},
         {
@@ -64,7 +66,7 @@ def shared_claim(kube: Kube) -> Iterator[str]:
             "spec": {**modes, "volumeName": name, "resources": {"requests": size}},
         },
     )
-    pod("open-up", "chmod", "777", PATH)
+    run_in_volume(kube, "open-up", "chmod 777 .")
     yield "results"
-    pod("clear-up", "sh", "-c", f"rm -rf {PATH}/*")
+    run_in_volume(kube, "clear-up", "rm -rf *")
     kube.delete("persistentvolume", name)

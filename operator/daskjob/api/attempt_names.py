@@ -42,6 +42,11 @@ def resolver_name(attempt: str) -> str:
     return f"{attempt}-source"
 
 
+def remover_name(name: str, number: int) -> str:
+    """The name of the pod that deletes a job's results. `name`: as of an attempt, but for the pod alone."""
+    return f"{name}-remove-{number}"
+
+
 def files_name(attempt: str) -> str:
     """The name of the Secret with what the pods mount."""
     return f"{attempt}-files"

@@ -44,6 +44,9 @@ TOKEN_ANNOTATION = f"{GROUP}/token"
 #: On a cluster: what the tokens of its further worker groups lead to (`api.tokens`), as JSON, by the groups' keys.
 GROUPS_ANNOTATION = "daskjob.io/worker-groups"
 
+#: Finalizer of a job whose results are to be deleted with it.
+RESULTS_FINALIZER = f"{GROUP}/results"
+
 #: The service account of a job's pods whose template names no other. The operator creates it, and gives it no rights.
 RUNNER_ACCOUNT = "daskjob-runner"
 
@@ -120,6 +123,13 @@ class WorkerCommand(StrEnum):
     CUDA = "cuda"
 
 
+class Retention(StrEnum):
+    """What becomes of a job's results in a store when the job is deleted."""
+
+    KEEP = "Keep"
+    DELETE_WITH_JOB = "DeleteWithJob"
+
+
 class RetryAction(StrEnum):
     """What a rule of `failurePolicy` does about a failed attempt."""
 
@@ -138,6 +148,7 @@ class EventReason(StrEnum):
     NEW_RUN = "NewRun"
     OTHER_INSTALLATION = "OtherInstallation"
     STATUS_NOT_RECORDED = "StatusNotRecorded"
+    RESULTS_LEFT = "ResultsLeft"
 
 
 class Outcome(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daskjob.api.constants import ResultFormat
+from daskjob.api.constants import ResultFormat, Retention
 from daskjob.api.graph_spec import SecretReference
 
 
@@ -38,3 +38,7 @@ class ResultKeeping:
     #: the blocks of a Dask array. pickle keeps any Python value, and is safe to open only for who trusts the job's
     #: code.
     format: ResultFormat | None = None
+    #: retention: Keep leaves what is in the store when the job is deleted; DeleteWithJob deletes it then, all attempts
+    #: and runs, by a pod in the job's image, for which the job waits. If that does not work within ten minutes, the job
+    #: goes, and an Event says what is left. Default Keep.
+    retention: Retention = Retention.KEEP

@@ -297,6 +297,18 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Removal:
+    """The removal of a deleted job's results from their store."""
+
+    #: number of the pod that deletes them; the first is 1.
+    number: int = 0
+    #: name of the pod.
+    name: str = ""
+    #: tokenDigest is like that of an attempt, for the pod.
+    token_digest: str | None = None
+
+
+@dataclass(frozen=True)
 class DaskJobStatus:
     """What the operator observed of a job. Every field is absent (None or empty) until it is known."""
 
@@ -346,6 +358,8 @@ class DaskJobStatus:
     #: rerun is the text of the annotation daskjob.io/rerun that was last acted upon: another text makes a finished job
     #: run anew.
     rerun: str | None = None
+    #: removal is how the operator deletes the results of a job that is being deleted (spec.result.retention).
+    removal: Removal | None = None
     #: history has the runs before this one, the last five, the latest first.
     history: tuple[Run, ...] = ()
 

@@ -104,6 +104,26 @@ class Objects:
         """Changes the object by a JSON merge patch."""
         self._cache.put_whole(await self._client.patch(resource, namespace, name, change))
 
+    async def set_finalizer(
+        self, resource: Resource, namespace: str, name: str, uid: str, finalizer: str, on: bool
+    ) -> None:
+        """Sets or takes off a finalizer of the object with that UID, and leaves those of others. One that is gone
+        counts as done. Raises ApiError of kind CONFLICT if somebody changed the object meanwhile."""
+        found = await self._client.get(resource, namespace, name)
+        if found is None or found["metadata"]["uid"] != uid:
+            self._cache.forget(resource.kind, namespace, name, uid)
+            return
+        metadata = found["metadata"]
+        known = metadata.get("finalizers") or []
+        others = [each for each in known if each != finalizer]
+        # Nobody may add one to an object that is being deleted.
+        wanted = [*others, finalizer] if on and not metadata.get("deletionTimestamp") else others if not on else known
+        if wanted == known or (on and finalizer in known):
+            self._cache.put_whole(found)
+            return
+        same = {"uid": uid, "resourceVersion": metadata["resourceVersion"]}
+        await self.patch(resource, namespace, name, {"metadata": {**same, "finalizers": wanted}})
+
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> bool:
         """Deletes the object with that UID; with a resource version, only if it still has that. Returns whether it did:
         if not, the object is gone already, or it has changed and the cache now has its new state."""

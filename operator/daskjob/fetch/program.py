@@ -39,13 +39,13 @@ def run(orders: str) -> int:
         message = problem.message
         if problem.reason == TIMED_OUT:
             message += f"; it may take {seconds:g} s, which grow with spec.startupDeadlineSeconds"
-        return _end(wire.FAILED, {"failure": wire.failure(problem.reason, message)})
+        return end(wire.FAILED, {"failure": wire.failure(problem.reason, message)})
     except Exception as error:
         # A disk that is full, an image that forbids what git needs.
         text = f"the code cannot be fetched in this image: {type(error).__name__}: {error}"
-        return _end(wire.FAILED, {"failure": wire.failure("SourceUnreachable", text)})
+        return end(wire.FAILED, {"failure": wire.failure("SourceUnreachable", text)})
     print(f"daskjob: {outcome}", flush=True)
-    return _end(wire.SUCCEEDED, {"result": {"type": "commit", "value": json.dumps(outcome[:1000])}})
+    return end(wire.SUCCEEDED, {"result": {"type": "commit", "value": json.dumps(outcome[:1000])}})
 
 
 def _bound(seconds: float) -> None:
@@ -109,15 +109,17 @@ def _empty(folder: str) -> None:
             os.unlink(path)
 
 
-def _end(outcome: str, end: dict[str, Any]) -> int:
-    failure = end.get("failure")
+def end(outcome: str, words: dict[str, Any]) -> int:
+    """Says how the work ended, in the log and the termination message, and returns the exit code. `words`: result or
+    failure, as `wire` has them."""
+    failure = words.get("failure")
     if failure is not None:
         print(f"daskjob: {failure['reason']}: {failure['message']}", file=sys.stderr, flush=True)
     path = os.environ.get("DASKJOB_TERMINATION_LOG") or TERMINATION_LOG
     try:
         # Written in place, because the kubelet mounts the file itself.
         with open(path, "w", encoding="utf-8") as file:
-            file.write(wire.termination_message(outcome, end.get("result"), failure))
+            file.write(wire.termination_message(outcome, words.get("result"), failure))
     except OSError:
         # The kubelet takes the last lines of the log.
         pass

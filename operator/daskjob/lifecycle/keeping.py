@@ -102,6 +102,8 @@ def _kept_by(keep: Callable[[Body], Body], body: Body) -> Body:
 def keep_dask_job(body: Body) -> Body:
     """What the operator keeps of a DaskJob."""
     kept = _kept(body, "generation")
+    if c.RESULTS_FINALIZER in (body["metadata"].get("finalizers") or ()):
+        kept["metadata"]["finalizers"] = [c.RESULTS_FINALIZER]
     spec = body.get("spec") or {}
     graph, cluster = spec.get("graph") or {}, spec.get("cluster") or {}
     source = {key: value for key, value in (graph.get("source") or {}).items() if key in ("configMap", "git")}

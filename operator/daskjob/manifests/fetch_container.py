@@ -44,18 +44,13 @@ def fetch_container(
         **({} if find else {"target": target}),
         **({"commit": context.attempt.commit or fetch.commit or ""} if fetch.kind == "git" and not find else {}),
     }
-    resources = {
-        kind: {name: amount for name, amount in each.items() if name in _RESOURCES}
-        for kind, each in (own.get("resources") or {}).items()
-        if kind in ("requests", "limits")
-    }
     policy = own.get("imagePullPolicy")
     return {
         "name": name,
         "image": own["image"],
         "command": ["python3", "-c", RUN, for_fetching(context), "--fetch", json.dumps(orders)],
         "env": [*context.spec.cluster.env, {"name": "TMPDIR", "value": FETCH_PATH}],
-        "resources": resources,
+        "resources": room_of(own),
         "securityContext": dict(own["securityContext"]),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -70,6 +65,15 @@ def fetch_container(
             ),
         ],
         **({"imagePullPolicy": policy} if policy else {}),
+    }
+
+
+def room_of(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The requests and limits of a container, without those of devices."""
+    return {
+        kind: {name: amount for name, amount in each.items() if name in _RESOURCES}
+        for kind, each in (own.get("resources") or {}).items()
+        if kind in ("requests", "limits")
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daskjob.api.constants import Retention
 from daskjob.api.result_spec import Store
 from daskjob.errors import SpecError
 from daskjob.manifests.context import AttemptContext
@@ -35,6 +36,9 @@ class StoreSecretFiles:
         if context.store is None and context.spec.result.format is not None:
             message = "is for a store, and neither the job nor the installation has one: give spec.result.store"
             raise SpecError("spec.result.format", message)
+        if context.store is None and context.spec.result.retention is not Retention.KEEP:
+            message = "is for results in a store, and the job has none: give spec.result.store, or leave it out"
+            raise SpecError("spec.result.retention", message)
         return cls._of(context.store, "result", "store", STORE_PATH, SECRET_VARIABLE)
 
     @classmethod

@@ -136,6 +136,23 @@ class Store:
         with self._words("delete", name):
             self._fs.rm(f"{self._folder}/{name}")
 
+    def remove_all(self) -> int:
+        """Deletes the folder with all that is in it, if it is there. Returns how many files that were."""
+        with self._words("delete", ""):
+            self._fs.invalidate_cache()
+            if not self._fs.exists(self._folder):
+                # A volume that is not mounted has no folders either.
+                self._fs.ls(self._root, detail=False)
+                return 0
+            files = len(self._fs.find(self._folder))
+            self._fs.rm(self._folder, recursive=True)
+            self._fs.invalidate_cache()
+            left = self._fs.find(self._folder)
+        if left:
+            message = f"{clean_url(self.url)} still has {len(left)} files after they were deleted"
+            raise StoreProblem(UNAVAILABLE, message)
+        return files
+
     def _words(self, doing: str, name: str) -> _Words:
         return _Words(self.url, doing, name)
 

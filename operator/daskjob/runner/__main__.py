@@ -1,6 +1,6 @@
 """`python3 runner.pyz`: the supervisor; `python3 runner.pyz --child READ_FD WRITE_FD`: its child;
 `python3 runner.pyz --fetch ORDERS`: what brings the job's code into a pod; `python3 runner.pyz --save ORDERS`: what
-keeps logs, trace and report of an attempt."""
+keeps logs, trace and report of an attempt; `python3 runner.pyz --remove ORDERS`: what deletes a job's results."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ def main(arguments: list[str]) -> int:
         from daskjob.runner.saver import run as save
 
         return save(arguments[1])
+    if arguments[:1] == ["--remove"]:
+        from daskjob.runner.removal import run as remove
+
+        return remove(arguments[1])
     from daskjob.runner.surroundings import settle_in
 
     settle_in()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from daskjob.api import constants as c
-from daskjob.api.status import Attempt
+from daskjob.api.status import Attempt, Removal
 from daskjob.api.times import to_text
 from daskjob.api.tokens import Tokens
 from daskjob.controller.objects import Objects
@@ -37,6 +37,7 @@ from daskjob.lifecycle.job.actions import (
     Cancel,
     CreateAccount,
     CreateCluster,
+    CreateRemover,
     CreateReport,
     CreateResolver,
     CreateRunner,
@@ -44,20 +45,32 @@ from daskjob.lifecycle.job.actions import (
     DeleteAll,
     DeleteJob,
     EndSidecars,
+    Hold,
+    LetGo,
     OpenService,
     ReplaceWorkers,
     Scale,
     SetDeadline,
 )
 from daskjob.lifecycle.job.observation import Job
-from daskjob.lifecycle.job.proof import controller_of, is_cluster, is_report, is_resolver, is_runner, token_of
+from daskjob.lifecycle.job.proof import (
+    controller_of,
+    is_cluster,
+    is_remover,
+    is_report,
+    is_resolver,
+    is_runner,
+    token_of,
+)
+from daskjob.lifecycle.job.retention import POD_SECONDS, WORK_SECONDS
 from daskjob.lifecycle.pods import LEAST_DEADLINE
 from daskjob.manifests.accounts import service_account
 from daskjob.manifests.attempt import AttemptObjects, Manifest
 from daskjob.manifests.context import AttemptContext, Defaults
 from daskjob.manifests.dask_cluster import scheduler_selector
 from daskjob.manifests.names import Names
-from daskjob.manifests.pod_files import is_same_program
+from daskjob.manifests.pod_files import is_same_program, runner_config_map
+from daskjob.manifests.remover import remover_pod
 from daskjob.manifests.tls import key_pair
 from daskjob.wire.runner_deadline import RunnerDeadline
 
@@ -187,6 +200,12 @@ class Executor:
                 labels = f"{c.MANAGED_SELECTOR},{c.JOB_UID_LABEL}={job.uid},{c.DASK_CLUSTER_LABEL}={cluster}"
                 known = [(target.name, target.uid) for target in targets]
                 await self._objects.delete_all(BY_KIND[kind], job.namespace, labels, known)
+            case Hold():
+                await self._set_finalizer(job, True)
+            case LetGo():
+                await self._set_finalizer(job, False)
+            case CreateRemover(removal):
+                await self._create_remover(removal, job, attempt, tokens.next.source, now)
             case DeleteJob():
                 # With the version: if a user edited the job just now, the edit decides first.
                 await self._objects.delete(DASK_JOBS, job.namespace, job.name, job.uid, job.resource_version)
@@ -215,10 +234,24 @@ class Executor:
         created.objects = None
         self._built.pop(job.uid, None)
 
+    async def _create_remover(self, removal: Removal, job: Job, attempt: Attempt, token: str, now: datetime) -> None:
+        spec = (await self._whole(job)).spec
+        context = AttemptContext(job.ref, spec, Attempt(attempt.number, attempt.name), self.defaults)
+        pod = remover_pod(context, self._program, removal.name, token, WORK_SECONDS, POD_SECONDS)
+        await _first_error(
+            self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now),
+            self._provide_program(job.namespace, runner_config_map(job.namespace, self._program), now),
+        )
+        await self._objects.create_or_find(PODS, pod, lambda found: is_remover(found, removal), attempt=attempt.name)
+
+    async def _set_finalizer(self, job: Job, on: bool) -> None:
+        """Sets or takes off the finalizer of a job whose results go with it; those of others stay."""
+        await self._objects.set_finalizer(DASK_JOBS, job.namespace, job.name, job.uid, c.RESULTS_FINALIZER, on)
+
     async def _create_resolver(self, built: AttemptObjects, job: Job, attempt: Attempt, now: datetime) -> None:
         await _first_error(
             self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now),
-            self._provide_program(job.namespace, built, now),
+            self._provide_program(job.namespace, built.runner_program(), now),
         )
         await self._create(PODS, built.resolver(), attempt, is_resolver)
 
@@ -237,7 +270,7 @@ class Executor:
         ]
         await _first_error(
             *(self._create_beside(resource, body, uid, attempt, created) for resource, body in beside),
-            self._provide_program(job.namespace, built, now),
+            self._provide_program(job.namespace, built.runner_program(), now),
         )
 
     async def _provide(
@@ -249,12 +282,11 @@ class Executor:
             await self._objects.create_unread(resource, manifest())
             self._note(resource, namespace, now)
 
-    async def _provide_program(self, namespace: str, built: AttemptObjects, now: datetime) -> None:
+    async def _provide_program(self, namespace: str, program: Manifest, now: datetime) -> None:
         """Creates the ConfigMap with the runner's program, unless it was there just now. Raises NameConflictError if
         another one has its name: all jobs of the namespace would run what is in it."""
         if self._was_there(CONFIG_MAPS, namespace, now):
             return
-        program = built.runner_program()
         await self._objects.provide(CONFIG_MAPS, program, lambda found: is_same_program(found, program), "the operator")
         self._note(CONFIG_MAPS, namespace, now)
 

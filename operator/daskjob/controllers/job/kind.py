@@ -41,7 +41,7 @@ from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import DASK_JOBS, REPORTS
 from daskjob.lifecycle.blocker import read_refusal
 from daskjob.lifecycle.event import Event
-from daskjob.lifecycle.job.actions import Action
+from daskjob.lifecycle.job.actions import Action, CreateRemover
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import Job, Observation
@@ -70,6 +70,8 @@ class JobMemory:
     tokens: AttemptTokens = field(default_factory=AttemptTokens)
     #: Whether all objects that the job's source refers to existed: the operator does not look for them again.
     references_found: bool = False
+    #: Whether the API server refused a pod because the job's namespace is being deleted.
+    namespace_going: bool = False
     #: The report's UID and `seq` at the last pass, and when this process observed their last change (None: not yet).
     last_report: tuple[str, object] | None = None
     last_report_at: datetime | None = None
@@ -198,6 +200,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             attempt=replace(observation.attempt, refusal=state.refusal),
             draw=state.memory.tokens.draw,
             holds_token=holds_token,
+            namespace_going=state.memory.namespace_going,
             live=look.live,
             last_status_write=state.last_status_write,
             last_live_read=state.last_live_read,
@@ -252,7 +255,13 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         # Before the first attempt, no action needs one.
         attempt = decision.status.current or Attempt()
         memory = state.memory
-        await self.executor.execute(action, root, attempt, memory.tokens, self.clock(), memory.created)
+        try:
+            await self.executor.execute(action, root, attempt, memory.tokens, self.clock(), memory.created)
+        except ApiError as error:
+            if error.kind is not ErrorKind.TERMINATING or not isinstance(action, CreateRemover):
+                raise
+            memory.namespace_going = True
+            self.wake((root.namespace, root.name))
         return ()
 
     def selector_of(self, root: Job) -> str:

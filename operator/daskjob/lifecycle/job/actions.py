@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daskjob.api.status import Removal
 from daskjob.lifecycle.job.observation import Owned
 from daskjob.wire.runner_deadline import RunnerDeadline
 
@@ -123,6 +124,24 @@ class DeleteAll:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Sets the finalizer that holds the job, when it is deleted, until its results are."""
+
+
+@dataclass(frozen=True)
+class LetGo:
+    """Takes that finalizer off."""
+
+
+@dataclass(frozen=True)
+class CreateRemover:
+    """Creates the pod that deletes the job's results from their store; before it, what all jobs of the namespace
+    share."""
+
+    removal: Removal
+
+
+@dataclass(frozen=True)
 class DeleteJob:
     """Deletes the job itself, if its version is still the one that this pass observed or wrote."""
 
@@ -141,5 +160,8 @@ Action = (
     | EndSidecars
     | Delete
     | DeleteAll
+    | Hold
+    | LetGo
+    | CreateRemover
     | DeleteJob
 )

@@ -18,6 +18,7 @@ from daskjob.lifecycle.job import (
     open_attempt,
     record,
     report_saved,
+    retention,
     runs,
     teardown,
 )
@@ -39,6 +40,8 @@ def decide(observation: Observation) -> Decision:
     if job.unmanaged is not None:
         return Decision(job.status, rules=("unmanaged",))
     if job.deleting:
+        if job.held:
+            return replace(retention.remove_results(observation), rules=("deleting", "remove_results"))
         # A user's finalizer may hold the job for long, and the garbage collector waits for it: the operator does not.
         return Decision(job.status, tuple(teardown.remove_all(observation)), rules=("deleting",))
     decision = _follow_states(observation)
@@ -48,7 +51,9 @@ def decide(observation: Observation) -> Decision:
     status = report_saved.follow(observation, decision.status)
     status = with_plain_texts(replace(status, observed_generation=job.generation))
     events = (*decision.events, *_warnings(observation))
-    return replace(decision, status=with_readiness(status, job.generation, observation.now), events=events)
+    status = with_readiness(status, job.generation, observation.now)
+    actions = (*retention.hold(job, status), *decision.actions)
+    return replace(decision, status=status, actions=actions, events=events)
 
 
 def _warnings(observation: Observation) -> tuple[Event, ...]:

@@ -44,6 +44,9 @@ class Job:
     #: The text of the annotation that asks for another run; None if there is no annotation.
     rerun: str | None = None
     resource_version: str = ""
+    #: Whether it has the finalizer by which the operator holds it (`retention`), and when it was deleted.
+    held: bool = False
+    deleted: datetime | None = None
 
     @property
     def ref(self) -> JobRef:
@@ -135,6 +138,8 @@ class AttemptObservation:
     runner: Pod | None = None
     #: The pod that finds the commit of the code, before there is anything else (`pinning`).
     resolver: Pod | None = None
+    #: The pod that deletes the results of a job that is being deleted (`retention`).
+    remover: Pod | None = None
     #: The controller creates it last: if it exists, cluster and runner were created as well.
     report: Report | None = None
     #: Why the API server refused the last object that the operator tried to create for this attempt.
@@ -206,6 +211,8 @@ class Observation:
     #: When this process last observed a change of the runner's report; None: not yet. The age of a report that existed
     #: at this process' first pass is unknown.
     last_report_at: datetime | None = None
+    #: Whether the job's namespace is being deleted, as the API server said: nothing can be created there.
+    namespace_going: bool = False
     #: The name of another installation of the operator that acts on this job, too; None: there is none.
     other_installation: str | None = None
 

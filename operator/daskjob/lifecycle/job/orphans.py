@@ -55,6 +55,8 @@ def _looks_like_ours(body: Mapping[str, Any], labels: Mapping[str, str]) -> bool
         return bool(controller_of(body).get("apiVersion") == c.DASK_API_VERSION)
     if kind == "DaskWorkerGroup":
         return group_key(name, attempt) is not None and bool(token_of(body))
+    if kind == "Pod" and name.startswith(f"{attempt}-remove-"):
+        return bool(token_of(body))
     return bool(name == (runner_name(attempt) if kind == "Pod" else attempt) and token_of(body))
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from daskjob.api import constants as c
 from daskjob.api.attempt_names import group_key, group_name, resolver_name, runner_name, scheduler_name
 from daskjob.api.cluster_spec import DEFAULT_GROUP
-from daskjob.api.status import Attempt, DaskJobStatus
+from daskjob.api.status import Attempt, DaskJobStatus, Removal
 from daskjob.api.tokens import follows_from, proves_cluster, proves_runner, proves_source
 
 Body = Mapping[str, Any]
@@ -58,6 +58,13 @@ def is_resolver(body: Body, attempt: Attempt) -> bool:
     return named and digest is not None and proves_source(token_of(body), digest)
 
 
+def is_remover(body: Body, removal: Removal | None) -> bool:
+    """Whether the object is the pod that deletes the job's results."""
+    if removal is None or removal.token_digest is None or body["metadata"]["name"] != removal.name:
+        return False
+    return proves_source(token_of(body), removal.token_digest)
+
+
 def is_report(body: Body, attempt: Attempt) -> bool:
     """Whether the object is the attempt's report: if the runner's UID is known, only that runner's."""
     runner = (body.get("spec") or {}).get("runnerPodUID")
@@ -84,6 +91,7 @@ class Proof:
     def __init__(self, status: DaskJobStatus, bodies: Iterable[Body], deployments: Mapping[str, str] = NONE) -> None:
         self._deployments = deployments
         self._attempts = {each.name: each for attempt in status.attempts for each in _under_all_names(attempt)}
+        self._current, self._removal = status.current, status.removal
         bodies = tuple(bodies)
         self._uids = {each["metadata"]["uid"] for each in bodies}
         #: The attempts of clusters, and those of worker groups with their keys, by the objects' UIDs.
@@ -120,6 +128,8 @@ class Proof:
         attempt = self._attempts.get(name.removesuffix("-source"))
         if attempt is not None and is_resolver(body, attempt):
             return Proven(attempt, body, "source")
+        if self._current is not None and is_remover(body, self._removal):
+            return Proven(self._current, body, "remove")
         owner = controller_of(body)
         match owner.get("apiVersion"), owner.get("kind"):
             case c.DASK_API_VERSION, "DaskCluster":

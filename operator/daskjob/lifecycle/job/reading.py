@@ -57,6 +57,8 @@ def read_job(body: Body, now: datetime) -> Job:
         # Cut to what the status has room for. An empty annotation asks for nothing.
         rerun=((metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION) or "")[:4096] or None,
         resource_version=metadata.get("resourceVersion") or "",
+        held=c.RESULTS_FINALIZER in (metadata.get("finalizers") or ()),
+        deleted=from_text(metadata.get("deletionTimestamp")),
     )
 
 
@@ -72,7 +74,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
     """The observation of a job and its objects. `bodies`: all objects with the label of its name; those that are not
     proven to be its own do not count (`deployments`: see `Proof`). The caller adds what else a decision looks at."""
     current = job.status.current or Attempt()
-    cluster = report = runner = resolver = scheduler_refusal = None
+    cluster = report = runner = resolver = remover = scheduler_refusal = None
     groups: dict[str, WorkerGroup] = {}
     stale_objects: list[Owned] = []
     pods: dict[str, list[Pod]] = {"scheduler": [], "worker": []}
@@ -96,6 +98,8 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
             runner = pod
         elif pod is not None and pod.component == "source":
             resolver = pod
+        elif pod is not None and pod.component == "remove":
+            remover = pod
         elif pod is not None:
             pods[pod.component].append(pod)
     return Observation(
@@ -109,6 +113,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
             workers=_by_age(pods["worker"]),
             runner=runner,
             resolver=resolver,
+            remover=remover,
             report=report,
         ),
         stale_objects=tuple(stale_objects),

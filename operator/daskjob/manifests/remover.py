@@ -1,0 +1,78 @@
+"""The pod that deletes a job's results from their store (`lifecycle.job.retention`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from daskjob.api import constants as c
+from daskjob.manifests.attempt_files import AttemptFiles
+from daskjob.manifests.checked_folders import for_fetching
+from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.fetch_container import INSTALL_PACKAGES, room_of
+from daskjob.manifests.launch import RUN
+from daskjob.manifests.runner import runner_pod
+from daskjob.wire import jobfile
+
+#: The pod's component, and the name of its only container.
+REMOVE = "remove"
+#: What of the runner's is not for this pod: files of the attempt, whose Secret is gone, and the runner's token.
+_OTHERS = frozenset({"tls", "job", "payload", "token", "code"})
+_VARIABLES = frozenset({jobfile.VARIABLE, "DASKJOB_REPORT"})
+
+
+def remover_pod(
+    context: AttemptContext, program: bytes, name: str, token: str, seconds: int, most_seconds: int
+) -> dict[str, Any]:
+    """The pod. It runs where the runner would, under the same account and security, with the runner's volumes and the
+    store's credentials; it has no owner, because whoever deletes a job in the foreground deletes first what it owns.
+    `seconds`: for its work; `most_seconds`: for the pod. Raises SpecError for a job without a store."""
+    context = replace(context, files=AttemptFiles(b"", b"", b"{}", program))
+    runner, store = runner_pod(context), context.store
+    assert store is not None, "a job with retention has a store"
+    spec, metadata = runner["spec"], runner["metadata"]
+    own = next(each for each in spec["containers"] if each["name"] == "runner")
+    job = context.job
+    orders = {
+        "url": store.url,
+        "options": dict(store.options),
+        "folder": [job.namespace, job.name, job.uid],
+        "uid": job.uid,
+        "seconds": seconds,
+    }
+    policy = own.get("imagePullPolicy")
+    container = {
+        "name": REMOVE,
+        "image": own["image"],
+        "command": ["python3", "-c", RUN, for_fetching(context), "--remove", json.dumps(orders)],
+        "env": [each for each in own.get("env") or () if each["name"] not in _VARIABLES],
+        "resources": room_of(own),
+        "securityContext": dict(own["securityContext"]),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [each for each in own["volumeMounts"] if each["name"] not in _OTHERS],
+        **({"imagePullPolicy": policy} if policy else {}),
+    }
+    before = [each for each in spec.get("initContainers") or () if each["name"] == INSTALL_PACKAGES]
+    needed = {each["name"] for every in (container, *before) for each in every["volumeMounts"]}
+    labels: Mapping[str, Any] = {**metadata["labels"], c.COMPONENT_LABEL: REMOVE}
+    kept = {key: value for key, value in metadata["annotations"].items() if key != c.TOKEN_ANNOTATION}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": job.namespace,
+            "labels": labels,
+            "annotations": {**kept, c.TOKEN_ANNOTATION: token},
+        },
+        "spec": {
+            **{key: value for key, value in spec.items() if key not in ("initContainers", "containers", "volumes")},
+            "automountServiceAccountToken": False,
+            "activeDeadlineSeconds": most_seconds,
+            **({"initContainers": before} if before else {}),
+            "containers": [container],
+            "volumes": [each for each in spec["volumes"] if each["name"] in needed],
+        },
+    }
