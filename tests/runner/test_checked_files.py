@@ -69,7 +69,7 @@ class Started:
         launch = LAUNCH.replace("'/opt/daskjob/code'", repr(str(code)))
         if meanwhile:
             # After the files were compared, before anything is imported.
-            launch = launch.replace("worker = module.endswith", f"{meanwhile}\nworker = module.endswith")
+            launch = launch.replace("\ncuda = ", f"\n{meanwhile}\ncuda = ")
         log = place / "termination-log"
         environment = {
             **os.environ,

@@ -23,6 +23,14 @@ from daskjob.runner.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
 
+#: The modules of Dask's commands that start workers.
+DASK_WORKER, DASK_CUDA = "distributed.cli.dask_worker", "dask_cuda.cli"
+#: For `command: cuda`.
+CUDA_MISSING = (
+    "the image has no dask-cuda, with which command: cuda starts workers: use an image that has it, or leave command "
+    "out (for one GPU in each pod, Dask's usual worker is enough)"
+)
+
 #: Starts a module as `python -m` does, with the job's code first on the path; the image's own PYTHONPATH and working
 #: directory stay as they are. Arguments: the module, two numbers of seconds (below), that of
 #: `runner.checked_files.copy_checked`, and the module's arguments, of which a worker's first is the scheduler's
@@ -60,12 +68,6 @@ sys.exit(main(sys.argv[1:]))
 #:
 #: **Nannies.** A worker of several processes, and each of dask-cuda's, is a nanny that starts them. It starts those
 #: again that end; `Client.restart` is a request to it. A nanny whose process has lost its scheduler ends itself.
-DASK_WORKER, DASK_CUDA = "distributed.cli.dask_worker", "dask_cuda.cli"
-#: For `command: cuda`.
-CUDA_MISSING = (
-    "the image has no dask-cuda, with which command: cuda starts workers: use an image that has it, or leave command "
-    "out (for one GPU in each pod, Dask's usual worker is enough)"
-)
 LAUNCH = f"""\
 {inspect.getsource(surroundings)}
 {inspect.getsource(checked_files)}
