@@ -62,10 +62,13 @@ def test_tasks_run_in_the_group_that_they_ask_for(kube: Kube) -> None:
 
 
 PROCESSES = """
+import time
+
 from distributed import get_worker
 
 
 def where(number):
+    time.sleep(1)
     worker = get_worker()
     return [worker.name.partition("-worker-")[2].count("-"), worker.memory_manager.memory_limit, worker.nthreads]
 
