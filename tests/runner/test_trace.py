@@ -71,7 +71,7 @@ def test_events_of_a_track_do_not_overlap(steps: list[tuple[str, int, int]], wri
     for number, (action, start, length) in enumerate(sorted(steps, key=lambda each: each[1])):
         # A thread has one task at a time.
         where = number if action == "compute" else 0
-        rows.append([f"a-{number}", False, "tcp://w", where, None, [[action, float(start), float(start + length)]]])
+        rows.append([f"a-{number}", False, "tcp://w", where, None, [[action, 1.0 + start, 1.0 + start + length]]])
     TraceFile(text).add(rows[:written], len(rows[:written]), {})
     text.write('{"ph":"X","name":"cut')
     text.seek(0)

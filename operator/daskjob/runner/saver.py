@@ -85,17 +85,18 @@ class _Saver:
     def ask(self, seconds: float) -> None:
         """Asks the scheduler for all that only it has, for at most so long."""
         try:
-            asyncio.run(asyncio.wait_for(self._ask(seconds), seconds))
+            # The import takes long on a busy node, and is none of the scheduler's time.
+            from daskjob.runner.last_words import LastWords
+
+            words = LastWords(self._job.scheduler, min(QUESTION, seconds))
+            asyncio.run(asyncio.wait_for(self._ask(words), seconds))
         except asyncio.TimeoutError:
             self.notes.append(f"the scheduler did not answer all within {seconds:g} s")
         except Exception as error:
-            words = f"{type(error).__name__}: {error}"
-            self.notes.append(f"nothing was asked of the scheduler in the end: {words}"[:300])
+            cause = f"{type(error).__name__}: {error}"
+            self.notes.append(f"nothing was asked of the scheduler in the end: {cause}"[:300])
 
-    async def _ask(self, seconds: float) -> None:
-        from daskjob.runner.last_words import LastWords
-
-        words = LastWords(self._job.scheduler, min(QUESTION, seconds))
+    async def _ask(self, words: Any) -> None:
         try:
             await self._take_all(words)
         finally:

@@ -31,6 +31,8 @@ class TraceFile:
         self._workers: dict[str, _Worker] = {}
         #: How many tasks are in the file.
         self.tasks = 0
+        #: When the last step ended.
+        self._latest = 0.0
 
     @classmethod
     def resume(cls, file: TextIO) -> TraceFile:
@@ -53,7 +55,7 @@ class TraceFile:
             elif kind == "X":
                 by_number[number].occupy(event["tid"], (event["ts"] + event["dur"]) / 1e6)
             else:
-                trace.tasks = event["args"]["in the trace"]
+                trace.tasks, trace._latest = event["args"]["in the trace"], event["ts"] / 1e6
         file.seek(end)
         file.truncate()
         return trace
@@ -61,7 +63,7 @@ class TraceFile:
     def add(self, rows: Iterable[Row], finished: int, names: Mapping[str, str]) -> None:
         """Writes the events of tasks. `finished`: how many have ended so far, which the trace shows as a counter;
         `names`: those of workers, by address."""
-        latest = 0.0
+        before = self.tasks
         for key, erred, address, thread, size, steps in rows:
             worker = self._workers.get(address)
             if worker is None:
@@ -70,7 +72,7 @@ class TraceFile:
                 self._write({**named, "args": {"name": names.get(address, address), "address": address}})
             self.tasks += 1
             for action, start, stop in steps:
-                latest = max(latest, stop)
+                self._latest = max(self._latest, stop)
                 name = prefix_of(key) if action == ON_THREAD else f"{action}-{prefix_of(key)}"
                 track, title = worker.track(action, thread, start, stop)
                 if title is not None:
@@ -89,9 +91,9 @@ class TraceFile:
                         "args": known,
                     }
                 )
-        if latest:
+        if self.tasks > before and self._latest:
             counts = {"finished": finished, "in the trace": self.tasks}
-            self._write({"ph": "C", "name": COUNTER, "ts": round(latest * 1e6), "pid": 0, "args": counts})
+            self._write({"ph": "C", "name": COUNTER, "ts": round(self._latest * 1e6), "pid": 0, "args": counts})
         self._file.flush()
 
     def _write(self, event: dict[str, Any]) -> None:
