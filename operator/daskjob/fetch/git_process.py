@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
-import tempfile
-import time
 
+from daskjob.fetch.bounded_process import run_bounded, size_of
 from daskjob.fetch.fetch_limits import MOST_BYTES
-from daskjob.fetch.fetch_problem import (
-    FORBIDDEN,
-    GIT_MISSING,
-    NOT_FOUND,
-    REFUSED,
-    TIMED_OUT,
-    UNREACHABLE,
-    FetchProblem,
-)
+from daskjob.fetch.fetch_problem import FORBIDDEN, GIT_MISSING, REFUSED, FetchProblem
+from daskjob.fetch.git_words import git_problem
 from daskjob.fetch.source_secret import AUTHORITY, KNOWN_HOSTS, PASSWORD, SSH_KEY, Credentials
 
-#: Seconds between two looks at how large it is.
-LOOK = 1.0
 #: A server that sends fewer bytes a second for so many seconds is too slow.
 LEAST_SPEED, SPEED_SECONDS = 1000, 30
-#: Characters of git's last words in a message.
-WORDS = 400
-#: What git and ssh print, in the C locale, by what it means.
-_MEANINGS = (
-    (r"Could not resolve host|Name or service not known|Temporary failure in name resolution", UNREACHABLE),
-    (r"Host key verification failed|REMOTE HOST IDENTIFICATION|[Nn]o .* host key is known", FORBIDDEN),
-    (r"Permission denied|Authentication failed|could not read Username|terminal prompts disabled", FORBIDDEN),
-    (r"returned error: 40[13]|access denied|Access denied|not authori[sz]ed", FORBIDDEN),
-    (r"returned error: 404|[Rr]epository .*not found|does not appear to be a git repository", NOT_FOUND),
-    (r"does not exist|not exported|no such repository|unable to access .*: .*not found", NOT_FOUND),
-    (r"transport '[^']*' not allowed|unable to update url base", REFUSED),
-    (r"Operation too slow|Operation timed out|Connection timed out|Timeout, server", TIMED_OUT),
-)
+_OPENSSH = b"openssh-key-v1\0"
 
 
 def settings(work: str, url: str, credentials: Credentials, resolved: str, own: bool) -> dict[str, str]:
@@ -58,6 +34,8 @@ def settings(work: str, url: str, credentials: Credentials, resolved: str, own: 
         GIT_ASKPASS="true",
         SSH_ASKPASS="true",
     )
+    # For this server alone: neither a submodule's nor another one gets what the Secret has.
+    server = match[0] if (match := re.match(r"[a-z]+://[^/]*", url)) else url
     lines = [
         "[http]",
         # Each redirect was looked at before (`repository.preflight`); of a submodule, none is followed.
@@ -74,15 +52,13 @@ def settings(work: str, url: str, credentials: Credentials, resolved: str, own: 
         "recurse = false",
     ]
     if AUTHORITY in credentials:
-        lines[1:1] = [f"sslCAInfo = {_quoted(credentials.path(AUTHORITY))}"]
+        lines += [f"[http {_quoted(server)}]", f"sslCAInfo = {_quoted(credentials.path(AUTHORITY))}"]
     if PASSWORD in credentials:
         answer = os.path.join(work, "credential")
         with open(os.open(answer, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(f"username={credentials.user}\npassword={credentials.values[PASSWORD]}\n")
-        # For this server alone: neither a submodule's nor another one gets it.
-        server = re.match(r"[a-z]+://[^/]*", url)
         helper = f'!f() {{ test "$1" = get && cat {shlex.quote(answer)}; }}; f'
-        lines += [f"[credential {_quoted(server[0] if server else url)}]", f"helper = {_quoted(helper)}"]
+        lines += [f"[credential {_quoted(server)}]", f"helper = {_quoted(helper)}"]
     if own:
         # The user's own comes first: it names credentials and keys, and what is set here counts.
         paths = (f"path = {_quoted(os.path.expanduser(each))}" for each in ("~/.config/git/config", "~/.gitconfig"))
@@ -111,12 +87,28 @@ def _ssh(work: str, credentials: Credentials) -> str:
     options.append(f"UserKnownHostsFile={known}")
     command = ["ssh", "-F", "none", *(word for each in options for word in ("-o", each))]
     if SSH_KEY in credentials:
+        if _has_passphrase(credentials.values[SSH_KEY]):
+            raise FetchProblem(
+                FORBIDDEN,
+                f"Secret {credentials.secret}: {SSH_KEY} has a passphrase, which nobody can type in: take one without",
+            )
         # ssh takes no key that others may read, and a mounted Secret's can be such a file.
         key = os.path.join(work, "ssh-key")
         with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(credentials.values[SSH_KEY].rstrip() + "\n")
+            file.write(credentials.values[SSH_KEY].replace("\r\n", "\n").strip() + "\n")
         command += ["-i", key]
     return " ".join(map(shlex.quote, command))
+
+
+def _has_passphrase(key: str) -> bool:
+    """Whether a private key, in PEM or in OpenSSH's format, is encrypted."""
+    lines = [each.strip() for each in key.splitlines()]
+    try:
+        content = base64.b64decode("".join(each for each in lines if each and not each.startswith("-----")))
+    except ValueError:
+        return "ENCRYPTED" in key
+    # The magic word, and then the name of the cipher with its length.
+    return "ENCRYPTED" in key or (content.startswith(_OPENSSH) and not content.startswith(_OPENSSH + b"\0\0\0\4none"))
 
 
 class Git:
@@ -148,34 +140,8 @@ class Git:
     def attempt(self, *arguments: str, folder: str = "") -> tuple[int, str, str]:
         """Exit code, output and last words of git. Raises FetchProblem for one that takes too long or too much."""
         command = ["git", *(["-C", folder] if folder else []), *arguments]
-        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as words:
-            process = subprocess.Popen(
-                command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=words,
-                start_new_session=True,
-            )
-            try:
-                self._wait(process, arguments[0])
-            finally:
-                _end(process)
-            output.seek(0)
-            words.seek(max(0, words.seek(0, os.SEEK_END) - 16 * 1024))
-            text = words.read().decode(errors="replace")
-            return process.returncode, output.read(64 * 1024**2).decode(errors="replace"), text
-
-    def _wait(self, process: subprocess.Popen[bytes], command: str) -> None:
-        while True:
-            left = self._until - time.monotonic()
-            if left <= 0:
-                raise FetchProblem(TIMED_OUT, f"{self.field}: git {command} was not done in time")
-            try:
-                process.wait(min(LOOK, left))
-                return
-            except subprocess.TimeoutExpired:
-                self.check_size()
+        late = f"{self.field}: git {arguments[0]} was not done in time"
+        return run_bounded(command, self._environment, self._until, self.check_size, late)
 
     def check_size(self) -> None:
         """Raises FetchProblem if what was fetched takes too much room."""
@@ -188,37 +154,7 @@ class Git:
 
     def problem(self, words: str) -> FetchProblem:
         """What git's words mean."""
-        text = self._credentials.without_secrets(words)
-        reason = next((reason for pattern, reason in _MEANINGS if re.search(pattern, text)), UNREACHABLE)
-        if reason == FORBIDDEN and re.search("[Hh]ost key", text):
-            hint = f"; put the server's key as {KNOWN_HOSTS} into the Secret (ssh-keyscan prints it: compare it)"
-        elif reason == FORBIDDEN:
-            hint = f"; {self._credentials.named}" if "publickey" not in text else f"; look at {SSH_KEY} in the Secret"
-        elif "cannot run ssh" in text or "ssh: not found" in text:
-            reason, hint = GIT_MISSING, "; the image has no ssh: install Debian's package openssh-client, or use https"
-        else:
-            hint = ""
-        lines = [each for each in text.strip().splitlines() if each.strip()]
-        return FetchProblem(reason, f"{self.field}: git: {' '.join(lines[-3:])[-WORDS:] or 'failed'}{hint}")
-
-
-def size_of(folder: str) -> int:
-    """The bytes of all files below a folder, which may change meanwhile."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(place, name)).st_size
-            except OSError:
-                continue
-    return total
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        return git_problem(words, self.field, self._credentials)
 
 
 def lines_of(output: str) -> list[tuple[str, str]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import shutil
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from daskjob.fetch.addresses import GIT_SCHEMES, PORTS, WEB_SCHEMES, addresses_of, check_url
 from daskjob.fetch.fetch_problem import FORBIDDEN, NOT_FOUND, REFUSED, REVISION_NOT_FOUND, FetchProblem
@@ -102,19 +103,26 @@ class Repository:
             return
         if depth > DEEPEST:
             raise FetchProblem(REFUSED, f"{FIELD}.submodules: they lie more than {DEEPEST} deep in one another")
-        listing = git.run("config", "--file", modules, "--get-regexp", r"^submodule\..*\.(path|url)$", folder=folder)
+        if os.path.islink(modules):
+            raise FetchProblem(REFUSED, f"{FIELD}.submodules: .gitmodules is a link: make it a file")
+        wanted = ("--get-regexp", r"^submodule\..*\.(path|url)$")
+        code, listing, words = git.attempt("config", "--null", "--file", modules, *wanted, folder=folder)
+        if code > 1:
+            raise FetchProblem(REFUSED, f"{FIELD}.submodules: .gitmodules cannot be read: {words.strip()[-200:]}")
         found: dict[str, dict[str, str]] = {}
-        for line in listing.splitlines():
-            key, _, value = line.partition(" ")
+        for line in listing.split("\0"):
+            key, _, value = line.partition("\n")
             name, _, kind = key.removeprefix("submodule.").rpartition(".")
             found.setdefault(name, {})[kind] = value
         for name, each in found.items():
             path, place = each.get("path", ""), each.get("url", "")
+            if not path:
+                continue
             left[0] -= 1
             if left[0] < 0:
                 raise FetchProblem(REFUSED, f"{FIELD}.submodules: there are more than {MOST_SUBMODULES}")
             field = f"{FIELD}.submodules: {path}"
-            full = urljoin(f"{url}/", place) if place.startswith(("./", "../")) else place
+            full = _below(url, place) if place.startswith(("./", "../")) else place
             parts = check_url(full, field, GIT_SCHEMES)
             addresses_of(parts.hostname or "", parts.port or PORTS[parts.scheme], field)
             own = same_tree(folder, path, field)
@@ -157,6 +165,12 @@ class Repository:
         if not answer.url.endswith(_SERVICE) or not answer.type.startswith("application/x-git-upload-pack"):
             raise FetchProblem(NOT_FOUND, f"{FIELD}.url: what the server has there is no git repository: correct it")
         return answer.url[: -len(_SERVICE)], answer.addresses
+
+
+def _below(url: str, place: str) -> str:
+    """A relative URL of a submodule, seen from its repository's, of any scheme. It stays on that server."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=posixpath.normpath(posixpath.join(parts.path or "/", place))))
 
 
 def _refuse_pointers(folder: str) -> None:
