@@ -28,6 +28,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "{graph: {pip: {packages: [requests, 'dask-ml[all]>=2024.4,<2030', 'tomli==2.0.1; python_version < \"3.11\"'"
         "], indexUrl: 'https://index.example/simple/', secretRef: {name: index}}}}"
     ),
+    "packages with hashes": a_job(
+        f"{{graph: {{pip: {{packages: ['requests==2.32.3 --hash=sha256:{'0a' * 32} --hash=sha256:{'0b' * 32}', "
+        f"'a[x,y-z]==1.0-1; sys_platform == \"linux-gnu\" --hash=sha512:{'0c' * 64}']}}}}}}"
+    ),
     "packages beside a source": a_job("{graph: {source: {inline: x}, pip: {packages: [requests~=2.32]}}}"),
     "git by address": a_job("{graph: {source: {git: {url: 'http://[2001:db8::1]:8080/~me/code'}}}}"),
 }
@@ -72,6 +76,11 @@ REFUSED: list[Refused] = [
             "https://h/x.whl",
             "",
             "a b",
+            "a>=2 --pre",
+            "a; x --pre",
+            "a[b --pre]",
+            "a==1 --hash=sha256:0a",
+            "a; x == ${HOME}",
         )
     ),
     refused(

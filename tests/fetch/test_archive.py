@@ -26,7 +26,8 @@ Files = dict[str, bytes]
 
 
 class Server:
-    """Serves bytes by their path; /private asks for a password, /away leads to a cloud's metadata."""
+    """Serves bytes by their path; /private asks for a password, /forbidden refuses, /away leads to a
+    cloud's metadata."""
 
     def __init__(self) -> None:
         self.files: Files = {}
@@ -38,7 +39,9 @@ class Server:
                 given = self.headers.get("Authorization", "")
                 outer.asked.append((self.path, given))
                 secret = base64.b64encode(b"me:hidden-word").decode()
-                if self.path == "/away":
+                if self.path.startswith("/forbidden"):
+                    self.send_error(403)
+                elif self.path.startswith("/away"):
                     self.send_response(302)
                     self.send_header("Location", "http://169.254.169.254/latest")
                     self.end_headers()

@@ -7,12 +7,12 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-def wheel(name: str, version: str, requires: tuple[str, ...] = ()) -> bytes:
-    """A wheel with one module, which has its version."""
+def wheel(name: str, version: str, requires: tuple[str, ...] = (), module: str = "") -> bytes:
+    """A wheel with one module, which has its version. `module`: its path, if it is not called as the package."""
     info = f"{name}-{version}.dist-info"
     about = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {each}" for each in requires)]
     files = {
-        f"{name}.py": f"VERSION = {version!r}\n",
+        module or f"{name}.py": f"VERSION = {version!r}\n",
         f"{info}/METADATA": "\n".join(["Metadata-Version: 2.1", *about]) + "\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }

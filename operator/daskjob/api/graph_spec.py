@@ -93,7 +93,9 @@ class PipPackages:
     """Packages that are installed."""
 
     #: packages are requirements as pip takes them: a name, maybe extras, versions and a marker. Name a version
-    #: (requests==2.32.3), or a worker that joins later may get a newer one.
+    #: (requests==2.32.3), or a worker that joins later may get a newer one. Hashes may follow, as in a requirements
+    #: file (requests==2.32.3 --hash=sha256:...): then all that are installed need a version and a hash, also those that
+    #: they need.
     packages: tuple[str, ...] = ()
     #: indexUrl is the package index, https:// or http://, without a password in it (see secretRef). Default: what the
     #: image's pip is configured to.

@@ -2,59 +2,98 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import subprocess
+import re
 import sys
-import time
+import urllib.request
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Dict, List, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
-from daskjob.fetch.addresses import PORTS, WEB_SCHEMES, addresses_of, check_url
-from daskjob.fetch.fetch_problem import PIP_FAILED, TIMED_OUT, FetchProblem
+from daskjob.fetch.addresses import WEB_SCHEMES, check_url
+from daskjob.fetch.bounded_process import run_bounded, size_of
+from daskjob.fetch.checked_proxy import CheckedProxy
+from daskjob.fetch.fetch_limits import MOST_BYTES
+from daskjob.fetch.fetch_problem import FORBIDDEN, NOT_FOUND, PIP_FAILED, REFUSED, FetchProblem
 from daskjob.fetch.source_secret import AUTHORITY, PASSWORD, Credentials
+from daskjob.fetch.web import get
 
 FIELD = "spec.graph.pip"
-#: What all processes of a Dask cluster must have alike: the image's own versions stay.
-KEPT = ("dask", "distributed", "dask-expr", "msgpack", "cloudpickle", "tornado", "toolz")
+#: What all processes of a Dask cluster must have alike: the image's own versions stay. With the modules of each.
+KEPT: Dict[str, Sequence[str]] = {
+    "dask": ("dask",),
+    "distributed": ("distributed",),
+    "dask-expr": ("dask_expr",),
+    "msgpack": ("msgpack",),
+    "cloudpickle": ("cloudpickle",),
+    "tornado": ("tornado",),
+    "toolz": ("toolz", "tlz"),
+}
 #: Lines and characters of pip's last words in a message.
 LINES, WORDS = 6, 700
+#: What stands between a requirement and each of its hashes.
+_HASH = re.compile(r" +--hash=")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True)
 class Packages:
-    """What is wanted. `packages`: requirements, such as `requests>=2`; `index`: URL of a package index, empty: the one
-    that the image's pip knows."""
+    """What is wanted. `packages`: requirements, such as `requests>=2`, which may have hashes as in a requirements file
+    (`requests==2.32.3 --hash=sha256:...`); `index`: URL of a package index, empty: the one that the image's pip
+    knows."""
 
     packages: Sequence[str]
     index: str = ""
-    kept: Sequence[str] = field(default=KEPT)
+    kept: Sequence[str] = field(default=tuple(KEPT))
 
     def install(self, target: str, work: str, credentials: Credentials, until: float) -> str:
         """Installs them, and what they need and the image has not, into a folder, which is empty. Returns what was
         installed, in words. Raises FetchProblem."""
-        options = self._index(work, credentials)
+        options = self._index(work, credentials, until)
         constraints = os.path.join(work, "constraints.txt")
-        with open(constraints, "w") as file:
-            file.writelines(f"{each}\n" for each in _pinned(self.kept))
+        _write(constraints, _pinned(self.kept))
         report = os.path.join(work, "report.json")
         options += ["--constraint", constraints, "--no-input", "--disable-pip-version-check"]
-        # First what is missing: an installation into a folder would bring all that the image has once more.
-        self._pip(["--dry-run", "--report", report, *options, "--", *self.packages], work, credentials, until)
-        with open(report, encoding="utf-8") as file:
-            found = [each["metadata"] for each in json.load(file)["install"]]
-        missing = [f"{each['name']}=={each['version']}" for each in found]
-        if missing:
-            self._pip(["--no-deps", "--target", target, *options, "--", *missing], work, credentials, until)
+        # In a file, because pip takes hashes from nothing else.
+        wanted, chosen = os.path.join(work, "wanted.txt"), os.path.join(work, "chosen.txt")
+        _write(wanted, self.packages)
+        with self._environment(work) as (environment, check):
+
+            def pip(*arguments: str) -> None:
+                command = [sys.executable, "-m", "pip", "install", "--quiet", *arguments, *options]
+                late = f"{FIELD}: pip was not done in time"
+                code, output, words = run_bounded(command, environment, until, lambda: check(target), late)
+                check(target)
+                if code:
+                    raise self._problem(credentials.without_secrets(output + words), credentials)
+
+            # First what is missing: an installation into a folder would bring all that the image has once more.
+            pip("--dry-run", "--report", report, "-r", wanted)
+            with open(report, encoding="utf-8") as file:
+                found = [each["metadata"] for each in json.load(file)["install"]]
+            missing = [f"{each['name']}=={each['version']}" for each in found]
+            if missing:
+                hashes = self._hashes()
+                _write(chosen, (each + hashes.get(_canonical(each), "") for each in missing))
+                pip("--no-deps", "--target", target, "-r", chosen)
+                self._check_modules(target)
         return " ".join(missing) or "nothing was missing"
 
-    def _index(self, work: str, credentials: Credentials) -> List[str]:
+    def _hashes(self) -> Dict[str, str]:
+        """The options with the hashes of each package that has some, by its name."""
+        split = [_HASH.split(each) for each in self.packages]
+        return {_canonical(each[0]): "".join(f" --hash={one}" for one in each[1:]) for each in split}
+
+    def _index(self, work: str, credentials: Credentials, until: float) -> List[str]:
         """Options of pip. Credentials go into a file of its HTTP library, and into no URL."""
         if not self.index:
             return []
         parts = check_url(self.index, f"{FIELD}.indexUrl", WEB_SCHEMES)
-        addresses_of(parts.hostname or "", parts.port or PORTS[parts.scheme], f"{FIELD}.indexUrl")
+        # pip passes over an index that refuses, or that cannot be reached, and says that there is no such package.
+        with contextlib.suppress(_NoSuchPackage):
+            self._ask(f"{self.index.rstrip('/')}/{_canonical(self.packages[0])}/", credentials, until)
         if PASSWORD in credentials:
             if " " in credentials.user + credentials.values[PASSWORD]:
                 raise FetchProblem(PIP_FAILED, f"Secret {credentials.secret}: username and password may have no blanks")
@@ -66,35 +105,92 @@ class Packages:
         authority = ["--cert", credentials.path(AUTHORITY)] if AUTHORITY in credentials else []
         return ["--index-url", self.index, *plain, *authority]
 
-    def _pip(self, arguments: Sequence[str], work: str, credentials: Credentials, until: float) -> None:
-        elsewhere = ("PIP_TARGET", "PIP_USER", "PIP_PREFIX")
+    def _ask(self, url: str, credentials: Credentials, until: float) -> None:
+        try:
+            get(url, f"{FIELD}.indexUrl", credentials, until).close()
+        except FetchProblem as problem:
+            raise _NoSuchPackage(*problem.args) if problem.reason == NOT_FOUND else problem from None
+
+    @contextlib.contextmanager
+    def _environment(self, work: str) -> "Iterator[tuple[Dict[str, str], Callable[[str], None]]]":
+        """The environment of pip, and what looks whether it may go on, by the folder of the packages. What comes from
+        an index of the spec goes through a proxy of our own, which knows where redirects and links lead."""
+        elsewhere = ("PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_REQUIREMENT")
         environment = {name: value for name, value in os.environ.items() if name not in elsewhere}
         environment.update(HOME=work, NETRC=os.path.join(work, ".netrc"), PIP_CACHE_DIR=os.path.join(work, "cache"))
-        command = [sys.executable, "-m", "pip", "install", "--quiet", *arguments]
-        try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=max(1.0, until - time.monotonic()),
-            )
-        except subprocess.TimeoutExpired:
-            raise FetchProblem(TIMED_OUT, f"{FIELD}: pip was not done in time") from None
-        if done.returncode:
-            output = done.stdout.decode(errors="replace")
-            raise FetchProblem(PIP_FAILED, self._words(credentials.without_secrets(output)))
+        environment.update(TMPDIR=work)
 
-    def _words(self, output: str) -> str:
+        def check_size(target: str) -> None:
+            if size_of(work) + size_of(target) > MOST_BYTES:
+                raise FetchProblem(
+                    REFUSED, f"{FIELD}: the packages take more than {MOST_BYTES >> 30} GiB: use an image"
+                )
+
+        if not self.index or urllib.request.getproxies():
+            yield environment, check_size
+            return
+        with CheckedProxy(f"{FIELD}.indexUrl") as proxy:
+            environment.update(dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), proxy.url))
+
+            def check(target: str) -> None:
+                proxy.check()
+                check_size(target)
+
+            yield environment, check
+
+    def _check_modules(self, target: str) -> None:
+        """Raises FetchProblem for a package that has modules of Dask's: it would take their place."""
+        there = {each.partition(".")[0] for each in os.listdir(target)}
+        kept = [each.partition("==")[0] for each in _pinned(self.kept)]
+        module = next((each for name in kept for each in KEPT.get(name, ()) if each in there), None)
+        if module is not None:
+            raise FetchProblem(
+                PIP_FAILED,
+                f"{FIELD}: {_owner(target, module)} has a module {module}, which would take the place of the image's "
+                "own: leave that package out",
+            )
+
+    def _problem(self, output: str, credentials: Credentials) -> FetchProblem:
         if "No module named pip" in output:
-            return f"{FIELD}: the image has no pip: install it there, or the packages themselves"
+            return FetchProblem(PIP_FAILED, f"{FIELD}: the image has no pip: install it there, or the packages")
         if "no such option: --report" in output or "no such option: --dry-run" in output:
-            return f"{FIELD}: the image's pip is too old: 22.2 or newer is needed"
+            return FetchProblem(PIP_FAILED, f"{FIELD}: the image's pip is too old: 22.2 or newer is needed")
         lines = [each.strip() for each in output.splitlines() if each.strip() and not each.startswith("[notice]")]
-        kept = ", ".join(_pinned(self.kept))
-        hint = f"; the image's own stay as they are: {kept}" if "ResolutionImpossible" in output else ""
-        return f"{FIELD}: pip: {' | '.join(lines[-LINES:])[-WORDS:]}{hint}"
+        words = f"{FIELD}: pip: {' | '.join(lines[-LINES:])[-WORDS:]}"
+        if re.search(r"\b40[13] (Client )?Error", output):
+            return FetchProblem(FORBIDDEN, f"{words}; {credentials.named}")
+        if "ResolutionImpossible" in output:
+            words += f"; the image's own stay as they are: {', '.join(_pinned(self.kept))}"
+        elif "require-hashes" in output.lower() or "require hashes" in output.lower():
+            words += "; once a package has a hash, all that are installed need an exact version and a hash, also those "
+            words += "that it needs"
+        return FetchProblem(PIP_FAILED, words)
+
+
+class _NoSuchPackage(Exception):
+    """The index does not have the package: pip says it."""
+
+
+def _canonical(requirement: str) -> str:
+    found = _NAME.match(requirement)
+    return re.sub(r"[-_.]+", "-", found[0] if found else requirement).lower()
+
+
+def _write(path: str, lines: "Iterator[str] | Sequence[str]") -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(f"{each}\n" for each in lines)
+
+
+def _owner(target: str, module: str) -> str:
+    """The installed package that has a module."""
+    for name in sorted(os.listdir(target)):
+        try:
+            with open(os.path.join(target, name, "RECORD"), encoding="utf-8") as file:
+                if any(line.startswith((f"{module}/", f"{module}.")) for line in file):
+                    return name.rpartition(".")[0]
+        except OSError:
+            continue
+    return "a package"
 
 
 def _pinned(names: Sequence[str]) -> List[str]:
