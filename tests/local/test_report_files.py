@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ..support.browser import browser
+from ..support.drawing import drawn_report
 from .conftest import Command, manifest
 
 SUMS = """
@@ -34,7 +37,7 @@ def trace_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("rest", ["pass", "1 / 0"], ids=["succeeds", "fails"])
-def test_a_trace_of_all_tasks_and_dasks_report(command: Command, rest: str) -> None:
+def test_a_trace_of_all_tasks_and_dasks_report(command: Command, rest: str, tmp_path: Path) -> None:
     command.write("job.yaml", manifest("sums", SUMS, graph={"args": [rest]}))
     done = command.run("job.yaml", "--report", "kept")
     assert done.returncode == (0 if rest == "pass" else 1), done.stderr
@@ -52,6 +55,18 @@ def test_a_trace_of_all_tasks_and_dasks_report(command: Command, rest: str) -> N
     assert "BokehJS" in page, "whole, without anything from elsewhere"
     for name in ("trace.json.gz (300 of 300 tasks", "performance-report.html"):
         assert f"kept/sums/{name}" in done.stderr
+    if rest == "pass":
+        asyncio.run(check_drawing(folder / "performance-report.html", tmp_path))
+
+
+async def check_drawing(file: Path, settings: Path) -> None:
+    """A browser draws the page, with every task in its task stream, and asks nobody for anything."""
+    async with browser(settings) as page:
+        sources, colours = await drawn_report(page, file, 120)
+    assert max(sources) >= 300
+    assert max(colours) > 2
+    assert file.as_uri() in page.requests
+    assert [each for each in page.requests if not each.startswith(("file:", "data:", "blob:"))] == []
 
 
 def test_trace_and_report_outlive_a_process_that_is_killed(command: Command) -> None:

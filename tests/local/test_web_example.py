@@ -18,7 +18,7 @@ from ..support.waiting import wait_for
 
 FOLDER = Path(__file__).parents[2] / "examples" / "web"
 PAGE = (FOLDER / "README.md").read_text()
-PATIENCE = 120
+PATIENCE = 300
 
 
 @pytest.fixture(scope="module")

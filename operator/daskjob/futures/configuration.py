@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,12 +25,13 @@ def configured() -> dict[str, Any]:
     Dask is imported only if it has been already, or one of its files says something about `daskjob`.
     """
     if "dask.config" in sys.modules or any(_files()):
+        # Of Dask, only its configuration: this package knows nothing else of it.
         try:
-            import dask.config
+            config: Any = importlib.import_module("dask.config")
         except ImportError:
             found = _variables()
         else:
-            found = dask.config.get("daskjob", None) or {}
+            found = config.get("daskjob", None) or {}
     else:
         found = _variables()
     if not isinstance(found, Mapping):
