@@ -49,30 +49,39 @@ def viewer() -> Path:
     return page
 
 
-async def main() -> None:
+def trace_of(tasks: int, folder: Path) -> bytes:
+    """The trace of a job of so many tasks, which runs here."""
+    (folder / "many.py").write_text(CODE)
+    command = [sys.executable, "-m", "daskjob.cli", "run", "many.py:main", str(tasks), "--report", "kept"]
+    began = time.monotonic()
+    subprocess.run(command, cwd=folder, check=True)
+    [file] = folder.glob("kept/*/trace.json.gz")
+    print(f"ran {time.monotonic() - began:.0f} s; the trace has {file.stat().st_size} bytes", flush=True)
+    return file.read_bytes()
+
+
+async def draw(trace: bytes, folder: Path) -> tuple[int, list[str], bytes]:
+    """How many tasks the viewer has, what it asked of a network, and its picture."""
+    async with browser(folder / "settings") as page:
+        found = await drawn_trace(page, viewer(), trace, folder, 300)
+        elsewhere = [each for each in page.requests if not each.startswith(("file:", "data:", "blob:"))]
+        return found["counts"].get("add", 0), elsewhere, await page.picture()
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=120_000)
     parser.add_argument("--picture", type=Path, help="keep there what the viewer looks like (PNG)")
     options = parser.parse_args()
-    page_of_viewer = viewer()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "many.py").write_text(CODE)
-        command = [sys.executable, "-m", "daskjob.cli", "run", "many.py:main", str(options.tasks), "--report", "kept"]
+        trace = trace_of(options.tasks, Path(name))
         began = time.monotonic()
-        subprocess.run(command, cwd=folder, check=True)
-        [trace] = folder.glob("kept/*/trace.json.gz")
-        print(f"ran {time.monotonic() - began:.0f} s; the trace has {trace.stat().st_size} bytes", flush=True)
-        began = time.monotonic()
-        async with browser(folder / "settings") as page:
-            found = await drawn_trace(page, page_of_viewer, trace.read_bytes(), folder, 300)
-            elsewhere = [each for each in page.requests if not each.startswith(("file:", "data:", "blob:"))]
-            if options.picture:
-                options.picture.write_bytes(await page.picture())
-    tasks = found["counts"].get("add", 0)
+        tasks, elsewhere, picture = asyncio.run(draw(trace, Path(name)))
+    if options.picture:
+        options.picture.write_bytes(picture)
     print(f"drawn in {time.monotonic() - began:.0f} s: {tasks} of {options.tasks} tasks; asked elsewhere: {elsewhere}")
     sys.exit(0 if tasks == options.tasks and not elsewhere else 1)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

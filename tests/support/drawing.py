@@ -66,7 +66,7 @@ async def drawn_report(page: BrowserPage, file: Path, seconds: float) -> tuple[l
 
 async def drawn_trace(page: BrowserPage, viewer: Path, trace: bytes, folder: Path, seconds: float) -> dict[str, Any]:
     """Opens a trace (gzip) in speedscope, whose `index.html` the viewer is. `folder`: for the script that speedscope's
-    own command would write. Returns `{profiles, counts}` of what it has: tracks, and events by the prefix of their keys."""
+    own command would write. Returns `{profiles, counts}` of what it has: tracks, and events by the prefix of keys."""
     content = base64.b64encode(trace).decode()
     script = folder / "opening.js"
     script.write_text(f"speedscope.loadFileFromBase64('trace.json.gz', '{content}')")
