@@ -10,6 +10,7 @@ import hashlib
 import json
 import pickle
 import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -239,3 +240,21 @@ def test_a_result_without_a_form_in_json_is_a_pickle() -> None:
         store.put(dataclasses.make_dataclass("Large", ["text"])("x" * RESULT_BYTES))
     with pytest.raises(TooLarge, match=r"the result, a str, takes \d+ bytes, and"):
         store.put("x" * (RESULT_BYTES + 1))
+
+
+def test_chunks_need_nothing_of_this_package(tmp_path: Path) -> None:
+    """A worker's image has nothing of it."""
+    data = envelope.mapped(pow, [[1, 2, 3], [2, 2, 2]], (), 2).data
+    (tmp_path / "body").write_bytes(data.split(b"\n", 1)[1])
+    program = """
+import json, pickle, sys
+class Absent:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] == "daskjob":
+            raise ImportError(name)
+sys.meta_path.insert(0, Absent())
+content = pickle.load(open("body", "rb"))
+print(json.dumps([content["function"](*chunk) for chunk in zip(*content["columns"])]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [[1, 4], [9]]
