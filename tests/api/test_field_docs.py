@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from daskjob.api import cluster_spec, cron_job, graph_spec, report_spec, result_spec, runner_report, spec, status
+from daskjob.api import (
+    cluster_spec,
+    cron_job,
+    graph_spec,
+    live_status,
+    report_spec,
+    result_spec,
+    runner_report,
+    spec,
+    status,
+)
 from daskjob.api.constants import Outcome
 
 from .test_schema import differences
@@ -22,7 +32,17 @@ DESCRIPTIONS: dict[tuple[type, str], str] = GENERATOR["descriptions"]()
 
 CLASSES = [
     cls
-    for module in (spec, cluster_spec, graph_spec, report_spec, result_spec, status, cron_job, runner_report)
+    for module in (
+        spec,
+        cluster_spec,
+        graph_spec,
+        report_spec,
+        result_spec,
+        status,
+        live_status,
+        cron_job,
+        runner_report,
+    )
     for cls in vars(module).values()
     if dataclasses.is_dataclass(cls) and isinstance(cls, type) and cls.__module__ == module.__name__
 ]

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.api.constants import ConditionType, FailureClass, Phase
+from daskjob.api.live_status import Progress
 from daskjob.api.resource_json import camel, fields_of, from_dict, to_dict
 from daskjob.api.spec import DaskJobSpec, parse_spec
-from daskjob.api.status import Condition, DaskJobStatus, Failure, Progress, Result
+from daskjob.api.status import Condition, DaskJobStatus, Failure, Result
 
 texts = st.text(max_size=20)
 st.register_type_strategy(Result, st.builds(Result, type=texts, types=st.dictionaries(texts, texts, max_size=3)))

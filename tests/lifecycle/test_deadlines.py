@@ -9,7 +9,8 @@ import pytest
 
 from daskjob import wire
 from daskjob.api.constants import FailureClass, Phase, Reason
-from daskjob.api.status import Attempt, Progress, Retries
+from daskjob.api.live_status import Progress
+from daskjob.api.status import Attempt, Retries
 from daskjob.api.times import to_seconds_text
 from daskjob.lifecycle.job.actions import CreateReport, SetDeadline
 from daskjob.lifecycle.job.deadlines import runner_deadline

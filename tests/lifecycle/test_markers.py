@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from daskjob.api.constants import Reason
-from daskjob.api.status import Markers, PrefixProgress, Progress, Timings
+from daskjob.api.live_status import PrefixProgress, Progress
+from daskjob.api.status import Markers, Timings
 from daskjob.lifecycle.job.progress import markers_of
 from daskjob.lifecycle.job.reduce import reduce
 

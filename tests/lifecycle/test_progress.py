@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from daskjob.api.constants import ConditionType, Phase, Reason
-from daskjob.api.status import Progress, Timings
+from daskjob.api.live_status import Progress
+from daskjob.api.status import Timings
 
 from .builders import Scene, a_job, a_pod, running, text
 

@@ -9,8 +9,8 @@ import pytest
 
 from daskjob.api import constants as c
 from daskjob.api.constants import Reason
+from daskjob.api.live_status import GroupCounts
 from daskjob.api.spec import parse_spec
-from daskjob.api.status import GroupCounts
 from daskjob.api.tokens import follows_from
 from daskjob.lifecycle.job.actions import Delete, ReplaceWorkers, Scale
 from daskjob.lifecycle.job.adaptive import scale

@@ -13,9 +13,10 @@ from typing import Any
 
 from daskjob import wire
 from daskjob.api.constants import Outcome
+from daskjob.api.live_status import Progress
 from daskjob.api.long_texts import is_stand_in
 from daskjob.api.resource_json import from_dict
-from daskjob.api.status import Failure, Progress, Result
+from daskjob.api.status import Failure, Result
 from daskjob.wire import Stage
 
 #: The long texts of a report, and of a job's status, by the part that has them.

@@ -7,16 +7,8 @@ from datetime import datetime
 
 from daskjob.api.cluster_spec import Workers
 from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
-from daskjob.api.status import (
-    Attempt,
-    ClusterStatus,
-    DaskJobStatus,
-    GroupCounts,
-    Markers,
-    Progress,
-    Timings,
-    WorkerCounts,
-)
+from daskjob.api.live_status import ClusterStatus, GroupCounts, Progress, WorkerCounts
+from daskjob.api.status import Attempt, DaskJobStatus, Markers, Timings
 from daskjob.api.times import from_text, to_seconds_text, to_shortest_text, to_text
 from daskjob.lifecycle.job import pinning
 from daskjob.lifecycle.job.blockers import find_blocker
