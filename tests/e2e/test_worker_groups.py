@@ -70,7 +70,7 @@ from distributed import get_worker
 def where(number):
     time.sleep(1)
     worker = get_worker()
-    return [worker.name.partition("-worker-")[2].count("-"), worker.memory_manager.memory_limit, worker.nthreads]
+    return [worker.name.partition("-worker-")[2].count("-"), worker.memory_manager.memory_limit, worker.state.nthreads]
 
 
 def main(client):
