@@ -10,8 +10,8 @@ import numpy
 import pytest
 
 from daskjob.results import codec
-from daskjob.results.refusals import KEEP_PICKLED
 from daskjob.results.status_store import StatusStore
+from daskjob.results.unfit_values import KEEP_PICKLED
 
 from .example_names import NAMES
 

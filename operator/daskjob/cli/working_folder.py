@@ -13,7 +13,7 @@ from daskjob.cli.documents import InputError
 MOST_FILES, FILE_LENGTH, WHOLE_LENGTH = 256, 262_144, 524_288
 PATH = re.compile(r"(?=.{1,200}$)[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 #: Folders that are made, not written. A hidden folder is left out, too, and one with a virtual environment.
-MADE = frozenset({"__pycache__", "node_modules", "build", "dist"})
+GENERATED = frozenset({"__pycache__", "node_modules", "build", "dist"})
 #: So many of the largest files, or of those in the way, are named.
 NAMED = 5
 
@@ -64,8 +64,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _goes_along(folder: Path) -> bool:
-    made = folder.name in MADE or folder.name.endswith(".egg-info") or (folder / "pyvenv.cfg").exists()
-    return not folder.name.startswith(".") and not made and not folder.is_symlink()
+    generated = folder.name in GENERATED or folder.name.endswith(".egg-info") or (folder / "pyvenv.cfg").exists()
+    return not folder.name.startswith(".") and not generated and not folder.is_symlink()
 
 
 def _remedy() -> str:

@@ -16,8 +16,8 @@ from typing import Any, Dict, Optional
 from daskjob.results.arrays import decode_numpy
 from daskjob.results.encoder import LONG_INT_DIGITS, Encoder, Huge, escape
 from daskjob.results.plain_forms import RESTORE
-from daskjob.results.refusals import KEEP_PICKLED, type_name
 from daskjob.results.stored_size import text_size
+from daskjob.results.unfit_values import KEEP_PICKLED, type_name
 
 RESULT_BYTES = 256 * 1024
 #: The largest `types`, as JSON; a value that needs more is better returned as plain lists.

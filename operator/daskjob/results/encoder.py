@@ -19,8 +19,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from daskjob.results.arrays import OBJECTS, encode_numpy
 from daskjob.results.plain_forms import SCALARS
-from daskjob.results.refusals import Refusals, advice_on, type_name
 from daskjob.results.tables import UNMARKED, encode_pandas, memory_of
+from daskjob.results.unfit_values import Refusals, advice_on, type_name
 
 MAX_DEPTH = 64
 #: From this many children on, `*` stands for all of them if their types are equal.
