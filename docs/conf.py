@@ -19,6 +19,7 @@ include_patterns = [
     "*.md",
     "charts/*/*.md",
     "docs/*.md",
+    "examples/*/*.md",
     "jobs/*.md",
     "jobs/*/*.md",
     "tests/*.md",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from typing import Any, Awaitable, Callable, TextIO
@@ -22,6 +23,8 @@ EVENTS, BEGAN = "task-events.jsonl", "began"
 REQUESTS = 20
 #: The most bytes of Dask's report.
 LARGEST = 64 * 2**20
+#: A page that is kept asks nobody for anything, and Dask's has its icon on a server.
+_ICON = re.compile(r"""<link[^>]*rel=["'](?:shortcut )?icon["'][^>]*>""")
 
 #: Runs a function of `task_stream` on the scheduler, and returns its text.
 Ask = Callable[[Callable[[Any], str]], Awaitable[str]]
@@ -90,7 +93,7 @@ class RecordingEnd:
             page = await scheduler.performance_report(start=self.began, last_count=0, code="", mode="inline")
             if len(page) > LARGEST:
                 raise ValueError(f"it has {len(page) >> 20} MiB, and {LARGEST >> 20} are kept")
-            _write(os.path.join(self._folder, PERFORMANCE), page)
+            _write(os.path.join(self._folder, PERFORMANCE), _ICON.sub("", page))
         except ImportError:
             self.notes.append("no performance report: bokeh is not installed where the scheduler runs")
         except Exception as error:
