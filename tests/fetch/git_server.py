@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -163,14 +164,19 @@ class GitServer:
     """`url`: without a path; `root`: the folder of its repositories; `requests`: the paths that were asked for."""
 
     def __init__(self, server: _Server) -> None:
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        scheme = "https" if isinstance(server.socket, ssl.SSLSocket) else "http"
+        self.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
         self.root = server.root
         self.requests = server.requests
 
 
 @contextmanager
-def serve(root: Path, place: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[GitServer]:
+def serve(
+    root: Path, place: tuple[str, int] = ("127.0.0.1", 0), tls: ssl.SSLContext | None = None
+) -> Iterator[GitServer]:
     server = _Server(place, _Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.root, server.over, server.requests = root, threading.Event(), []
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

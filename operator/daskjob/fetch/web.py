@@ -131,7 +131,11 @@ def _unreachable(error: Exception, field: str, host: str) -> FetchProblem:
 def _handlers(credentials: Credentials, addresses: list[str]) -> list[urllib.request.BaseHandler]:
     context = ssl.create_default_context()
     if AUTHORITY in credentials:
-        context.load_verify_locations(cadata=credentials.values[AUTHORITY])
+        try:
+            context.load_verify_locations(cadata=credentials.values[AUTHORITY])
+        except (ssl.SSLError, ValueError):
+            words = f"Secret {credentials.secret}: {AUTHORITY} is no certificate in PEM"
+            raise FetchProblem(FORBIDDEN, words) from None
 
     class Http(urllib.request.HTTPHandler):
         def http_open(self, request: Any) -> Any:
