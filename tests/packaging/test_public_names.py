@@ -37,6 +37,7 @@ def test_the_public_names() -> None:
         "Progress",
         "RemoteError",
         "ResultGone",
+        "ResultRef",
         "UntrustedResult",
         "VersionMismatch",
         "connect",
