@@ -45,7 +45,8 @@ def program_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fetch(tmp_path: Path, program_file: Path) -> Fetch:
-    """Fetches. `secret`: the files of the Secret; `path`: of programs, None: that of this machine."""
+    """Fetches. `secret`: the files of the Secret; `path`: of programs, None: that of this machine; `python`: of the
+    image."""
 
     def run(
         what: Mapping[str, Any],
@@ -54,6 +55,7 @@ def fetch(tmp_path: Path, program_file: Path) -> Fetch:
         secret: Mapping[str, str] | None = None,
         seconds: float = 30,
         path: str | None = None,
+        python: str = sys.executable,
         **orders: Any,
     ) -> Fetched:
         target, folder, log = tmp_path / "code", tmp_path / "credentials", tmp_path / "termination-log"
@@ -64,7 +66,7 @@ def fetch(tmp_path: Path, program_file: Path) -> Fetch:
             for name, text in secret.items():
                 (folder / name).write_text(text)
             orders |= {"secret": "mine", "credentials": str(folder)}
-        command = [sys.executable, str(program_file), "--fetch", json.dumps({**orders, "seconds": seconds})]
+        command = [python, str(program_file), "--fetch", json.dumps({**orders, "seconds": seconds})]
         environment = {**os.environ, "DASKJOB_TERMINATION_LOG": str(log)}
         if path is not None:
             environment["PATH"] = path

@@ -27,7 +27,7 @@ Files = dict[str, bytes]
 
 class Server:
     """Serves bytes by their path; /private asks for a password, /forbidden refuses, /away leads to a
-    cloud's metadata."""
+    cloud's metadata, /umlaut to a name beyond ASCII, and of /cut the end does not come."""
 
     def __init__(self) -> None:
         self.files: Files = {}
@@ -45,6 +45,15 @@ class Server:
                     self.send_response(302)
                     self.send_header("Location", "http://169.254.169.254/latest")
                     self.end_headers()
+                elif self.path.startswith("/umlaut"):
+                    self.send_response(302)
+                    self.send_header("Location", "/\xfc")
+                    self.end_headers()
+                elif self.path.startswith("/cut"):
+                    self.send_response(200)
+                    self.send_header("Content-Length", "1000")
+                    self.end_headers()
+                    self.wfile.write(b"x" * 400)
                 elif self.path.startswith("/private") and given != f"Basic {secret}":
                     self.send_error(401)
                 elif self.path in outer.files:
@@ -130,6 +139,9 @@ def test_zip_files(fetch: Fetch, web: Server) -> None:
         ("/none", {}, "SourceNotFound", "(404)"),
         ("/private/code", {}, "SourceForbidden", "name a Secret"),
         ("/away", {}, "SourceRefused", "169.254.169.254"),
+        ("/umlaut", {}, "SourceRefused", "write letters beyond ASCII as %XX"),
+        ("/\xfc", {}, "SourceRefused", "write letters beyond ASCII as %XX"),
+        ("/cut", {}, "SourceUnreachable", "the connection broke before the last 600 bytes had come"),
     ],
 )
 def test_mistakes(fetch: Fetch, web: Server, path: str, change: dict[str, Any], reason: str, words: str) -> None:
@@ -141,11 +153,18 @@ def test_mistakes(fetch: Fetch, web: Server, path: str, change: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/hosts", "simplecache::file:///etc/hosts", "memory://a/b", "local:///etc/hosts"]
+    "url",
+    ["file:///etc/hosts", "simplecache::file:///etc/hosts", "memory://a/b", "local:///etc/hosts", "git:///etc:x@main"],
 )
 def test_files_of_the_machine_itself_are_refused(fetch: Fetch, url: str) -> None:
     found = fetch({"url": url, "sha256": "0" * 64}, kind="archive", seconds=10)
     assert (found.reason, "only http, https and stores elsewhere" in found.message) == ("SourceRefused", True)
+
+
+@pytest.mark.parametrize("scheme", ["sftp", "ssh", "ftp", "smb", "webhdfs", "hdfs"])
+def test_hosts_of_other_protocols_are_looked_at_too(fetch: Fetch, scheme: str) -> None:
+    found = fetch({"url": f"{scheme}://169.254.169.254/x", "sha256": "0" * 64}, kind="archive", seconds=10)
+    assert (found.reason, "169.254.169.254, an address from which" in found.message) == ("SourceRefused", True)
 
 
 def test_a_store_for_which_the_image_has_no_package(fetch: Fetch) -> None:

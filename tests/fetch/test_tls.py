@@ -70,3 +70,12 @@ def test_authorities(
     assert password not in found.message + found.printed
     if not reason:
         assert found.text("jobs/main.py") == "x = 1\n"
+
+
+def test_a_certificate_of_another_host(fetch: Fetch, https: GitServer, authority: Path) -> None:
+    """No authority in the Secret would mend that."""
+    secret = {"ca.crt": (authority / "ours.crt").read_text()}
+    url = f"{https.url.replace('127.0.0.1', 'localhost')}/private/code.tar"
+    found = fetch({"url": url, "sha256": "0" * 64}, kind="archive", secret=secret, seconds=20)
+    assert (found.reason, "correct the host in the URL" in found.message) == ("SourceForbidden", True), found.message
+    assert "ca.crt" not in found.message

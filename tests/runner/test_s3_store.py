@@ -2,67 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
 import subprocess
-import sys
-import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..support.object_store import S3, python_with_stores
 from .conftest import Cluster, Outcome
 
 HERE = Path(__file__).parent
 SOURCES = HERE.parents[1] / "operator"
-REQUIREMENTS = HERE / "image_with_stores" / "requirements.txt"
 
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """The Python of an image that has the drivers of stores. The project's own cannot: they want another dateutil than
-    the operator's client of Kubernetes."""
-    key = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:10]
-    folder = Path.home() / ".cache" / "daskjob" / f"image-with-stores-{key}"
-    python = folder / "bin" / "python3"
-    if not (folder / "done").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", "-r", str(REQUIREMENTS)], check=True)
-        (folder / "done").touch()
-    return str(python)
-
-
-class S3:
-    """The server with the bucket `results`; `users`: variables with the keys of each."""
-
-    def __init__(self, python: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.address = f"http://127.0.0.1:{port}"
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            [python, str(HERE / "s3.py"), str(port)], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
-        )
-        assert self.process.stdout is not None
-        lines = (line for line in self.process.stdout if line.startswith(b"{"))
-        self.users: dict[str, dict[str, str]] = json.loads(next(lines))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"endpoint_url": self.address, "client_kwargs": {"region_name": "us-east-1"}}
+    return python_with_stores()
 
 
 @pytest.fixture(scope="session")
 def s3(image: str) -> Iterator[S3]:
-    server = S3(image)
-    with server.process:
+    with S3(image) as server:
         yield server
-        server.process.kill()
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ def check_url(url: str, field: str, schemes: tuple[str, ...]) -> SplitResult:
         raise FetchProblem(REFUSED, f"{field}: {error}") from None
     if url.startswith("-") or not url.isprintable() or " " in url or "\\" in url:
         raise FetchProblem(REFUSED, f"{field}: is no URL: write {schemes[0]}://host/path without blanks")
+    if not url.isascii():
+        raise FetchProblem(REFUSED, f"{field}: write letters beyond ASCII as %XX, as browsers show copied addresses")
     if parts.scheme not in schemes:
         names = ", ".join(f"{each}://" for each in schemes)
         # Not the URL itself: what stands before the host may be a password.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO, Callable
 from urllib.parse import urlsplit
 
-from daskjob.fetch.addresses import WEB_SCHEMES, check_url
+from daskjob.fetch.addresses import WEB_SCHEMES, addresses_of, check_url
 from daskjob.fetch.fetch_limits import MOST_BYTES
 from daskjob.fetch.fetch_problem import FORBIDDEN, NOT_FOUND, REFUSED, TIMED_OUT, UNREACHABLE, FetchProblem
 from daskjob.fetch.packed_files import Unpacking
@@ -35,10 +35,13 @@ NOT_REMOTE = frozenset(
             "dask",
             "jupyter",
             "blobs",
+            "git",
         ),
         *("blockcache", "filecache", "simplecache", "cached", "generic"),
     }
 )
+#: Of which fsspec connects to the host in the URL; of others that is a bucket.
+WITH_HOST = frozenset({"ftp", "sftp", "ssh", "smb", "webhdfs", "hdfs", "webdav", "webdavs", "dav", "davs"})
 _CHUNK = 1 << 20
 
 
@@ -93,7 +96,9 @@ class Archive:
         field, scheme = f"{FIELD}.url", urlsplit(self.url).scheme
         if "::" in self.url or scheme in NOT_REMOTE or not scheme:
             raise FetchProblem(REFUSED, f"{field}: only http, https and stores elsewhere (s3, gs, abfs) are taken")
-        check_url(self.url, field, (scheme,))
+        parts = check_url(self.url, field, (scheme,))
+        if scheme in WITH_HOST:
+            addresses_of(parts.hostname or "", parts.port or 0, field)
         # For this process alone: what runs the job's code does not have them.
         os.environ.update(credentials.variables)
         try:

@@ -19,6 +19,8 @@ from daskjob.fetch.source_secret import AUTHORITY, Credentials
 MOST_REDIRECTS = 5
 #: Seconds without a byte after which a server counts as not answering.
 SILENCE = 20.0
+#: What OpenSSL says of a certificate that is not valid yet, not any more, or is of another host or address.
+_SERVERS_FAULTS = (9, 10, 62, 64)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -31,6 +33,9 @@ class Answer:
         self.addresses = addresses
         self.type = response.headers.get("Content-Type", "")
         self._response = response
+        length = response.headers.get("Content-Length") or ""
+        #: The bytes that are still to come; None: the server has not said how many.
+        self._left = int(length) if length.isdecimal() and response.chunked is False else None
         self._field = field
         self._until = until
 
@@ -40,11 +45,18 @@ class Answer:
             raise FetchProblem(TIMED_OUT, f"{self._field}: the server was too slow")
         try:
             # read1 gives what has come: a slow server cannot hold one read up for ever.
-            return bytes(self._response.read1(size))
+            data = bytes(self._response.read1(size))
         except TimeoutError:
             raise FetchProblem(TIMED_OUT, f"{self._field}: the server sent nothing for {SILENCE:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             raise FetchProblem(UNREACHABLE, f"{self._field}: the connection broke: {error!r}") from None
+        if self._left is not None:
+            self._left -= len(data)
+            if not data and self._left > 0:
+                raise FetchProblem(
+                    UNREACHABLE, f"{self._field}: the connection broke before the last {self._left} bytes had come"
+                )
+        return data
 
     def close(self) -> None:
         self._response.close()
@@ -120,11 +132,11 @@ def _unreachable(error: Exception, field: str, host: str) -> FetchProblem:
     if isinstance(reason, socket.timeout):
         return FetchProblem(TIMED_OUT, f"{field}: {host} did not answer within {SILENCE:g} s")
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return FetchProblem(
-            FORBIDDEN,
-            f"{field}: the certificate of {host} is not trusted ({reason.verify_message}): put its authority as "
-            f"{AUTHORITY} into the Secret of secretRef, or certificates into the image",
-        )
+        what = f"put its authority as {AUTHORITY} into the Secret of secretRef, or certificates into the image"
+        if reason.verify_code in _SERVERS_FAULTS:
+            what = "whoever runs the server has to mend that, or correct the host in the URL"
+        words = f"the certificate of {host} is not trusted ({reason.verify_message}): {what}"
+        return FetchProblem(FORBIDDEN, f"{field}: {words}")
     return FetchProblem(UNREACHABLE, f"{field}: {host} cannot be reached: {reason}")
 
 
