@@ -1,6 +1,6 @@
 # Commands for people who work on this project. Each calls a script that can also be called by itself.
 .DEFAULT_GOAL := help
-.PHONY: help lint test test-all drawn kind-up images install e2e run docs lock sbom
+.PHONY: help lint test test-all drawn clouds kind-up images install e2e run docs lock sbom
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z0-9-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,6 +19,9 @@ test-all: ## Run every test. Needs Debian, root and Go: tests/README.md.
 
 drawn: .venv/bin/python ## Draw the trace of 120,000 tasks in a browser. Needs chromium and npm.
 	.venv/bin/python -m tests.benchmarks.drawn_trace --tasks 120000
+
+clouds: .venv/bin/python ## Try stores of Azure and Google on their emulators. Needs npm.
+	.venv/bin/python -m tests.runner.other_clouds
 
 kind-up: ## Create the kind cluster. Needs docker and kind.
 	tests/kind/up
