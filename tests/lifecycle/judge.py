@@ -156,8 +156,11 @@ class Judge:
     def check_cancel(self, report: Body) -> None:
         job = self.job_of(report)
         if job is not None and job.open is not None and job.open.number == attempt_of(report):
-            wanted = (self.spec_of(report, known) for known in (False, True))
-            assert any(spec.cancel for spec in wanted), "a runner told to stop"
+            wanted = [self.spec_of(report, known) for known in (False, True)]
+            # Before an end by a deadline, it is to save what is kept of the attempt.
+            overdue = job.markers is not None and job.markers.overdue is not None
+            saves = overdue and any(spec.report is not None for spec in wanted)
+            assert saves or any(spec.cancel for spec in wanted), "a runner told to stop"
 
     def check_deadline(self, report: Body, deadline: Body | None) -> None:
         job = self.job_of(report)

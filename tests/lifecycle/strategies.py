@@ -116,6 +116,8 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     spec |= draw(st.sampled_from(KINDS))
     if draw(st.sampled_from([False] * 5 + [True])):
         spec["suspend"] = True
+    if draw(st.sampled_from([False] * 3 + [True])):
+        spec["report"] = {"store": {"url": "s3://kept"}}
     if draw(st.sampled_from([False] * 15 + [True])):
         spec["managedBy"] = "example.com/other"
     return fit(spec)
