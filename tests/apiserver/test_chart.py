@@ -287,7 +287,7 @@ def test_reports_flow_on_a_level_of_their_own(installed: Server, helm: Helm) -> 
         (OPERATOR, "GET", "/api/v1/namespaces/kube-system/secrets/any"),
         (OPERATOR, "GET", "/api/v1/nodes"),
         (OPERATOR, "DELETE", "/apis/daskjob.io/v1alpha1/namespaces/default/daskcronjobs/any"),
-        (OPERATOR, "PATCH", "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs/any"),
+        (OPERATOR, "PUT", "/apis/daskjob.io/v1alpha1/namespaces/default/daskjobs/any"),
         (OPERATOR, "GET", "/apis/apps/v1/namespaces/default/deployments"),
         (CONTROLLER, "GET", "/apis/apps/v1/namespaces/default/deployments"),
         (CONTROLLER, "DELETE", "/api/v1/namespaces/default/pods/any"),

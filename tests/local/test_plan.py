@@ -176,7 +176,7 @@ def test_every_field_of_the_spec_is_used_or_named() -> None:
         path.removeprefix("spec.") for path in property_paths("DaskJob") if path.count(".") == 1 and "spec." in path
     }
     used = {"graph", "cluster", "result", "activeDeadlineSeconds", "attemptDeadlineSeconds", "startupDeadlineSeconds"}
-    noted = {"stallTimeoutSeconds", "suspend", "cancel", "managedBy", *(camel(name) for name in UNUSED)}
+    noted = {"stallTimeoutSeconds", "suspend", "cancel", "managedBy", "report", *(camel(name) for name in UNUSED)}
     assert fields - used - noted == {"runner"}, "whose resources and template are a pod's"
 
 
@@ -271,6 +271,7 @@ def test_job_file() -> None:
         "unattendedSeconds": 600.0,
         "forgottenSeconds": 600.0,
         "store": None,
+        "keep": None,
     }
 
 
