@@ -90,7 +90,8 @@ def test_a_worker_stays_with_its_scheduler_and_leaves_after_it(launched: Any) ->
 def test_a_worker_that_is_late_joins_a_scheduler_that_listens(launched: Any) -> None:
     """It was not there for longer than it may be without a scheduler: the kubelet's pauses are long."""
     _, address = a_scheduler(launched)
-    worker = a_worker(launched, address)
+    # Not so short that a busy machine's imports take longer.
+    worker = a_worker(launched, address, later=60.0)
     wait_for("the worker", lambda: "Registered to" in worker.log.read_text())
     worker.process.kill()
     worker.process.wait()
