@@ -5,7 +5,6 @@ Who may write a job's report, its own code, says where that is: the place counts
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 from daskjob.client.job_end import status_of
 from daskjob.client.problems import ClientError, NotFound
-from daskjob.client.stored_results import options_for
+from daskjob.client.stored_results import is_whole, options_for, write_into
 from daskjob.results.kept_report import MANIFEST, is_log_of
 from daskjob.results.opened_store import StoreProblem, open_store
 
@@ -50,21 +49,17 @@ class SavedReport:
 
     def copy(self, folder: Path) -> int:
         """Copies all files, the manifest last, and returns how many bytes. The folder may not have anything yet."""
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise SavedReportError(f"{folder} is there already and is not empty: give another folder")
-        size = 0
-        for path in (*self.files, MANIFEST):
-            data = self._bytes(path) if path == MANIFEST else self.read(path)
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-            size += len(data)
-        return size
+        return write_into(folder, self._all(), SavedReportError)
+
+    def _all(self) -> Iterator[tuple[str, bytes]]:
+        for path in self.files:
+            yield path, self.read(path)
+        yield MANIFEST, self._bytes(MANIFEST)
 
     def read(self, path: str) -> bytes:
         """A file, as the runner wrote it."""
         data, (size, digest) = self._bytes(path), self.files[path]
-        if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+        if not is_whole(data, size, digest):
             where = f"{self.location}/{path}"
             raise SavedReportError(f"{where} is not what the job wrote: its size or digest differs")
         return data

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -62,14 +62,7 @@ class StoredCopy:
 
     def copy(self, folder: Path) -> int:
         """Copies all files, the manifest last, and returns how many bytes. The folder may not have anything yet."""
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StoredResultError(f"{folder} is there already and is not empty: give another folder")
-        size = 0
-        for path, data in self.files():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-            size += len(data)
+        size = write_into(folder, self.files(), StoredResultError)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST_NAME).write_text(json.dumps(self._manifest, indent=1))
         return size
@@ -79,7 +72,7 @@ class StoredCopy:
         for file in self._manifest["files"]:
             path = file["path"]
             data = _read(self._store, path)
-            if len(data) != file["size"] or hashlib.sha256(data).hexdigest() != file["sha256"]:
+            if not is_whole(data, file["size"], file["sha256"]):
                 raise StoredResultError(f"{self.location}/{path} is not what the job wrote: its size or digest differs")
             yield path, data
 
@@ -97,6 +90,25 @@ class StoredCopy:
         if odd is not None:
             raise StoredResultError(f"the manifest names {odd[:80]!r}, which leads out of the result: it is not copied")
         return dict(manifest)
+
+
+def write_into(folder: Path, files: Iterable[tuple[str, bytes]], refusal: type[ClientError]) -> int:
+    """Writes files, by their paths, into a folder, and returns how many bytes. Raises `refusal` if the folder has
+    anything yet."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise refusal(f"{folder} is there already and is not empty: give another folder")
+    size = 0
+    for path, data in files:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        size += len(data)
+    return size
+
+
+def is_whole(data: bytes, size: int, digest: str) -> bool:
+    """Whether a file is what its manifest says."""
+    return len(data) == size and hashlib.sha256(data).hexdigest() == digest
 
 
 def _is_plain(path: str) -> bool:

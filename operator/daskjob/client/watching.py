@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,10 +10,8 @@ from typing import Any, Literal
 from daskjob.client.deep_json import parse
 from daskjob.client.endpoints import Endpoint
 from daskjob.client.problems import ClusterUnreachable, Expired, Forbidden, NotFound, Unavailable
-from daskjob.client.transport import Body, Transport
+from daskjob.client.transport import CHANCE, Body, Transport
 
-#: The generator that a user may have seeded for his graph is left alone.
-CHANCE = random.Random()
 #: Objects of a page of a list.
 PAGE = 100
 #: Seconds between two looks where watching is forbidden.

@@ -115,10 +115,14 @@ class Objects:
             return
         metadata = found["metadata"]
         known = metadata.get("finalizers") or []
-        others = [each for each in known if each != finalizer]
-        # Nobody may add one to an object that is being deleted.
-        wanted = [*others, finalizer] if on and not metadata.get("deletionTimestamp") else others if not on else known
-        if wanted == known or (on and finalizer in known):
+        if not on:
+            wanted = [each for each in known if each != finalizer]
+        elif finalizer in known or metadata.get("deletionTimestamp"):
+            # Nobody may add one to an object that is being deleted.
+            wanted = known
+        else:
+            wanted = [*known, finalizer]
+        if wanted == known:
             self._cache.put_whole(found)
             return
         same = {"uid": uid, "resourceVersion": metadata["resourceVersion"]}

@@ -31,11 +31,10 @@ from daskjob.results.opened_store import Store, StoreProblem, open_store
 from daskjob.runner import surroundings
 from daskjob.runner.log_copy import read_copy
 from daskjob.runner.recording import EVENTS, RecordingEnd
+from daskjob.runner.saving import ANSWER
 from daskjob.wire import jobfile
 from daskjob.wire.jobfile import JobFile, ReportOrders
 
-#: What the supervisor reads, in the folder of the recording.
-ANSWER = "saved.json"
 #: Seconds for one question to the scheduler, which may have to ask each worker or draw a long picture.
 QUESTION = 15.0
 #: Seconds before each further attempt of a write that failed because the store was not there.

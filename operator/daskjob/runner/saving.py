@@ -18,6 +18,7 @@ BUDGET, CANCEL_BUDGET, STOP_BUDGET = 60.0, 40.0, 20.0
 ASKING = 0.5
 #: The same of a local run, whose user waits for it.
 LOCAL_STOP_BUDGET = 4.0
+#: What that process leaves in the folder of the recording: what the report says of it.
 ANSWER = "saved.json"
 #: The reason of a report that nobody could keep (`wire.SAVE_REASONS`).
 LOST = "ReportLost"
