@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,12 +30,12 @@ class Object:
         self.kind, self.name, self.uid, self.body = first.kind, first.name, first.uid, first.body
         self.made = first.version
         self.told_to_go = self.gone = self.ended = FOREVER
-        self.went = 0.0
+        self.went = math.inf
 
     def see(self, change: WatchEvent) -> None:
         if "deletionTimestamp" in change.body["metadata"] or change.event == "DELETED":
             self.told_to_go = min(self.told_to_go, change.version)
-            self.went = self.went or change.time
+            self.went = min(self.went, change.time)
         if change.event == "DELETED":
             self.gone = min(self.gone, change.version)
         if change.kind == "Pod" and is_ended(change.body):
@@ -200,14 +201,15 @@ def _destroyed_unrecorded(view: NamespaceView, record: Record, lives: list[Objec
 
 
 def _not_kept(record: Record, lives: list[Object], ending: Ending) -> list[str]:
-    """The cluster stays as long as its user wants it."""
+    """The cluster stays as long as its user wants it; but for one of a name that was given up."""
     ended = from_text((record.last.get("status") or {}).get("completionTime"))
     if not ending.kept or ended is None:
         return []
     return [
         f"{each} was gone {each.went - ended.timestamp():.1f} s after the end, not {ending.kept:.0f}"
         for each in lives
-        if each.kind == "DaskCluster" and each.went < ended.timestamp() + ending.kept
+        if each.kind == "DaskCluster" and not record.is_given_up(each.name)
+        if each.went < ended.timestamp() + ending.kept
     ]
 
 

@@ -221,5 +221,19 @@ def test_a_cluster_that_was_to_be_kept(history: History) -> None:
     assert history.verdict() == ["DaskCluster sum-1 was gone 8.0 s after the end, not 10"]
 
 
+def test_a_cluster_under_a_name_that_was_given_up_is_not_kept(history: History) -> None:
+    history.ending = Ending("kept", ("ok",), kept=10.0)
+    history.attempts.append({"number": 1, "name": "sum-1-given-up"})
+    history.job()
+    history.made("DaskCluster", 1, "given-up")
+    history.gone("DaskCluster", 1, "given-up")
+    del history.attempts[0]
+    history.begin(1)
+    history.close("Succeeded")
+    ended = {"completionTime": "1970-01-01T00:00:00Z"}
+    history.job(END, phase="Succeeded", result={"value": "45"}, **ended)
+    assert history.verdict() == []
+
+
 def test_names_leave_room_for_numbers() -> None:
     assert all(len(name) <= 36 for name in ENDINGS)
