@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from daskjob.api import constants as c
+from daskjob.api.attempt_names import scheduler_name
 from daskjob.kube.resources import EVENTS
 
 from ..lifecycle.model import NAMESPACE
@@ -17,13 +18,19 @@ async def test_events_are_asked_for_after_the_runner_has_reported_too() -> None:
     report = setting.server.all("DaskJobReport")[0]
     status = {"protocol": 1, "seq": 1, "stage": "Starting", "workers": {"connected": 0}}
     setting.cache.put_whole(setting.server.update("DaskJobReport", report["metadata"]["name"], status=status))
-    labels = {**report["metadata"]["labels"], c.DASK_COMPONENT_LABEL: "worker"}
-    metadata = {"name": "w", "namespace": NAMESPACE, "labels": labels}
-    pod = {"metadata": metadata, "spec": {"containers": [{"name": "worker"}]}}
+    [cluster] = setting.server.all("DaskCluster")
+    owner = {"apiVersion": c.DASK_API_VERSION, "kind": "DaskCluster", "controller": True}
+    metadata = {
+        "name": scheduler_name(cluster["metadata"]["name"]),
+        "namespace": NAMESPACE,
+        "labels": {**report["metadata"]["labels"], c.DASK_COMPONENT_LABEL: "scheduler"},
+        "ownerReferences": [owner | {key: cluster["metadata"][key] for key in ("name", "uid")}],
+    }
+    pod = {"metadata": metadata, "spec": {"containers": [{"name": "scheduler"}]}}
     setting.cache.put_whole(setting.server.create("Pod", pod, "2026-03-01T12:00:00Z"))
     event = {
         "metadata": {"name": "e"},
-        "involvedObject": {"name": "w"},
+        "involvedObject": {"name": metadata["name"]},
         "reason": "FailedMount",
         "message": 'secret "x" not found',
     }

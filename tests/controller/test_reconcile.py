@@ -11,6 +11,7 @@ import pytest
 from daskjob.api import constants as c
 from daskjob.controller.controller import Controller
 from daskjob.controllers.job.kind import JobKind, JobMemory
+from daskjob.controllers.job.pod_warnings import FRESH
 from daskjob.controllers.job.watched import BY_KIND
 from daskjob.errors import ApiError, ErrorKind, NameConflictError
 from daskjob.kube.refusal import classify
@@ -132,6 +133,7 @@ async def test_events_of_pods_are_a_courtesy(setting: Setting) -> None:
         "message": 'secret "x" not found',
     }
     setting.server.create("Event", event, "2026-03-01T12:00:00Z")
+    setting.now += FRESH
     await setting.look()
     assert setting.reason() == "VolumeMountFailed"
 

@@ -30,7 +30,7 @@ from daskjob.controllers.job.deployments import Deployments
 from daskjob.controllers.job.executor import CreatedObjects, Executor
 from daskjob.controllers.job.installations import OtherInstallations
 from daskjob.controllers.job.job_gauges import JobCollector
-from daskjob.controllers.job.pod_warnings import PodWarnings
+from daskjob.controllers.job.pod_warnings import NamespaceWarnings, PodWarnings
 from daskjob.controllers.job.policies import Policies
 from daskjob.controllers.job.recent_specs import RecentSpecs
 from daskjob.controllers.job.slots import Slots
@@ -122,6 +122,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         #: What was read of each job's JSON, by the job's UID, the latest last.
         self._read: OrderedDict[str, tuple[Body, Job]] = OrderedDict()
         self._deployments = Deployments(client)
+        self._warnings = NamespaceWarnings(client)
         self._policies = policies
         self._excluded = excluded
         self._random = random
@@ -212,7 +213,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         if not observation.attempt.reporting:
             observation = await self._with_references(observation, state.memory)
         pods = silent_pods(observation)
-        warnings = await state.memory.warnings.look(self.client, job.namespace, pods, look.now)
+        warnings = await state.memory.warnings.look(self._warnings, job.namespace, pods, look.now)
         return replace(observation, attempt=replace(observation.attempt, warnings=warnings))
 
     def _with_distrust(self, observation: Observation) -> Observation:

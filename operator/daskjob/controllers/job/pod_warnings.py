@@ -1,18 +1,54 @@
-"""What Kubernetes' events say about a job's silent pods."""
+"""What Kubernetes' events say about silent pods."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daskjob.errors import ApiError
-from daskjob.kube.client import KubeClient
+from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import EVENTS
 from daskjob.lifecycle.job.silence import explanation, next_question
 
 logger = logging.getLogger(__name__)
+
+#: How old the warnings of a namespace may be. The API server reads all events of a namespace for each question, so a
+#: thousand jobs that wait there must not ask one by one.
+FRESH = timedelta(seconds=2)
+FIELDS = "involvedObject.kind=Pod,type=Warning"
+
+
+class NamespaceWarnings:
+    """The warnings about all pods of a namespace, read once for all jobs that ask within `FRESH`."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        #: By namespace: when the warnings were asked for, and the answer.
+        self._answers: dict[str, tuple[datetime, asyncio.Task[Mapping[str, str]]]] = {}
+
+    async def read(self, namespace: str, now: datetime) -> Mapping[str, str]:
+        """Why pods of the namespace do not start, by their names. Raises ApiError."""
+        self._answers = {key: answer for key, answer in self._answers.items() if now - answer[0] < FRESH}
+        if namespace not in self._answers:
+            self._answers[namespace] = now, asyncio.create_task(self._list(namespace))
+        # A pass that is cancelled does not take the others' answer with it.
+        return await asyncio.shield(self._answers[namespace][1])
+
+    async def _list(self, namespace: str) -> Mapping[str, str]:
+        events = defaultdict(list)
+        for event in await self._client.list(EVENTS, namespace, fields=FIELDS, keep=_reduced):
+            events[event["pod"]].append(event)
+        found = ((pod, explanation(pod, some)) for pod, some in events.items())
+        return {pod: words for pod, words in found if words is not None}
+
+
+def _reduced(event: Body) -> Body:
+    kept = {key: event.get(key) for key in ("reason", "message", "lastTimestamp", "eventTime")}
+    return {"pod": event["involvedObject"].get("name", ""), **kept}
 
 
 @dataclass(frozen=True)
@@ -23,29 +59,36 @@ class _Answer:
 
 
 class PodWarnings:
-    """The warnings about the silent pods of one job, each asked for after growing pauses: many jobs may wait at a time,
-    and passes come with every change."""
+    """The warnings about the silent pods of one job, each asked for after growing pauses: passes come with every
+    change."""
 
     def __init__(self) -> None:
         #: By the pod's name.
         self._answers: dict[str, _Answer] = {}
 
-    async def look(self, client: KubeClient, namespace: str, pods: Sequence[str], now: datetime) -> tuple[str, ...]:
+    async def look(
+        self, warnings: NamespaceWarnings, namespace: str, pods: Sequence[str], now: datetime
+    ) -> tuple[str, ...]:
         """The warnings that explain why these pods do not start."""
         self._answers = {name: answer for name, answer in self._answers.items() if name in pods}
-        for name in pods:
-            known = self._answers.get(name)
-            if known is not None and now < next_question(known.first, known.last):
-                continue
-            fields = f"involvedObject.kind=Pod,involvedObject.name={name},type=Warning"
+        due = [name for name in pods if self._is_due(name, now)]
+        if due:
             try:
-                events = await client.list(EVENTS, namespace, fields=fields)
+                found = await warnings.read(namespace, now)
             except ApiError as error:
                 # Events only explain: the pass goes on without them.
-                logger.debug("no events of pod %s/%s: %s", namespace, name, error)
-                break
-            self._answers[name] = _Answer(known.first if known is not None else now, now, explanation(name, events))
+                logger.debug("no events of the pods in %s: %s", namespace, error)
+            else:
+                self._answers |= {name: _Answer(self._first(name, now), now, found.get(name)) for name in due}
         return tuple(words for name in pods if (words := self._words(name)) is not None)
+
+    def _is_due(self, name: str, now: datetime) -> bool:
+        known = self._answers.get(name)
+        return known is None or now >= next_question(known.first, known.last)
+
+    def _first(self, name: str, now: datetime) -> datetime:
+        known = self._answers.get(name)
+        return known.first if known is not None else now
 
     def _words(self, name: str) -> str | None:
         answer = self._answers.get(name)
