@@ -15,6 +15,7 @@ from daskjob.kube.client import Body
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.sources import Fetch, source_of
 
+from . import retention_invariants as retention
 from .file_invariants import check_files
 from .git_model import SOURCE, check_commits, check_creation
 from .queue_invariants import check_places
@@ -55,6 +56,8 @@ class Judge:
                 self.check_deadline(before, after["spec"]["deadline"])
         elif verb == "patch" and before is not None and after is not None and kind == "Pod":
             self.check_end_of_sidecars(before, after)
+        elif verb == "patch" and before is not None and after is not None and kind == "DaskJob":
+            retention.check_finalizers(before, after, self.specs_of_job(before), self.world.removed, self.now())
 
     def now(self) -> datetime:
         """By the clock of whoever acts."""
@@ -67,16 +70,25 @@ class Judge:
         if job is None:
             return  # The job was deleted meanwhile: the garbage collector is next.
         number = attempt_of(body)
+        removes = component_of(body) == retention.REMOVER
+        for each in self.world.pods():
+            if same_job(each, body) and attempt_of(each) < number + removes:
+                assert all_ended(each) or self.is_fenced(each), f"{kind} made while {each['metadata']['name']} lives"
+        for each in self.world.all("DaskCluster"):
+            beside = not removes and attempt_of(each) == number
+            assert not same_job(each, body) or beside, f"{kind} made beside an earlier cluster"
+        if removes:
+            retention.check_creation(body, self.world.server.objects["DaskJob", labels_of(body)[c.JOB_LABEL]], job)
+            return
         assert not self.is_deleted(body), f"{kind} made for a job that is being deleted"
         assert job.open is not None, f"{kind} made for a job of which no attempt runs"
         assert number == job.attempt, f"{kind} made for an attempt that is not the recorded one"
         assert body["metadata"]["name"].startswith(job.open.name)
-        for each in self.world.pods():
-            if same_job(each, body) and attempt_of(each) < number:
-                assert all_ended(each) or self.is_fenced(each), f"{kind} made while {each['metadata']['name']} lives"
-        for each in self.world.all("DaskCluster"):
-            assert not same_job(each, body) or attempt_of(each) == number, f"{kind} made beside an earlier cluster"
-        fetches = [fetch_of(self.spec_of(body, known)) for known in (False, True)]
+        specs = [self.spec_of(body, known) for known in (False, True)]
+        if all(map(retention.goes_with_job, specs)):
+            job_body = self.world.server.objects["DaskJob", labels_of(body)[c.JOB_LABEL]]
+            assert retention.is_held(job_body), f"{kind} made for a job that may go without its results"
+        fetches = [fetch_of(each) for each in specs]
         check_creation(kind, body, job.open, next(filter(None, fetches), None))
         if kind != "DaskJobReport" and component_of(body) != SOURCE:
             check_files(self.world, kind, body)
@@ -187,7 +199,9 @@ class Judge:
         old, new = status_of(before), from_dict(DaskJobStatus, status)
         assert to_dict(new) == status, "the status does not survive being read"
         metadata = before["metadata"]
-        assert "deletionTimestamp" not in metadata, "a job written to that is being deleted"
+        if "deletionTimestamp" in metadata:
+            retention.check_record(before, old, new)
+            return
         change = Change(
             name=metadata["name"],
             uid=metadata["uid"],
@@ -260,6 +274,13 @@ class Judge:
 
     def spec_of(self, body: Body, known: bool) -> DaskJobSpec:
         return parse_spec((self.job_body(body, known) or {}).get("spec"))
+
+    def specs_of_job(self, job: Body) -> list[DaskJobSpec]:
+        """The job's spec as it is, and as who acts knows it."""
+        metadata = job["metadata"]
+        assert self.world.acting is not None
+        known = self.world.acting.cache.root((metadata["namespace"], metadata["name"]))
+        return [parse_spec(each["spec"]) for each in (job, known) if each is not None]
 
     def seen(self, kind: str, body: Body) -> bool:
         """Whether who acts knows the object as it is."""

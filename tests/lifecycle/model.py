@@ -124,14 +124,16 @@ class Server:
             watch.add(kind, "DELETED", {**body, "metadata": metadata})
 
     def delete(self, kind: str, name: str, now: str) -> None:
-        """As a DELETE does: a pod that ran is marked and ends in its own time, all else is gone."""
+        """As a DELETE does: a pod that ran is marked and ends in its own time, what has a finalizer is marked, all
+        else is gone."""
         body = self.objects[kind, name]
-        if kind != "Pod" or not body.get("status", {}).get("containerStatuses"):
+        ran = kind == "Pod" and body.get("status", {}).get("containerStatuses")
+        if not ran and not body["metadata"].get("finalizers"):
             self.remove(kind, name)
         elif "deletionTimestamp" not in body["metadata"]:
             began = from_text(now)
             assert began is not None
-            deletion_deadline = to_seconds_text(began + GRACE)
+            deletion_deadline = to_seconds_text(began + GRACE if ran else began)
             self.update(kind, name, metadata={**body["metadata"], "deletionTimestamp": deletion_deadline})
 
     def orphans(self) -> Iterator[tuple[str, str]]:

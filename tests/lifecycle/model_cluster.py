@@ -24,6 +24,7 @@ from .git_model import SOURCE
 from .judge import Judge, attempt_of
 from .operators import Operator
 from .queue_invariants import wanted
+from .retention_invariants import is_held
 from .world import (
     JOBS,
     World,
@@ -102,6 +103,7 @@ class ModelCluster(RuleBasedStateMachine):
             labels_of(each)[c.JOB_UID_LABEL] for each in self.running() if "deletionTimestamp" not in each["metadata"]
         )
         assert all(number == 1 for number in alive.values())
+        assert not alive.keys() & self.world.removed, "a runner runs of a job whose results are deleted"
 
     # What runners do.
 
@@ -198,6 +200,7 @@ class ModelCluster(RuleBasedStateMachine):
             acted |= world.give_up_nodes() | world.remove_pods()
             for pod in world.pods():
                 acted |= world.start(pod) or world.end_in_time(pod) or self.find_commit(pod)
+                acted |= world.remove_results(pod)
             if not acted:
                 return
         raise AssertionError("the model's cluster does not come to rest")
@@ -247,7 +250,7 @@ class ModelCluster(RuleBasedStateMachine):
         """Whether nothing is left to do about it, as things are."""
         spec, status = job["spec"], status_of(job)
         if spec.get("managedBy") or "deletionTimestamp" in job["metadata"]:
-            return True
+            return not is_held(job)
         if status.observed_generation != job["metadata"]["generation"]:
             return False
         if not status.finished:
@@ -285,6 +288,7 @@ class ModelCluster(RuleBasedStateMachine):
                 self.come_to_rest()
                 self.judge_the_end()
                 self.resume_all()
+                self.delete_held()
         finally:
             self.loop.close()
 
@@ -296,6 +300,14 @@ class ModelCluster(RuleBasedStateMachine):
                 self.edit(job["metadata"]["name"], suspend=False)
             self.come_to_rest()
             self.judge_the_end()
+
+    def delete_held(self) -> None:
+        """What goes with its results, goes."""
+        held = [each["metadata"]["name"] for each in self.jobs() if is_held(each)]
+        for name in held:
+            self.server.delete("DaskJob", name, self.world.text())
+        self.come_to_rest()
+        assert not set(held) & {each["metadata"]["name"] for each in self.jobs()}
 
     def judge_the_end(self) -> None:
         assert list(self.remains()) == []

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from daskjob.controllers.job.watched import BY_KIND
+from daskjob.kube.client import Body
 from daskjob.lifecycle.job.queueing import RunLimits
 
 from .world import JOBS
@@ -25,6 +26,9 @@ GROUPS: list[list[dict[str, Any]]] = [
     [{"name": "big", "replicas": 2, "minWorkers": 2}, {"name": "late", "adaptive": {"minimum": 0, "maximum": 2}}],
 ]
 RUNNERS = [*[{}] * 9, {"template": {"spec": {"hostNetwork": True}}}]
+STORE = {"url": "s3://results"}
+#: Mostly none: what the results are kept in, and for how long.
+RESULTS: list[dict[str, Any] | None] = [None, None, {"store": STORE}, {"store": STORE, "retention": "DeleteWithJob"}]
 FAULTS = ["transient", "timeout", "conflict", "forbidden", "refused", "crash", "hear", "aside", "aside", "user"]
 FATES = ["ok"] * 8 + FAULTS
 #: Reasons that a runner may give, right and wrong ones.
@@ -110,6 +114,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         "cluster": {"workers": draw(st.sampled_from(WORKERS)), **({"workerGroups": groups} if groups else {})},
         "runner": draw(st.sampled_from(RUNNERS)),
         "startupDeadlineSeconds": 100,
+        "result": draw(st.sampled_from(RESULTS)),
     }
     for name, value in draw(st.lists(edits, max_size=5)):
         spec[name] = value
@@ -130,3 +135,26 @@ def fit(spec: dict[str, Any]) -> dict[str, Any]:
     if any(each["action"] == "Retry" for each in rules) and not spec.get("backoffLimit"):
         spec["backoffLimit"] = 1
     return spec
+
+
+def a_past() -> Body:
+    """The status of a job that has run six times already, with ten attempts at least."""
+    then = "2026-02-01T12:00:00Z"
+    end: dict[str, Any] = {"startTime": then, "completionTime": then, "outcome": "Succeeded", "reason": "Succeeded"}
+    result = {"type": "int", "value": "7", "size": 1}
+    complete = {"status": "True", "reason": "Succeeded", "lastTransitionTime": then, "observedGeneration": 1}
+    return {
+        "phase": "Succeeded",
+        "observedGeneration": 1,
+        "run": 6,
+        "startTime": then,
+        "completionTime": then,
+        "conditions": [{"type": each, **complete} for each in ("Complete", "CleanedUp", "Ready")],
+        "attempt": 12,
+        "attempts": [{"number": each, "name": f"sum-x-{each}", "run": 6, **end} for each in range(3, 13)],
+        "result": result,
+        "timings": {"finished": then},
+        "specDigest": "of an earlier spec",
+        "rerun": "before",
+        "history": [{"run": each, **end, "result": result} for each in range(5, 0, -1)],
+    }

@@ -30,6 +30,7 @@ from .strategies import (
     LIMITS,
     OBSTACLES,
     REASONS,
+    a_past,
     examples,
     indexes,
     just_jobs,
@@ -40,7 +41,7 @@ from .strategies import (
     watched,
 )
 from .users import Users
-from .world import JOBS, a_past, component_of, is_running, labels_of
+from .world import JOBS, component_of, is_running, labels_of
 
 pytestmark = pytest.mark.timeout(300 + examples)
 
@@ -173,9 +174,14 @@ class Machine(Users):
         if pushed:
             self.world.git.push()
 
+    @rule(refuses=st.booleans())
+    def answer_of_store(self, refuses: bool) -> None:
+        """From now on a store lets nobody delete anything, or does."""
+        self.world.store_refuses = refuses
+
     @precondition(lambda self: any(map(is_running, self.world.pods())))
     @rule(
-        which=st.sampled_from(["runner", "scheduler", "source", "worker"]),
+        which=st.sampled_from(["runner", "scheduler", "source", "worker", "remove"]),
         index=indexes,
         how=st.sampled_from(["oom", "crash", "evict", "drain"]),
         delivered=st.booleans(),

@@ -9,11 +9,16 @@ from hypothesis.stateful import precondition, rule
 
 from .forgeries import FORGED, Forgery, forge, forgeries
 from .model_cluster import ModelCluster
-from .strategies import CODE, edits, fit, indexes, names, specs
+from .retention_invariants import is_held
+from .strategies import CODE, RESULTS, edits, fit, indexes, names, specs
 from .world import OF_STRANGERS
 
 whims = st.integers(0, 3)
 delivered = st.booleans()
+
+
+#: A finalizer of somebody else's.
+HOLD = "example.com/hold"
 
 
 def is_editable(job: Any) -> bool:
@@ -33,11 +38,13 @@ class Users(ModelCluster):
     def delete_job(self, name: str, whim: int, held: bool, delivered: bool) -> None:
         """`held`: somebody's finalizer does not let it go yet."""
         job = self.server.objects["DaskJob", self.one(name)]
-        if whim == 3 and held:
-            metadata = {"deletionTimestamp": self.world.text(), **job["metadata"]}
-            self.server.update("DaskJob", self.one(name), metadata=metadata)
-        elif whim == 3:
-            self.server.remove("DaskJob", self.one(name))
+        metadata = job["metadata"]
+        if whim == 3 and held and "deletionTimestamp" not in metadata:
+            finalizers = [HOLD, *metadata.get("finalizers", ())]
+            self.server.update("DaskJob", self.one(name), metadata={**metadata, "finalizers": finalizers})
+        # Those whose results go with them are seldom, and each is worth a look.
+        if whim == 3 or is_held(job):
+            self.server.delete("DaskJob", self.one(name), self.world.text())
         self.wake_operator(name, delivered)
 
     @precondition(lambda self: self.server.find("ConfigMap", "code") is None)
@@ -68,13 +75,20 @@ class Users(ModelCluster):
 
     @precondition(lambda self: any(map(is_editable, self.jobs())))
     @rule(
-        index=indexes, graph=st.sampled_from(CODE), invalid=st.sampled_from([False] * 7 + [True]), delivered=delivered
+        index=indexes,
+        graph=st.sampled_from(CODE),
+        result=st.sampled_from(RESULTS),
+        invalid=st.sampled_from([False] * 7 + [True]),
+        delivered=delivered,
     )
-    def edit_run(self, index: int, graph: dict[str, Any], invalid: bool, delivered: bool) -> None:
+    def edit_run(
+        self, index: int, graph: dict[str, Any], result: dict[str, Any] | None, invalid: bool, delivered: bool
+    ) -> None:
         """What is another run."""
         jobs = [each for each in self.jobs() if is_editable(each)]
         name = jobs[index % len(jobs)]["metadata"]["name"]
-        self.edit(name, graph=graph, runner={"template": {"spec": {"hostNetwork": True}}} if invalid else {})
+        runner = {"template": {"spec": {"hostNetwork": True}}} if invalid else {}
+        self.edit(name, graph=graph, result=result, runner=runner)
         self.wake_operator(name, delivered)
 
     @precondition(lambda self: self.jobs())

@@ -15,6 +15,7 @@ from daskjob.kube.client import Body
 
 from .git_model import GitModel
 from .model import NAMESPACE, Rejected, Server
+from .retention_invariants import REMOVER
 
 if TYPE_CHECKING:
     from .operators import Operator
@@ -99,6 +100,9 @@ class World:
         self.acting: Operator | None = None
         #: Attempts whose runner said, in its report or its last words, that it succeeded.
         self.succeeded: set[str] = set()
+        #: UIDs of jobs whose results were deleted from their store; and whether that is to fail from now on.
+        self.removed: set[str] = set()
+        self.store_refuses = False
         #: Requests for workers that the quota refused, by the group's UID, and when: they are tried again in time.
         self.refused: dict[str, tuple[Body, datetime]] = {}
 
@@ -274,6 +278,8 @@ class World:
         container = status["containerStatuses"][-1]
         ended = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": self.pod_time()}
         if pod["spec"].get("restartPolicy") == "Never":
+            if component_of(pod) == REMOVER and exit_code == 0:
+                self.removed.add(labels_of(pod)[c.JOB_UID_LABEL])
             if '"Succeeded"' in message:
                 self.succeeded.add(pod["metadata"]["name"].removesuffix("-runner"))
             state = {"name": container["name"], "state": {"terminated": ended}}
@@ -295,6 +301,13 @@ class World:
         if "activeDeadlineSeconds" not in pod["spec"] or pod.get("status", {}).get("phase") != "Running":
             return False
         return self._say(pod, {**pod["status"], "phase": "Failed", "reason": "DeadlineExceeded"})
+
+    def remove_results(self, pod: Body) -> bool:
+        """Ends a pod that deletes a job's results; False if it is another one, or does not run."""
+        if component_of(pod) != REMOVER or not is_running(pod) or pod["metadata"]["uid"] in self.lost:
+            return False
+        self.end(pod, *((1, "Error") if self.store_refuses else (0, "Completed")))
+        return True
 
     def evict(self, pod: Body, disrupted: bool) -> None:
         conditions = [{"type": "DisruptionTarget", "status": "True"}] if disrupted else []
@@ -364,29 +377,6 @@ def a_job(spec: dict[str, Any], name: str = "sum") -> Body:
         "kind": "DaskJob",
         "metadata": {"name": name, "namespace": JOBS.get(name, NAMESPACE)},
         "spec": spec,
-    }
-
-
-def a_past() -> Body:
-    """The status of a job that has run six times already, with ten attempts at least."""
-    then = "2026-02-01T12:00:00Z"
-    end: dict[str, Any] = {"startTime": then, "completionTime": then, "outcome": "Succeeded", "reason": "Succeeded"}
-    result = {"type": "int", "value": "7", "size": 1}
-    complete = {"status": "True", "reason": "Succeeded", "lastTransitionTime": then, "observedGeneration": 1}
-    return {
-        "phase": "Succeeded",
-        "observedGeneration": 1,
-        "run": 6,
-        "startTime": then,
-        "completionTime": then,
-        "conditions": [{"type": each, **complete} for each in ("Complete", "CleanedUp", "Ready")],
-        "attempt": 12,
-        "attempts": [{"number": each, "name": f"sum-x-{each}", "run": 6, **end} for each in range(3, 13)],
-        "result": result,
-        "timings": {"finished": then},
-        "specDigest": "of an earlier spec",
-        "rerun": "before",
-        "history": [{"run": each, **end, "result": result} for each in range(5, 0, -1)],
     }
 
 
