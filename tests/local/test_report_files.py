@@ -1,4 +1,4 @@
-"""`daskjob run --report`: what became of a graph, for Perfetto and a browser."""
+"""`daskjob run --report`: what became of a graph, for Perfetto and a browser, and what its processes printed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ SUMS = """
     from dask.distributed import get_client, wait
 
     def add(x):
+        print(f"printed by task {x}")
         return x + 1
 
     def main(rest):
         client = get_client()
+        print("printed by the graph")
         futures = client.map(add, range(300), key=[("add", i) for i in range(300)])
         wait(futures)
         exec(rest)
@@ -53,7 +55,15 @@ def test_a_trace_of_all_tasks_and_dasks_report(command: Command, rest: str, tmp_
     page = (folder / "performance-report.html").read_text()
     assert "Dask Performance Report" in page
     assert "BokehJS" in page, "whole, without anything from elsewhere"
-    for name in ("trace.json.gz (300 of 300 tasks", "performance-report.html"):
+    logs = {each.name: each.read_text() for each in (folder / "logs").iterdir()}
+    # Another worker may not have begun.
+    assert logs.keys() - {"worker-worker-0.log", "worker-worker-1.log"} == {"runner.log", "scheduler.log"}
+    assert "printed by the graph\n" in logs["runner.log"]
+    for name in logs.keys() - {"runner.log"}:
+        assert "distributed." in logs[name]
+    printed = {line for name in logs for line in logs[name].splitlines() if line.startswith("printed by task")}
+    assert printed == {f"printed by task {i}" for i in range(300)}
+    for name in ("trace.json.gz (300 of 300 tasks", "performance-report.html", "logs"):
         assert f"kept/sums/{name}" in done.stderr
     if rest == "pass":
         asyncio.run(check_drawing(folder / "performance-report.html", tmp_path))

@@ -137,6 +137,16 @@ def test_only_a_runner_that_keeps_something_has_more_time_and_copies_its_log() -
     assert "DASKJOB_LOG_COPY" not in without
 
 
+@pytest.mark.parametrize("report", [None, {"store": STORE, "logs": False}, {"store": STORE}])
+def test_scheduler_and_workers_keep_their_output_only_for_a_report_with_logs(report: dict[str, Any] | None) -> None:
+    found = {
+        name: {each["value"] for each in container(pod, name)["env"] if each["name"] == "DASKJOB_OUTPUT_COPY"}
+        for name, pod in pod_specs(job(report=report)).items()
+    }
+    kept = {"/tmp/.daskjob-output"} if report == {"store": STORE} else set()
+    assert found == {"scheduler": kept, "worker": kept, "runner": set()}
+
+
 def test_a_report_without_any_store_is_refused() -> None:
     with pytest.raises(SpecError) as refused:
         pod_specs(job(report={}))

@@ -8,16 +8,19 @@ import json
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from daskjob import wire
 from daskjob.runner.log_copy import LARGEST
+from daskjob.runner.output_copy import OUTPUT_VARIABLE
 from daskjob.runner.saving import Saving
 from daskjob.wire.jobfile import JobFile, ReportOrders, StoreOrders
 
-from .conftest import wait_for
+from .conftest import CODE, wait_for
+from .dask_pods import a_client, a_scheduler, launching
 
 BELOW = "team/job/11111111-2222/1/report"
 
@@ -33,7 +36,7 @@ def store(tmp_path):
 def keeping(start, tmp_path, store):
     """Starts a runner whose report goes into a folder. `secret`: files of the report's own Secret."""
 
-    def begin(how, url=None, secret=None, **parts):
+    def begin(how, url=None, secret=None, address="", **parts):
         recording = tmp_path / "recording"
         env = {"DASKJOB_RECORDING": str(recording), "DASKJOB_LOG_COPY": str(recording / "runner.log")}
         if secret is not None:
@@ -42,7 +45,7 @@ def keeping(start, tmp_path, store):
                 (tmp_path / "secret" / name).write_text(text)
             env["DASKJOB_REPORT_SECRET"] = str(tmp_path / "secret")
         keep = {"store": {"url": url or f"file://{store}"}, **parts}
-        return start("recorded:graph", how, env=env, keep=keep)
+        return start("recorded:graph", how, env=env, keep=keep, address=address)
 
     return begin
 
@@ -63,6 +66,23 @@ def keys_in_trace(files):
     return {each["args"]["key"] for each in events if each["ph"] == "X" and each["cat"] == "compute"}
 
 
+#: Prints, and ends one process of a nanny as the kernel does it.
+KILLS = """\
+import sys, distributed
+
+def dies():
+    import os
+    print("printed before it was killed", flush=True)
+    os.kill(os.getpid(), 9)
+
+with distributed.Client(sys.argv[1]) as client:
+    client.wait_for_workers(3)
+    names = {each["name"]: address for address, each in client.scheduler_info(n_workers=-1)["workers"].items()}
+    client.run(dies, workers=[names["two-0"]], on_error="ignore")
+    while names["two-0"] in client.scheduler_info(n_workers=-1)["workers"]:
+        pass
+    client.wait_for_workers(3)
+"""
 KEYS = {str(("add", i)) for i in range(50)}
 
 
@@ -87,6 +107,43 @@ def test_of_a_graph_that_is_computed(keeping, store):
     assert metrics["scheduler"]["prefixes"]["add"]["states"]["memory"] >= 50
     assert metrics["progress"]["done"] >= 50
     assert "worker-0" in metrics["workerMetrics"]
+
+
+def test_what_tasks_print_is_in_the_log_of_their_pod(keeping, store, tmp_path, monkeypatch):
+    """Of a pod with one process, and of one whose nanny has started two, one of them again."""
+    kept = {}
+
+    def in_pod(name):
+        kept[name] = tmp_path / f"output-of-{name}"
+        monkeypatch.setenv(OUTPUT_VARIABLE, str(kept[name]))
+        monkeypatch.setenv("DASK_WORKER_NAME", name)
+
+    (tmp_path / "pods").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(CODE))
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    with launching(tmp_path / "pods") as launch:
+        in_pod("scheduler")
+        scheduler, address = a_scheduler(launch, later=600.0)
+        in_pod("one")
+        one = launch("dask_worker", address, "--no-nanny", "--nthreads", "1", "--name", "one", later=600.0)
+        in_pod("two")
+        options = ("--nanny", "--nworkers", "2", "--nthreads", "1", "--name", "two")
+        two = launch("dask_worker", address, *options, later=600.0)
+        a_client(KILLS, address)
+        assert keeping("well", address=address, html=False, trace=False).wait().value == sum(range(1, 51))
+        files = files_in(store)
+    assert {path for path in files if "worker" in path} == {"logs/worker-one.log", "logs/worker-two.log"}
+    found = []
+    for pod, path in ((scheduler, "scheduler"), (one, "worker-one"), (two, "worker-two")):
+        log, lines = files[f"logs/{path}.log"].decode(), pod.log.read_text()
+        # What the kubelet would have is the same, once; two processes may write into both in another order.
+        assert log in lines or pod is two
+        assert not Counter(log.splitlines()) - Counter(lines.splitlines())
+        assert "distributed." in log
+        found += [line for line in log.splitlines() if line.startswith("printed by task")]
+        assert lines.count("printed by task") == log.count("printed by task")
+    assert sorted(found) == sorted(f"printed by task {i}" for i in range(50))
+    assert "printed before it was killed\n" in files["logs/worker-two.log"].decode()
 
 
 def test_of_a_process_that_is_killed(keeping, store):

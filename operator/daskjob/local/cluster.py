@@ -21,8 +21,10 @@ from daskjob.local.fetched_code import fetch_code
 from daskjob.local.observation import ProcessState, RunState
 from daskjob.local.plan import Plan, job_file, scheduler_command, worker_command, write_code
 from daskjob.local.processes import Processes, tail
+from daskjob.local.report_files import OUTPUT_ENDING, RUNNER_OUTPUT
 from daskjob.manifests.dask_cluster import WORKER_ENVIRONMENT
 from daskjob.runner.archive import build as build_runner
+from daskjob.runner.output_copy import OUTPUT_VARIABLE
 from daskjob.runner.surroundings import NANNY
 from daskjob.wire import jobfile
 
@@ -128,6 +130,7 @@ class LocalCluster:
         }
         if self._recording is not None:
             own[jobfile.RECORDING_VARIABLE] = str(self._recording)
+            own[jobfile.LOG_VARIABLE] = str(self._recording / RUNNER_OUTPUT)
         command = [sys.executable, str(self._program)]
         process = self._processes.start("runner", command, environment=self._environment | own, folder=self._home)
         self._runner = Started(process)
@@ -215,6 +218,8 @@ class LocalCluster:
         log = None if self._logs else self._log(name)
         own = {**own, "DASKJOB_TERMINATION_LOG": str(self._last_words(name))}
         environment = {**own, **self._environment, **theirs}
+        if self._recording is not None:
+            environment[OUTPUT_VARIABLE] = str(self._recording / f"{name}{OUTPUT_ENDING}")
         return self._processes.start(name, command, environment=environment, folder=self._home, log=log)
 
     def _last_words(self, name: str) -> Path:

@@ -289,11 +289,11 @@ def job_file(plan: Plan, report: str, address: str, code_path: Path, payload_pat
     )
 
 
-def _dask(module: str, options: Sequence[str]) -> list[str]:
-    """The beginning of a command of Dask's. A preload that fails ends its process."""
-    watched = ["daskjob.runner.preloads"] if "--preload" in options else []
+def _dask(module: str) -> list[str]:
+    """The beginning of a command of Dask's. A preload that fails ends its process, and the output is kept if a variable
+    says where."""
     # -P: Python is not to import from the folder it starts in.
-    return [sys.executable, "-P", "-m", *watched, module]
+    return [sys.executable, "-P", "-m", "daskjob.runner.preloads", module]
 
 
 def scheduler_command(port: int, scheduler_file: Path, dashboard: int | None, options: Sequence[str] = ()) -> list[str]:
@@ -301,7 +301,7 @@ def scheduler_command(port: int, scheduler_file: Path, dashboard: int | None, op
     `options`: further ones."""
     shown = ["--dashboard-address", f"127.0.0.1:{dashboard or 0}", *(["--no-dashboard"] if dashboard is None else [])]
     return [
-        *(*_dask("distributed.cli.dask_scheduler", options), "--host", "127.0.0.1", "--port", str(port)),
+        *(*_dask("distributed.cli.dask_scheduler"), "--host", "127.0.0.1", "--port", str(port)),
         *("--scheduler-file", str(scheduler_file), *shown, *options),
     ]
 
@@ -315,7 +315,7 @@ def worker_command(group: PlannedGroup, name: str, scheduler_file: Path, scratch
         alone = group.processes == 1 and group.memory is None
         memory += ["--no-nanny"] if alone else ["--nanny", "--nworkers", str(group.processes)]
     return [
-        *(*_dask(DASK_CUDA if cuda else DASK_WORKER, group.options), "--scheduler-file", str(scheduler_file)),
+        *(*_dask(DASK_CUDA if cuda else DASK_WORKER), "--scheduler-file", str(scheduler_file)),
         *(
             "--host",
             "127.0.0.1",

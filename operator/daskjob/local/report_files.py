@@ -1,14 +1,19 @@
-"""The files that a run leaves behind of what became of its graph: a trace, and Dask's performance report."""
+"""The files that a run leaves behind of what became of its graph: a trace, Dask's performance report, and logs."""
 
 from __future__ import annotations
 
 import gzip
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-from daskjob.results.kept_report import PERFORMANCE, TRACE
+from daskjob.results.kept_report import LOGS, PERFORMANCE, RUNNER_LOG, SCHEDULER_LOG, TRACE, worker_log
+from daskjob.runner.log_copy import read_copy
 from daskjob.runner.recording import EVENTS
 from daskjob.runner.trace import write_trace
+
+#: In a recording: what the runner printed, and the end of the names of files with what Dask's processes printed.
+RUNNER_OUTPUT, OUTPUT_ENDING = "runner.log", ".output"
 
 
 def write_report_files(recording: Path, folder: Path) -> list[str]:
@@ -29,4 +34,10 @@ def write_report_files(recording: Path, folder: Path) -> list[str]:
         target = folder / PERFORMANCE
         shutil.copyfile(page, target)
         lines.append(f"performance report: {target}")
+    (folder / LOGS).mkdir(exist_ok=True)
+    with suppress(FileNotFoundError):
+        (folder / RUNNER_LOG).write_bytes(read_copy(str(recording / RUNNER_OUTPUT)))
+    for each in sorted(recording.glob(f"*{OUTPUT_ENDING}")):
+        shutil.copyfile(each, folder / (SCHEDULER_LOG if each.stem == "scheduler" else worker_log(each.stem)))
+    lines.append(f"logs: {folder / LOGS}")
     return lines

@@ -15,8 +15,10 @@ from daskjob.manifests.checked_folders import for_dask
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.devices import check_gpus_of, check_no_gpus
 from daskjob.manifests.launch import DASK_CUDA, DASK_WORKER, LAUNCH
+from daskjob.manifests.paths import OUTPUT_PATH
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, resources_of, template_metadata
 from daskjob.manifests.store_secret import StoreSecretFiles
+from daskjob.runner.output_copy import OUTPUT_VARIABLE
 from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
 from daskjob.schema.quantity import amount
 
@@ -144,6 +146,7 @@ def scheduler_spec(context: AttemptContext) -> dict[str, Any]:
         # Without it, tasks for which no worker is left would wait for ever.
         "DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": f"{context.spec.startup_deadline_seconds} s",
         **cluster.scheduler.environment,
+        **_output(context),
     }
     spec = pod_spec(
         context,
@@ -193,6 +196,7 @@ def worker_spec(context: AttemptContext, key: str = DEFAULT_GROUP) -> dict[str, 
                 **WORKER_ENVIRONMENT,
                 **_memory(resources_of(context, workers, "worker"), workers.processes),
                 **store_secret.environment,
+                **_output(context),
             },
             mounts=store_secret.mounts,
             volumes=store_secret.volumes,
@@ -203,6 +207,12 @@ def worker_spec(context: AttemptContext, key: str = DEFAULT_GROUP) -> dict[str, 
     if workers.command is WorkerCommand.CUDA:
         check_gpus_of(spec, workers.processes, path_of_group(key))
     return spec
+
+
+def _output(context: AttemptContext) -> dict[str, str]:
+    """The variable by which a process keeps what it prints, where the report is to have it."""
+    report = context.spec.report
+    return {OUTPUT_VARIABLE: OUTPUT_PATH} if report is not None and report.logs else {}
 
 
 def _nanny(workers: Workers) -> list[str]:

@@ -66,6 +66,9 @@ CUDA_MISSING = (
 #: worker also sets what Dask's nanny would set, and takes the memory limit of its container. The source of all that
 #: comes first (`daskjob.runner.surroundings`). An option that a template adds comes later, and counts.
 #:
+#: **Output.** Where the report of the attempt is to have it, the process keeps the end of what it prints in a file
+#: (`daskjob.runner.output_copy`).
+#:
 #: **Nannies.** A worker of several processes, and each of dask-cuda's, is a nanny that starts them. It starts those
 #: again that end; `Client.restart` is a request to it. A nanny whose process has lost its scheduler ends itself.
 LAUNCH = f"""\
@@ -73,6 +76,7 @@ LAUNCH = f"""\
 {inspect.getsource(checked_files)}
 PRELOADS = {preloads.watching_source()!r}
 exec(PRELOADS)
+keep_output()
 import asyncio, functools, importlib.util, os, runpy, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 module = sys.argv.pop(1)

@@ -17,6 +17,8 @@ PAYLOAD_PATH = "/opt/daskjob/payload"
 PACKAGES_PATH = "/opt/daskjob/packages"
 #: Where the runner keeps what is to be saved of the attempt: in a volume that only its pod has.
 RECORDING_PATH = "/tmp/daskjob-report"
+#: Where scheduler and workers keep the end of what they print, in a volume that their pod has for itself.
+OUTPUT_PATH = "/tmp/.daskjob-output"
 TOKEN_PATH = "/var/run/secrets/daskjob"
 
 #: The copies of what was compared with its digests (`runner.checked_files`), each below the name of its folder.

@@ -1,8 +1,8 @@
-"""Dask's preloads, of which one that fails ends the process at once, in words.
+"""Dask's preloads, of which one that fails ends the process at once, in words; and the start of Dask's processes.
 
 Dask itself goes on without a module whose `dask_setup` fails, and a task would meet what is missing much later. The
-operator sends this module's source, as part of the command of scheduler and workers, into images that have nothing of
-this project: it imports the standard library alone, and works with Python 3.9.
+operator sends the source of these functions and of `output_copy`, as part of the command of scheduler and workers, into
+images that have nothing of this project: they import the standard library alone, and work with Python 3.9.
 """
 
 import inspect
@@ -10,6 +10,9 @@ import json
 import os
 import sys
 from typing import Any
+
+from daskjob.runner import output_copy
+from daskjob.runner.output_copy import OUTPUT_VARIABLE, keep_output
 
 #: Exit code of a process that cannot start.
 START_FAILED = 1
@@ -66,9 +69,9 @@ def leave_words(reason: str, message: str) -> None:
 
 
 def watch_children(arguments: "list[str]", source: str) -> None:
-    """Has the workers that a nanny starts watch the modules as well, by a preload that comes before them. `source`:
-    what `watching_source` returns."""
-    if "--preload" not in arguments:
+    """Has the workers that a nanny starts watch the modules as well, and keep what they print, by a preload that comes
+    before them. `source`: what `watching_source` returns."""
+    if "--preload" not in arguments and not os.environ.get(OUTPUT_VARIABLE):
         return
     import tempfile
 
@@ -77,22 +80,23 @@ def watch_children(arguments: "list[str]", source: str) -> None:
     folder = tempfile.mkdtemp(prefix="daskjob-", dir=place if os.path.isdir(place) else None)
     path = os.path.join(folder, "daskjob_watches_preloads.py")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{source}\nend_with_preloads({arguments!r})\n")
-    first = arguments.index("--preload")
+        file.write(f"{source}\nkeep_output()\nend_with_preloads({arguments!r})\n")
+    first = arguments.index("--preload") if "--preload" in arguments else 1
     arguments[first:first] = ["--preload", path]
 
 
 def watching_source() -> str:
-    """The source of what watches preloads, for a process that has nothing of this project."""
+    """The source of what watches preloads and keeps output, for a process that has nothing of this project."""
     settings = f"import json, os, sys\nfrom typing import Any\n{START_FAILED=}\n{LOG=}\n"
     functions = (end_with_preloads, end_by, leave_words, watch_children)
-    return settings + "".join(inspect.getsource(each) for each in functions)
+    return inspect.getsource(output_copy) + settings + "".join(inspect.getsource(each) for each in functions)
 
 
 def run_dask(module: str) -> None:
     """Runs one of Dask's programs with the arguments of this process."""
     import runpy
 
+    keep_output()
     end_with_preloads(sys.argv)
     if "--nanny" in sys.argv or not module.startswith("distributed."):
         watch_children(sys.argv, watching_source())

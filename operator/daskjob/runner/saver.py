@@ -126,11 +126,8 @@ class _Saver:
         if self._orders is None:
             return
         self._logs[SCHEDULER_LOG] = await words.scheduler_log()
-        found = await words.worker_logs()
-        if len(found) > MOST_WORKERS:
-            self.notes.append(f"logs of {len(found) - MOST_WORKERS} workers are left out, of {len(found)}")
-        for name in sorted(found)[:MOST_WORKERS]:
-            self._logs[worker_log(name)] = found[name]
+        for name, text in (await words.worker_logs(MOST_WORKERS, self.notes)).items():
+            self._logs[worker_log(name)] = text
 
     async def _take_metrics(self, words: Any) -> None:
         self._metrics = await words.metrics()

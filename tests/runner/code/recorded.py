@@ -9,6 +9,8 @@ from distributed import get_client, wait
 
 
 def add(x):
+    # In one piece: two processes have one stdout.
+    sys.stdout.write(f"printed by task {x}\n")
     return x + 1
 
 
