@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from daskjob.cli.columns import CRON_COLUMNS, JOB_COLUMNS
 from daskjob.cli.states import where
+from daskjob.results.opened_store import open_store
 from daskjob.schema import load_crds
 
 from ..client.played import Answer, Body, Stream, event, forbidden, job, listed
@@ -268,13 +270,42 @@ def test_report(on: On, tmp_path: Path) -> None:
     assert "leave out --since" in run("logs", "one", "--component", "worker", "--since", "5m").stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["logs", "one", "--component", "worker"], ["report", "one", "--to", "copy"], ["result", "one", "--to", "copy"]],
+    ids=lambda command: command[0],
+)
+def test_the_users_options_for_a_store(
+    on: On, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    kept, opened = with_report(tmp_path / "store"), []
+
+    def open_it(url: str, options: Mapping[str, Any]) -> Any:
+        opened.append(options)
+        return open_store(url, options)
+
+    monkeypatch.setattr("daskjob.client.store_reading.open_store", open_it)
+    monkeypatch.chdir(tmp_path)
+    kept["spec"]["result"] = kept["spec"]["report"]
+    kept["status"]["result"] = {"type": "x", "location": f"file://{tmp_path}/store/team/one/u1/1"}
+    _, run = on({"get daskjobs/one": [Answer(kept)], "list pods": [listed()]})
+    run(*command, "--storage-options", '{"profile": "me"}')
+    monkeypatch.setenv("DASKJOB_STORAGE_OPTIONS", '{"anon": true}')
+    run(*command)
+    assert opened == [{"profile": "me"}, {"anon": True}]
+    done = run(*command, "--storage-options", "key=a-secret-word")
+    assert done.exit_code == 2
+    assert "it is no JSON object" in done.stderr
+    assert "a-secret-word" not in done.stderr
+
+
 def test_logs_of_a_store_that_is_elsewhere_say_where(on: On, tmp_path: Path) -> None:
     kept = with_report(tmp_path / "store")
     (tmp_path / "store").rename(tmp_path / "moved")
     _, run = on({"get daskjobs/one": [Answer(kept)], "list pods": [listed()]})
     done = run("logs", "one")
     assert done.exit_code == 4
-    assert f"it is at file://{tmp_path}/store/team/one/u1/1/report, and cannot be had from here" in done.stderr
+    assert f"the report is at file://{tmp_path}/store/team/one/u1/1/report, and cannot be had from here" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from daskjob.client.problems import NotFound
-from daskjob.client.saved_reports import SavedReport, SavedReportError, location_of
+from daskjob.client.saved_reports import SavedReport, location_of
+from daskjob.client.store_reading import StoredFileError
 
 FILES = {
     "logs/runner.log": b"one\ntwo\n",
@@ -55,7 +56,7 @@ def test_a_copy_has_all_files(folder: Path, tmp_path: Path) -> None:
     found = {str(each.relative_to(target)): each.read_bytes() for each in target.rglob("*") if each.is_file()}
     assert found.pop("report.json") == (folder / "report.json").read_bytes()
     assert found == FILES
-    with pytest.raises(SavedReportError, match="not empty"):
+    with pytest.raises(StoredFileError, match="not empty"):
         saved.copy(target)
 
 
@@ -77,7 +78,7 @@ def test_the_store_of_the_result_is_one_of_the_jobs(folder: Path) -> None:
 )
 def test_a_place_that_is_not_the_jobs_is_not_opened(folder: Path, place: str) -> None:
     place = place.replace("ROOT", f"file://{folder.parents[4]}")
-    with pytest.raises(SavedReportError, match="is no place of this job"):
+    with pytest.raises(StoredFileError, match="is no place of this job"):
         SavedReport(a_job(folder, place))
 
 
@@ -85,29 +86,29 @@ def test_a_place_that_is_not_the_jobs_is_not_opened(folder: Path, place: str) ->
 def test_a_name_that_leads_elsewhere_is_not_taken(folder: Path, path: str) -> None:
     listed = {"files": [{"path": path, "size": 1, "sha256": "0"}]}
     (folder / "report.json").write_text(json.dumps(listed))
-    with pytest.raises(SavedReportError, match="none of its files"):
+    with pytest.raises(StoredFileError, match="none of its files"):
         SavedReport(a_job(folder))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"files": [{}]}', "[" * 100_000])
 def test_a_list_that_is_none(folder: Path, text: str) -> None:
     (folder / "report.json").write_text(text)
-    with pytest.raises(SavedReportError, match="no list of files"):
+    with pytest.raises(StoredFileError, match="no list of files"):
         SavedReport(a_job(folder))
 
 
 def test_a_file_that_changed_is_not_taken(folder: Path) -> None:
     (folder / "logs/runner.log").write_bytes(b"other")
-    with pytest.raises(SavedReportError, match="its size or digest differs"):
+    with pytest.raises(StoredFileError, match="its size or digest differs"):
         SavedReport(a_job(folder)).read("logs/runner.log")
 
 
 def test_where_it_cannot_be_had_from_here_it_is_named(folder: Path) -> None:
     job = a_job(folder)
     (folder / "report.json").unlink()
-    with pytest.raises(SavedReportError) as refused:
+    with pytest.raises(StoredFileError) as refused:
         SavedReport(job)
-    assert f"it is at file://{folder}, and cannot be had from here" in str(refused.value)
+    assert f"the report is at file://{folder}, and cannot be had from here" in str(refused.value)
 
 
 def test_what_there_is_none_of_is_said(folder: Path) -> None:

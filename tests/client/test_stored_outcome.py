@@ -10,7 +10,7 @@ import json
 import pickle
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 import pandas
@@ -182,6 +182,7 @@ class Backend:
     """Says nothing: the test tells the future what becomes of the job."""
 
     namespace = "team"
+    storage_options: ClassVar[dict[str, Any]] = {}
 
     def follow(self, job: Any, listener: Any) -> None:
         listener(job)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from daskjob.client.stored_results import StoredCopy, StoredResultError
+from daskjob.client.store_reading import StoredFileError
+from daskjob.client.stored_results import StoredCopy
 
 FILES = {"value.parquet/part-000000.parquet": b"one", "value.parquet/part-000001.parquet": b"two"}
 
@@ -67,7 +68,7 @@ def test_a_value_of_json(tmp_path: Path) -> None:
 def test_nothing_is_written_over(stored: Stored, tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "mine").touch()
-    with pytest.raises(StoredResultError, match="is not empty: give another folder"):
+    with pytest.raises(StoredFileError, match="is not empty: give another folder"):
         StoredCopy(stored.job).copy(tmp_path / "copy")
 
 
@@ -150,7 +151,7 @@ def a_file_without_a_store(stored: Stored) -> None:
 )
 def test_what_is_not_taken(stored: Stored, tmp_path: Path, spoil: Any, words: str) -> None:
     spoil(stored)
-    with pytest.raises(StoredResultError, match=words):
+    with pytest.raises(StoredFileError, match=words):
         StoredCopy(stored.job).copy(tmp_path / "copy")
     assert not (tmp_path / "copy" / "manifest.json").exists()
 
@@ -158,5 +159,5 @@ def test_what_is_not_taken(stored: Stored, tmp_path: Path, spoil: Any, words: st
 def test_the_installations_store(stored: Stored) -> None:
     """Its URL is not in the job: a place outside this machine counts if it is named for the job."""
     stored.spec, stored.location = {}, "nowhere://bucket/team/job/uid-1/1"
-    with pytest.raises(StoredResultError, match="fsspec knows no nowhere"):
+    with pytest.raises(StoredFileError, match="fsspec knows no nowhere"):
         StoredCopy(stored.job)

@@ -15,7 +15,7 @@ class ReportKeeping:
     #: namespace/name/UID/attempt/report below it. Default: that of the result, or the installation's.
     store: Store | None = None
     #: logs: true keeps the logs of runner, scheduler and workers. That of the runner is whole up to 8 MiB, of a longer
-    #: one the last 8 to 16 MiB; of the others it is what Dask logs, not what tasks print. Default true.
+    #: one the last 8 to 16 MiB; of the others it is the end of what they print, the last 256 to 512 KiB. Default true.
     logs: bool = True
     #: html: true keeps Dask's performance report as one page; the image needs bokeh. Default true.
     html: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,19 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     return total
 
 
+def _storage_options(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any]:
+    """Reads `{"endpoint_url": "https://…"}`."""
+    try:
+        found = json.loads(value or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        # The text may have a secret.
+        example = '{"endpoint_url": "https://minio.example.com"}'
+        raise click.BadParameter(f"it is no JSON object; write for example {example}")
+    return found
+
+
 def _target(options: dict[str, Any], pop: bool = False) -> Target:
     take = options.pop if pop else options.get
     return Target(take("context", None), take("kubeconfig", None), take("namespace", None))
@@ -96,4 +110,12 @@ def _names(target: Target, endpoint: Endpoint) -> list[str]:
 NAME = click.argument("name", shell_complete=_completion(JOBS))
 NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_completion(JOBS))
 CRON_NAME = click.argument("name", shell_complete=_completion(CRON_JOBS))
+STORAGE_OPTIONS = click.option(
+    "--storage-options",
+    metavar="JSON",
+    envvar="DASKJOB_STORAGE_OPTIONS",
+    show_envvar=True,
+    callback=_storage_options,
+    help='Arguments of fsspec\'s driver for the store, over those of the job, as {"profile": "me"}.',
+)
 TIMEOUT = click.option("--timeout", metavar="TIME", callback=seconds, help="As 90s, 5m or 1h; by default for ever.")

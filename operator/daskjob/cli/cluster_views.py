@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daskjob.cli.cluster_options import NAME, OUTPUTS, cluster, connect
+from daskjob.cli.cluster_options import NAME, OUTPUTS, STORAGE_OPTIONS, cluster, connect
 from daskjob.cli.columns import JOB_COLUMNS, Columns, duration, lay_out, rows
 from daskjob.cli.exit_codes import CANCELLED, FAILED
 from daskjob.cli.output import how_to_open, is_pickle, tell, write, write_content, write_value
@@ -95,7 +95,8 @@ def status(target: Target, name: str, watch: bool, output: str) -> None:
     type=click.Path(path_type=Path),
     help="Copy the files of a result in a store into this folder. Needs fsspec, its driver, and credentials.",
 )
-def result(target: Target, name: str, output: str, folder: Path | None) -> None:
+@STORAGE_OPTIONS
+def result(target: Target, name: str, output: str, folder: Path | None, storage_options: dict[str, Any]) -> None:
     """Print the result of a job that has succeeded, or where it is."""
     job = connect(target).get(name)
     end = end_of(job)
@@ -106,14 +107,14 @@ def result(target: Target, name: str, output: str, folder: Path | None) -> None:
         sys.exit(FAILED if end is End.FAILED else CANCELLED)
     record = status_of(job).get("result") or {}
     if folder is not None:
-        _copy(job, record, folder)
+        _copy(job, record, folder, storage_options)
     elif output != "value":
         write_content(record, output)
     elif is_pickle(record):
         tell(how_to_open(job), err=True)
         sys.exit(FAILED)
     elif record.get("location"):
-        _show_stored(job, record)
+        _show_stored(job, record, storage_options)
     elif record.get("value") is None:
         tell(
             f"the value of {name} was not kept: {status_of(job).get('summary') or 'daskjob status says why'}", err=True
@@ -123,24 +124,24 @@ def result(target: Target, name: str, output: str, folder: Path | None) -> None:
         write([job], "value")
 
 
-def _show_stored(job: Body, record: Mapping[str, Any]) -> None:
+def _show_stored(job: Body, record: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Prints the value of a stored result that is short or JSON; of another one, where it is."""
     if record.get("format") == "json":
         from daskjob.client.stored_results import StoredCopy
 
-        write_value(record.get("preview") or StoredCopy(job).json_value() or "null")
+        write_value(record.get("preview") or StoredCopy(job, options).json_value() or "null")
         return
     tell(f"{record.get('type')} in {record.get('format')}, {record.get('size')} bytes, at {record['location']}")
     if record.get("preview"):
         write_value(record["preview"])
 
 
-def _copy(job: Body, record: Mapping[str, Any], folder: Path) -> None:
+def _copy(job: Body, record: Mapping[str, Any], folder: Path, options: Mapping[str, Any]) -> None:
     if not record.get("location"):
         raise click.UsageError("the result is in the job's status, not in a store: leave out --to")
     from daskjob.client.stored_results import StoredCopy
 
-    size = StoredCopy(job).copy(folder)
+    size = StoredCopy(job, options).copy(folder)
     tell(f"{folder}: {record.get('type')} in {record.get('format')}, {size} bytes")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from daskjob.cli.cluster_options import NAME, cluster, connect
+from daskjob.cli.cluster_options import NAME, STORAGE_OPTIONS, cluster, connect
 from daskjob.cli.output import tell
 from daskjob.client.credentials import Target
 
@@ -21,7 +22,10 @@ from daskjob.client.credentials import Target
     type=click.Path(path_type=Path),
     help="Copy the files into this folder. Needs fsspec, its driver, and credentials.",
 )
-def report(target: Target, name: str, attempt: int | None, folder: Path | None) -> None:
+@STORAGE_OPTIONS
+def report(
+    target: Target, name: str, attempt: int | None, folder: Path | None, storage_options: dict[str, Any]
+) -> None:
     """Say where logs, trace and performance report of a job's attempt are, or copy them.
 
     A job has them if its manifest has spec.report. The trace is for ui.perfetto.dev; the page is one that the job's
@@ -33,7 +37,7 @@ def report(target: Target, name: str, attempt: int | None, folder: Path | None) 
     if folder is None:
         tell(location_of(job, attempt))
         return
-    saved = SavedReport(job, attempt)
+    saved = SavedReport(job, attempt, storage_options)
     size = saved.copy(folder)
     for path in saved.files:
         tell(f"{folder / path}")

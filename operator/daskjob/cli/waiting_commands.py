@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from daskjob.cli.cluster_options import NAME, NAMES, TIMEOUT, cluster, connect, seconds
+from daskjob.cli.cluster_options import NAME, NAMES, STORAGE_OPTIONS, TIMEOUT, cluster, connect, seconds
 from daskjob.cli.exit_codes import FAILED, INTERRUPTED, SUCCEEDED, TIMED_OUT, code_of_ends
 from daskjob.cli.output import tell
 from daskjob.cli.states import attempt_words, ending, where, why
@@ -62,6 +62,7 @@ def wait(target: Target, names: tuple[str, ...], awaited: str, timeout: float | 
 @click.option("-p", "--previous", is_flag=True, help="Of the attempt before the last.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each pod.")
 @click.option("--since", metavar="TIME", callback=seconds, help="Only lines of that time, as 90s, 5m or 1h.")
+@STORAGE_OPTIONS
 def logs(
     target: Target,
     name: str,
@@ -71,6 +72,7 @@ def logs(
     previous: bool,
     tail: int | None,
     since: float | None,
+    storage_options: dict[str, Any],
 ) -> None:
     """Show the log of a job's runner, scheduler or workers.
 
@@ -82,7 +84,7 @@ def logs(
     client = connect(target)
     job = client.get(name)
     number = previous_attempt(job) if previous else attempt
-    choice = LogChoice(component, number, tail, None if since is None else max(1, round(since)))
+    choice = LogChoice(component, number, tail, None if since is None else max(1, round(since)), storage_options)
     if follow:
         follow_job(client, job, choice)
     show = _printer(component)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,8 @@ from daskjob.client.job_client import JobClient, attempt_of, component_of, pods_
 from daskjob.client.job_end import End, end_of, is_run_due, status_of
 from daskjob.client.pod_log import LogLine, PodLog, has_log
 from daskjob.client.problems import ClientError, NotFound
-from daskjob.client.saved_reports import SavedReport, SavedReportError
+from daskjob.client.saved_reports import SavedReport
+from daskjob.client.store_reading import StoredFileError
 from daskjob.client.transport import Body
 from daskjob.client.watching import Change, Selection
 
@@ -26,12 +27,13 @@ LINES = 10_000
 @dataclass(frozen=True)
 class LogChoice:
     """Which logs: of runner, scheduler or worker; `attempt`: of one, None: of the run's; `tail`, `since`: see
-    `PodLog`."""
+    `PodLog`; `storage_options`: with which the store of a report is read."""
 
     component: str = "runner"
     attempt: int | None = None
     tail: int | None = None
     since: int | None = None
+    storage_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _NobodyReads(Exception):
@@ -71,11 +73,11 @@ def _from_store(job: Body, choice: LogChoice, number: int) -> list[LogLine]:
     """The lines that the store of spec.report has. Raises LogsGone if it has none, or cannot be read from here."""
     gone = _gone(job, choice, number)
     try:
-        saved = SavedReport(job, number)
+        saved = SavedReport(job, number, choice.storage_options)
         found = list(saved.logs(choice.component))
     except NotFound:
         raise gone from None
-    except SavedReportError as error:
+    except StoredFileError as error:
         raise gone.beside(str(error)) from None
     if choice.since is not None:
         raise gone.beside(f"its lines at {saved.location} have no times: leave out --since")

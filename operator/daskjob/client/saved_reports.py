@@ -1,7 +1,4 @@
-"""What is kept of an attempt in a store (`spec.report`): its files copied, and logs read from there.
-
-Who may write a job's report, its own code, says where that is: the place counts only if it is the job's.
-"""
+"""What is kept of an attempt in a store (`spec.report`): its files copied, and logs read from there."""
 
 from __future__ import annotations
 
@@ -12,33 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from daskjob.client.job_end import status_of
-from daskjob.client.problems import ClientError, NotFound
-from daskjob.client.stored_results import is_whole, options_for, write_into
+from daskjob.client.problems import NotFound
+from daskjob.client.store_reading import NO_OPTIONS, KeptFolder, StoredFileError, stores_of
 from daskjob.results.kept_report import MANIFEST, is_log_of
-from daskjob.results.opened_store import StoreProblem, open_store
 
 _PLAIN = re.compile(r"(logs/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
-class SavedReportError(ClientError):
-    """What was kept cannot be had from here: the message says why, and where it is."""
-
-
 class SavedReport:
-    """Of one attempt, by its number; None: of the last. Raises NotFound if nothing is kept of it, and SavedReportError
-    if it cannot be had, as do all methods."""
+    """Of one attempt, by its number; None: of the last. `options`: the user's own for the store's driver. Raises
+    NotFound if nothing is kept of it, and StoredFileError if it cannot be had, as do all methods."""
 
-    def __init__(self, job: Mapping[str, Any], number: int | None = None) -> None:
+    def __init__(
+        self, job: Mapping[str, Any], number: int | None = None, options: Mapping[str, Any] = NO_OPTIONS
+    ) -> None:
         self.location = location_of(job, number)
-        options = options_for(job, self.location, _stores(job))
-        if options is None:
-            raise SavedReportError(
-                f"status.attempts[].report.location, {self.location[:200]!r}, is no place of this job"
-            )
-        try:
-            self._store = open_store(self.location, options)
-        except StoreProblem as problem:
-            raise self._error(problem) from None
+        where = {"what": "the report", "field": "status.attempts[].report.location"}
+        self._folder = KeptFolder(job, self.location, stores_of(job, "report", "result"), options, **where)
         self.files = self._read_manifest()
 
     def logs(self, component: str) -> Iterator[tuple[str, str]]:
@@ -49,41 +36,27 @@ class SavedReport:
 
     def copy(self, folder: Path) -> int:
         """Copies all files, the manifest last, and returns how many bytes. The folder may not have anything yet."""
-        return write_into(folder, self._all(), SavedReportError)
+        return self._folder.copy(folder, self._all())
 
     def _all(self) -> Iterator[tuple[str, bytes]]:
         for path in self.files:
             yield path, self.read(path)
-        yield MANIFEST, self._bytes(MANIFEST)
+        yield MANIFEST, self._folder.read(MANIFEST)
 
     def read(self, path: str) -> bytes:
         """A file, as the runner wrote it."""
-        data, (size, digest) = self._bytes(path), self.files[path]
-        if not is_whole(data, size, digest):
-            where = f"{self.location}/{path}"
-            raise SavedReportError(f"{where} is not what the job wrote: its size or digest differs")
-        return data
+        return self._folder.read_whole(path, *self.files[path])
 
     def _read_manifest(self) -> dict[str, tuple[int, str]]:
         try:
-            manifest = json.loads(self._bytes(MANIFEST))
+            manifest = json.loads(self._folder.read(MANIFEST))
             files = {str(file["path"]): (int(file["size"]), str(file["sha256"])) for file in manifest["files"]}
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise SavedReportError(f"{self.location}/{MANIFEST} is no list of files") from None
+            raise StoredFileError(f"{self._folder.shown}/{MANIFEST} is no list of files") from None
         odd = next((path for path in files if not _PLAIN.fullmatch(path) or path == MANIFEST), None)
         if odd is not None:
-            raise SavedReportError(f"{MANIFEST} names {odd[:80]!r}, which is none of its files: nothing is copied")
+            raise StoredFileError(f"{MANIFEST} names {odd[:80]!r}, which is none of its files: nothing is copied")
         return files
-
-    def _bytes(self, path: str) -> bytes:
-        try:
-            return self._store.read(path)
-        except StoreProblem as problem:
-            raise self._error(problem) from None
-
-    def _error(self, problem: StoreProblem) -> SavedReportError:
-        hint = "this machine needs fsspec with its driver, and credentials"
-        return SavedReportError(f"it is at {self.location}, and cannot be had from here ({hint}): {problem.message}")
 
 
 def location_of(job: Mapping[str, Any], number: int | None = None) -> str:
@@ -103,9 +76,3 @@ def location_of(job: Mapping[str, Any], number: int | None = None) -> str:
     else:
         words = f"attempt {chosen} has not ended yet"
     raise NotFound("report of job", metadata["name"], metadata.get("namespace", "default"), f": {words}")
-
-
-def _stores(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    spec = job.get("spec") or {}
-    found = ((spec.get(part) or {}).get("store") for part in ("report", "result"))
-    return [each for each in found if each]

@@ -16,15 +16,19 @@ from daskjob.client.endpoints import SECRETS
 from daskjob.client.job_client import CREATIONS, JobClient
 from daskjob.client.pod_log import LogLine
 from daskjob.client.problems import AlreadyExists, ClientError, InvalidJob, JobDeleted, NotInstalled, Unavailable
+from daskjob.client.store_reading import NO_OPTIONS
 from daskjob.futures.job_backend import Body, Listener
 from daskjob.futures.namespace_watch import NamespaceWatch
 
 
 class ClusterBackend:
     """Connections belong to a process: after a fork, the child opens its own. `patience`: seconds for which futures
-    wait for an API server that does not answer."""
+    wait for an API server that does not answer; `storage_options`: with which stores are read."""
 
-    def __init__(self, target: Target, patience: float = 600.0) -> None:
+    def __init__(
+        self, target: Target, patience: float = 600.0, storage_options: Mapping[str, Any] = NO_OPTIONS
+    ) -> None:
+        self.storage_options = storage_options
         self._target = target
         self._patience = patience
         self._open()
@@ -106,7 +110,7 @@ class ClusterBackend:
     def logs(
         self, job: Body, component: str, attempt: int | None, follow: bool, since: int | None
     ) -> Iterator[LogLine]:
-        choice = job_logs.LogChoice(component, attempt, None, since)
+        choice = job_logs.LogChoice(component, attempt, None, since, self.storage_options)
         if follow:
             return job_logs.LogFollower(self.client, job, choice).lines()
         return job_logs.read(self.client, self.client.get(self._name(job), job["metadata"]["namespace"]), choice)

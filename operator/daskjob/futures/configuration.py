@@ -14,7 +14,7 @@ from daskjob.futures.job_options import JobOptions
 
 PREFIX = "DASK_DASKJOB__"
 #: What `connect` takes beside the options of jobs.
-CONNECTION = ("namespace", "context", "kubeconfig", "backend")
+CONNECTION = ("namespace", "context", "kubeconfig", "backend", "storage_options")
 #: No text of a configuration can say these.
 NOT_HERE = ("by_value",)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, Literal, Unpack, cast
 
 from daskjob.futures.configuration import configured
@@ -16,11 +17,13 @@ def connect(
     context: str | None = None,
     kubeconfig: str | os.PathLike[str] | None = None,
     backend: Literal["kubernetes", "local"] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     **options: Unpack[JobOptions],
 ) -> DaskJobClient:
     """The client of the jobs of a namespace. `context`, `kubeconfig`, `namespace`: default as kubectl has them, or as
     the pod has them in which this runs. `backend`: `local` runs jobs on this machine, without a cluster; default
-    `kubernetes`. `options`: of all its jobs (`JobOptions`).
+    `kubernetes`. `storage_options`: arguments of fsspec's driver, with which results and logs are read from stores
+    here, over those of the jobs, such as `endpoint_url` or `profile`. `options`: of all its jobs (`JobOptions`).
 
     What is not given is taken from `daskjob` in Dask's configuration, if it is there: from variables such as
     `DASK_DASKJOB__NAMESPACE` and `DASK_DASKJOB__IMAGE`, and from Dask's YAML files.
@@ -30,17 +33,24 @@ def connect(
     """
     found = configured()
     chosen: dict[str, Any] = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig, "backend": backend}
+    chosen["storage_options"] = storage_options
     configured_ones = {name: found.pop(name, None) for name in chosen}
     chosen = {name: configured_ones[name] if value is None else value for name, value in chosen.items()}
     jobs = cast(JobOptions, {**found, **options})
+    reading = chosen["storage_options"] or {}
+    if not isinstance(reading, Mapping):
+        raise TypeError(
+            f"storage_options: arguments of fsspec's driver by name were expected, not {type(reading).__name__}"
+        )
     if chosen["backend"] == "local":
         from daskjob.futures.local_jobs import LocalJobs
 
-        return DaskJobClient(LocalJobs(chosen["namespace"] or "default"), jobs)
+        return DaskJobClient(LocalJobs(chosen["namespace"] or "default", storage_options=reading), jobs)
     if chosen["backend"] not in (None, "kubernetes"):
         raise ValueError(f"backend: {chosen['backend']!r} is unknown; give kubernetes or local")
     from daskjob.client.credentials import Target
     from daskjob.futures.cluster_backend import ClusterBackend
 
     file = None if chosen["kubeconfig"] is None else os.path.expanduser(os.fspath(chosen["kubeconfig"]))
-    return DaskJobClient(ClusterBackend(Target(chosen["context"], file, chosen["namespace"])), jobs)
+    target = Target(chosen["context"], file, chosen["namespace"])
+    return DaskJobClient(ClusterBackend(target, storage_options=reading), jobs)

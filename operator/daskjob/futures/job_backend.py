@@ -16,6 +16,8 @@ class JobBackend(Protocol):
     """The jobs of one namespace. Threads may share it. Methods raise `daskjob.client.problems.ClientError`."""
 
     namespace: str
+    #: Arguments of fsspec's driver, with which this process reads stores.
+    storage_options: Mapping[str, Any]
 
     def create(self, manifest: Mapping[str, Any], payload: bytes | None = None) -> Body:
         """Creates a job, with what was pickled for it, and returns it. If the payload cannot be brought, no job is

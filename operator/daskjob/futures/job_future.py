@@ -265,7 +265,7 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
 
     def _succeed(self, job: Body) -> None:
         try:
-            value = value_of(job, trusted=self._trusted)
+            value = value_of(job, trusted=self._trusted, storage_options=self._backend.storage_options)
         except BaseException as error:
             self.set_exception(error)
         else:

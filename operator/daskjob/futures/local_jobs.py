@@ -19,6 +19,7 @@ from daskjob.api.times import from_text, to_seconds_text, to_text
 from daskjob.client.job_end import End, end_of
 from daskjob.client.pod_log import LogLine
 from daskjob.client.problems import AlreadyExists, InvalidJob, JobDeleted, JobNotFound, WrongState
+from daskjob.client.store_reading import NO_OPTIONS
 from daskjob.futures.job_backend import Body, Listener
 
 #: Lines of the log of a job that are kept.
@@ -93,10 +94,17 @@ class _Run:
 
 
 class LocalJobs:
-    """Runs jobs of this process; they end with it. `at_once`: how many run at a time; the others wait."""
+    """Runs jobs of this process; they end with it. `at_once`: how many run at a time; the others wait.
+    `storage_options`: with which stores are read."""
 
-    def __init__(self, namespace: str = "default", at_once: int | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str = "default",
+        at_once: int | None = None,
+        storage_options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> None:
         self.namespace = namespace
+        self.storage_options = storage_options
         self._jobs: dict[str, _LocalJob] = {}
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(at_once or max(1, (os.cpu_count() or 2) // 2))

@@ -12,6 +12,7 @@ from typing import Any
 
 from daskjob.client.job_end import End, status_of
 from daskjob.client.problems import JobDeleted
+from daskjob.client.store_reading import NO_OPTIONS
 from daskjob.futures.future_errors import (
     JobCancelled,
     JobFailed,
@@ -29,14 +30,15 @@ from daskjob.results.store import PICKLE
 RAISED = ("TaskFailed", "EntrypointFailed")
 
 
-def value_of(job: Mapping[str, Any], *, trusted: bool) -> Any:
+def value_of(job: Mapping[str, Any], *, trusted: bool, storage_options: Mapping[str, Any] = NO_OPTIONS) -> Any:
     """The value of a job that succeeded; of one in a store, the StoredOutcome that reads it. `trusted`: this process
-    submitted it, so its pickle may be opened. Raises ResultGone and UntrustedResult."""
+    submitted it, so its pickle may be opened; `storage_options`: with which the store is read. Raises ResultGone
+    and UntrustedResult."""
     record = status_of(job).get("result") or {}
     where = _place(job)
     text = record.get("value")
     if is_stored(job):
-        return StoredOutcome(job, where, trusted)
+        return StoredOutcome(job, where, trusted, storage_options)
     if not isinstance(text, str):
         raise ResultGone(f"{where} succeeded, and its status has no value: {record.get('type') or 'nothing'}")
     if sha256(text.encode()) != record.get("sha256"):

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from daskjob.client.job_end import status_of
-from daskjob.client.stored_results import StoredCopy, StoredResultError
+from daskjob.client.store_reading import NO_OPTIONS, StoredFileError
+from daskjob.client.stored_results import StoredCopy
 from daskjob.futures.future_errors import ResultGone, UntrustedResult
 from daskjob.results.codec import decode
 from daskjob.results.stored_value import JSON, NAMES, PARQUET, PICKLE, TYPES_NAME, ZARR
@@ -29,9 +30,13 @@ CODECS = frozenset(
 
 
 class StoredOutcome:
-    """A job's value in a store. Threads may share it. `trusted`: its pickle may be opened."""
+    """A job's value in a store. Threads may share it. `trusted`: its pickle may be opened; `options`: with which the
+    store is read."""
 
-    def __init__(self, job: Mapping[str, Any], place: str, trusted: bool) -> None:
+    def __init__(
+        self, job: Mapping[str, Any], place: str, trusted: bool, options: Mapping[str, Any] = NO_OPTIONS
+    ) -> None:
+        self._options = options
         self._job = job
         self._place = place
         self._trusted = trusted
@@ -54,7 +59,7 @@ class StoredOutcome:
 
     def _read(self, reading: concurrent.futures.Future[Any]) -> None:
         try:
-            value = read_stored(self._job, self._place, self._trusted)
+            value = read_stored(self._job, self._place, self._trusted, self._options)
         except BaseException as error:
             reading.set_exception(error)
         else:
@@ -66,19 +71,19 @@ def is_stored(job: Mapping[str, Any]) -> bool:
     return bool((status_of(job).get("result") or {}).get("location"))
 
 
-def read_stored(job: Mapping[str, Any], place: str, trusted: bool) -> Any:
-    """The value of a job's result in a store. `place`: how messages name the job. Raises ResultGone, and
-    UntrustedResult for a pickle that is not trusted."""
+def read_stored(job: Mapping[str, Any], place: str, trusted: bool, options: Mapping[str, Any] = NO_OPTIONS) -> Any:
+    """The value of a job's result in a store. `place`: how messages name the job; `options`: with which the store is
+    read. Raises ResultGone, and UntrustedResult for a pickle that is not trusted."""
     record = status_of(job)["result"]
     if record.get("format") == PICKLE and not trusted:
         raise untrusted(place, record)
     try:
         _check_packages(str(record.get("format")), str(record["location"]))
-        copy = StoredCopy(job)
+        copy = StoredCopy(job, options)
         if copy.form == PICKLE and not trusted:
             raise untrusted(place, record)
         return _READERS[copy.form](copy)
-    except StoredResultError as error:
+    except StoredFileError as error:
         raise ResultGone(f"{place} succeeded: {error}") from None
     except (UntrustedResult, ResultGone):
         raise
@@ -108,7 +113,7 @@ def _check_packages(form: str, location: str) -> None:
             missing.append(name)
     if missing:
         words = f"the result is {form} at {location}, and this Python lacks what reads it: pip install"
-        raise StoredResultError(f"{words} {' '.join(missing)}")
+        raise StoredFileError(f"{words} {' '.join(missing)}")
 
 
 def _json(copy: StoredCopy) -> Any:
@@ -128,7 +133,7 @@ def _parquet(copy: StoredCopy) -> Any:
     parquet: Any = importlib.import_module("pyarrow.parquet")
     if _version(pyarrow.__version__) < SAFE_PYARROW:
         least = ".".join(map(str, SAFE_PYARROW))
-        raise StoredResultError(
+        raise StoredFileError(
             f"pyarrow {pyarrow.__version__} opens pickles in files of strangers: pip install 'pyarrow>={least}'"
         )
     tables = [parquet.read_table(io.BytesIO(data)) for _, data in copy.files()]
@@ -157,7 +162,7 @@ def _zarr(copy: StoredCopy) -> Any:
 
 
 def _check_codecs(metadata: Any) -> None:
-    """Raises StoredResultError for metadata of an array whose chunks could be pickles."""
+    """Raises StoredFileError for metadata of an array whose chunks could be pickles."""
     if metadata.get("zarr_format") == 2:
         named = [metadata.get("compressor"), *(metadata.get("filters") or ())]
         names = [each["id"] for each in named if each is not None]
@@ -165,7 +170,7 @@ def _check_codecs(metadata: Any) -> None:
         names = [each if isinstance(each, str) else each["name"] for each in metadata.get("codecs") or ()]
     odd = [each for each in names if each not in CODECS]
     if odd:
-        raise StoredResultError(f"the array is packed with {odd[0]!r}, which the operator's runner does not write")
+        raise StoredFileError(f"the array is packed with {odd[0]!r}, which the operator's runner does not write")
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -17,6 +17,9 @@ from typing import Any, Callable, Iterator, Mapping, Optional
 #: Why a store cannot be used; reasons of a failed job.
 REASONS = ("StoreDriverMissing", "StoreNotFound", "StoreForbidden", "StoreUnavailable")
 DRIVER_MISSING, NOT_FOUND, FORBIDDEN, UNAVAILABLE = REASONS
+#: What more is known of a problem, for whoever has other credentials and another driver than the job.
+KINDS = ("scheme", "options", "no credentials", "wrong credentials")
+SCHEME, OPTIONS, NO_CREDENTIALS, WRONG_CREDENTIALS = KINDS
 #: The variable with the folder of the store's Secret (`runner.surroundings`); absent: there is none.
 SECRET_VARIABLE = "DASKJOB_STORE_SECRET"
 #: Seconds before each further attempt of a write that failed because the store was not there.
@@ -46,18 +49,15 @@ USELESS = (
     "simplecache",
 )
 #: What drivers call an error of credentials: class names, and codes of S3 and HTTP.
-_FORBIDDEN = {
+_WITHOUT = {
     *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"),
-    *(
-        "ProfileNotFound",
-        "ClientAuthenticationError",
-        "RefreshError",
-        "DefaultCredentialsError",
-        "UnauthorizedSSOTokenError",
-    ),
-    *("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "401", "403"),
-    *("RequestTimeTooSkewed", "AccountProblem", "AllAccessDisabled"),
+    *("ProfileNotFound", "DefaultCredentialsError"),
 }
+_WRONG = {
+    *("ClientAuthenticationError", "RefreshError", "UnauthorizedSSOTokenError", "RequestTimeTooSkewed", "401"),
+    *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
+}
+_FORBIDDEN = _WITHOUT | _WRONG | {"AccessDenied", "AccountProblem", "AllAccessDisabled", "403"}
 _NOT_FOUND = {"NoSuchBucket", "ResourceNotFoundError", "NoSuchContainer", "404"}
 #: A text's parts that may be secret: parameters of signed URLs, headers, user and password in a URL.
 _SECRET_TEXT = re.compile(
@@ -69,12 +69,15 @@ _SECRET_NAME = re.compile(r"(?i)key|secret|token|password|credential|connection|
 
 
 class StoreProblem(Exception):
-    """A store cannot be used. `reason`: one of `REASONS`; the message says what to do."""
+    """A store cannot be used. `reason`: one of `REASONS`; the message says what a job's author can do. `cause`: what
+    the driver has raised, without secrets; `kind`: one of `KINDS`, or empty."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, cause: str = "", kind: str = "") -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.cause = cause
+        self.kind = kind
 
 
 class Store:
@@ -267,34 +270,34 @@ def problem_of(error: BaseException, url: str, doing: str) -> StoreProblem:
     text = " ".join(text.split())[:400]
     if any(isinstance(each, ImportError) for each in chain):
         package = DRIVERS.get(scheme) or f"the package for {scheme}://"
-        return StoreProblem(
-            DRIVER_MISSING, f"the image has no {package}, which {where} needs: add it to the image ({text})"
-        )
+        message = f"the image has no {package}, which {where} needs: add it to the image ({text})"
+        return StoreProblem(DRIVER_MISSING, message, text)
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
-        return StoreProblem(
-            NOT_FOUND, f"fsspec knows no {scheme}://: correct result.store.url, such as s3://bucket/folder"
-        )
+        known = f"fsspec knows no {scheme}://"
+        message = f"{known}: correct result.store.url, such as s3://bucket/folder"
+        return StoreProblem(NOT_FOUND, message, known, SCHEME)
     read_only = any(getattr(each, "errno", None) == errno.EROFS for each in chain)
     if read_only or kinds & _FORBIDDEN or any(isinstance(each, PermissionError) for each in chain):
+        kind = NO_CREDENTIALS if kinds & _WITHOUT else WRONG_CREDENTIALS if kinds & _WRONG else ""
         who = "the pod's user may not" if scheme in ("file", "local") else "the credentials do not let the job"
         what = (
             "give the volume to the group of the pods (fsGroup), or mount it writable"
             if scheme in ("file", "local")
             else "give the keys in the Secret of result.store.secretRef the right to write, read, list and delete there"
         )
-        return StoreProblem(FORBIDDEN, f"{who} {doing} at {where}: {what} ({text})")
+        return StoreProblem(FORBIDDEN, f"{who} {doing} at {where}: {what} ({text})", text, kind)
     if kinds & _NOT_FOUND or any(isinstance(each, FileNotFoundError) for each in chain):
         what = (
             "mount a volume there by the templates of runner and workers"
             if scheme in ("file", "local")
             else "create the bucket, or correct result.store.url"
         )
-        return StoreProblem(NOT_FOUND, f"{where} does not exist ({doing}): {what} ({text})")
+        return StoreProblem(NOT_FOUND, f"{where} does not exist ({doing}): {what} ({text})", text)
     if isinstance(error, TypeError):
-        return StoreProblem(NOT_FOUND, f"result.store.options do not fit the driver of {where}: correct them ({text})")
-    return StoreProblem(
-        UNAVAILABLE, f"{where} cannot be used ({doing}): check result.store and the store itself ({text})"
-    )
+        message = f"result.store.options do not fit the driver of {where}: correct them ({text})"
+        return StoreProblem(NOT_FOUND, message, text, OPTIONS)
+    message = f"{where} cannot be used ({doing}): check result.store and the store itself ({text})"
+    return StoreProblem(UNAVAILABLE, message, text)
 
 
 def _causes(error: Optional[BaseException]) -> Iterator[BaseException]:

@@ -1,0 +1,155 @@
+"""Reads from stores what jobs have kept there, with the driver and the credentials of this process.
+
+Who may write a job's report, its own code, says where that is: the place counts only if it is the job's. What cannot be
+had is told by one rule, whatever was kept there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from daskjob.client.problems import ClientError
+from daskjob.results.opened_store import (
+    DRIVER_MISSING,
+    DRIVERS,
+    FORBIDDEN,
+    NOT_FOUND,
+    Store,
+    StoreProblem,
+    clean_url,
+    open_store,
+)
+
+NO_OPTIONS: Mapping[str, Any] = {}
+
+
+class StoredFileError(ClientError):
+    """What a store has cannot be had from it: the message says why, where it is, and what to do."""
+
+
+class KeptFolder:
+    """A folder that a job has named as the place of its result, or of its report. Every method raises StoredFileError.
+
+    `what`: `the result`, for messages; `field`: of the job's status, which has the place; `stores`: those of the job's
+    spec; `options`: the user's own, over those of the store.
+    """
+
+    def __init__(
+        self,
+        job: Mapping[str, Any],
+        location: str,
+        stores: Sequence[Mapping[str, Any]],
+        options: Mapping[str, Any],
+        *,
+        what: str,
+        field: str,
+    ) -> None:
+        #: The place without user, password and parameters, for messages.
+        self.shown = clean_url(location)
+        self._location, self._what = location, what
+        own = options_for(job, location, stores)
+        if own is None:
+            raise StoredFileError(f"{field}, {self.shown[:200]!r}, is no place of this job: it is not opened")
+        try:
+            self._store: Store = open_store(location, {**own, **options})
+        except StoreProblem as problem:
+            raise self._refused(problem) from None
+
+    def read(self, path: str) -> bytes:
+        """The content of a file, whatever it is."""
+        try:
+            return self._store.read(path)
+        except StoreProblem as problem:
+            raise self._refused(problem) from None
+
+    def read_whole(self, path: str, size: int, digest: str) -> bytes:
+        """The content of a file with that size and SHA-256."""
+        data = self.read(path)
+        if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+            raise StoredFileError(f"{self.shown}/{path} is not what the job wrote: its size or digest differs")
+        return data
+
+    def copy(self, folder: Path, files: Iterable[tuple[str, bytes]]) -> int:
+        """Writes files, by their paths, into a folder of this machine, which may not have anything yet. Returns how
+        many bytes."""
+        size = 0
+        try:
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise StoredFileError(f"{folder} is there already and is not empty: give another folder")
+            for path, data in files:
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+                size += len(data)
+        except OSError as error:
+            words = f"{type(error).__name__}: {error}"
+            raise StoredFileError(f"{self._what} cannot be copied into {folder}: {words}") from None
+        return size
+
+    def _refused(self, problem: StoreProblem) -> StoredFileError:
+        hint = _hint(problem, self._location.partition("://")[0])
+        return StoredFileError(
+            f"{self._what} is at {self.shown}, and cannot be had from here: {hint} ({problem.cause or problem.message})"
+        )
+
+
+def options_for(job: Mapping[str, Any], location: str, stores: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The options of a store for a place that the job's code has named; None: it is no place of the job. `stores`:
+    those of the job's spec; without any, the installation's, which only its administrators know."""
+    metadata = job["metadata"]
+    own = f"/{metadata.get('namespace', 'default')}/{metadata['name']}/{metadata.get('uid', '')}/"
+    if "/../" in f"{location}/":
+        return None
+    for store in stores:
+        if location.startswith(f"{str(store.get('url')).rstrip('/')}{own}"):
+            return dict(store.get("options") or {})
+    known = not stores and own in location and ".." not in location
+    return {} if known and not location.startswith(("file:", "local:")) else None
+
+
+def stores_of(job: Mapping[str, Any], *parts: str) -> list[Mapping[str, Any]]:
+    """The stores that the spec names in these parts of it."""
+    spec = job.get("spec") or {}
+    return list(_named((spec.get(part) or {}).get("store") for part in parts))
+
+
+def _named(stores: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    for store in stores:
+        if store and store.get("url"):
+            yield store
+
+
+def _hint(problem: StoreProblem, scheme: str) -> str:
+    """What whoever reads can do about it."""
+    volume = scheme in ("file", "local")
+    if problem.kind:
+        return _HINTS[problem.kind]
+    if problem.reason == DRIVER_MISSING:
+        needs = "fsspec" if volume else f"fsspec {DRIVERS.get(scheme, f'and the driver of {scheme}://')}"
+        return f"this Python lacks what opens it: pip install {needs}"
+    if problem.reason == NOT_FOUND and volume:
+        return "it is on a volume of the job's pods: mount the volume here at the same path, or read it in a job"
+    if problem.reason == NOT_FOUND:
+        return "it was deleted, or the store has another address from here: give that in storage options"
+    if problem.reason == FORBIDDEN and volume:
+        return "the user of this process may not read there"
+    if problem.reason == FORBIDDEN:
+        return "the credentials of this process do not let it read there: choose others, as the driver reads them"
+    return (
+        "the store cannot be reached from here: check the network, and its address, which may be another one from here "
+        "(storage options, such as endpoint_url)"
+    )
+
+
+#: By `StoreProblem.kind`.
+_HINTS = {
+    "scheme": "the fsspec of this Python does not know such URLs: install the package that brings them",
+    "options": "the driver of this Python takes other options: correct yours, or install another version of it",
+    "no credentials": "this process has no credentials for it: give it some, as the driver reads them (for s3:// "
+    "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or storage options)",
+    "wrong credentials": "the store does not accept the credentials of this process: correct them, or choose others "
+    "(a profile; storage options)",
+}
