@@ -17,6 +17,7 @@ from daskjob.kube.client import Body
 from daskjob.kube.resources import EVENTS
 from daskjob.lifecycle.blocker import is_news
 from daskjob.lifecycle.event import Event
+from daskjob.wire import clean
 
 #: Seconds until the next try when the API server refuses even a status without details.
 NOT_RECORDED_RETRY = 300.0
@@ -163,8 +164,8 @@ class Controller(Generic[R, O, D, M]):
         return await self.kind.client.apply_status(resource, {**document, "status": content})
 
     async def _post(self, root: R, state: PassState[M], events: tuple[Event, ...]) -> None:
-        """Posts every Kubernetes Event once. If the API server refuses one, the pass goes on: the status has the same
-        facts."""
+        """Posts every Kubernetes Event once. If the API server refuses one, the pass goes on. What a warning says is then
+        in the log: nobody can read the status of a job that goes, in a namespace that takes no Events any more."""
         for event in events:
             key = self.kind.event_key(root, event)
             if key in state.posted:
@@ -174,7 +175,9 @@ class Controller(Generic[R, O, D, M]):
                 body = event_body(self.kind.root, root.namespace, root.name, root.uid, key, event, self.kind.clock())
                 await self.kind.client.create(EVENTS, body)
             except ApiError as error:
-                logger.debug("event not posted for %s/%s: %s", root.namespace, root.name, error)
+                level = logging.WARNING if event.warning else logging.DEBUG
+                words = "event not posted for %s/%s: %s: %s (%s)"
+                logger.log(level, words, root.namespace, root.name, event.reason, clean(event.message), error)
 
     async def _execute(self, root: R, decision: D, state: PassState[M], requeue_after: float | None) -> float | None:
         """Carries out the actions in order. If the API server refuses one for a reason that the user must know, the
