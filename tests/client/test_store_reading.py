@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -132,6 +133,20 @@ def test_what_cannot_be_read_is_told_by_one_rule(
 def test_what_cannot_be_opened_is_told_by_one_rule(read: Any, url: str, options: Any, words: str) -> None:
     with pytest.raises(StoredFileError, match=words):
         read(a_job(url, **options))
+
+
+@pytest.mark.parametrize("read", [StoredCopy, SavedReport])
+def test_a_store_that_answers_nothing_is_given_up(
+    playing: type[Playing], read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(playing, "cat_file", lambda *_: goes_on.wait(60))
+    monkeypatch.setattr("daskjob.client.store_reading.ANSWER_SECONDS", 0.01)
+    with pytest.raises(
+        StoredFileError, match=r"the store cannot be reached from here: .* did not answer within 0.01 s"
+    ):
+        read(a_job())
+    goes_on.set()
 
 
 @pytest.mark.parametrize("read", [StoredCopy, SavedReport])

@@ -41,7 +41,7 @@ class SavedReport:
     def _all(self) -> Iterator[tuple[str, bytes]]:
         for path in self.files:
             yield path, self.read(path)
-        yield MANIFEST, self._folder.read(MANIFEST)
+        yield MANIFEST, self._folder.read_first(MANIFEST)
 
     def read(self, path: str) -> bytes:
         """A file, as the runner wrote it."""
@@ -49,7 +49,7 @@ class SavedReport:
 
     def _read_manifest(self) -> dict[str, tuple[int, str]]:
         try:
-            manifest = json.loads(self._folder.read(MANIFEST))
+            manifest = json.loads(self._folder.read_first(MANIFEST))
             files = {str(file["path"]): (int(file["size"]), str(file["sha256"])) for file in manifest["files"]}
         except (ValueError, KeyError, TypeError, RecursionError):
             raise StoredFileError(f"{self._folder.shown}/{MANIFEST} is no list of files") from None

@@ -57,7 +57,7 @@ class StoredCopy:
         yield MANIFEST_NAME, self._data
 
     def _read_manifest(self, digest: str) -> dict[str, Any]:
-        self._data = data = self._folder.read(MANIFEST_NAME)
+        self._data = data = self._folder.read_first(MANIFEST_NAME)
         where = f"{self._folder.shown}/{MANIFEST_NAME}"
         if hashlib.sha256(data).hexdigest() != digest:
             raise StoredFileError(f"{where} is not what the job wrote: status.result.sha256 differs")

@@ -235,11 +235,12 @@ def within(seconds: float, url: str, work: Callable[[], Any]) -> Any:
     if failed:
         raise failed[0]
     if not answer:
+        silent = f"{clean_url(url)} did not answer within {seconds:g} s"
         message = (
-            f"{clean_url(url)} did not answer within {seconds:g} s: check the address in result.store (url, "
-            "options.endpoint_url), and that the network lets the job's pods connect to it"
+            f"{silent}: check the address in result.store (url, options.endpoint_url), and that the network lets the "
+            "job's pods connect to it"
         )
-        raise StoreProblem(UNAVAILABLE, message)
+        raise StoreProblem(UNAVAILABLE, message, silent)
     return answer[0]
 
 
