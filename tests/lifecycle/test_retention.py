@@ -136,6 +136,8 @@ def test_a_job_that_goes_all_the_same_says_what_is_left(scene: Scene, words: str
     assert decision.actions[-1] == LetGo()
     (event,) = decision.events
     assert (event.reason, words in event.message) == (EventReason.RESULTS_LEFT, True)
+    job = scene.observe().job
+    assert f"at s3://results/{job.namespace}/{job.name}/{job.uid}: " in event.message
 
 
 def test_a_refusal_that_may_pass_is_tried_again() -> None:

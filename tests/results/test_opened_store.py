@@ -77,6 +77,8 @@ def test_a_write_is_tried_again_while_the_store_is_not_there(tmp_path: Path) -> 
         (OSError(errno.ENOSPC, "No space left on device"), UNAVAILABLE, 0),
         (OSError(errno.EROFS, "Read-only file system"), FORBIDDEN, 2),
         (PermissionError("no"), FORBIDDEN, 2),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), NOT_FOUND, 2),
+        (FileExistsError(errno.EEXIST, "File exists"), NOT_FOUND, 2),
     ],
 )
 def test_what_is_tried_again(tmp_path: Path, error: Exception, reason: str, left: int) -> None:

@@ -51,7 +51,7 @@ def test_trials(image: str, s3: S3, deaf: str, tmp_path: Path) -> None:
         "folder": (f"{folder}/whole", {}, {}, "", ""),
         "no bucket": ("s3://nobody/x", ours, writer, "StoreNotFound", "create the bucket, or correct result.store.url"),
         "no folder": (f"{folder}/none", {}, {}, "StoreNotFound", "mount a volume there by the templates"),
-        "a file": (f"{folder}/file", {}, {}, "StoreUnavailable", "cannot be used (write"),
+        "a file": (f"{folder}/file", {}, {}, "StoreNotFound", "is a file, or below one, where a folder has to be"),
         "may only read": (bucket, ours, s3.users["reader"], "StoreForbidden", "do not let the job write"),
         "may not list": (bucket, ours, s3.users["blind"], "StoreForbidden", "do not let the job list"),
         "wrong secret": (bucket, ours, wrong, "StoreForbidden", "result.store.secretRef"),

@@ -164,8 +164,8 @@ class Controller(Generic[R, O, D, M]):
         return await self.kind.client.apply_status(resource, {**document, "status": content})
 
     async def _post(self, root: R, state: PassState[M], events: tuple[Event, ...]) -> None:
-        """Posts every Kubernetes Event once. If the API server refuses one, the pass goes on. What a warning says is then
-        in the log: nobody can read the status of a job that goes, in a namespace that takes no Events any more."""
+        """Posts every Kubernetes Event once. If the API server refuses one, the pass goes on. What a warning says is
+        then in the log: nobody can read the status of a job that goes, in a namespace that takes no Events any more."""
         for event in events:
             key = self.kind.event_key(root, event)
             if key in state.posted:

@@ -294,6 +294,11 @@ def problem_of(error: BaseException, url: str, doing: str) -> StoreProblem:
             else "create the bucket, or correct result.store.url"
         )
         return StoreProblem(NOT_FOUND, f"{where} does not exist ({doing}): {what} ({text})", text)
+    if any(isinstance(each, (NotADirectoryError, IsADirectoryError, FileExistsError)) for each in chain):
+        message = (
+            f"{where} is a file, or below one, where a folder has to be ({doing}): correct result.store.url ({text})"
+        )
+        return StoreProblem(NOT_FOUND, message, text)
     if isinstance(error, TypeError):
         message = f"result.store.options do not fit the driver of {where}: correct them ({text})"
         return StoreProblem(NOT_FOUND, message, text, OPTIONS)

@@ -89,8 +89,9 @@ def _next(observation: Observation, number: int) -> Removal:
 def _let_go(observation: Observation, actions: tuple[Action, ...], why: str = "") -> Decision:
     """The job goes, and its pod before it: the pod has no owner. `why`: why results are left; empty: none are."""
     job, pod = observation.job, observation.attempt.remover
-    result = job.status.result
-    where = result.location if result is not None and result.location else f"{job.namespace}/{job.name}/{job.uid}"
+    store = job.spec.result.store
+    # That of the installation has a URL that only its administrators know.
+    where = f"{store.url.rstrip('/') + '/' if store is not None else ''}{job.namespace}/{job.name}/{job.uid}"
     words = f"results of the job may be left in its store, at {where}: {why}; delete them there"
     events = (Event(EventReason.RESULTS_LEFT, words, warning=True),) if why else ()
     before = (_delete(pod),) if pod is not None else ()
