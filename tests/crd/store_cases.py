@@ -27,8 +27,8 @@ _USELESS = "such a place keeps nothing that others can read"
 
 REFUSED: list[Refused] = [
     refused("no URL", "{result: {store: {}}}", _URL, "is missing: url of a folder", "Required value"),
-    refused("no scheme", "{result: {store: {url: /mnt/x}}}", _URL, "write a URL without blanks"),
-    refused("blank in a URL", "{result: {store: {url: 's3://a b'}}}", _URL, "write a URL without blanks"),
+    refused("no scheme", "{result: {store: {url: /mnt/x}}}", _URL, "write a URL in ASCII without blanks"),
+    refused("blank in a URL", "{result: {store: {url: 's3://a b'}}}", _URL, "write a URL in ASCII without blanks"),
     refused(
         "user in a URL", "{result: {store: {url: 's3://me:x@b/c'}}}", _URL, "leave user, password and parameters out"
     ),

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ ENDS = """
     from dask.distributed import get_client, wait
 
     def add(x):
-        print("from a task", file=sys.stderr)
+        sys.stderr.write("from a task\\n")
         return x + 1
 
     def main(how):
@@ -94,7 +95,9 @@ def test_of_a_job_that_succeeds(kube: Kube, claim: str) -> None:
     # The image of the tests has no bokeh.
     assert saved["message"] == f"it is at file://{PATH}/{below}; {NO_PAGE}"
     assert json.loads(files["report.json"])["missing"] == [NO_PAGE]
-    assert any(path.startswith("logs/worker-well") for path in files)
+    [log] = [data.decode() for path, data in files.items() if path.startswith("logs/worker-well")]
+    assert log.count("from a task\n") == 50
+    assert "Registered to" in log, "what Dask logs is in it as well"
     assert json.loads(files["metrics.json"])["progress"]["done"] == 50
     trace = json.loads(gzip.decompress(files["trace.json.gz"]))
     assert trace["otherData"] == {"finished": 50, "in the trace": 50}
@@ -110,6 +113,8 @@ def test_of_attempts_that_end_badly(kube: Kube, claim: str) -> None:
         lambda status: status.get("attempt") == 2 and (status.get("progress") or {}).get("done", 0) >= 50,
         120,
     )
+    worker = job.pod("worker")["metadata"]["name"]
+    printed = kube.kubectl("logs", worker)
     kube.patch("daskjobs.daskjob.io", job.name, {"spec": {"attemptDeadlineSeconds": 1}})
     status = job.end()
     assert [each["reason"] for each in status["attempts"]] == ["Signal", "AttemptDeadlineExceeded"], status
@@ -121,4 +126,8 @@ def test_of_attempts_that_end_badly(kube: Kube, claim: str) -> None:
         assert trace["otherData"] == {"finished": 50, "in the trace": 50}
         assert "this is the runner's log" in files[f"{folder}/logs/runner.log"].decode()
         assert files[f"{folder}/logs/scheduler.log"]
+    # The kubelet has the same, at once and nothing twice; two threads may write into both in another order.
+    assert printed.count("from a task\n") == 50
+    kept_log = files[f"{folder}/logs/worker-{worker}.log"].decode()
+    assert not Counter(printed.splitlines()) - Counter(kept_log.splitlines())
     assert condition(status, "ReportSaved")["status"] == "True"

@@ -87,6 +87,7 @@ def test_what_is_tried_again(tmp_path: Path, error: Exception, reason: str, left
         store.write("x", b"1", (0.0, 0.0))
     assert caught.value.reason == reason
     assert len(store._fs.errors) == left
+    assert ("has no room left" in caught.value.message) == (getattr(error, "errno", None) == errno.ENOSPC)
 
 
 def test_a_folder_that_is_not_mounted_is_not_created(tmp_path: Path) -> None:

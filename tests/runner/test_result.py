@@ -219,6 +219,24 @@ def test_refused(case):
         codec.encode(value)
 
 
+@pytest.mark.parametrize("kind", [dict, list, collections.deque])
+def test_what_changes_while_it_is_written_is_as_it_was(kind):
+    """As another thread of the job may change it: no key has another one's value, and nothing is without end."""
+
+    class Changes(list[Any]):
+        def __iter__(self):
+            if kind is dict:
+                whole["more"] = whole.pop("b", None)
+            else:
+                whole.append(self)
+            return super().__iter__()
+
+    items = [Changes([0]), 1, 2]
+    whole: Any = dict(zip("abc", items, strict=True)) if kind is dict else kind(items)
+    expected = {"a": [0], "b": 1, "c": 2} if kind is dict else [[0], 1, 2]
+    assert json.loads(codec.encode(whole)["value"]) == expected
+
+
 def test_deepest():
     assert round_trip(nested(64)) == nested(64)
 

@@ -63,7 +63,7 @@ class KeptFolder:
             raise self._refused(problem) from None
 
     def read_first(self, path: str) -> bytes:
-        """The content of a short file, whatever it is. Here a store shows that takes connections and answers nothing."""
+        """The content of a short file, whatever it is. A store that takes connections and never answers shows here."""
         try:
             return bytes(within(ANSWER_SECONDS, self.shown, lambda: self._store.read(path)))
         except StoreProblem as problem:

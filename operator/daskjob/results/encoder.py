@@ -159,6 +159,9 @@ class Encoder:
             _check_range(value, self.limit)
         self.exact = self.exact and type(value) in _SEQUENCES[:-3] and getattr(value, "maxlen", None) is None
         items = sorted(value, key=_order) if isinstance(value, (set, frozenset)) else value
+        if isinstance(value, (list, collections.deque)):
+            # A copy: another thread may change it meanwhile.
+            items = list(value)
         return self._array(own, ((f"[{index}]", item) for index, item in enumerate(items)), depth)
 
     def _array(self, own: str, items: Iterable[Tuple[str, Any]], depth: int) -> Types:
@@ -176,12 +179,14 @@ class Encoder:
 
     def _dict(self, value: Dict[Any, Any], depth: int) -> Types:
         self.exact = self.exact and type(value) is dict
-        named = self._names(list(value))
+        # A copy: another thread may change it meanwhile, and each key has to keep its value.
+        pairs = list(value.items())
+        named = self._names([key for key, _ in pairs])
         if named is None:
-            pairs = [(f"[key {number}]", list(pair)) for number, pair in enumerate(value.items())]
-            return self._array("dict:pairs", pairs, depth)
+            placed = [(f"[key {number}]", list(pair)) for number, pair in enumerate(pairs)]
+            return self._array("dict:pairs", placed, depth)
         own, names = named
-        return self._object(own, zip(names, value.values()), depth)  # noqa: B905
+        return self._object(own, ((name, item) for name, (_, item) in zip(names, pairs)), depth)  # noqa: B905
 
     def _dataclass(self, value: Any, depth: int) -> Types:
         fields = [each.name for each in dataclasses.fields(value)]

@@ -302,6 +302,9 @@ def problem_of(error: BaseException, url: str, doing: str) -> StoreProblem:
     if isinstance(error, TypeError):
         message = f"result.store.options do not fit the driver of {where}: correct them ({text})"
         return StoreProblem(NOT_FOUND, message, text, OPTIONS)
+    if any(getattr(each, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for each in chain):
+        message = f"{where} has no room left ({doing}): free some there, or give a larger result.store ({text})"
+        return StoreProblem(UNAVAILABLE, message, text)
     message = f"{where} cannot be used ({doing}): check result.store and the store itself ({text})"
     return StoreProblem(UNAVAILABLE, message, text)
 
