@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as hnp
 
 from daskjob import wire
 from daskjob.results import codec
+from daskjob.runner.execute import _replace
 
 
 def joined(text: str) -> str:
@@ -235,6 +236,17 @@ def test_what_changes_while_it_is_written_is_as_it_was(kind):
     whole: Any = dict(zip("abc", items, strict=True)) if kind is dict else kind(items)
     expected = {"a": [0], "b": 1, "c": 2} if kind is dict else [[0], 1, 2]
     assert json.loads(codec.encode(whole)["value"]) == expected
+
+
+def test_futures_are_looked_for_in_what_changes_meanwhile():
+    whole: dict[str, Any] = {"a": [1], "b": 2}
+
+    def wanted(item):
+        whole.setdefault(f"x{len(whole)}", 3)
+        whole["a"].append(4)
+        return item == 2
+
+    assert _replace(whole, wanted, lambda item: item * 10) == {"a": [1, 4, 4], "b": 20, "x2": 3}
 
 
 def test_deepest():

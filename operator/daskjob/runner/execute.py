@@ -200,7 +200,8 @@ def _is_future(value: Any) -> bool:
 
 
 def _replace(value: Any, wanted: Callable[[Any], bool], replacement: Callable[[Any], Any], depth: int = 0) -> Any:
-    """A copy of nested lists, tuples, sets and dicts with every wanted item replaced, in order."""
+    """A copy of nested lists, tuples, sets and dicts with every wanted item replaced, in order. Another thread may
+    change them meanwhile."""
     if wanted(value):
         return replacement(value)
     kind = type(value)
@@ -208,12 +209,12 @@ def _replace(value: Any, wanted: Callable[[Any], bool], replacement: Callable[[A
     if depth > 100:
         return value
     if kind is list:
-        return [_replace(item, wanted, replacement, depth + 1) for item in value]
+        return [_replace(item, wanted, replacement, depth + 1) for item in list(value)]
     if isinstance(value, tuple):
         items = [_replace(item, wanted, replacement, depth + 1) for item in value]
         return kind(*items) if hasattr(value, "_fields") else tuple(items)
-    if kind in (set, frozenset) and any(map(wanted, value)):
+    if kind in (set, frozenset) and any(map(wanted, list(value))):
         return kind([_replace(item, wanted, replacement, depth + 1) for item in value])
     if isinstance(value, dict):
-        return {key: _replace(item, wanted, replacement, depth + 1) for key, item in value.items()}
+        return {key: _replace(item, wanted, replacement, depth + 1) for key, item in list(value.items())}
     return value
