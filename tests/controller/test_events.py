@@ -6,15 +6,19 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
+import pytest
+
 from daskjob.controller.events import event_body
 from daskjob.controllers.job.kind import JobKind
 from daskjob.kube.client import Body
+from daskjob.kube.refusal import classify
 from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job.observation import Job
 from daskjob.manifests.context import Defaults
 
 from ..lifecycle.builders import NOW, a_job
+from .test_reconcile import Setting, deep
 
 JOB = a_job().accepted().observe().job
 KIND = JobKind(None, lambda: NOW, b"", Defaults())  # type: ignore[arg-type]
@@ -56,3 +60,14 @@ def test_telling_it_twice_leaves_one() -> None:
 
 def test_words_that_are_no_text_can_be_told() -> None:
     body_of(JOB, replace(EVENT, message="\ud800"), NOW)
+
+
+async def test_a_warning_that_cannot_be_posted_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as what is left of a job whose namespace is being deleted."""
+    setting = Setting({"graph": {"entrypoint": "m:f", "args": [deep(65)]}})
+    words = "unable to create new content in namespace team because it is being terminated"
+    setting.client.refusals["create", "Event"] = classify(403, words)
+    await setting.look()
+    [line] = [each.message for each in caplog.records if each.levelname == "WARNING"]
+    assert "event not posted for team/sum: InvalidSpec: spec.graph" in line
+    assert words in line

@@ -82,17 +82,6 @@ async def test_arguments_beyond_the_limits_end_the_job_before_anything_is_made(v
     assert {kind for verb, kind in setting.client.requests if verb == "create"} <= {"Event"}
 
 
-async def test_a_warning_that_cannot_be_posted_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Such as what is left of a job whose namespace is being deleted."""
-    setting = Setting({"graph": {"entrypoint": "m:f", "args": [deep(65)]}})
-    words = "unable to create new content in namespace team because it is being terminated"
-    setting.client.refusals["create", "Event"] = classify(403, words)
-    await setting.look()
-    [line] = [each for each in caplog.records if each.levelname == "WARNING" and "not posted" in each.message]
-    assert f"event not posted for {NAMESPACE}/sum: InvalidSpec: spec.graph" in line.message
-    assert words in line.message
-
-
 async def test_a_second_pass_makes_nothing(setting: Setting) -> None:
     await setting.look()
     setting.client.requests.clear()
