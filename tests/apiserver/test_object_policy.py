@@ -303,6 +303,35 @@ def test_what_kubernetes_itself_does_with_a_pod(world: World, namespace: str) ->
     stranger.create(f"{path}/eviction", eviction).ok()
 
 
+def owner(controller: bool, uid: str = "u-1", kind: str = "DaskCronJob") -> list[Body]:
+    return [
+        {"apiVersion": "daskjob.io/v1alpha1", "kind": kind, "name": "nightly", "uid": uid, "controller": controller}
+    ]
+
+
+def test_no_user_passes_a_job_off_as_a_cron_jobs(world: World, namespace: str) -> None:
+    """It would count as a run that goes on, or push others out of the history."""
+    jobs = f"/apis/daskjob.io/v1alpha1/namespaces/{namespace}/daskjobs"
+    spec = {"graph": {"entrypoint": "job:main"}, "cluster": {"image": "localhost/none:test"}}
+    job = plain("daskjob.io/v1alpha1", "DaskJob", spec=spec)("mine", {c.CRON_JOB_LABEL: "nightly"})
+    forged = {**job, "metadata": {**job["metadata"], "ownerReferences": owner(True)}}
+    stranger, operator = world.users["stranger"], world.users["operator"]
+    refused(stranger.create(jobs, forged, "dryRun=All"), "the controller DaskCronJob nightly ")
+    for owners in (owner(False), owner(True, kind="Workflow")):
+        mine = {**job, "metadata": {**job["metadata"], "ownerReferences": owners}}
+        stranger.create(jobs, mine, "dryRun=All").ok()
+    stranger.create(jobs, job).ok()
+    for owners in (owner(True), [*owner(False, "u-2"), *owner(True)]):
+        refused(stranger.merge(f"{jobs}/mine", {"metadata": {"ownerReferences": owners}}), "the controller DaskCronJob")
+    operator.create(jobs, {**forged, "metadata": {**forged["metadata"], "name": "theirs"}}).ok()
+    # What Kubernetes' own garbage collector does with one that outlives its cron job, and users with any.
+    stranger.merge(
+        f"{jobs}/theirs", {"metadata": {"annotations": {c.RERUN_ANNOTATION: "a"}}, "spec": {"suspend": True}}
+    ).ok()
+    stranger.merge(f"{jobs}/theirs", {"metadata": {"ownerReferences": None}}).ok()
+    refused(stranger.merge(f"{jobs}/theirs", {"metadata": {"ownerReferences": owner(True)}}), "DaskCronJob nightly")
+
+
 def test_namespaces_that_are_not_served_are_left_alone(world: World) -> None:
     for name in ("kube-system", SYSTEM):
         world.create("stranger", "ConfigMap", name, labels=MANAGED).ok()

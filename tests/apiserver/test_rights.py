@@ -1,5 +1,5 @@
 """Each command as a person with Kubernetes' roles view or edit in a namespace, by the roles that the chart adds to
-them: it works, or says which right is missing."""
+them: it works, or says which right is missing. And what the operator's own account may change of a job."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from daskjob.api import constants as c
 from daskjob.cli.commands import daskjob
+from daskjob.controller.cache import Cache
+from daskjob.controller.objects import Objects
+from daskjob.kube.resources import DASK_JOBS
 
 from .conftest import make_namespace
-from .dask_clusters import SYSTEM
-from .server import Server
+from .dask_clusters import OPERATOR, SYSTEM, wait_for
+from .job_controllers import kube_client, now
+from .server import Answer, Client, Server
+from .test_policy import token
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 PATH = "/apis/daskjob.io/v1alpha1/namespaces/{}/{}"
@@ -214,3 +220,90 @@ def test_doctor_of_an_administrator(roles: Server, monkeypatch: pytest.MonkeyPat
     assert done.exit_code == 3
     assert "wrong  a job: did not end within 2 s: no operator has looked at it" in done.stdout
     assert roles.admin.get(PATH.format(namespace, "daskjobs")).ok()["items"] == []
+
+
+OURS, THEIRS = c.RESULTS_FINALIZER, "example.org/hold"
+REFUSED = "the operator of DaskJobs may set and take off its own finalizer, not change "
+#: By the words of the refusal, merge patches that its right to patch DaskJobs would allow. (Of a spec, the definition
+#: keeps most fields as they are, whoever writes.)
+EDITS = [
+    ("spec", {"spec": {"suspend": True}}),
+    ("spec", {"spec": {"priority": 1}}),
+    ("spec", {"spec": {"ttlSecondsAfterFinished": 0}}),
+    ("spec", {"spec": {"suspend": True}, "metadata": {"finalizers": [THEIRS, OURS]}}),
+    ("metadata.annotations", {"metadata": {"annotations": {c.RERUN_ANNOTATION: "again"}}}),
+    ("metadata.annotations", {"metadata": {"annotations": None}}),
+    ("metadata.labels", {"metadata": {"labels": {"queue": "other"}, "finalizers": [THEIRS, OURS]}}),
+    ("metadata.labels", {"metadata": {"labels": None}}),
+    (
+        "metadata.ownerReferences",
+        {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "u"}]}},
+    ),
+    ("metadata.finalizers of others", {"metadata": {"finalizers": None}}),
+    ("metadata.finalizers of others", {"metadata": {"finalizers": [OURS]}}),
+    ("metadata.finalizers of others", {"metadata": {"finalizers": [THEIRS, OURS, "example.org/more"]}}),
+]
+
+
+def operator_of(roles: Server) -> Client:
+    """Once the policy on its own account is in force."""
+    operator = token(roles, SYSTEM, OPERATOR)
+    path = a_job(roles, make_namespace(roles))
+    wait_for("the policy", lambda: operator.merge(path, {"spec": {"priority": 1}}), lambda found: found.status == 403)
+    return operator
+
+
+def a_job(server: Server, namespace: str) -> str:
+    """The path of a job with labels, annotations, and a finalizer of another program."""
+    metadata = {"name": "held", "labels": {"queue": "a"}, "annotations": {"note": "b"}, "finalizers": [THEIRS]}
+    job = {
+        **JOB,
+        "metadata": metadata,
+        "spec": {**JOB["spec"], "graph": {**JOB["spec"]["graph"], "args": [1.5, {"a": [None]}]}},
+    }
+    server.admin.create(PATH.format(namespace, "daskjobs"), job).ok()
+    return f"{PATH.format(namespace, 'daskjobs')}/held"
+
+
+def not_changed(answer: Answer, field: str) -> None:
+    assert answer.status == 403, answer
+    assert f"{REFUSED}{field}" in answer.message
+
+
+def test_the_operator_changes_nothing_of_a_job_but_its_finalizer(roles: Server) -> None:
+    operator = operator_of(roles)
+    path = a_job(roles, make_namespace(roles))
+    before = roles.admin.get(path).ok()
+    for field, change in EDITS:
+        not_changed(operator.merge(path, change), field)
+    applied = {"apiVersion": before["apiVersion"], "kind": "DaskJob", "metadata": {"name": "held"}}
+    force, kind = f"{path}?fieldManager=any&force=true", "application/apply-patch+yaml"
+    not_changed(operator.request("PATCH", force, {**applied, "spec": {"suspend": True}}, kind), "spec")
+    pointers = [{"op": "add", "path": "/spec/activeDeadlineSeconds", "value": 1}]
+    not_changed(operator.request("PATCH", path, pointers, "application/json-patch+json"), "spec")
+    assert roles.admin.get(path).ok() == before
+    # Whoever else may patch jobs, may patch them whole.
+    roles.admin.merge(path, {"spec": {"suspend": True}, "metadata": {"labels": {"queue": "b"}}}).ok()
+
+
+async def test_its_finalizer_comes_and_goes_also_while_the_job_is_deleted(roles: Server) -> None:
+    operator_of(roles)
+    namespace = make_namespace(roles)
+    path = a_job(roles, namespace)
+    async with kube_client(roles, SYSTEM, OPERATOR) as client:
+        objects, uid = (
+            Objects(client, Cache(DASK_JOBS, lambda _: None), now),
+            roles.admin.get(path).ok()["metadata"]["uid"],
+        )
+
+        async def hold(on: bool) -> list[str]:
+            await objects.set_finalizer(DASK_JOBS, namespace, "held", uid, OURS, on)
+            return list(roles.admin.get(path).ok()["metadata"]["finalizers"])
+
+        assert await hold(True) == [THEIRS, OURS]
+        assert await hold(False) == [THEIRS]
+        assert await hold(True) == [THEIRS, OURS]
+        roles.admin.delete(path)
+        assert await hold(False) == [THEIRS]
+    roles.admin.merge(path, {"metadata": {"finalizers": None}}).ok()
+    assert roles.admin.get(path).status == 404

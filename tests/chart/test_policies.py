@@ -20,6 +20,7 @@ from daskjob.manifests.pod_files import runner_config_map_name
 from .conftest import NAMESPACE, ROOT, Rendering
 from .test_render import CONTROLLER, OPERATOR, THEIRS, WITHOUT_CONTROLLER
 
+EDITS = f"{OPERATOR}-job-edits"
 POLICY_VARIABLES = ("DASKJOB_REPORT_POLICY", "DASKJOB_OBJECT_POLICIES")
 
 
@@ -70,8 +71,12 @@ def test_the_policy_excepts_the_account_of_this_release(render) -> None:
 
 def test_the_policy_holds_in_the_watched_namespaces(render) -> None:
     bindings = render({"watchNamespaces": ["a", "b"]}).all("ValidatingAdmissionPolicyBinding")
-    assert bindings
+    # That on the operator's own account holds wherever it may write.
+    [everywhere] = [each for each in bindings if "matchResources" not in each["spec"]]
+    assert everywhere["metadata"]["name"] == EDITS
     for binding in bindings:
+        if binding is everywhere:
+            continue
         [expression] = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
         assert expression == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"]}
 
@@ -143,6 +148,23 @@ def test_names_of_attempts_have_the_form_that_the_policy_holds(default: Renderin
     for each in (name, runner_name(name), files_name(name), scheduler_name(name), group_name(name)):
         assert re.search(found[0], each), each
     assert re.search(found[1], runner_config_map_name(b"program"))
+
+
+@pytest.mark.parametrize(
+    ("values", "release", "user"),
+    [({}, "daskjob", OPERATOR), ({"operator": {"serviceAccount": {"name": "jobs"}}}, "other", "jobs")],
+)
+def test_the_operators_account_alone_is_held_to_its_finalizer(
+    render, values: dict[str, Any], release: str, user: str
+) -> None:
+    [name] = [each for each in render(values, release=release).names("ValidatingAdmissionPolicy") if "edits" in each]
+    spec = render(values, release=release).one("ValidatingAdmissionPolicy", name)["spec"]
+    [condition] = spec["matchConditions"]
+    assert condition["expression"] == f"request.userInfo.username == 'system:serviceaccount:{NAMESPACE}:{user}'"
+    assert spec["failurePolicy"] == "Fail"
+    [rule] = spec["matchConstraints"]["resourceRules"]
+    assert (rule["resources"], rule["operations"]) == (["daskjobs"], ["UPDATE"])
+    assert f"name != '{c.RESULTS_FINALIZER}'" in str(spec["variables"])
 
 
 def test_a_policy_that_fails_stops_no_pods_of_others(default: Rendering) -> None:

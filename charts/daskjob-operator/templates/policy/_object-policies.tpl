@@ -1,12 +1,15 @@
 {{/*
-Who may create what looks like an object of a job: two policies, each with its binding.
+Who may create what looks like an object of a job, and what the operator may change of a job: three policies, each with
+its binding.
 
 - `…-job-objects` holds objects with the label by which the operator watches. The API server selects these by the label
   and runs nothing for others, so it may fail closed.
 - `…-job-names` holds the other labels, the labels that other controllers copy to pods, and names. It runs for every
   object of these kinds, system pods too: if it should ever fail, the API server passes over it.
+- `…-job-edits` holds the operator's own account, wherever that may patch DaskJobs: RBAC cannot limit the right to the
+  finalizer for which it is given. It runs for nobody else, so it may fail closed.
 
-Neither concerns deletions, nor subresources: status, binding, eviction, ephemeral containers, scale.
+None concerns deletions, nor subresources: status, binding, eviction, ephemeral containers, scale.
 */}}
 {{- define "daskjob.objectPolicies" -}}
 {{- if not .Values.objectPolicy.enabled }}
@@ -15,15 +18,16 @@ Neither concerns deletions, nor subresources: status, binding, eviction, ephemer
 {{- if not (or .Values.daskController.enabled .Values.objectPolicy.exemptUsers) }}
 {{- fail "objectPolicy: with daskController.enabled=false, an operator of dask-kubernetes that the chart does not install creates the pods of jobs: name its user in objectPolicy.exemptUsers, such as system:serviceaccount:NAMESPACE:NAME (kubectl get deployments --all-namespaces, spec.template.spec.serviceAccountName), or set objectPolicy.enabled=false" }}
 {{- end }}
-{{- $objects := printf "%s-job-objects" (include "daskjob.fullname" .) }}
-{{- $names := printf "%s-job-names" (include "daskjob.fullname" .) }}
 {{- $policies := list }}
-{{- range $name := list $objects $names }}
+{{- range $kind := list "objects" "names" "edits" }}
+{{- $name := printf "%s-job-%s" (include "daskjob.fullname" $) $kind }}
 {{- $metadata := dict "name" $name "labels" (include "daskjob.labels" $ | fromYaml) }}
-{{- $spec := include (ternary "daskjob.objectPolicy.objects" "daskjob.objectPolicy.names" (eq $name $objects)) $ | fromYaml }}
+{{- $spec := include (printf "daskjob.objectPolicy.%s" $kind) $ | fromYaml }}
 {{- $binding := dict "policyName" $name "validationActions" (list "Deny") }}
 {{- with include "daskjob.objectPolicy.namespaces" $ | fromYaml }}
+{{- if ne $kind "edits" }}
 {{- $_ := set $binding "matchResources" . }}
+{{- end }}
 {{- end }}
 {{- $policies = append $policies (dict "apiVersion" "admissionregistration.k8s.io/v1" "kind" "ValidatingAdmissionPolicy" "metadata" $metadata "spec" $spec) }}
 {{- $policies = append $policies (dict "apiVersion" "admissionregistration.k8s.io/v1" "kind" "ValidatingAdmissionPolicyBinding" "metadata" $metadata "spec" $binding) }}
@@ -116,6 +120,8 @@ failurePolicy: Ignore
 matchConstraints:
   resourceRules:
   {{- include "daskjob.objectPolicy.resources" . | nindent 2 }}
+  # Whose a cron job's jobs are: it counts and deletes what has it for its controller.
+  - {apiGroups: [daskjob.io], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [daskjobs]}
   # Of these, only the labels that they give to pods.
   - {apiGroups: [""], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [replicationcontrollers]}
   - {apiGroups: [apps], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [statefulsets, daemonsets]}
@@ -129,6 +135,7 @@ matchConditions:
     || each.?spec.?template.hasValue() || each.?spec.?jobTemplate.hasValue() || each.?spec.?worker.hasValue()
     || each.?spec.?cluster.hasValue()))
     || request.resource.resource == 'daskjobreports'
+    || object.metadata.?ownerReferences.orValue([]).exists(each, each.kind == 'DaskCronJob')
     || object.metadata.?name.orValue('').matches('{{ $attempt }}|^daskjob-runner-[0-9a-f]{10,64}$')
 variables:
 - name: labels
@@ -149,6 +156,10 @@ variables:
     {{ $keys }}.filter(key, variables.given.exists(each, key in each) && !variables.givenBefore.exists(each, key in each))
     + ['app.kubernetes.io/managed-by'].filter(key, variables.given.exists(each, each[?key].orValue('') == 'daskjob-operator')
     && !variables.givenBefore.exists(each, each[?key].orValue('') == 'daskjob-operator'))
+- name: cronJobs
+  expression: >-
+    object.metadata.?ownerReferences.orValue([]).filter(each, each.kind == 'DaskCronJob' && each.?controller.orValue(false)
+    && !(oldObject == null ? [] : oldObject.metadata.?ownerReferences.orValue([])).exists(old, old == each))
 validations:
 - expression: "variables.changed.size() == 0"
   messageExpression: "'label ' + variables.changed[0] + ' {{ include "daskjob.objectPolicy.message" . }}'"
@@ -166,5 +177,43 @@ validations:
     && !(request.resource.resource == 'configmaps' && object.metadata.name.matches('^daskjob-runner-[0-9a-f]{10,64}$')))
   messageExpression: "request.resource.resource + ' ' + object.metadata.name + ': this name {{ include "daskjob.objectPolicy.message" . }}'"
   message: "this name {{ include "daskjob.objectPolicy.message" . }}"
+  reason: Forbidden
+- expression: "request.resource.resource != 'daskjobs' || variables.cronJobs.size() == 0"
+  messageExpression: "'the controller DaskCronJob ' + variables.cronJobs[0].name + ' {{ include "daskjob.objectPolicy.message" . }}'"
+  message: "a DaskCronJob as the controller {{ include "daskjob.objectPolicy.message" . }}"
+  reason: Forbidden
+{{- end }}
+
+{{/* The API server itself keeps managedFields and resourceVersion, whoever writes. Every other field has to stay as it is,
+also one that this release does not know. */}}
+{{- define "daskjob.objectPolicy.edits" -}}
+failurePolicy: Fail
+matchConstraints:
+  resourceRules:
+  - {apiGroups: [daskjob.io], apiVersions: ["*"], operations: [UPDATE], resources: [daskjobs]}
+matchConditions:
+- name: the-operator
+  expression: "request.userInfo.username == '{{ include "daskjob.operator.user" . }}'"
+variables:
+- name: fields
+  expression: >-
+    object.filter(key, key != 'metadata' && object[?key] != oldObject[?key]) + oldObject.filter(key, !(key in object))
+- name: apart
+  expression: "['finalizers', 'managedFields', 'resourceVersion']"
+- name: metadata
+  expression: >-
+    object.metadata.filter(key, !(key in variables.apart) && object.metadata[?key] != oldObject.metadata[?key])
+    + oldObject.metadata.filter(key, !(key in variables.apart) && !(key in object.metadata))
+- name: finalizers
+  expression: >-
+    [object, oldObject].map(each, each.metadata.?finalizers.orValue([]).filter(name, name != 'daskjob.io/results'))
+- name: changed
+  expression: >-
+    variables.fields + variables.metadata.map(key, 'metadata.' + key)
+    + (variables.finalizers[0] == variables.finalizers[1] ? [] : ['metadata.finalizers of others'])
+validations:
+- expression: "variables.changed.size() == 0"
+  messageExpression: "'the operator of DaskJobs may set and take off its own finalizer, not change ' + variables.changed[0]"
+  message: "the operator of DaskJobs may change nothing of a DaskJob but its own finalizer"
   reason: Forbidden
 {{- end }}
