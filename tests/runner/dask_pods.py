@@ -73,5 +73,11 @@ def a_worker(launched: Any, address: str, **options: float) -> Process:
     return worker
 
 
+def certificate(folder: Path) -> None:
+    """Makes one, `c`, with its key, `k`, for connections of a process with itself."""
+    request = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout k -out c"
+    subprocess.run(["openssl", *request.split()], cwd=folder, check=True, capture_output=True)
+
+
 def a_client(program: str, *arguments: str) -> None:
     subprocess.run([PYTHON, "-c", program, *arguments], check=True, timeout=60)

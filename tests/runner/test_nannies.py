@@ -16,14 +16,15 @@ from daskjob.lifecycle.pods import Termination
 from daskjob.manifests.launch import LAUNCH
 from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
 
-from .conftest import PYTHON, wait_for
-from .dask_pods import Process, a_scheduler, launching
+from .conftest import CODE, PYTHON, wait_for
+from .dask_pods import Process, a_scheduler, certificate, launching
 
 LOOKS = """\
 import json, sys, distributed
 
-def look(dask_worker):
-    import os
+def look(folder, dask_worker):
+    import after_an_error, os
+    assert after_an_error.read(folder) == "None"
     names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "PYTHONHASHSEED")
     return dask_worker.name, os.getppid(), dask_worker.memory_manager.memory_limit, [os.environ[each] for each in names]
 
@@ -31,7 +32,7 @@ with distributed.Client(sys.argv[1]) as client:
     found = []
     for _ in range(2):
         client.wait_for_workers(2)
-        found.append(sorted(client.run(look).values()))
+        found.append(sorted(client.run(look, sys.argv[2]).values()))
         client.restart(timeout=60)
     print(json.dumps(found))
 """
@@ -43,9 +44,11 @@ def launched(tmp_path: Path) -> Iterator[Callable[..., Process]]:
         yield launch
 
 
-def test_several_processes(launched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They have the worker's name, a number and their part of its memory; `Client.restart` restarts them; they leave
-    with their scheduler."""
+def test_several_processes(launched: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have the worker's name, a number and their part of its memory; they forget what went wrong with other
+    connections; `Client.restart` restarts them; they leave with their scheduler."""
+    certificate(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(CODE))
     scheduler, address = a_scheduler(launched, later=6.0)
     monkeypatch.setenv(PROCESSES_VARIABLE, "2")
     monkeypatch.setenv(REQUEST_VARIABLE, "300000000")
@@ -55,7 +58,7 @@ def test_several_processes(launched: Any, monkeypatch: pytest.MonkeyPatch) -> No
     wait_for("its record", lambda: [*worker.folder.glob(".daskjob-*")])
     [record] = worker.folder.glob(".daskjob-*")
     first = wait_for("its time", record.read_text)
-    done = subprocess.run([PYTHON, "-c", LOOKS, address], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([PYTHON, "-c", LOOKS, address, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     pid, before, after = worker.process.pid, *json.loads(done.stdout)
     assert [row[:2] for row in before] == [["pod-a-0", pid], ["pod-a-1", pid]]

@@ -231,22 +231,6 @@ def look_for(scheduler):
                 return
             time.sleep(0.05)
 
-def forget_errors():
-    # OpenSSL keeps what went wrong for a thread, and Python leaves it there when a peer has gone without a word, as
-    # nannies do: then it fails whichever connection comes next. So each forgets before it begins.
-    import _ssl, ctypes
-    from tornado.iostream import SSLIOStream
-    forget = ctypes.CDLL(getattr(_ssl, '__file__', None)).ERR_clear_error
-
-    def forgetting(method):
-        @functools.wraps(method)
-        def forgets(*args, **kwargs):
-            forget()
-            return method(*args, **kwargs)
-        return forgets
-    for name in ('read_from_fd', 'write_to_fd', '_do_ssl_handshake'):
-        setattr(SSLIOStream, name, forgetting(getattr(SSLIOStream, name)))
-
 if read() <= 0:
     if not worker or not listens(sys.argv[1]):
         leave()
@@ -271,9 +255,6 @@ try:
     _signals.wait_for_signals = watch_or_wait
 except ImportError:
     pass
-try:
-    forget_errors()
-except (ImportError, AttributeError, OSError):
-    pass
+forget_errors()
 runpy.run_module(module, run_name='__main__', alter_sys=True)
 """

@@ -49,6 +49,9 @@ class _Child:
                 from daskjob.runner.scheduler import Scheduler
             except ImportError as error:
                 self.end(_missing_dask(error))
+            from daskjob.runner.stale_errors import forget_errors
+
+            forget_errors()
             scheduler = Scheduler(job, self._channel.send, self._fail, _recording(job))
             self._channel.go.wait()
             from daskjob.runner.load import load, prepare_path

@@ -12,7 +12,8 @@ import sys
 from typing import Any
 
 from daskjob.runner import output_copy
-from daskjob.runner.output_copy import OUTPUT_VARIABLE, keep_output
+from daskjob.runner.output_copy import keep_output
+from daskjob.runner.stale_errors import forget_errors
 
 #: Exit code of a process that cannot start.
 START_FAILED = 1
@@ -69,10 +70,9 @@ def leave_words(reason: str, message: str) -> None:
 
 
 def watch_children(arguments: "list[str]", source: str) -> None:
-    """Has the workers that a nanny starts watch the modules as well, and keep what they print, by a preload that comes
-    before them. `source`: what `watching_source` returns."""
-    if "--preload" not in arguments and not os.environ.get(OUTPUT_VARIABLE):
-        return
+    """Has the workers that a nanny starts do the same, by a preload that comes before the others: watch the modules,
+    keep what they print, and forget errors of connections (`runner.stale_errors`). `arguments`: the program's name and its
+    arguments; `source`: what `watching_source` returns."""
     import tempfile
 
     # A nanny reads it for each process: it stays as long as the nanny. A local run removes the folder of Dask's files.
@@ -80,15 +80,16 @@ def watch_children(arguments: "list[str]", source: str) -> None:
     folder = tempfile.mkdtemp(prefix="daskjob-", dir=place if os.path.isdir(place) else None)
     path = os.path.join(folder, "daskjob_watches_preloads.py")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{source}\nkeep_output()\nend_with_preloads({arguments!r})\n")
+        file.write(f"{source}\nforget_errors()\nkeep_output()\nend_with_preloads({arguments!r})\n")
     first = arguments.index("--preload") if "--preload" in arguments else 1
     arguments[first:first] = ["--preload", path]
 
 
 def watching_source() -> str:
-    """The source of what watches preloads and keeps output, for a process that has nothing of this project."""
+    """The source of what watches preloads, keeps output and forgets errors, for a process that has nothing of this
+    project."""
     settings = f"import json, os, sys\nfrom typing import Any\n{START_FAILED=}\n{LOG=}\n"
-    functions = (end_with_preloads, end_by, leave_words, watch_children)
+    functions = (end_with_preloads, end_by, leave_words, watch_children, forget_errors)
     return inspect.getsource(output_copy) + settings + "".join(inspect.getsource(each) for each in functions)
 
 
