@@ -87,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.over.wait(60)
             case "dripping":
                 self._drip()
+            case "stalling":
+                self._serve(f"/{rest}", stalls=True)
             case "busy" | "broken":
                 self.send_error(503)
             case "forbidden":
@@ -127,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
             except OSError:
                 return
 
-    def _serve(self, path: str) -> None:
+    def _serve(self, path: str, stalls: bool = False) -> None:
+        """`stalls`: sends the beginning of a pack, and no more."""
         path, _, query = path.partition("?")
         size = int(self.headers.get("Content-Length") or 0)
         environment = {
@@ -152,9 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        begin, pack, _ = body.partition(b"PACK") if stalls else (body, b"", b"")
         # Who only looks whether there is a repository reads no further.
         with suppress(BrokenPipeError, ConnectionResetError):
-            self.wfile.write(body)
+            self.wfile.write(begin + pack)
+        if pack:
+            self.wfile.flush()
+            self.server.over.wait(60)
 
 
 _BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from daskjob.fetch import git_process
+from daskjob.fetch.fetch_problem import FetchProblem
+from daskjob.fetch.repository import Repository
+from daskjob.fetch.source_secret import Credentials
 
 from .conftest import Fetch
 from .git_server import PASSWORD, USER, GitServer, commit, git, new_repository
@@ -119,6 +125,7 @@ def test_a_submodule_of_a_forbidden_kind_is_refused(fetch: Fetch, server: GitSer
         ("busy/code", {}, "SourceUnreachable", "answers 503"),
         ("silent/code", {}, "SourceTimedOut", "spec.startupDeadlineSeconds"),
         ("dripping/code", {}, "SourceTimedOut", "spec.startupDeadlineSeconds"),
+        ("stalling/code", {}, "SourceTimedOut", "git fetch was not done in time; it may take 2 s, which grow with"),
     ],
 )
 def test_mistakes(
@@ -157,6 +164,23 @@ def test_urls_that_are_refused(fetch: Fetch, url: str, words: str) -> None:
     assert found.reason == "SourceRefused", found.message
     assert words in found.message
     assert "hidden-word" not in found.message + found.printed
+
+
+def test_a_server_that_stalls_while_it_sends_the_files(
+    server: GitServer, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the time is over, so that another try may find it well."""
+    monkeypatch.setattr(git_process, "SPEED_SECONDS", 1)
+    target, work = tmp_path / "target", tmp_path / "work"
+    for folder in (target, work):
+        folder.mkdir()
+    source = Repository(f"{server.url}/stalling/code", "main")
+    head, until = git(repository, "rev-parse", "HEAD"), time.monotonic() + 60
+    with pytest.raises(FetchProblem) as caught:
+        source.fetch(head, str(target), str(work), Credentials(), until)
+    assert caught.value.reason == "SourceTimedOut", caught.value
+    assert "spec.graph.source.git.url: git: " in caught.value.message
+    assert "Less than 1000 bytes/sec transferred" in caught.value.message
 
 
 def test_nobody_listens(fetch: Fetch) -> None:

@@ -13,7 +13,7 @@ from daskjob.fetch.fetch_problem import (
     UNREACHABLE,
     FetchProblem,
 )
-from daskjob.fetch.source_secret import KNOWN_HOSTS, SSH_KEY, Credentials
+from daskjob.fetch.source_secret import AUTHORITY, KNOWN_HOSTS, SSH_KEY, Credentials
 
 #: Characters of git's last words in a message.
 WORDS = 400
@@ -66,4 +66,10 @@ def _hint(text: str, credentials: Credentials) -> str:
         if SSH_KEY not in credentials:
             return f"{secret} has no {SSH_KEY}"
         return f"look at {SSH_KEY} in {secret}, and at what it may read"
+    if re.search("expired|not yet valid|not yet activated", text):
+        return "whoever runs the server has to renew its certificate, unless the clock here is wrong"
+    if "certificate" in text:
+        where = secret if credentials.secret else "a Secret and name that in secretRef"
+        other = "unless its certificate is out of date or of another host"
+        return f"put the server's authority as {AUTHORITY} into {where}, {other}"
     return credentials.named

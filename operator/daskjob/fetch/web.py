@@ -19,8 +19,10 @@ from daskjob.fetch.source_secret import AUTHORITY, Credentials
 MOST_REDIRECTS = 5
 #: Seconds without a byte after which a server counts as not answering.
 SILENCE = 20.0
-#: What OpenSSL says of a certificate that is not valid yet, not any more, or is of another host or address.
-_SERVERS_FAULTS = (9, 10, 62, 64)
+#: What OpenSSL says of a certificate that no authority would mend, and what to do.
+_RENEW = "whoever runs the server has to renew it, unless the clock of the pod's node is wrong"
+_NAMED = "correct the host in the URL, or whoever runs the server has to mend that"
+_SERVERS_FAULTS = {9: _RENEW, 10: _RENEW, 62: _NAMED, 64: _NAMED}
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -132,9 +134,8 @@ def _unreachable(error: Exception, field: str, host: str) -> FetchProblem:
     if isinstance(reason, socket.timeout):
         return FetchProblem(TIMED_OUT, f"{field}: {host} did not answer within {SILENCE:g} s")
     if isinstance(reason, ssl.SSLCertVerificationError):
-        what = f"put its authority as {AUTHORITY} into the Secret of secretRef, or certificates into the image"
-        if reason.verify_code in _SERVERS_FAULTS:
-            what = "whoever runs the server has to mend that, or correct the host in the URL"
+        unknown = f"put its authority as {AUTHORITY} into the Secret of secretRef, or certificates into the image"
+        what = _SERVERS_FAULTS.get(reason.verify_code, unknown)
         words = f"the certificate of {host} is not trusted ({reason.verify_message}): {what}"
         return FetchProblem(FORBIDDEN, f"{field}: {words}")
     return FetchProblem(UNREACHABLE, f"{field}: {host} cannot be reached: {reason}")
