@@ -82,6 +82,7 @@ def test_environment_expands_as_in_a_pod() -> None:
     assert expand("$(A)-$(B)", known) == "1-two"
     assert expand("$(C) $A", known) == "$(C) $A"
     assert expand("$$(A)", known) == "$(A)"
+    assert expand("a$$b $$$(A) $(", known) == "a$b $1 $("
 
 
 def test_environment_of_plain_values_and_a_note_for_others() -> None:

@@ -29,6 +29,9 @@ RERUN_ANNOTATION = f"{GROUP}/rerun"
 RUN_NOW_ANNOTATION = f"{GROUP}/run-now"
 #: Annotation on a job of a cron job: its scheduled time.
 SCHEDULED_AT_ANNOTATION = f"{GROUP}/scheduled-at"
+#: The operator's own init containers, which bring code and packages before the user's run. What they say of their end
+#: counts.
+FETCHING = ("fetch-code", "install-packages")
 #: Label on a job of a cron job: the cron job's name.
 CRON_JOB_LABEL = f"{GROUP}/cron-job"
 #: Default of `spec.managedBy`: this operator reconciles the job.

@@ -229,12 +229,12 @@ def read_environment(variables: Sequence[Any], path: str, known: Mapping[str, st
 
 
 def expand(value: str, known: Mapping[str, str]) -> str:
-    """`$(NAME)` as in a pod: replaced if an earlier variable has that name; `$$(NAME)` stays `$(NAME)`."""
+    """`$(NAME)` as in a pod: replaced if an earlier variable has that name; `$$` becomes `$`."""
 
     def replacement(match: re.Match[str]) -> str:
-        return match[0][1:] if match[0].startswith("$$") else known.get(match[1], match[0])
+        return "$" if match[0] == "$$" else known.get(match[1], match[0])
 
-    return re.sub(r"\$?\$\(([^()]*)\)", replacement, value)
+    return re.sub(r"\$\$|\$\(([^)]*)\)", replacement, value)
 
 
 def code_files(graph: Graph, find_config_map: FindConfigMap) -> dict[str, bytes] | None:

@@ -9,16 +9,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daskjob.api.constants import FETCHING
 from daskjob.fetch.fetch_limits import VOLUME_BYTES
 from daskjob.manifests.checked_folders import for_fetching
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import RUN
 from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, CREDENTIALS_PATH, FETCH_PATH, PACKAGES_PATH, RUNNER_PATH
+from daskjob.manifests.plain_argument import unexpanded
 from daskjob.manifests.pod_files import runner_config_map_name
 from daskjob.sources import Fetch
 
 #: The names of the init containers.
-FETCH_CODE, INSTALL_PACKAGES = "fetch-code", "install-packages"
+FETCH_CODE, INSTALL_PACKAGES = FETCHING
 #: What the container may use: no device of the component's own container.
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
 #: The shares of the startup deadline that finding a commit and fetching it may take, and the least of each in seconds.
@@ -48,7 +50,7 @@ def fetch_container(
     return {
         "name": name,
         "image": own["image"],
-        "command": ["python3", "-c", RUN, for_fetching(context), "--fetch", json.dumps(orders)],
+        "command": ["python3", "-c", RUN, for_fetching(context), "--fetch", unexpanded(json.dumps(orders))],
         "env": [*context.spec.cluster.env, {"name": "TMPDIR", "value": FETCH_PATH}],
         "resources": room_of(own),
         "securityContext": dict(own["securityContext"]),

@@ -13,6 +13,7 @@ from daskjob.manifests.checked_folders import for_fetching
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.fetch_container import INSTALL_PACKAGES, room_of
 from daskjob.manifests.launch import RUN
+from daskjob.manifests.plain_argument import unexpanded
 from daskjob.manifests.runner import runner_pod
 from daskjob.wire import jobfile
 
@@ -46,7 +47,7 @@ def remover_pod(
     container = {
         "name": REMOVE,
         "image": own["image"],
-        "command": ["python3", "-c", RUN, for_fetching(context), "--remove", json.dumps(orders)],
+        "command": ["python3", "-c", RUN, for_fetching(context), "--remove", unexpanded(json.dumps(orders))],
         "env": [each for each in own.get("env") or () if each["name"] not in _VARIABLES],
         "resources": room_of(own),
         "securityContext": dict(own["securityContext"]),

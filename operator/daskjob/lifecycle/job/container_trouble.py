@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daskjob.api.cluster_spec import path_of_group
-from daskjob.api.constants import Reason
+from daskjob.api.constants import FETCHING, Reason
 from daskjob.fetch.fetch_problem import FINAL
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.pods import Container, Pod, Termination
@@ -25,8 +25,6 @@ START_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError",
 #: A container that has ended so often by its own doing ends so every time. The kubelet starts it again at once after
 #: the first time, after the second ten seconds later.
 REPEATED = 3
-#: The operator's own init containers. What they say counts: they run before the user's.
-FETCHING = ("fetch-code", "install-packages")
 OUT_OF_MEMORY = {"scheduler": Reason.SCHEDULER_OOM_KILLED, "worker": Reason.WORKER_OOM_KILLED}
 #: The field of the memory limit, by component.
 LIMITS = {
