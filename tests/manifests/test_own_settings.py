@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from daskjob.api.constants import FETCHING
 from daskjob.errors import SpecError
 from daskjob.manifests.context import Defaults
 from daskjob.schema.pod_fields import POD, pod_types
@@ -159,6 +160,13 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"initContainers": [{"name": "a", "image": "j", "restartPolicy": "OnFailure"}]},
         "initContainers[a].restartPolicy",
     ),
+    **{
+        f"the name {name}, of what fetches": (
+            {"initContainers": [{"name": name, "image": "j"}]},
+            f"initContainers[{name}]",
+        )
+        for name in FETCHING
+    },
     "last words": (
         {"containers": [{"name": "main", "terminationMessagePath": "/opt/x"}]},
         "containers[main].terminationMessagePath",
@@ -221,6 +229,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
             "DASK_DISTRIBUTED__COMM__TLS",
             "DASK_DISTRIBUTED__COMM",
             "DASK_DISTRIBUTED",
+            "DASK_INTERNAL_INHERIT_CONFIG",
         )
     },
     "a variable by null": (

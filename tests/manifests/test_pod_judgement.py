@@ -35,7 +35,7 @@ def refusal(template: Any, allowed: tuple[str, ...] = (), level: Level = Level.R
 #: Types that are open with all their fields: what they ask for, they ask for the pod alone.
 WHOLE = {
     *("Affinity", "NodeAffinity", "NodeSelector", "NodeSelectorTerm", "NodeSelectorRequirement", "PodAffinity"),
-    *("PreferredSchedulingTerm", "PodAffinityTerm", "PodAntiAffinity", "WeightedPodAffinityTerm", "LabelSelector"),
+    *("PreferredSchedulingTerm", "PodAntiAffinity", "WeightedPodAffinityTerm", "LabelSelector"),
     *("LabelSelectorRequirement", "TopologySpreadConstraint", "Toleration", "PodSchedulingGate", "PodReadinessGate"),
     *("PodDNSConfig", "PodDNSConfigOption", "HostAlias", "LocalObjectReference", "PodOS", "PodResourceClaim"),
     *("ResourceRequirements", "ResourceClaim", "ContainerResizePolicy", "ContainerPort", "VolumeDevice", "VolumeMount"),
@@ -46,7 +46,7 @@ WHOLE = {
     *("Sysctl", "ConfigMapVolumeSource", "SecretVolumeSource", "EmptyDirVolumeSource", "ImageVolumeSource"),
     *("DownwardAPIVolumeSource", "DownwardAPIVolumeFile", "PersistentVolumeClaimVolumeSource", "HostPathVolumeSource"),
     *("EphemeralVolumeSource", "PersistentVolumeClaimTemplate", "ObjectMeta", "OwnerReference", "ManagedFieldsEntry"),
-    *("PersistentVolumeClaimSpec", "TypedLocalObjectReference", "TypedObjectReference", "VolumeResourceRequirements"),
+    *("PersistentVolumeClaimSpec", "TypedLocalObjectReference", "VolumeResourceRequirements"),
     *("ProjectedVolumeSource", "ConfigMapProjection", "SecretProjection", "DownwardAPIProjection"),
     # The last two need an account that the installation allows (`accounts`).
     *("ClusterTrustBundleProjection", "ServiceAccountTokenProjection", "PodCertificateProjection"),
@@ -98,6 +98,14 @@ def test_a_closed_field_is_refused_by_its_name(kind: str, name: str) -> None:
             {"containers": [{"name": "runner", "securityContext": fields}]},
             f"containers[runner].securityContext.{name}",
         ),
+        "PodAffinityTerm": (
+            {"affinity": {"podAntiAffinity": {REQUIRED: [{"topologyKey": "zone", **fields}]}}},
+            f"affinity.podAntiAffinity.{REQUIRED}[0].{name}",
+        ),
+        "TypedObjectReference": (
+            {"volumes": [claimed(dataSourceRef={"kind": "VolumeSnapshot", "name": "a", **fields})]},
+            f"volumes[v].ephemeral.volumeClaimTemplate.spec.dataSourceRef.{name}",
+        ),
     }[kind]
     rule = RULES[kind][name]
     for level in Level:
@@ -114,6 +122,16 @@ def test_a_closed_field_is_refused_by_its_name(kind: str, name: str) -> None:
         assert refusal({"spec": spec}, others) is not None, "no other word opens it"
     elif rule.never:
         assert refusal({"spec": spec}, WORDS) is not None, "no word opens it"
+
+
+#: Of affinity.
+REQUIRED, PREFERRED = (f"{each}DuringSchedulingIgnoredDuringExecution" for each in ("required", "preferred"))
+
+
+def claimed(metadata: Any = None, **spec: Any) -> Any:
+    """A volume for which Kubernetes makes a claim."""
+    template = {"spec": {"accessModes": ["ReadWriteOnce"], **spec}, **({"metadata": metadata} if metadata else {})}
+    return {"name": "v", "ephemeral": {"volumeClaimTemplate": template}}
 
 
 def value_of(kind: str, name: str) -> Any:
@@ -145,6 +163,7 @@ def test_what_is_off_asks_for_nothing() -> None:
 # By what it would do.
 
 KEY = "node-role.kubernetes.io/control-plane"
+ELSEWHERE = {"topologyKey": "zone", "namespaces": ["other"]}
 #: Templates, the field that is refused, and the word that opens it.
 REFUSED: dict[str, tuple[Any, str, str | None]] = {
     "every taint": ({"tolerations": [{"operator": "Exists"}]}, "tolerations[0]", "scheduling"),
@@ -161,6 +180,16 @@ REFUSED: dict[str, tuple[Any, str, str | None]] = {
     "nodes that are drained": (
         {"tolerations": [{"key": "node.kubernetes.io/unschedulable"}]},
         "tolerations[0]",
+        "scheduling",
+    ),
+    "away from the pods of all namespaces": (
+        {"affinity": {"podAntiAffinity": {REQUIRED: [{"topologyKey": "zone", "namespaceSelector": {}}]}}},
+        f"affinity.podAntiAffinity.{REQUIRED}[0].namespaceSelector",
+        "scheduling",
+    ),
+    "close to another namespace's": (
+        {"affinity": {"podAffinity": {PREFERRED: [{"weight": 1, "podAffinityTerm": ELSEWHERE}]}}},
+        f"affinity.podAffinity.{PREFERRED}[0].podAffinityTerm.namespaces",
         "scheduling",
     ),
     "priority of the system": ({"priorityClassName": "system-node-critical"}, "priorityClassName", "scheduling"),
@@ -341,6 +370,25 @@ TRIED: dict[str, Any] = {
     "answers for another's Service": {"metadata": {"labels": {"app": "postgres"}}},
     "outlives its end": {"spec": {"terminationGracePeriodSeconds": 31536000}},
 }
+
+
+@pytest.mark.parametrize(
+    ("metadata", "key"),
+    [
+        ({"labels": {"daskjob.io/job": "victim"}}, "labels[daskjob.io/job]"),
+        ({"labels": {"app.kubernetes.io/managed-by": "daskjob-operator"}}, "labels[app.kubernetes.io/managed-by]"),
+        (
+            {"annotations": {"volume.kubernetes.io/selected-node": "n"}},
+            "annotations[volume.kubernetes.io/selected-node]",
+        ),
+        ({"labels": {"app": "postgres"}}, "labels[app]"),
+    ],
+)
+def test_labels_and_annotations_of_a_claim_are_judged_as_the_pods(metadata: Any, key: str) -> None:
+    refused = refusal({"spec": {"volumes": [claimed(metadata)]}}, WORDS)
+    assert refused is not None
+    assert refused.path == f"{PATH}.spec.volumes[v].ephemeral.volumeClaimTemplate.metadata.{key}"
+    assert refusal({"spec": {"volumes": [claimed({"labels": {"team": "a"}})]}}) is None
 
 
 @pytest.mark.parametrize("template", TRIED.values(), ids=TRIED)

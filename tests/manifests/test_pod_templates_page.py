@@ -19,6 +19,7 @@ SUMMED = {
     *("readOnlyRootFilesystem", "fsGroup", "fsGroupChangePolicy", "runAsGroup", "runAsNonRoot", "runAsUser"),
     *("supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy", "seLinuxOptions", "seccompProfile"),
     *("sysctls", "appArmorProfile", "securityContext", "os", "command", "volumeMounts", "capabilities", "tolerations"),
+    *("labelSelector", "matchLabelKeys", "mismatchLabelKeys", "topologyKey", "apiGroup", "kind"),
 }
 
 

@@ -13,10 +13,16 @@ from daskjob.schema.pod_fields import LIST, POD, pod_types
 
 @dataclass(frozen=True)
 class Rule:
-    """`word`: what opens the field; `never`: why no word does. Neither: everybody may set it."""
+    """`word`: what opens the field; `never`: why no word does. Neither: everybody may set it. `empty`: whether an empty
+    value asks for something, too."""
 
     word: str = ""
     never: str = ""
+    empty: bool = False
+
+    def concerns(self, value: Any) -> bool:
+        """Whether the value asks for what is closed."""
+        return bool(self.word or self.never) and (bool(value) or self.empty)
 
 
 OPEN = Rule()
@@ -84,15 +90,26 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         **_each(JUDGED, "runAsNonRoot", "runAsUser", "seLinuxOptions", "seccompProfile"),
         "windowsOptions": _WINDOWS,
     },
+    # Anti-affinity holds against the pods of others as well: with their namespaces, it would keep these off nodes.
+    "PodAffinityTerm": {
+        **_each(OPEN, "labelSelector", "matchLabelKeys", "mismatchLabelKeys", "topologyKey"),
+        "namespaces": Rule(SCHEDULING),
+        # An empty one selects all namespaces.
+        "namespaceSelector": Rule(SCHEDULING, empty=True),
+    },
+    "TypedObjectReference": {
+        **_each(OPEN, "apiGroup", "kind", "name"),
+        "namespace": Rule(never="is another namespace, and a job's references stay in its own: remove it"),
+    },
 }
 
 
 def closed_fields(spec: Mapping[str, Any], path: str, allowed: Collection[str]) -> Iterator[FieldError]:
-    """The fields of a pod's spec that no word of `allowed` opens. What is empty or false does not count: it asks for
-    nothing. `spec`: one in which `check_pod` finds no error; `path`: the field that has it."""
+    """The fields of a pod's spec that no word of `allowed` opens. What is empty or false mostly asks for nothing, and
+    does not count. `spec`: one in which `check_pod` finds no error; `path`: the field that has it."""
     for kind, name, value, where in fields_of(spec, POD, path):
         rule = RULES.get(kind, {}).get(name, OPEN if kind not in RULES else Rule(UNKNOWN_FIELDS))
-        if not value or rule == OPEN:
+        if not rule.concerns(value):
             continue
         if rule.never:
             yield FieldError(where, rule.never)

@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from daskjob.api.constants import FETCHING
 from daskjob.errors import SpecError
 from daskjob.schema.field_error import FieldError, join, short_name
 
@@ -29,6 +30,8 @@ PREFIX = "DASKJOB_"
 #: Dask's settings by which its traffic is encrypted, with the tree above them: Dask takes a whole part of its
 #: configuration from one variable, too.
 ENCRYPTION = ("distributed", "distributed.comm", "distributed.comm.require-encryption", "distributed.comm.tls")
+#: The variable from which Dask takes its whole configuration.
+_WHOLE = "DASK_INTERNAL_INHERIT_CONFIG"
 _OWN = "is the operator's to set; remove it"
 
 
@@ -49,6 +52,8 @@ def check_variables(variables: object, path: str) -> None:
 def _is_encryption(name: str) -> bool:
     if not name.startswith("DASK_"):
         return False
+    if name == _WHOLE:
+        return True
     # As Dask reads it: the case does not count, nor which of - and _ it is.
     setting = name.removeprefix("DASK_").lower().replace("__", ".").replace("_", "-")
     return setting in ENCRYPTION or setting.startswith(f"{ENCRYPTION[-1]}.")
@@ -66,6 +71,11 @@ def hold(before: Mapping[str, Any], merged: Mapping[str, Any], own: str, path: s
         for each in spec["containers"]
     ]
     first = {each["name"]: each for each in before.get("initContainers", ())}
+    for each in spec.get("initContainers", ()):
+        # What one of these says of its end is believed.
+        if each["name"] in FETCHING and each["name"] not in first:
+            message = "is the name of a container of the operator's, which this pod does not have: choose another one"
+            raise SpecError(f"{path}.initContainers[{each['name']}]", message)
     if first:
         spec["initContainers"] = [
             _same(first[each["name"]], each, f"{path}.initContainers[{short_name(each['name'])}]")

@@ -41,6 +41,7 @@ def check_template(template: Mapping[str, Any], path: str, defaults: Defaults, o
     """
     problem = next(_metadata_problems(template.get("metadata") or {}, f"{path}.metadata", defaults), None)
     problem = problem or next(_spec_problems(template.get("spec"), f"{path}.spec", defaults, own, image), None)
+    problem = problem or next(_claim_problems(template.get("spec") or {}, f"{path}.spec", defaults), None)
     if problem is not None:
         raise SpecError(*problem)
     for each in (template.get("spec") or {}).get("containers") or ():
@@ -63,6 +64,14 @@ def _metadata_problems(metadata: Mapping[str, Any], path: str, defaults: Default
                     yield where, _closed("is a label by which Services and policies of other programs select")
     for each in annotation_problems(metadata.get("annotations") or {}, f"{path}.annotations", defaults.pod_security):
         yield each.path, each.message
+
+
+def _claim_problems(spec: Mapping[str, Any], path: str, defaults: Defaults) -> Iterator[tuple[str, str]]:
+    """What of the labels and annotations of the claims that Kubernetes makes for a pod is not for a user to set."""
+    for volume in spec.get("volumes") or ():
+        claim = (volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}
+        where = f"{path}.volumes[{short_name(volume['name'])}].ephemeral.volumeClaimTemplate.metadata"
+        yield from _metadata_problems(claim.get("metadata") or {}, where, defaults)
 
 
 def _closed(what: str) -> str:

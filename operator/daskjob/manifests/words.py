@@ -9,7 +9,8 @@ HOST_PATH = "hostPath"
 PRIVILEGED = "privileged"
 #: Every kind of volume but hostPath.
 VOLUMES = "volumes"
-#: A node by name, the taints of Kubernetes' own, other schedulers, and the priority of the system.
+#: A node by name, the taints of Kubernetes' own, other schedulers, the priority of the system, and affinity to pods of
+#: other namespaces.
 SCHEDULING = "scheduling"
 RUNTIME_CLASSES = "runtimeClasses"
 #: Fields that came to Kubernetes after this release of the operator, which therefore cannot judge them.
