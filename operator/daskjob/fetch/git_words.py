@@ -49,6 +49,16 @@ def git_problem(words: str, field: str, credentials: Credentials) -> FetchProble
     return FetchProblem(reason, f"{field}: git: {' '.join(lines[-3:])[-WORDS:] or 'failed'}{hint}")
 
 
+def _authority(text: str, credentials: Credentials) -> str:
+    """Where the authority of a server is to stand that git does not trust."""
+    if "into submodule path" in text:
+        return "put the authority of the submodule's server into the image: the Secret's is for the repository's own"
+    if AUTHORITY in credentials:
+        return f"look whether {AUTHORITY} in Secret {credentials.secret} is the server's authority"
+    where = f"Secret {credentials.secret}" if credentials.secret else "a Secret, and name that in secretRef"
+    return f"put the server's authority as {AUTHORITY} into {where}"
+
+
 def _hint(text: str, credentials: Credentials) -> str:
     """What to do where a server is not trusted, or does not trust."""
     secret = f"Secret {credentials.secret}"
@@ -69,7 +79,5 @@ def _hint(text: str, credentials: Credentials) -> str:
     if re.search("expired|not yet valid|not yet activated", text):
         return "whoever runs the server has to renew its certificate, unless the clock here is wrong"
     if "certificate" in text:
-        where = secret if credentials.secret else "a Secret and name that in secretRef"
-        other = "unless its certificate is out of date or of another host"
-        return f"put the server's authority as {AUTHORITY} into {where}, {other}"
+        return f"{_authority(text, credentials)}; or the server's certificate is out of date, or of another host"
     return credentials.named
