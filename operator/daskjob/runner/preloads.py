@@ -71,8 +71,8 @@ def leave_words(reason: str, message: str) -> None:
 
 def watch_children(arguments: "list[str]", source: str) -> None:
     """Has the workers that a nanny starts do the same, by a preload that comes before the others: watch the modules,
-    keep what they print, and forget errors of connections (`runner.stale_errors`). `arguments`: the program's name and its
-    arguments; `source`: what `watching_source` returns."""
+    keep what they print, and forget errors of connections (`runner.stale_errors`). `arguments`: the program's name and
+    arguments after it; `source`: what `watching_source` returns."""
     import tempfile
 
     # A nanny reads it for each process: it stays as long as the nanny. A local run removes the folder of Dask's files.
