@@ -34,8 +34,12 @@ class Client:
         await self.gate.wait()
         if self.refusal is not None:
             raise self.refusal
-        bodies = [{"involvedObject": {"name": pod}, "reason": "FailedMount", "message": message} for pod in self.pods]
-        return [keep(body) for body in bodies]
+        warnings = ("FailedMount", message), ("Unhealthy", f"Liveness probe failed: {message}")
+        return [
+            keep({"involvedObject": {"name": pod}, "reason": reason, "message": words, "eventTime": str(number)})
+            for pod in self.pods
+            for number, (reason, words) in enumerate(reversed(warnings))
+        ]
 
 
 class Waiting:
@@ -47,9 +51,11 @@ class Waiting:
         self.shared = NamespaceWarnings(client)
         self.jobs: dict[str, PodWarnings] = {}
 
-    async def look(self, second: float, *pods: str, job: str = "job", namespace: str = "team") -> tuple[str, ...]:
+    async def look(
+        self, second: float, *pods: str, killed: tuple[str, ...] = (), job: str = "job", namespace: str = "team"
+    ) -> tuple[str, ...]:
         warnings = self.jobs.setdefault(job, PodWarnings())
-        return await warnings.look(self.shared, namespace, pods, at(second))
+        return await warnings.look(self.shared, namespace, pods, killed, at(second))
 
 
 def at(second: float) -> datetime:
@@ -116,3 +122,11 @@ async def test_jobs_that_ask_at_the_same_time_wait_for_one_answer() -> None:
     waiting.client.gate.set()
     assert await second == ("pod b: FailedMount: 1",), "a pass that is cancelled costs the others nothing"
     assert waiting.client.asked == ["team"]
+
+
+async def test_a_killed_pod_is_asked_about_at_once() -> None:
+    """The pass that sees its end may be the one that records why."""
+    waiting = Waiting("a", "b")
+    await waiting.look(0, "a")
+    assert await waiting.look(0.5, killed=("b",), job="other") == ("pod b: Unhealthy: Liveness probe failed: 2",)
+    assert waiting.client.asked == ["team", "team"]

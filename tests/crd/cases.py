@@ -132,6 +132,24 @@ REFUSED: list[Refused] = [
     refused("wrong case", "{activedeadlineseconds: 4}", "spec.activedeadlineseconds", "mean activeDeadlineSeconds?"),
     refused("one level up", "{image: a/b}", "spec.image", "did you mean spec.cluster.image?"),
     refused(
+        "of a pod, beside the template",
+        "{cluster: {workers: {nodeSelector: {a: b}}}}",
+        "spec.cluster.workers.nodeSelector",
+        "did you mean spec.cluster.workers.template.spec.nodeSelector?",
+    ),
+    refused(
+        "of a pod, for all of them",
+        "{cluster: {tolerations: []}}",
+        "spec.cluster.tolerations",
+        "did you mean spec.cluster.workers.template.spec.tolerations?",
+    ),
+    refused(
+        "of a container, in the template",
+        "{runner: {template: {envFrom: []}}}",
+        "spec.runner.template.envFrom",
+        "did you mean spec.runner.template.spec.containers[].envFrom?",
+    ),
+    refused(
         "of nothing here", "{graph: {zzz: 1}}", "spec.graph.zzz", "here may be entrypoint, args, kwargs, keys, source"
     ),
     refused("in a list", "{cluster: {env: [{name: A, val: b}]}}", "spec.cluster.env[0].val", "did you mean value?"),

@@ -55,6 +55,31 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.initContainers[first].volumeMounts[/x].name",
         "there is no volume",
     ),
+    "a folder of a volume by an absolute path": (
+        mounts(name="data", mountPath="/data", subPath="/x"),
+        "spec.containers[main].volumeMounts[/data].subPath",
+        "must be a relative path",
+    ),
+    "a folder of a volume, said twice": (
+        mounts(name="data", mountPath="/data", subPath="x", subPathExpr="y"),
+        "spec.containers[main].volumeMounts[/data]",
+        "not both",
+    ),
+    "a probe that asks twice": (
+        own(livenessProbe={"exec": {"command": ["true"]}, "tcpSocket": {"port": 1}}),
+        "spec.containers[main].livenessProbe",
+        "give exactly one of exec",
+    ),
+    "a probe that asks nothing": (
+        own(startupProbe={"periodSeconds": 1}),
+        "spec.containers[main].startupProbe",
+        "give exactly one of exec",
+    ),
+    "a probe of what ends": (
+        {**own(), "initContainers": [{"name": "first", "image": "i", "readinessProbe": {"tcpSocket": {"port": 1}}}]},
+        "spec.initContainers[first].readinessProbe",
+        "only with restartPolicy: Always",
+    ),
     "a volume with two": (
         {**own(), "volumes": [{**VOLUME, "configMap": {"name": "c"}}]},
         "spec.volumes[data]",

@@ -234,6 +234,16 @@ SUGGESTED = {
         "did you mean spec.volumes[a].configMap.name?",
     ),
     "a container's field in the pod": ({"workingDirectory": "/", "args": []}, "did you mean spec.containers[].args?"),
+    "a pod's field in a container": ({"containers": [{"name": "c", "volumes": []}]}, "did you mean spec.volumes?"),
+    "a container's field in the pod, near to another": ({"volumeMounts": []}, "mean spec.containers[].volumeMounts?"),
+    "what security says of a pod, in a container": (
+        {"containers": [{"name": "c", "securityContext": {"fsGroup": 1}}]},
+        "did you mean spec.securityContext.fsGroup?",
+    ),
+    "what security says of a container, in the pod": (
+        {"securityContext": {"readOnlyRootFilesystem": True}},
+        "did you mean spec.containers[].securityContext.readOnlyRootFilesystem?",
+    ),
     "a container's field in another object": (
         {"securityContext": {"command": ["a"]}},
         "unknown field of a pod in Kubernetes: remove it",

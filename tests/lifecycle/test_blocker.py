@@ -19,7 +19,7 @@ REFUSALS = {
     "quota": (ApiError(ErrorKind.FORBIDDEN, 403, QUOTA), Reason.QUOTA_EXCEEDED, False),
     "pod security": (ApiError(ErrorKind.FORBIDDEN, 403, SECURITY), Reason.POD_REJECTED, True),
     "a webhook": (ApiError(ErrorKind.FORBIDDEN, 403, WEBHOOK), Reason.POD_REJECTED, False),
-    "a limit range": (ApiError(ErrorKind.FORBIDDEN, 403, LIMITS), Reason.POD_REJECTED, False),
+    "a limit range": (ApiError(ErrorKind.FORBIDDEN, 403, LIMITS), Reason.POD_REJECTED, True),
     "rights": (ApiError(ErrorKind.FORBIDDEN, 403, RIGHTS), Reason.OPERATOR_FORBIDDEN, False),
     "an invalid object": (ApiError(ErrorKind.INVALID, 422, "spec.x: Invalid value"), Reason.POD_REJECTED, True),
     "a name": (NameConflictError("Pod", "p"), Reason.NAME_CONFLICT, False),

@@ -128,6 +128,11 @@ TROUBLES: dict[str, tuple[Pod, Reason | None, str]] = {
         Reason.CONTAINER_START_FAILED,
         f"{WORKER}: StartError: {NO_PYTHON.message}",
     ),
+    "what is to happen after its start fails": (
+        own(waiting=("PostStartHookError", "command 'false' exited with 1"), last_terminated=KILLED),
+        Reason.CONTAINER_START_FAILED,
+        f"{WORKER}: PostStartHookError: command 'false' exited with 1",
+    ),
     "one beside ours keeps ending": (
         replace(running("worker"), containers=(BESIDE, Container("worker", running_since=ago(9)))),
         None,

@@ -218,7 +218,12 @@ REFUSALS = {
     'pods "x" is forbidden: exceeded quota: team, requested: pods=1': (Reason.QUOTA_EXCEEDED, False),
     'pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot': (Reason.POD_REJECTED, True),
     'admission webhook "policy.example" denied the request: no': (Reason.POD_REJECTED, False),
-    'pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi': (Reason.POD_REJECTED, False),
+    'pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi': (Reason.POD_REJECTED, True),
+    'pods "x" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000': (
+        Reason.POD_REJECTED,
+        True,
+    ),
+    'pods "x" is forbidden: no PriorityClass with name high was found': (Reason.POD_REJECTED, False),
     'pods is forbidden: User "system:serviceaccount:a:b" cannot create resource "pods"': (
         Reason.OPERATOR_FORBIDDEN,
         False,
@@ -232,6 +237,12 @@ def test_the_words_of_the_api_server(words: str, expected: tuple[Reason, bool]) 
     problem = read_refusal(words)
     assert (problem.reason, problem.permanent) == expected
     assert problem.message == words
+
+
+def test_a_quota_that_wants_a_number_is_not_waited_for() -> None:
+    problem = read_refusal('pods "x" is forbidden: failed quota: team: must specify limits.cpu for: worker')
+    assert (problem.reason, problem.permanent) == (Reason.POD_REJECTED, True)
+    assert "spec.cluster.workers.resources" in problem.message
 
 
 def test_a_problem_is_told_while_there_is_hope_and_warned_of_once() -> None:

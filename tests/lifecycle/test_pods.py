@@ -171,6 +171,8 @@ def test_why_it_has_no_node_and_who_took_it() -> None:
         True,
     )
     assert read_pod(a_body({"conditions": [{"type": "PodScheduled", "status": "True"}]})).unschedulable is None
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "non-empty gates"}
+    assert read_pod(a_body({"conditions": [gated]})).unschedulable == "non-empty gates"
 
 
 @given(st.text() | st.integers(-5, 10**12))

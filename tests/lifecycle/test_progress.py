@@ -9,8 +9,9 @@ import pytest
 from daskjob.api.constants import ConditionType, Phase, Reason
 from daskjob.api.live_status import Progress
 from daskjob.api.status import Timings
+from daskjob.lifecycle.pods import Container
 
-from .builders import Scene, a_job, a_pod, running, text
+from .builders import Scene, a_job, a_pod, ago, running, text
 
 PHASES = {
     "accepted": (a_job().accepted(), Phase.PENDING),
@@ -60,6 +61,25 @@ def test_workers_are_counted_by_the_runner_once_it_speaks() -> None:
     assert counts_of(served) == ("1/3", "waiting for 3 workers: 1 ready")
     speaks = served.runner().report(workers={"connected": 2})
     assert counts_of(speaks) == ("2/3", "waiting for 3 workers: 2 connected")
+
+
+def test_a_container_that_a_worker_waits_for_is_named() -> None:
+    own = Container("worker", waiting=("PodInitializing", ""))
+    runs = Container("migrate", initial=True, running_since=ago(9))
+    mesh = replace(runs, name="mesh", sidecar=True)
+    for first, words in ((runs, "init container migrate"), (mesh, "sidecar mesh")):
+        pod = a_pod("worker", 3, containers=(first, own))
+        scene = a_job().accepted().cluster().schedulers(running("scheduler")).workers(pod).live()
+        counts, message = counts_of(scene)
+        assert message == f"waiting for 1 worker: 0 ready; pod {pod.name} (worker) waits for its {words}"
+        late = a_job().accepted(700).cluster().group(1).schedulers(running("scheduler")).runner().report()
+        failure = late.workers(pod).live().decide().status.failure
+        assert failure is not None
+        assert f"waited for its {words} (kubectl logs {pod.name} -c {first.name})" in (failure.message or "")
+        assert failure.failure_class == "Application"
+    ready = replace(mesh, ready=True)
+    quiet = a_job().accepted().cluster().workers(a_pod("worker", 3, containers=(ready, own))).live()
+    assert counts_of(quiet)[1] == "waiting for 1 worker: 0 ready"
 
 
 def counts_of(scene: Scene) -> tuple[str, str]:

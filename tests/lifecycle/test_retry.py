@@ -51,6 +51,20 @@ JUDGED: dict[str, tuple[dict[str, Any], Retries, Failure, Retries | None, str]] 
     "and the other way round": ({"backoffLimit": 1}, Retries(0, 3, 9), a_failure(), Retries(1, 3, 9), ""),
     "a limit that was lowered": ({"backoffLimit": 1}, Retries(5), a_failure(), None, "spec.backoffLimit (1)"),
     "a mistake": ({"backoffLimit": 9}, Retries(), a_failure("ModuleNotFound"), None, "it would be the same"),
+    "code that cannot be read": (
+        {"backoffLimit": 9},
+        Retries(),
+        a_failure("EntrypointFailed", exception_type="SyntaxError"),
+        None,
+        "it would be the same",
+    ),
+    "an exception of the code": (
+        {"backoffLimit": 9},
+        Retries(),
+        a_failure("EntrypointFailed", exception_type="OSError"),
+        Retries(application=1),
+        "",
+    ),
     "a mistake where nothing is tried again": ({}, Retries(), a_failure("ModuleNotFound"), None, ""),
     "a mistake of the cluster's": ({}, Retries(), a_failure("QuotaExceeded", B), Retries(0, 1), ""),
     "a mistake, but a rule says so": (

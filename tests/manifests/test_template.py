@@ -186,7 +186,9 @@ def test_no_template_is_too_odd(spec: Any) -> None:
         pod_specs(with_template("runner", {"spec": spec}))
 
 
-@pytest.mark.parametrize("args", [["dask-worker", "--name", "x"], ["dask", "worker"], ["dask-scheduler"]])
+@pytest.mark.parametrize(
+    "args", [["dask-worker", "--name", "x"], ["dask", "worker"], ["dask-scheduler"], ["dask", "cuda", "worker"]]
+)
 @pytest.mark.parametrize("component", ["scheduler", "worker"])
 def test_arguments_of_a_dask_cluster_are_told(component: str, args: list[str]) -> None:
     template = {"spec": {"containers": [{"name": component, "args": args}]}}

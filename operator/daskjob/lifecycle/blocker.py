@@ -14,6 +14,9 @@ NOBODYS_FAULT = frozenset({Reason.KUBERNETES_FAILED})
 OBJECT_POLICY = "is for objects that the operator of DaskJobs creates"
 #: How the API server refuses a pod whose service account does not exist.
 _NO_ACCOUNT = re.compile(r'error looking up service account \S+: serviceaccount "([^"]*)" not found')
+#: How it refuses a pod for what the pod itself asks for, by pod security or a LimitRange: only another spec helps, or
+#: another rule of the namespace.
+_UNFIT = re.compile(r"violates PodSecurity|(minimum|maximum) .* usage per|limit to request ratio per")
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,14 @@ def read_refusal(message: str, permanent: bool = False) -> Blocker:
         ours = missing[1] == RUNNER_ACCOUNT
         words = "the operator creates it again" if ours else "create it in this namespace, or name another one"
         return Blocker(Reason.SERVICE_ACCOUNT_NOT_FOUND, f"{message}; {words}")
-    if re.search(r"violates PodSecurity|admission webhook|LimitRange|(minimum|maximum) .* usage per", message):
-        return Blocker(Reason.POD_REJECTED, message, permanent="violates PodSecurity" in message)
+    if "must specify" in message and "quota: " in message:
+        words = (
+            "give each component a number (spec.cluster.scheduler.resources, spec.cluster.workers.resources, "
+            "spec.runner.resources), or the namespace a LimitRange with defaults"
+        )
+        return Blocker(Reason.POD_REJECTED, f"{message}; {words}", permanent=True)
+    if "admission webhook" in message or _UNFIT.search(message):
+        return Blocker(Reason.POD_REJECTED, message, permanent=_UNFIT.search(message) is not None)
     if OBJECT_POLICY in message:
         words = (
             "if another installation of the operator serves this namespace, too, uninstall one of them, or give each "

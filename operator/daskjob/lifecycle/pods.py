@@ -20,6 +20,8 @@ MOST_WORDS = 800
 LEAST_DEADLINE = 1
 #: What the kubelet calls the end of a container whose command it could not start.
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+#: Why a pod is not on a node, as its condition `PodScheduled` says: no node fits, or somebody still has to open a gate.
+NOT_PLACED = frozenset({"Unschedulable", "SchedulingGated"})
 #: Exit codes of a process that SIGKILL or SIGTERM ended: somebody else ended it, if not its memory limit. But a process
 #: may choose them, and user code may kill it.
 FROM_OUTSIDE = frozenset({128 + signal.SIGKILL, 128 + signal.SIGTERM})
@@ -130,6 +132,11 @@ class Container:
     last_terminated: Termination | None = None
 
     @property
+    def kind(self) -> str:
+        """What a message calls it."""
+        return "sidecar" if self.sidecar else "init container" if self.initial else "container"
+
+    @property
     def terminations(self) -> tuple[Termination, ...]:
         return tuple(each for each in (self.terminated, self.last_terminated) if each is not None)
 
@@ -220,10 +227,14 @@ class Pod:
 
     @property
     def begun(self) -> bool:
-        """Whether Kubernetes has done its part: the main container has started, or waits for an init container, which
-        runs, or for a sidecar to get ready."""
-        before = (each for each in self.containers if each.initial and not (each.sidecar and each.ready))
-        return self.started or any(each.running_since is not None for each in before)
+        """Whether Kubernetes has done its part: the main container has started, or waits for another one."""
+        return self.started or self.awaited is not None
+
+    @property
+    def awaited(self) -> Container | None:
+        """The container for which the main one waits: an init container that runs, or a sidecar that is not ready."""
+        before = [each for each in self.containers if each.initial and not (each.sidecar and each.ready)]
+        return None if self.started else next((each for each in before if each.running_since is not None), None)
 
     @property
     def there(self) -> bool:
@@ -288,7 +299,7 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         created=from_text(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
         deletion_deadline=from_text(metadata.get("deletionTimestamp")),
-        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
+        unschedulable=scheduled.get("message", "") if scheduled.get("reason") in NOT_PLACED else None,
         unreachable=bool(lasting) and ready and (conditions.get("Ready") or {}).get("status") in ("False", "Unknown"),
         disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",
         reason=status.get("reason") or "",

@@ -37,6 +37,8 @@ OPENED_BY: Mapping[str, str] = {
 #: Domains of the taints by which Kubernetes keeps pods off a node, and those of its keys that every pod tolerates.
 _TAINTS = ("node-role.kubernetes.io", "node.kubernetes.io", "node.cloudprovider.kubernetes.io")
 _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+#: Where Dask's documentation has the HTTP servers of scheduler and workers.
+DASHBOARD_PORTS = (8787, 8788)
 _NEEDS_ESCALATION = ("SYS_ADMIN", "CAP_SYS_ADMIN")
 
 
@@ -66,6 +68,7 @@ def _problems(
         yield FieldError(f"{path}.os.name", "must be linux, on which Dask's pods run; remove it")
     yield from _restarts(spec, path)
     yield from _long_graces(spec, path)
+    yield from _closed_ports(spec, before, path)
     if SCHEDULING not in allowed:
         yield from _scheduling(spec, before, path)
     for each in violations(spec, level, path):
@@ -89,6 +92,26 @@ def _long_graces(spec: Mapping[str, Any], path: str) -> Iterator[FieldError]:
         if (place.get("terminationGracePeriodSeconds") or 0) > LONGEST_GRACE:
             message = f"must be at most {LONGEST_GRACE}: the pods of an ended attempt must go"
             yield FieldError(f"{where}.terminationGracePeriodSeconds", message)
+
+
+def _closed_ports(spec: Mapping[str, Any], before: Mapping[str, Any], path: str) -> Iterator[FieldError]:
+    """Probes of Dask's own HTTP servers, as templates for a DaskCluster have them: the kubelet asks from outside."""
+    own = before["containers"][0]["name"]
+    container = next(each for each in spec["containers"] if each["name"] == own)
+    if own not in ("scheduler", "worker") or any("--dashboard-address" in str(each) for each in container.get("args") or ()):
+        return
+    names = {each.get("name"): each["containerPort"] for each in container.get("ports") or ()}
+    for probe in PROBES:
+        for handler in ("httpGet", "tcpSocket"):
+            target = (container.get(probe) or {}).get(handler) or {}
+            port = names.get(target.get("port"), target.get("port"))
+            if port in DASHBOARD_PORTS and not target.get("host"):
+                message = (
+                    f"asks for port {port}, where Dask's HTTP server would be: it has no authentication, so it listens "
+                    "on the loopback alone, and the probe can only fail. The operator itself sees when the process "
+                    f"ends: remove {probe}, or ask with exec"
+                )
+                yield FieldError(f"{path}.containers[{own}].{probe}.{handler}.port", message)
 
 
 def _scheduling(spec: Mapping[str, Any], before: Mapping[str, Any], path: str) -> Iterator[FieldError]:

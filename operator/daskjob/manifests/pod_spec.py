@@ -25,6 +25,11 @@ from daskjob.sources import Fetch
 
 #: The volume with the copies of what was compared with its digests. Code and job file take less than a mebibyte each.
 CHECKED = {"name": "checked", "emptyDir": {"sizeLimit": "16Mi"}}
+#: How the arguments of a DaskCluster's containers begin, or those of an image's entry point.
+DASK_COMMANDS = (
+    *(("dask-worker",), ("dask-scheduler",), ("dask-cuda-worker",)),
+    *(("dask", "worker"), ("dask", "scheduler"), ("dask", "cuda", "worker")),
+)
 #: The variable by which user code, on every pod, knows the attempt that it belongs to.
 ATTEMPT_VARIABLE = "DASKJOB_ATTEMPT"
 
@@ -192,12 +197,13 @@ def _check_args(container: Mapping[str, Any], path: str) -> None:
     """Raises SpecError for arguments that begin with Dask's command, as those of a DaskCluster do: here they come after
     the operator's command, which has it already."""
     args = [str(each) for each in container.get("args") or ()]
-    if args[:1] in (["dask-worker"], ["dask-scheduler"]) or args[:2] in (["dask", "worker"], ["dask", "scheduler"]):
-        words = " ".join(args[:2] if args[0] == "dask" else args[:1])
+    words = next((" ".join(each) for each in DASK_COMMANDS if args[: len(each)] == [*each]), None)
+    if words is not None:
+        cuda = "; for dask-cuda, see spec.cluster.workers.command" if "cuda" in words else ""
         raise SpecError(
             path,
             f"are added to the operator's command: leave out {words!r}, and options that the operator sets, such as "
-            "--name",
+            f"--name{cuda}",
         )
 
 

@@ -17,6 +17,8 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--child"]:
         from daskjob.runner.child import run
 
+        # User code may read its own arguments, as scripts do: it has none.
+        del sys.argv[1:]
         return run(int(arguments[1]), int(arguments[2]))
     if arguments[:1] == ["--fetch"]:
         from daskjob.fetch.program import run as fetch

@@ -3,6 +3,7 @@ supervisor."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import functools
@@ -64,10 +65,13 @@ class _Child:
 
                 kept = StoredResult(job, job.store)
                 kept.try_from_runner()
+            from daskjob.runner import user_endings
             from daskjob.runner.forgotten import Forgotten
             from daskjob.runner.script import watched
 
             forgotten = Forgotten()
+            user_endings.keep_cluster(scheduler)
+            user_endings.forget_handlers()
             scheduler.obstacles.imports(job.module, folder)
             if job.payload_path is not None:
                 from daskjob.runner import payload
@@ -120,7 +124,12 @@ class _Child:
                 stream.flush()
         self._channel.send(end)
         self._channel.acknowledged.wait(HANDOVER)
-        os._exit(0 if end["outcome"] == wire.SUCCEEDED else 1)
+        try:
+            # A thread ends the child while user code runs.
+            if threading.current_thread() is threading.main_thread():
+                atexit._run_exitfuncs()
+        finally:
+            os._exit(0 if end["outcome"] == wire.SUCCEEDED else 1)
 
     def _describe(self, error: BaseException, scheduler: Any) -> dict[str, Any]:
         if scheduler is None and not isinstance(error, jobfile.InvalidJob):

@@ -14,7 +14,7 @@ from daskjob import wire
 from daskjob.results.codec import NotSerializable, TooLarge
 from daskjob.results.opened_store import StoreProblem
 from daskjob.runner import payload
-from daskjob.runner.load import EntrypointMissing, ModuleMissing
+from daskjob.runner.load import EntrypointMissing, ModuleMissing, cluster_words
 from daskjob.runner.obstacles import full_memory
 from daskjob.runner.scheduler import Scheduler
 from daskjob.wire.jobfile import InvalidJob
@@ -158,7 +158,7 @@ def _graph_message(error: BaseException) -> str:
     class of its own, and the cause what is in the graph."""
     message = _message(error)
     if "Could not serialize" not in message or error.__cause__ is None:
-        return message
+        return f"{message}{cluster_words(error)}"
     return f"the graph cannot be sent to the scheduler: {_message(error.__cause__)}: open or make it inside the task"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import difflib
 import inspect
 from typing import Any, Callable, Coroutine, Mapping, Optional, Protocol
@@ -37,8 +38,13 @@ def execute(
     what `spread` takes is written instead.
 
     `client`: the connected client, already Dask's default. A coroutine function that has a parameter `client` gets one
-    of its own loop instead, from `open_client`. Raises whatever user code or its tasks raise.
+    of its own loop instead, from `open_client`. A function that `dask.delayed` decorates is called like any other.
+    Raises whatever user code or its tasks raise.
     """
+    if callable(decorated := getattr(target, "_obj", None)) and type(target).__name__ == "DelayedLeaf":
+        _check_call(decorated, list(job.args), dict(job.kwargs), job)
+        target = target(*job.args, **job.kwargs)
+        job = dataclasses.replace(job, args=[], kwargs={})
     if is_dask_collection(target) or not callable(target):
         if job.args or job.kwargs:
             raise TypeError(f"graph.args are given, but {job.entrypoint} is a {type(target).__name__}, not a function")

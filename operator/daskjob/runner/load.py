@@ -17,6 +17,10 @@ from daskjob.wire.jobfile import InvalidJob
 PATH_VARIABLE, PACKAGES_VARIABLE = "DASKJOB_PATH", "DASKJOB_PACKAGES"
 
 
+#: What scripts import to have a cluster made for them.
+CLUSTER_MAKERS = frozenset({"dask_kubernetes", "dask_gateway", "dask_jobqueue", "dask_cloudprovider", "dask_yarn"})
+
+
 class ModuleMissing(Exception):
     """The module that the entry point names, or a module that it imports, does not exist."""
 
@@ -73,6 +77,7 @@ def _missing_module(error: ModuleNotFoundError, wanted: str, folder: str) -> Mod
     if wanted != missing and not wanted.startswith(f"{missing}."):
         return ModuleMissing(
             f"{error}: {wanted} imports it, and it is not installed in this image nor among the job's files{unread}"
+            f"{cluster_words(error)}"
         )
     if "." in missing:
         parent = sys.modules.get(missing.rpartition(".")[0])
@@ -83,6 +88,13 @@ def _missing_module(error: ModuleNotFoundError, wanted: str, folder: str) -> Mod
         missing_name, where = missing, folder
     hint = f"{_close(missing_name, names)}{unread}"
     return ModuleMissing(f"there is no module {missing!r}; {where} has: {_listing(names)}{hint}")
+
+
+def cluster_words(error: BaseException) -> str:
+    """`; ` and that a job has a cluster, for an error of code that looks for one elsewhere; empty for any other."""
+    away = isinstance(error, OSError) and "trying to connect to" in str(error)
+    wants = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in CLUSTER_MAKERS
+    return "; a job has a cluster of its own, which Client(), without an address, finds" if away or wants else ""
 
 
 def _unread_packages() -> str:

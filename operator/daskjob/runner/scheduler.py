@@ -118,6 +118,11 @@ class Scheduler:
         return next((address for address, row in workers if row[2]), "")
 
     @property
+    def identity(self) -> str:
+        """What tells it from other schedulers; empty while it is not connected."""
+        return self._id
+
+    @property
     def workers(self) -> int:
         """How many workers are connected and not retired."""
         return sum(self.joined.values())

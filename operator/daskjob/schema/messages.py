@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from daskjob.schema.crds import schema_of
 from daskjob.schema.field_error import FieldError, join, shown, written
+from daskjob.schema.pod_fields import POD, pod_types
 from daskjob.schema.properties import property_paths
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _WHOLE = re.compile(r" *[0-9]{1,19} *")
 #: The most unknown fields of one object that are told each: to look for what was meant takes a while.
 _UNKNOWN = 20
+#: Where a template has the fields of Kubernetes' types.
+_OF_PODS = {"spec": POD, "spec.containers[]": "Container"}
 _EXPECTED = {
     "string": "text",
     "integer": "a whole number",
@@ -71,7 +74,18 @@ def _unknown(kind: str, path: str, name: str, known: list[str]) -> str:
     ]
     if elsewhere:
         return f"unknown field: did you mean {min(elsewhere, key=lambda each: (each.count('.'), each))}?"
+    if inside := _in_template(path, name, known):
+        return f"unknown field: did you mean {inside}?"
     return f"unknown field: here may be {', '.join(known)}" if known else "unknown field"
+
+
+def _in_template(path: str, name: str, known: list[str]) -> str | None:
+    """The place in a pod template of a field that Kubernetes has, and which was written beside or around the template."""
+    types, last = pod_types(), path.rpartition(".")[2]
+    inner = next((each for each, kind in _OF_PODS.items() if name in types[kind].fields), None)
+    steps = {"workers": "workers.template", "cluster": "cluster.workers.template", "template": "template"}
+    step = "" if last == "template" else next((f".{steps[each]}" for each in steps if each in known), None)
+    return f"{path}{step}.{inner}.{name}" if inner is not None and step is not None else None
 
 
 def _type(value: Any, expected: list[str], error: ValidationError) -> str:

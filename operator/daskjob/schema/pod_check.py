@@ -159,8 +159,22 @@ class _Walk:
     def _unknown(self, name: str, kind: PodType, path: str, where: str, server_path: str) -> UnknownField:
         name = short_name(name)
         meant, nearest = misspelt(name, kind.fields), similar(name, kind.fields)
-        found = join(path, nearest) if nearest else self._elsewhere(name, path)
-        return UnknownField(where, server_path, join(path, meant) if meant else None, found)
+        near = join(path, nearest) if nearest else None
+        if meant is None:
+            near = self._indented(name, path) or near or self._elsewhere(name, path)
+        return UnknownField(where, server_path, join(path, meant) if meant else None, near)
+
+    def _indented(self, name: str, path: str) -> str | None:
+        """The field of this very name elsewhere, if it was written into the pod's spec instead of a container's, or the
+        other way round."""
+        types, security = pod_types(), ".securityContext"
+        if path == f"{self._top}{security}":
+            return f"{self._top}.containers[]{security}.{name}" if name in types["SecurityContext"].fields else None
+        if path.endswith(security):
+            return f"{self._top}{security}.{name}" if name in types["PodSecurityContext"].fields else None
+        if path == self._top:
+            return f"{self._top}.containers[].{name}" if name in types["Container"].fields else None
+        return join(self._top, name) if name in types[POD].fields else None
 
     def _elsewhere(self, name: str, path: str) -> str | None:
         """The field of that name of the pod's spec; or of a container, if it was written into the pod's spec."""

@@ -18,6 +18,7 @@ _RESOURCES = ("cpu", "memory", "ephemeral-storage")
 #: Bytes: no process fits into less memory.
 _LEAST_MEMORY = 1024 * 1024
 _KINDS = ("initContainers", "containers")
+_PROBES, _HANDLERS = ("livenessProbe", "readinessProbe", "startupProbe"), ("exec", "grpc", "httpGet", "tcpSocket")
 
 
 def refused_values(spec: Mapping[str, Any], path: str) -> Iterator[FieldError]:
@@ -32,7 +33,11 @@ def refused_values(spec: Mapping[str, Any], path: str) -> Iterator[FieldError]:
     for kind in _KINDS:
         for container in spec.get(kind) or ():
             names.append(container["name"])
-            yield from _container(container, volumes, f"{path}.{kind}[{short_name(container['name'])}]")
+            where = f"{path}.{kind}[{short_name(container['name'])}]"
+            yield from _container(container, volumes, where)
+            yield from _mounts(container, where)
+            ends = kind == "initContainers" and container.get("restartPolicy") != "Always"
+            yield from _handlers(container, where, ends)
     yield from _twice(names, f"{path}.containers")
 
 
@@ -86,6 +91,30 @@ def _container(container: Mapping[str, Any], volumes: list[str], path: str) -> I
         elif source and each.get("value"):
             yield FieldError(where, "give value or valueFrom, not both")
     yield from _resources(container.get("resources") or {}, f"{path}.resources")
+
+
+def _mounts(container: Mapping[str, Any], path: str) -> Iterator[FieldError]:
+    for each in container.get("volumeMounts") or ():
+        where = f"{path}.volumeMounts[{short_name(str(each.get('mountPath')))}]"
+        if each.get("subPath") and each.get("subPathExpr"):
+            yield FieldError(where, "give subPath or subPathExpr, not both")
+        for name in ("subPath", "subPathExpr"):
+            given = str(each.get(name) or "")
+            if given.startswith("/") or ".." in given.split("/"):
+                yield FieldError(f"{where}.{name}", "must be a relative path without '..', within the volume")
+
+
+def _handlers(container: Mapping[str, Any], path: str, ends: bool) -> Iterator[FieldError]:
+    """`ends`: whether it is an init container that is to end before the others start."""
+    for name in _PROBES:
+        probe = container.get(name)
+        if probe is None:
+            continue
+        given = [each for each in _HANDLERS if probe.get(each) is not None]
+        if ends:
+            yield FieldError(f"{path}.{name}", "is not for init containers that end, only with restartPolicy: Always")
+        elif len(given) != 1:
+            yield FieldError(f"{path}.{name}", f"give exactly one of {', '.join(_HANDLERS)}")
 
 
 def _resources(resources: Mapping[str, Any], path: str) -> Iterator[FieldError]:

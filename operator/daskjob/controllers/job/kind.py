@@ -50,7 +50,7 @@ from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.lifecycle.job.reading import belongs, observe, read_job
 from daskjob.lifecycle.job.reduce import reduce
 from daskjob.lifecycle.job.replay import dump
-from daskjob.lifecycle.job.silence import silent_pods
+from daskjob.lifecycle.job.silence import killed_pods, silent_pods
 from daskjob.lifecycle.job.spec_check import missing_image, needs_check, not_served, too_many_workers
 from daskjob.manifests.context import Defaults
 from daskjob.schema.limits import no_room_in, problem_in
@@ -212,8 +212,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             return observation
         if not observation.attempt.reporting:
             observation = await self._with_references(observation, state.memory)
-        pods = silent_pods(observation)
-        warnings = await state.memory.warnings.look(self._warnings, job.namespace, pods, look.now)
+        silent, killed = silent_pods(observation), killed_pods(observation)
+        warnings = await state.memory.warnings.look(self._warnings, job.namespace, silent, killed, look.now)
         return replace(observation, attempt=replace(observation.attempt, warnings=warnings))
 
     def _with_distrust(self, observation: Observation) -> Observation:

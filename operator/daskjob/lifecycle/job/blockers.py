@@ -62,7 +62,8 @@ def _troubles(observation: Observation) -> Iterator[Blocker]:
     spared = {key for key in attempt.groups if _spares(observation, key, hopeless.count(key))}
     for pod, trouble in sorted(troubles, key=lambda each: not each[1].permanent):
         spares = pod.component == "worker" and pod.group in spared
-        yield replace(trouble, permanent=False) if spares else trouble
+        explained = replace(trouble, message=f"{trouble.message}{attempt.words_on(pod)}")
+        yield replace(explained, permanent=False) if spares else explained
 
 
 def _spares(observation: Observation, key: str, hopeless: int) -> bool:

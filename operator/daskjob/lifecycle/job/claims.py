@@ -159,7 +159,7 @@ def _died_under_a_task(observation: Observation, failure: Failure) -> Failure:
     # Of several, the last: an earlier one may have had another cause.
     end, pod = max(ends, key=lambda each: (each[0].finished is not None, each[0].finished or 0))
     task = f"the workers that ran task {failure.task_key} died" if failure.task_key else "workers died under a task"
-    message = f"{task}: worker pod {pod.name} ended with {end.how}{end.words}"
+    message = f"{task}: worker pod {pod.name} ended with {end.how}{end.words}{observation.attempt.words_on(pod)}"
     return replace(failure, message=message, exit_code=end.exit_code)
 
 
@@ -190,7 +190,11 @@ def _uncorroborated(observation: Observation, failure: Failure) -> Failure:
     by user code, or by a kubelet that started the pod's sandbox anew."""
     if failure.reason == Reason.WORKERS_KILLED:
         return _died_under_a_task(observation, failure)
-    return replace(failure, reason=Reason.RUNNER_STOPPED) if failure.reason == Reason.CANCELLED else failure
+    if failure.reason != Reason.CANCELLED:
+        return failure
+    runner = observation.attempt.runner
+    words = observation.attempt.words_on(runner) if runner is not None else ""
+    return replace(failure, reason=Reason.RUNNER_STOPPED, message=f"{failure.message}{words}")
 
 
 def _stopped(runner: Pod | None) -> Failure | None:

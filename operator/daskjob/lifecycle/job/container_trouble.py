@@ -21,7 +21,17 @@ IMAGE_REASONS = frozenset(
 )
 #: Waiting does not help: the kubelet gives the same answer at every try.
 PERMANENT_IMAGE_REASONS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
-START_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
+START_REASONS = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "StartError",
+        "PreCreateHookError",
+        "PreStartHookError",
+        "PostStartHookError",
+    }
+)
 #: A container that has ended so often by its own doing ends so every time. The kubelet starts it again at once after
 #: the first time, after the second ten seconds later.
 REPEATED = 3
@@ -111,4 +121,4 @@ def _where(pod: Pod, container: Container) -> str:
     name = f"pod {pod.name} ({pod.component})"
     if not container.initial:
         return name
-    return f"{name}, {'sidecar' if container.sidecar else 'init container'} {container.name}"
+    return f"{name}, {container.kind} {container.name}"

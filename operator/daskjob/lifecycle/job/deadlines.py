@@ -246,6 +246,8 @@ def _last_state(observation: Observation) -> str:
 def _state(pod: Pod) -> str:
     if pod.running_since is not None:
         return "ran"
+    if pod.awaited is not None:
+        return f"waited for its {pod.awaited.kind} {pod.awaited.name} (kubectl logs {pod.name} -c {pod.awaited.name})"
     if pod.terminations:
         return f"had been ended from outside with {pod.terminations[0].how}"
     waiting = pod.main.waiting if pod.main is not None else None

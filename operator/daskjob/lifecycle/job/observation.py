@@ -144,8 +144,14 @@ class AttemptObservation:
     report: Report | None = None
     #: Why the API server refused the last object that the operator tried to create for this attempt.
     refusal: Blocker | None = None
-    #: Kubernetes' warning events about pods that stay pending without a reason in their status.
+    #: Kubernetes' warning events about pods whose status gives no reason why they stay pending, or were ended.
     warnings: tuple[str, ...] = ()
+
+    def words_on(self, pod: Pod) -> str:
+        """`; ` and what Kubernetes says of a probe that failed in the pod; empty: nothing."""
+        start = f"pod {pod.name}: Unhealthy: "
+        found = (each.removeprefix(start) for each in self.warnings if each.startswith(start))
+        return "".join(f"; {each}" for each in found)
 
     def lacks_workers(self, group: WorkerGroup) -> bool:
         """Whether fewer workers act than a group should have."""

@@ -204,6 +204,7 @@ def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus
         known = observation.attempt.runner_report.workers.connected is not None
         there = f"{counts.ready} {'connected' if known else 'ready'}"
         message = f"waiting for {counts.wanted} worker{'' if counts.wanted == 1 else 's'}: {there}"
+        message += _awaited_words(observation)
     return status.with_condition(
         ConditionType.CLUSTER_READY,
         ready,
@@ -212,6 +213,16 @@ def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus
         to_seconds_text(observation.now),
         observation.job.generation,
     )
+
+
+def _awaited_words(observation: Observation) -> str:
+    """Which pod waits for a container of its template; empty: none does."""
+    waits = ((pod, pod.awaited) for pod in observation.attempt.pods if pod.acting)
+    found = next(((pod, container) for pod, container in waits if container is not None), None)
+    if found is None:
+        return ""
+    pod, container = found
+    return f"; pod {pod.name} ({pod.component}) waits for its {container.kind} {container.name}"
 
 
 def _reporting(observation: Observation, status: DaskJobStatus) -> DaskJobStatus:

@@ -50,6 +50,8 @@ MISTAKES = frozenset(
 )
 
 
+#: What Python says of code that it cannot read.
+UNREADABLE = frozenset({"SyntaxError", "IndentationError", "TabError"})
 #: How many failures of a run rules with action Ignore may ignore: an ignored failure must not repeat for ever.
 MOST_IGNORED = 1000
 #: Seconds before another attempt, whatever `spec.backoff` says: the least, and what they grow to, doubled with each
@@ -87,9 +89,14 @@ def judge(spec: DaskJobSpec, before: Retries, failure: Failure) -> Verdict:
         if before.infrastructure < spec.infrastructure_retries:
             return Verdict(replace(before, infrastructure=before.infrastructure + 1))
         return Verdict(None, _reached("infrastructureRetries", spec.infrastructure_retries))
-    if failure.reason in MISTAKES:
+    if failure.reason in MISTAKES or _cannot_be_read(failure):
         return Verdict(None, "not tried again: it would be the same" if spec.backoff_limit else "")
     return _application(spec, before)
+
+
+def _cannot_be_read(failure: Failure) -> bool:
+    """Whether Python cannot read the code."""
+    return failure.reason == Reason.ENTRYPOINT_FAILED and failure.exception_type in UNREADABLE
 
 
 def _application(spec: DaskJobSpec, before: Retries) -> Verdict:

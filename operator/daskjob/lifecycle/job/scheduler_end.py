@@ -105,8 +105,9 @@ def _lost(observation: Observation, pod: Pod, reached: bool) -> AttemptEnd:
         )
     how, proven = _how(pod)
     when = "while the graph ran" if reached else "before the runner reached it"
-    message = f"scheduler pod {pod.name} was lost {when}: {how}"
-    if pod.own_end:
+    probe = observation.attempt.words_on(pod)
+    message = f"scheduler pod {pod.name} was lost {when}: {how}{probe}"
+    if pod.own_end or probe:
         return failed(Reason.SCHEDULER_LOST, message)
     before = _unproven_before(observation) if not proven else None
     if before is None:

@@ -10,7 +10,7 @@ from typing import Any
 from daskjob.api.constants import Reason
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.observation import Observation
-from daskjob.lifecycle.pods import Pod
+from daskjob.lifecycle.pods import Pod, Termination
 
 #: How long a pod may stay pending without a reason in its status before the operator reads Kubernetes' events about it.
 SILENCE = timedelta(seconds=5)
@@ -26,6 +26,19 @@ def silent_pods(observation: Observation) -> list[str]:
         if _is_mute(pod) and pod.created is not None and observation.now - pod.created >= SILENCE
     ]
     return found[:MOST_PODS]
+
+
+def killed_pods(observation: Observation) -> list[str]:
+    """Names of pods whose main container was ended from outside; at most three. A probe that fails has the kubelet do
+    so, and only Kubernetes' events say it."""
+    pods = [each for each in observation.attempt.pods if each.acting or each.component == "runner"]
+    return [pod.name for pod in pods if not pod.deleting and any(map(_is_from_outside, pod.terminations[:1]))][:MOST_PODS]
+
+
+def _is_from_outside(end: Termination) -> bool:
+    # A runner that is told to stop reports it, and ends by itself.
+    stopped = end.report is not None and end.report.failure is not None and end.report.failure.reason == Reason.CANCELLED
+    return stopped or not (end.own_doing or end.lost)
 
 
 def next_silence(observation: Observation) -> datetime | None:
@@ -71,6 +84,10 @@ MEANINGS: Mapping[str, Reason] = {
     "NetworkNotReady": Reason.KUBERNETES_FAILED,
     "Unhealthy": Reason.CONTAINER_START_FAILED,
 }
+#: How an event names the container that it is about: `spec.initContainers{proxy}`.
+_CONTAINER = re.compile(r"[cC]ontainers\{([^}]*)\}")
+#: How the kubelet's words on a probe begin that has it end a container.
+DEADLY = ("Liveness probe failed", "Startup probe failed")
 #: What kubelet and container runtimes (containerd, CRI-O, cri-dockerd; runc) say of a sandbox that they cannot create
 #: because of what the pod asks for: a runtime class whose handler the node lacks, user namespaces, kernel settings,
 #: security profiles, a name that is too long, a network of Multus, a memory limit in which not even the sandbox fits.
@@ -93,7 +110,14 @@ def explanation(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
     if not failures:
         return None
     last = max(failures, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
-    return f"pod {pod}: {last.get('reason')}: {last.get('message')}"
+    where = _CONTAINER.search(str((last.get("involvedObject") or {}).get("fieldPath")))
+    return f"pod {pod}: {last.get('reason')}: {last.get('message')}{f' (container {where[1]})' if where else ''}"
+
+
+def failed_probe(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
+    """The last warning of a probe by which the kubelet ends a container, as `explanation` gives it."""
+    unhealthy = [each for each in events if each.get("reason") == "Unhealthy"]
+    return explanation(pod, [each for each in unhealthy if str(each.get("message")).startswith(DEADLY)])
 
 
 #: What the kubelet says of a Secret that is not there, for the operator's volume of that name.

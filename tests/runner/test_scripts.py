@@ -1,0 +1,107 @@
+"""Scripts that were not written for a job: they look for a cluster, shut it down, leave work for their own end."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+CODE = """
+    import argparse
+    import asyncio
+    import atexit
+    import pathlib
+    import sys
+    import time
+    from dask import delayed
+    from dask.distributed import Client
+
+    def at_the_end(client):
+        total = client.submit(sum, [1, 2]).result()
+        client.shutdown()
+        return total
+
+    def with_own_client():
+        with Client() as client:
+            total = client.submit(sum, [1, 2]).result()
+            client.shutdown()
+        return total
+
+    async def in_a_loop(client):
+        total = await client.submit(sum, [1, 2])
+        await client.shutdown()
+        return total
+
+    def and_goes_on(client):
+        client.shutdown()
+        return Client().submit(sum, [1, 2])
+
+    def too_early(client):
+        future = client.submit(sum, [1, 2])
+        client.shutdown()
+        return future
+
+    def elsewhere():
+        return Client("tcp://127.0.0.1:9", timeout=1)
+
+    def has_one_made():
+        from dask_yarn import YarnCluster
+
+    def parses():
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--number", type=int, default=3)
+        return parser.parse_args().number
+
+    @delayed
+    def decorated(number):
+        return number + 1
+
+    def leaves(path, fails=False):
+        atexit.register(pathlib.Path(path).touch)
+        atexit.register(sys.exit, 5)
+        if fails:
+            raise ValueError(path)
+        return 3
+"""
+
+
+@pytest.fixture
+def ends(run, tmp_path: Path):
+    (tmp_path / "ends.py").write_text(textwrap.dedent(CODE))
+    return lambda entry, *args: run(f"ends:{entry}", *args, codePath=str(tmp_path))
+
+
+@pytest.mark.parametrize("entry", ["at_the_end", "with_own_client", "in_a_loop", "and_goes_on"])
+def test_who_shuts_the_cluster_down_has_a_result(ends, entry: str) -> None:
+    outcome = ends(entry)
+    assert outcome.value == 3
+    assert "daskjob: Client.shutdown closes the client alone" in outcome.output
+
+
+def test_futures_of_a_client_that_was_shut_down_are_told(ends) -> None:
+    assert "futures of a client that is closed" in ends("too_early").failure["message"]
+
+
+@pytest.mark.parametrize("entry", ["elsewhere", "has_one_made"])
+def test_who_looks_for_another_cluster_hears_of_the_jobs_own(ends, entry: str) -> None:
+    failure = ends(entry).failure
+    assert failure["reason"] == "EntrypointFailed"
+    assert "a job has a cluster of its own, which Client(), without an address, finds" in failure["message"]
+
+
+@pytest.mark.parametrize(("entry", "args"), [("parses", ()), ("decorated", (2,))])
+def test_what_is_not_a_plain_function_works(ends, entry: str, args: tuple[int, ...]) -> None:
+    assert ends(entry, *args).value == 3
+
+
+def test_arguments_that_a_decorated_function_does_not_take_are_told(ends) -> None:
+    message = ends("decorated").failure["message"]
+    assert "decorated(number) does not take graph.args" in message
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_was_registered_for_the_end_happens(ends, tmp_path: Path, fails: bool) -> None:
+    outcome = ends("leaves", str(tmp_path / "left"), fails)
+    assert (tmp_path / "left").exists()
+    assert outcome.failure["reason"] == "EntrypointFailed" if fails else outcome.value == 3
