@@ -40,6 +40,7 @@ def test_which_events_count() -> None:
     def event(reason: str, words: str, at: str) -> dict[str, Any]:
         return {"reason": reason, "message": words, "lastTimestamp": at}
 
+    assert failed_probe("p", [event("FailedPostStartHook", "h", "5")]) == "pod p: FailedPostStartHook: h"
     others = [event("FailedMount", "m", "3"), event("Unhealthy", "Readiness probe failed: x", "4")]
     assert failed_probe("p", others) is None
     probes = [event("Unhealthy", "Startup probe failed: a", "1"), event("Unhealthy", LIVENESS, "2"), *others]
@@ -87,6 +88,28 @@ def test_a_runner_that_its_template_ends_says_why() -> None:
     assert failure is not None
     assert failure.reason == Reason.RUNNER_STOPPED
     assert failure.message == f"the runner was told to stop; {LIVENESS}"
+
+
+def test_a_runner_that_is_killed_at_once_says_why() -> None:
+    runner = ended("runner", 137)
+    scene = a_job().accepted().cluster().schedulers(running("scheduler")).runner(runner).report().live()
+    failure = probed(scene, runner).decide().status.failure
+    assert failure is not None
+    assert failure.message is not None
+    assert failure.message.endswith(f"see kubectl logs {runner.name}; {LIVENESS}")
+    hook = f"pod {runner.name}: FailedPostStartHook: PostStartHook failed"
+    failure = scene.sees(warnings=(hook,)).decide().status.failure
+    assert failure is not None
+    assert (failure.message or "").endswith("; FailedPostStartHook: PostStartHook failed")
+
+
+def test_a_runner_without_a_word_has_the_words_of_a_scheduler_that_ended_like_it() -> None:
+    scheduler = looping("scheduler", 1, "No module named 'encodings'")
+    scene = a_job().accepted().cluster().schedulers(scheduler).runner(ended("runner", 1)).report().live()
+    failure = scene.decide().status.failure
+    assert failure is not None
+    assert failure.reason == Reason.EXIT_CODE
+    assert (failure.message or "").endswith("No module named 'encodings'")
 
 
 def test_an_end_without_a_probe_is_as_it_was() -> None:

@@ -82,6 +82,14 @@ def test_a_container_that_a_worker_waits_for_is_named() -> None:
     assert counts_of(quiet)[1] == "waiting for 1 worker: 0 ready"
 
 
+def test_no_worker_is_called_connected_before_the_runner_could_say_so() -> None:
+    scene = a_job().accepted().cluster().schedulers(running("scheduler")).workers(running("worker", 1)).live()
+    young = scene.runner(running("runner", since=3))
+    assert counts_of(young)[1] == "waiting for 1 worker: 1 ready"
+    old = scene.runner(running("runner", since=31))
+    assert counts_of(old)[1] == "all 1 workers are connected", "it may not be able to report"
+
+
 def counts_of(scene: Scene) -> tuple[str, str]:
     """The count of workers, and what condition ClusterReady says."""
     status = scene.decide().status

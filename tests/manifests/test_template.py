@@ -206,3 +206,27 @@ def test_other_arguments_come_after_the_command() -> None:
         "4",
         "dask",
     ]
+
+
+TWICE: dict[str, tuple[dict[str, Any], str]] = {
+    "a volume": ({"volumes": [{"name": "a", "emptyDir": {}}, {"name": "a", "secret": {"secretName": "s"}}]}, "volumes[a]"),
+    "a mount": (
+        {
+            "volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}],
+            "containers": [
+                {
+                    "name": "runner",
+                    "volumeMounts": [{"name": "a", "mountPath": "/d"}, {"name": "b", "mountPath": "/d"}],
+                }
+            ],
+        },
+        "containers[runner].volumeMounts[/d]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "field"), TWICE.values(), ids=TWICE)
+def test_what_is_given_twice_is_told_and_not_merged(spec: dict[str, Any], field: str) -> None:
+    with pytest.raises(SpecError, match="give each its own") as refused:
+        pod_specs(with_template("runner", {"spec": spec}))
+    assert refused.value.path == f"spec.runner.template.spec.{field}"

@@ -13,6 +13,7 @@ from daskjob.manifests.pod_judgement import annotation_problems
 from daskjob.manifests.words import UNKNOWN_FIELDS
 from daskjob.schema.field_error import short_name
 from daskjob.schema.pod_check import UnknownField, check_pod, stray_container
+from daskjob.schema.pod_values import given_twice
 from daskjob.schema.pod_security import APPARMOR
 
 _OURS = (c.GROUP, c.DASK_GROUP, "dask.org")
@@ -88,6 +89,8 @@ def _spec_problems(spec: Any, path: str, defaults: Defaults, own: str, image: st
         return
     if (stray := stray_container(spec, path, own, image)) is not None:
         yield stray.path, stray.message
+    for error in given_twice(spec, path):
+        yield error.path, error.message
     if UNKNOWN_FIELDS not in defaults.allowed:
         yield from map(_unknown, check.unknown)
 

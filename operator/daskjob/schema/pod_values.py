@@ -41,6 +41,18 @@ def refused_values(spec: Mapping[str, Any], path: str) -> Iterator[FieldError]:
     yield from _twice(names, f"{path}.containers")
 
 
+def given_twice(spec: Mapping[str, Any], path: str) -> Iterator[FieldError]:
+    """Items of a template's lists with the same name or path, of which merging would keep the last. `spec`: one in
+    which `pod_check.check_pod` finds no error."""
+    for kind in ("volumes", *_KINDS):
+        yield from _twice([each["name"] for each in spec.get(kind) or ()], f"{path}.{kind}")
+    for kind in _KINDS:
+        for container in spec.get(kind) or ():
+            for name, key in (("volumeMounts", "mountPath"), ("volumeDevices", "devicePath")):
+                where = f"{path}.{kind}[{short_name(container['name'])}].{name}"
+                yield from _twice([each[key] for each in container.get(name) or ()], where, "path")
+
+
 def _walk(value: Any, kind: str, path: str, key: str = "") -> Iterator[FieldError]:
     """Fields that an object lacks, and texts that a field does not take. `key`: by which items of a list are told
     apart; empty: by their places."""
@@ -141,6 +153,6 @@ def _resources(resources: Mapping[str, Any], path: str) -> Iterator[FieldError]:
                 yield FieldError(f"{path}.{kind}[{short_name(name)}]", "must be a whole number")
 
 
-def _twice(names: list[str], path: str) -> Iterator[FieldError]:
+def _twice(names: list[str], path: str, what: str = "name") -> Iterator[FieldError]:
     for name in dict.fromkeys(each for index, each in enumerate(names) if each in names[:index]):
-        yield FieldError(f"{path}[{short_name(name)}]", "is the name of two: give each its own")
+        yield FieldError(f"{path}[{short_name(name)}]", f"is the {what} of two: give each its own")

@@ -87,7 +87,20 @@ def judge_exit(observation: Observation, runner: Pod) -> AttemptEnd | Undecided:
         if isinstance(end, Undecided):
             return end
         return replace(end, degraded=(why, f"{degraded}; its outcome is from its termination message{room}"))
-    return replace(_unreported(runner, last), degraded=(why, degraded))
+    return replace(_with_causes(_unreported(runner, last), runner, observation), degraded=(why, degraded))
+
+
+def _with_causes(end: AttemptEnd, runner: Pod, observation: Observation) -> AttemptEnd:
+    """The end of a runner that left no word, with what Kubernetes says of a probe of its pod, and, before it reached
+    the scheduler, with what keeps the other pods from starting: it may be the same."""
+    failure, attempt = end.failure, observation.attempt
+    if failure is None or failure.reason != Reason.EXIT_CODE:
+        return end
+    blocker = find_blocker(observation) if attempt.runner_report.timings.connected is None else None
+    words = attempt.words_on(runner)
+    if not words and blocker is not None:
+        words = f"; {blocker.message}"
+    return replace(end, failure=replace(failure, message=f"{failure.message}{words}"))
 
 
 def _with_vouched_value(message: RunnerReport, observation: Observation) -> RunnerReport:

@@ -148,10 +148,10 @@ class AttemptObservation:
     warnings: tuple[str, ...] = ()
 
     def words_on(self, pod: Pod) -> str:
-        """`; ` and what Kubernetes says of a probe that failed in the pod; empty: nothing."""
-        start = f"pod {pod.name}: Unhealthy: "
-        found = (each.removeprefix(start) for each in self.warnings if each.startswith(start))
-        return "".join(f"; {each}" for each in found)
+        """`; ` and what Kubernetes says of a probe or a hook that failed in the pod; empty: nothing."""
+        starts = tuple(f"pod {pod.name}: {each}: " for each in ("Unhealthy", "FailedPostStartHook"))
+        found = (each for each in self.warnings if each.startswith(starts))
+        return "".join(f"; {each.removeprefix(f'pod {pod.name}: ').removeprefix('Unhealthy: ')}" for each in found)
 
     def lacks_workers(self, group: WorkerGroup) -> bool:
         """Whether fewer workers act than a group should have."""

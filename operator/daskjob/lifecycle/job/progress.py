@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daskjob.api.cluster_spec import Workers
 from daskjob.api.constants import DASHBOARD_PORT, ConditionType, Phase, Reason
@@ -13,6 +13,10 @@ from daskjob.api.times import from_text, to_seconds_text, to_shortest_text, to_t
 from daskjob.lifecycle.job import pinning
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import AttemptObservation, Observation
+
+
+#: A runner that can report says how many workers are connected before it runs for so long.
+FIRST_WORD = timedelta(seconds=30)
 
 
 def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) -> DaskJobStatus:
@@ -193,7 +197,7 @@ def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus
         reason = Reason(waiting[0].reason or Reason.WAITING)
         ready = reason is Reason.FIRE_AND_FORGET
         message = "; ".join(each.message or "" for each in waiting)
-    elif counts.wanted and counts.ready >= counts.wanted and has_started(observation):
+    elif counts.wanted and counts.ready >= counts.wanted and has_started(observation) and not _just_began(observation):
         ready, reason, message = True, Reason.WORKERS_READY, f"all {counts.wanted} workers are connected"
     elif blocker is not None:
         ready, reason, message = False, blocker.reason, blocker.message
@@ -213,6 +217,13 @@ def _readiness(observation: Observation, status: DaskJobStatus) -> DaskJobStatus
         to_seconds_text(observation.now),
         observation.job.generation,
     )
+
+
+def _just_began(observation: Observation) -> bool:
+    """Whether the runner has only begun, and not yet said which workers are connected: the pods do not show it."""
+    attempt, runner = observation.attempt, observation.attempt.runner
+    since = runner.running_since if runner is not None else None
+    return not attempt.reporting and since is not None and observation.now - since < FIRST_WORD
 
 
 def _awaited_words(observation: Observation) -> str:

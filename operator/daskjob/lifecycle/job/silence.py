@@ -88,6 +88,8 @@ MEANINGS: Mapping[str, Reason] = {
 _CONTAINER = re.compile(r"[cC]ontainers\{([^}]*)\}")
 #: How the kubelet's words on a probe begin that has it end a container.
 DEADLY = ("Liveness probe failed", "Startup probe failed")
+#: The reason of its word on a hook (`lifecycle.postStart`) that has it do so.
+HOOK = "FailedPostStartHook"
 #: What kubelet and container runtimes (containerd, CRI-O, cri-dockerd; runc) say of a sandbox that they cannot create
 #: because of what the pod asks for: a runtime class whose handler the node lacks, user namespaces, kernel settings,
 #: security profiles, a name that is too long, a network of Multus, a memory limit in which not even the sandbox fits.
@@ -115,9 +117,9 @@ def explanation(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
 
 
 def failed_probe(pod: str, events: Iterable[Mapping[str, Any]]) -> str | None:
-    """The last warning of a probe by which the kubelet ends a container, as `explanation` gives it."""
-    unhealthy = [each for each in events if each.get("reason") == "Unhealthy"]
-    return explanation(pod, [each for each in unhealthy if str(each.get("message")).startswith(DEADLY)])
+    """The last warning of a probe or a hook by which the kubelet ends a container, as `explanation` gives it."""
+    deadly = [each for each in events if each.get("reason") == HOOK or str(each.get("message")).startswith(DEADLY)]
+    return explanation(pod, deadly)
 
 
 #: What the kubelet says of a Secret that is not there, for the operator's volume of that name.
