@@ -57,6 +57,16 @@ CODE = """
     def decorated(number):
         return number + 1
 
+    def recursion(client):
+        def endless(number):
+            return endless(number + 1)
+        return client.submit(endless, 0)
+
+    raw = {"a": (sum, [1, 2])}
+
+    if __name__ == "__main__":
+        result = parses()
+
     def leaves(path, fails=False):
         atexit.register(pathlib.Path(path).touch)
         atexit.register(sys.exit, 5)
@@ -98,6 +108,21 @@ def test_what_is_not_a_plain_function_works(ends, entry: str, args: tuple[int, .
 def test_arguments_that_a_decorated_function_does_not_take_are_told(ends) -> None:
     message = ends("decorated").failure["message"]
     assert "decorated(number) does not take graph.args" in message
+
+
+TOLD = {
+    "recursion": ("TaskFailed", "maximum recursion depth exceeded"),
+    "raw": ("EntrypointFailed", "name in graph.keys what to compute"),
+    "result": ("EntrypointNotFound", "what stands below if __name__ == '__main__' does not run"),
+}
+
+
+@pytest.mark.parametrize("entry", TOLD)
+def test_what_else_is_told(ends, entry: str) -> None:
+    reason, words = TOLD[entry]
+    failure = ends(entry).failure
+    assert failure["reason"] == reason
+    assert words in failure["message"]
 
 
 @pytest.mark.parametrize("fails", [False, True])

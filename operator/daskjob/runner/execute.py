@@ -129,6 +129,8 @@ async def _settle(value: Any, job: JobFile, client: Any, spread: Spread) -> Any:
     """The value with all collections computed and all futures gathered; with `graph.keys`, the values of these keys."""
     if job.keys is not None:
         return await _resolved(client.gather(_submit_graph(value, job.keys, client)))
+    if type(value) is dict and any(type(each) is tuple and each and callable(each[0]) for each in value.values()):
+        raise TypeError("the entry point gives a raw graph: name in graph.keys what to compute of it")
     parts = spread(value)
     if parts is not None:
         return parts.collect(await _computed(parts.tasks, client))

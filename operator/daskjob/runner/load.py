@@ -6,6 +6,7 @@ import difflib
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from types import ModuleType
 from typing import Any, Optional
@@ -112,7 +113,18 @@ def _missing_attribute(owner: Any, name: str, walked: str) -> str:
         for each, value in getattr(owner, "__dict__", {}).items()
         if not each.startswith("_") and not isinstance(value, ModuleType)
     )
-    return f"{kind} {walked!r} has no {name!r}; it has: {_listing(names)}{_close(name, names)}"
+    return f"{kind} {walked!r} has no {name!r}; it has: {_listing(names)}{_close(name, names)}{_guarded(owner)}"
+
+
+def _guarded(owner: Any) -> str:
+    """That a part of a module does not run, if it has one for its run as a script."""
+    try:
+        with open(owner.__file__, encoding="utf-8") as file:
+            guarded = re.search(r"""^if __name__ == ["']__main__["']""", file.read(), re.MULTILINE)
+    except (AttributeError, TypeError, OSError, ValueError):
+        return ""
+    words = "a job imports the module, so what stands below if __name__ == '__main__' does not run: put it into a function"
+    return f"; {words}" if guarded else ""
 
 
 def _listing(names: list[str]) -> str:
