@@ -70,7 +70,7 @@ def test_a_container_that_a_worker_waits_for_is_named() -> None:
     for first, words in ((runs, "init container migrate"), (mesh, "sidecar mesh")):
         pod = a_pod("worker", 3, containers=(first, own))
         scene = a_job().accepted().cluster().schedulers(running("scheduler")).workers(pod).live()
-        counts, message = counts_of(scene)
+        message = counts_of(scene)[1]
         assert message == f"waiting for 1 worker: 0 ready; pod {pod.name} (worker) waits for its {words}"
         late = a_job().accepted(700).cluster().group(1).schedulers(running("scheduler")).runner().report()
         failure = late.workers(pod).live().decide().status.failure

@@ -209,7 +209,10 @@ def test_other_arguments_come_after_the_command() -> None:
 
 
 TWICE: dict[str, tuple[dict[str, Any], str]] = {
-    "a volume": ({"volumes": [{"name": "a", "emptyDir": {}}, {"name": "a", "secret": {"secretName": "s"}}]}, "volumes[a]"),
+    "a volume": (
+        {"volumes": [{"name": "a", "emptyDir": {}}, {"name": "a", "secret": {"secretName": "s"}}]},
+        "volumes[a]",
+    ),
     "a mount": (
         {
             "volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}],

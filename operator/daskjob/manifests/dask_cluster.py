@@ -26,8 +26,8 @@ from daskjob.schema.quantity import amount
 GRACE_SECONDS = 1
 #: Dask names the clients that tasks open `Client-worker-…`, by which a scheduler tells whether anybody but its own
 #: workers talks to it (`launch.LAUNCH`). This gives the same name to a client that user code opens on a worker itself.
-#: And what a nanny would set: `hash` of a text is the same on all workers, for user code that spreads data by it. Under a
-#: nanny, tasks may have pools of processes, as without one: Python allows no child of a daemon any.
+#: And what a nanny would set: `hash` of a text is the same on all workers, for user code that spreads data by it.
+#: Under a nanny, tasks may have pools of processes, as without one: Python allows no child of a daemon any.
 WORKER_ENVIRONMENT = {
     "DASK_CLIENT_NAME": "worker",
     "PYTHONHASHSEED": "6640",

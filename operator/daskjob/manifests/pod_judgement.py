@@ -98,7 +98,9 @@ def _closed_ports(spec: Mapping[str, Any], before: Mapping[str, Any], path: str)
     """Probes of Dask's own HTTP servers, as templates for a DaskCluster have them: the kubelet asks from outside."""
     own = before["containers"][0]["name"]
     container = next(each for each in spec["containers"] if each["name"] == own)
-    if own not in ("scheduler", "worker") or any("--dashboard-address" in str(each) for each in container.get("args") or ()):
+    if own not in ("scheduler", "worker") or any(
+        "--dashboard-address" in str(each) for each in container.get("args") or ()
+    ):
         return
     names = {each.get("name"): each["containerPort"] for each in container.get("ports") or ()}
     for probe in PROBES:

@@ -13,8 +13,8 @@ from daskjob.manifests.pod_judgement import annotation_problems
 from daskjob.manifests.words import UNKNOWN_FIELDS
 from daskjob.schema.field_error import short_name
 from daskjob.schema.pod_check import UnknownField, check_pod, stray_container
-from daskjob.schema.pod_values import given_twice
 from daskjob.schema.pod_security import APPARMOR
+from daskjob.schema.pod_values import given_twice
 
 _OURS = (c.GROUP, c.DASK_GROUP, "dask.org")
 #: Labels by which other programs' Services, NetworkPolicies and controllers commonly select pods.

@@ -123,7 +123,9 @@ def _guarded(owner: Any) -> str:
             guarded = re.search(r"""^if __name__ == ["']__main__["']""", file.read(), re.MULTILINE)
     except (AttributeError, TypeError, OSError, ValueError):
         return ""
-    words = "a job imports the module, so what stands below if __name__ == '__main__' does not run: put it into a function"
+    words = (
+        "a job imports the module, so what stands below if __name__ == '__main__' does not run: put it into a function"
+    )
     return f"; {words}" if guarded else ""
 
 

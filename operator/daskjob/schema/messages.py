@@ -80,7 +80,7 @@ def _unknown(kind: str, path: str, name: str, known: list[str]) -> str:
 
 
 def _in_template(path: str, name: str, known: list[str]) -> str | None:
-    """The place in a pod template of a field that Kubernetes has, and which was written beside or around the template."""
+    """The place in a pod template of a field that Kubernetes has, if it was written beside or around the template."""
     types, last = pod_types(), path.rpartition(".")[2]
     inner = next((each for each, kind in _OF_PODS.items() if name in types[kind].fields), None)
     steps = {"workers": "workers.template", "cluster": "cluster.workers.template", "template": "template"}

@@ -14,7 +14,6 @@ from daskjob.lifecycle.job import pinning
 from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.observation import AttemptObservation, Observation
 
-
 #: A runner that can report says how many workers are connected before it runs for so long.
 FIRST_WORD = timedelta(seconds=30)
 

@@ -32,12 +32,16 @@ def killed_pods(observation: Observation) -> list[str]:
     """Names of pods whose main container was ended from outside; at most three. A probe that fails has the kubelet do
     so, and only Kubernetes' events say it."""
     pods = [each for each in observation.attempt.pods if each.acting or each.component == "runner"]
-    return [pod.name for pod in pods if not pod.deleting and any(map(_is_from_outside, pod.terminations[:1]))][:MOST_PODS]
+    return [pod.name for pod in pods if not pod.deleting and any(map(_is_from_outside, pod.terminations[:1]))][
+        :MOST_PODS
+    ]
 
 
 def _is_from_outside(end: Termination) -> bool:
     # A runner that is told to stop reports it, and ends by itself.
-    stopped = end.report is not None and end.report.failure is not None and end.report.failure.reason == Reason.CANCELLED
+    stopped = (
+        end.report is not None and end.report.failure is not None and end.report.failure.reason == Reason.CANCELLED
+    )
     return stopped or not (end.own_doing or end.lost)
 
 
