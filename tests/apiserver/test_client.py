@@ -102,7 +102,7 @@ def test_what_the_schema_refuses(client: JobClient) -> None:
 
 
 def test_dry_run_creates_nothing(client: JobClient) -> None:
-    assert client.create(manifest("one"), dry_run=True)["metadata"]["name"] == "one"
+    assert client.dry("server").create(manifest("one"))["metadata"]["name"] == "one"
     assert client.list_objects() == []
 
 
@@ -179,11 +179,18 @@ def limited(server: Server, namespace: str, tmp_path: Path) -> Callable[..., Job
 
 
 def test_what_is_forbidden(limited: Callable[..., JobClient]) -> None:
-    client = limited("get", "list")
+    client = limited("list")
     assert client.list_objects() == []
-    with pytest.raises(Forbidden, match="you may not create daskjobs in namespace test-") as caught:
-        client.create(manifest("one"))
-    assert (caught.value.verb, caught.value.resource) == ("create", "daskjobs")
+    calls: dict[str, Callable[[], Any]] = {
+        "create": lambda: client.create(manifest("one")),
+        "get": lambda: client.get("one"),
+        "patch": lambda: client.patch("one", {"spec": {"suspend": True}}),
+        "delete": lambda: client.delete("one"),
+    }
+    for verb, call in calls.items():
+        with pytest.raises(Forbidden, match=f"you may not {verb} daskjobs in namespace test-") as caught:
+            call()
+        assert (caught.value.verb, caught.value.resource) == (verb, "daskjobs")
     with pytest.raises(Forbidden, match="you may not list daskjobs in all namespaces"):
         client.list_objects(all_namespaces=True)
     with pytest.raises(Forbidden, match="you may not list pods"):

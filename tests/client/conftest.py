@@ -22,7 +22,8 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "POLL", 0.02)
     monkeypatch.setattr(transport, "PAUSES", (0.01, 0.02))
     monkeypatch.setattr(pod_log, "FIRST_PAUSE", 0.01)
-    for name in ("KUBERNETES_SERVICE_HOST", "KUBECONFIG", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+    proxies = (form(f"{each}_proxy") for each in ("http", "https", "no", "all") for form in (str.lower, str.upper))
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBECONFIG", *proxies):
         monkeypatch.delenv(name, raising=False)
 
 

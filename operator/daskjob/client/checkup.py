@@ -9,21 +9,21 @@ from enum import Enum
 from typing import Any
 
 from daskjob.api import constants as c
+from daskjob.api.resource import Resource
 from daskjob.api.times import from_text
-from daskjob.client.endpoints import Endpoint
 from daskjob.client.job_client import JobClient
 from daskjob.client.problems import ClientError, Forbidden, InvalidJob, NotFound, NotInstalled, Rejected
 from daskjob.client.transport import Body
 from daskjob.client.watching import Selection, list_all
 
-VERSION = Endpoint("", "version", "Version")
-OPENAPI = Endpoint("/openapi/v3/apis", c.API_VERSION, "OpenAPI")
-WHO = Endpoint("/apis/authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview")
-MAY_I = Endpoint("/apis/authorization.k8s.io/v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
-LEASES = Endpoint("/apis/coordination.k8s.io/v1", "leases", "Lease")
-DEPLOYMENTS = Endpoint("/apis/apps/v1", "deployments", "Deployment")
-NAMESPACES = Endpoint("/api/v1", "namespaces", "Namespace")
-QUOTAS = Endpoint("/api/v1", "resourcequotas", "ResourceQuota")
+VERSION = Resource("Version", "", "version", root="")
+OPENAPI = Resource("OpenAPI", "", c.API_VERSION, root="/openapi/v3/apis")
+WHO = Resource("SelfSubjectReview", "authentication.k8s.io/v1", "selfsubjectreviews")
+MAY_I = Resource("SelfSubjectAccessReview", "authorization.k8s.io/v1", "selfsubjectaccessreviews")
+LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
+DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments")
+NAMESPACES = Resource("Namespace", "v1", "namespaces")
+QUOTAS = Resource("ResourceQuota", "v1", "resourcequotas")
 #: The paths of the fields of a schema, by the schema; None: of this version's own.
 Fields = Callable[[Mapping[str, Any] | None], Collection[str]]
 #: The oldest minor version of Kubernetes that the chart takes.
@@ -269,7 +269,7 @@ def _quota(client: JobClient, namespace: str) -> Finding:
     return Finding(Verdict.OK, "quota", "none in this namespace")
 
 
-def _looked(client: JobClient, endpoint: Endpoint, namespace: str) -> list[Body] | Finding:
+def _looked(client: JobClient, endpoint: Resource, namespace: str) -> list[Body] | Finding:
     """The objects, or what keeps the user from them."""
     try:
         return list_all(client.transport, Selection(endpoint, namespace))[0]
@@ -294,7 +294,7 @@ def _admission(client: JobClient) -> Finding:
     """Whether schema, policies and webhooks let a job pass: asked by a dry run."""
     subject = "admission"
     try:
-        client.create(_small_job(None, 180), dry_run=True)
+        client.dry("server").create(_small_job(None, 180))
     except Forbidden:
         return Finding(Verdict.UNKNOWN, subject, "not asked, because you may not create daskjobs")
     except (Rejected, InvalidJob) as error:

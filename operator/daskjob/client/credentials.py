@@ -81,6 +81,9 @@ def _from_kubeconfig(files: str, target: Target) -> Access:
                 config_persister=merger.save_changes,
             )
             loader.load_and_set(configuration)
+            if "proxy" in vars(loader):
+                # The kubeconfig's own one counts for its cluster, whatever NO_PROXY says of others: as kubectl has it.
+                configuration.no_proxy = None
             context = loader.current_context
         except ConfigException as error:
             raise ClusterUnreachable(f"{files}: {error}{_contexts(target)}") from None

@@ -101,7 +101,7 @@ class Dashboard:
     def _watch(self) -> None:
         selection = Selection(JOBS, self._namespace, self.job["metadata"]["name"])
         try:
-            for batch in self.client.watch(selection, note=self.note).batches():
+            for batch in self.client.watch(selection, note=self.note, reached=True).batches():
                 if self._over:
                     return
                 self._queue.put(batch)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from daskjob.api import constants as c
 from daskjob.api.generated_names import generated_name
+from daskjob.api.resource import Resource
 from daskjob.client.credentials import Target
-from daskjob.client.endpoints import BY_KIND, EVENTS, JOBS, PODS, Endpoint
+from daskjob.client.endpoints import BY_KIND, EVENTS, JOBS, PODS
 from daskjob.client.job_end import End, end_of, status_of
 from daskjob.client.problems import (
     AlreadyExists,
@@ -27,6 +29,7 @@ from daskjob.client.problems import (
 from daskjob.client.transport import ONLY_METADATA, Body, Transport
 from daskjob.client.watching import Change, Selection, Watch, list_all
 
+DryRun = Literal["client", "server"]
 #: What the client writes on a job that it creates, so that it knows it again if the answer was lost.
 SUBMISSION_ANNOTATION = f"{c.GROUP}/submission"
 #: How often a creation is tried whose answer was lost.
@@ -34,20 +37,29 @@ CREATIONS = 3
 
 
 class JobClient:
-    """The jobs of one cluster. `namespace` of each method: None is that of the target. Threads may share it.
+    """The jobs of one cluster. `namespace` of each method: None is that of the target; `uid`: of which job the name is
+    meant, and JobDeleted is raised if that is gone; None: of any. Threads may share it.
 
     Each method raises ClientError; see `daskjob.client.problems`.
     """
 
     def __init__(self, target: Target | None = None) -> None:
         self.transport = Transport(target or Target())
+        self._dry_run: DryRun | None = None
+
+    def dry(self, run: DryRun | None) -> JobClient:
+        """A client of the same connection that changes nothing. `server`: the API server gets and checks each change,
+        and does not carry it out; `client`: it gets none, and what would be changed is read; None: it does change."""
+        found = copy.copy(self)
+        found._dry_run = run
+        return found
 
     @property
     def namespace(self) -> str:
         """The namespace to be used if none is given."""
         return self.transport.namespace
 
-    def get(self, name: str, namespace: str | None = None, endpoint: Endpoint = JOBS) -> Body:
+    def get(self, name: str, namespace: str | None = None, endpoint: Resource = JOBS) -> Body:
         """The object. Raises JobNotFound, with names that are similar."""
         namespace = namespace or self.namespace
         try:
@@ -63,14 +75,14 @@ class JobClient:
         *,
         all_namespaces: bool = False,
         labels: str | None = None,
-        endpoint: Endpoint = JOBS,
+        endpoint: Resource = JOBS,
     ) -> list[Body]:
         """The objects, by namespace and name."""
         where = None if all_namespaces else namespace or self.namespace
         found, _ = list_all(self.transport, Selection(endpoint, where, labels=labels))
         return sorted(found, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
 
-    def names(self, namespace: str | None = None, endpoint: Endpoint = JOBS, timeout: float = 1.0) -> list[str]:
+    def names(self, namespace: str | None = None, endpoint: Resource = JOBS, timeout: float = 1.0) -> list[str]:
         """The names alone: little to send. `timeout`: seconds for the answer."""
         answer = self.transport.request(
             "list",
@@ -82,20 +94,21 @@ class JobClient:
         )
         return sorted(str(each["metadata"]["name"]) for each in answer.get("items") or ())
 
-    def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> Body:
+    def create(self, manifest: Mapping[str, Any]) -> Body:
         """Creates a DaskJob or DaskCronJob, once, and returns it as created; a field that the API server does not know
-        is a mistake. A name for `generateName` is chosen here. `dry_run`: the API server checks it, and creates
-        nothing.
+        is a mistake. A name for `generateName` is chosen here.
 
         Raises AlreadyExists, InvalidJob.
         """
+        if self._dry_run == "client":
+            return dict(manifest)
         endpoint = BY_KIND[manifest["kind"]]
         metadata = dict(manifest["metadata"])
         namespace = str(metadata.get("namespace") or self.namespace)
         chosen = "" if metadata.get("name") else str(metadata.pop("generateName"))
         submission = secrets.token_hex(8)
         annotations = {**(metadata.get("annotations") or {}), SUBMISSION_ANNOTATION: submission}
-        query = {"fieldValidation": "Strict", "dryRun": "All" if dry_run else None}
+        query = {"fieldValidation": "Strict", "dryRun": "All" if self._dry_run else None}
         unknown_end = False
         for number in range(CREATIONS):
             if chosen:
@@ -119,13 +132,16 @@ class JobClient:
         raise AssertionError("unreachable")
 
     def patch(
-        self, name: str, changes: Mapping[str, Any], namespace: str | None = None, endpoint: Endpoint = JOBS
+        self, name: str, changes: Mapping[str, Any], namespace: str | None = None, endpoint: Resource = JOBS
     ) -> Body:
         """Changes fields by a merge patch, and returns the object as it is then. With `metadata.uid`, only the job that
         has it: raises JobDeleted if that is gone."""
         namespace = namespace or self.namespace
+        if self._dry_run == "client":
+            return self.get(name, namespace, endpoint)
+        query = {"dryRun": "All" if self._dry_run else None}
         try:
-            return self.transport.request("patch", endpoint, namespace, name, body=dict(changes))
+            return self.transport.request("patch", endpoint, namespace, name, query=query, body=dict(changes))
         except InvalidJob as error:
             if any(each.startswith("metadata.uid: ") for each in error.problems):
                 raise JobDeleted(name, replaced=True) from None
@@ -139,7 +155,11 @@ class JobClient:
         """Deletes a job, with all that it consists of, and returns its UID. With `uid`, only the job that has it:
         raises JobDeleted if that is gone."""
         namespace = namespace or self.namespace
+        if self._dry_run == "client":
+            return str(self._job(name, namespace, uid)["metadata"]["uid"])
         body: Body = {"propagationPolicy": "Background"}
+        if self._dry_run:
+            body["dryRun"] = ["All"]
         if uid is not None:
             body["preconditions"] = {"uid": uid}
         try:
@@ -151,9 +171,21 @@ class JobClient:
         details = answer.get("details") or answer.get("metadata") or {}
         return str(details.get("uid") or "")
 
-    def cancel(self, name: str, namespace: str | None = None) -> Body:
+    def _job(self, name: str, namespace: str | None, uid: str | None) -> Body:
+        """The job. With `uid`, only that one: raises JobDeleted if it is gone."""
+        try:
+            job = self.get(name, namespace)
+        except JobNotFound:
+            if uid is None:
+                raise
+            raise JobDeleted(name) from None
+        if uid is not None and job["metadata"]["uid"] != uid:
+            raise JobDeleted(name, replaced=True)
+        return job
+
+    def cancel(self, name: str, namespace: str | None = None, *, uid: str | None = None) -> Body:
         """Asks for the job's end, with reason Cancelled. Raises WrongState if it has ended otherwise."""
-        job = self.get(name, namespace)
+        job = self._job(name, namespace, uid)
         end = end_of(job)
         if end in (End.SUCCEEDED, End.FAILED):
             raise WrongState(f"{name} has {end.value} already: there is nothing to cancel")
@@ -161,9 +193,9 @@ class JobClient:
             return job
         return self.patch(name, {"metadata": _same(job), "spec": {"cancel": True}}, namespace)
 
-    def retry(self, name: str, namespace: str | None = None) -> Body:
+    def retry(self, name: str, namespace: str | None = None, *, uid: str | None = None) -> Body:
         """Asks for another run of a job that has ended. Raises WrongState while it runs."""
-        job = self.get(name, namespace)
+        job = self._job(name, namespace, uid)
         if end_of(job) is None:
             raise WrongState(f"{name} has not ended: cancel it first (daskjob cancel {name}), or wait for its end")
         text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
@@ -171,9 +203,9 @@ class JobClient:
         spec = {key: False for key in ("cancel", "suspend") if (job.get("spec") or {}).get(key)}
         return self.patch(name, {"metadata": metadata, **({"spec": spec} if spec else {})}, namespace)
 
-    def suspend(self, name: str, namespace: str | None = None, *, on: bool = True) -> Body:
+    def suspend(self, name: str, namespace: str | None = None, *, on: bool = True, uid: str | None = None) -> Body:
         """Suspends a job, or with `on` false lets it go on. Raises WrongState if it has ended."""
-        job = self.get(name, namespace)
+        job = self._job(name, namespace, uid)
         end = end_of(job)
         if end is not None:
             raise WrongState(f"{name} has {_had(end)} already; another run: daskjob retry {name}")
@@ -222,7 +254,7 @@ class JobClient:
         namespace = namespace or self.namespace
         deadline = None if timeout is None else time.monotonic() + timeout
         only = names[0] if len(set(names)) == 1 else None
-        watch = self.watch(Selection(JOBS, namespace, only), deadline=deadline, note=note)
+        watch = self.watch(Selection(JOBS, namespace, only), deadline=deadline, note=note, reached=bool(uids))
         waiting = _Waiting(names, uids or {})
         first = True
         for batch in watch.batches():
@@ -245,7 +277,7 @@ class JobClient:
         """Waits until the job of that UID is gone. Raises TimeoutError; `timeout`: seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         exists = False
-        watch = self.watch(Selection(JOBS, namespace or self.namespace, name), deadline=deadline)
+        watch = self.watch(Selection(JOBS, namespace or self.namespace, name), deadline=deadline, reached=True)
         for number, batch in enumerate(watch.batches()):
             for change in batch:
                 if change.object["metadata"]["uid"] == uid:
@@ -255,12 +287,12 @@ class JobClient:
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{name} is not gone after {timeout:g} s")
 
-    def _submitted(self, endpoint: Endpoint, namespace: str, name: str, submission: str) -> Body | None:
+    def _submitted(self, endpoint: Resource, namespace: str, name: str, submission: str) -> Body | None:
         found = self.transport.request("get", endpoint, namespace, name)
         known = (found["metadata"].get("annotations") or {}).get(SUBMISSION_ANNOTATION)
         return found if known == submission else None
 
-    def _close_names(self, name: str, namespace: str, endpoint: Endpoint) -> list[str]:
+    def _close_names(self, name: str, namespace: str, endpoint: Resource) -> list[str]:
         try:
             return difflib.get_close_matches(name, self.names(namespace, endpoint, timeout=5.0))
         except ClientError:

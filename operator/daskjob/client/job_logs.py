@@ -252,7 +252,7 @@ class LogFollower:
 
     def _watch(self, kind: str, selection: Selection) -> None:
         try:
-            for batch in self.client.watch(selection, note=self._words).batches():
+            for batch in self.client.watch(selection, note=self._words, reached=True).batches():
                 if self._over.is_set():
                     return
                 self._put(kind, batch)

@@ -123,11 +123,11 @@ class WrongState(ClientError):
 
 class Unavailable(ClusterUnreachable):
     """The API server is busy, restarts, or closed the connection: the same request may succeed later. `pause`:
-    seconds that it asks to wait."""
+    seconds that it asks to wait; `throttled`: it had too much to do, and did nothing of it."""
 
-    def __init__(self, message: str, pause: float | None = None) -> None:
+    def __init__(self, message: str, pause: float | None = None, throttled: bool = False) -> None:
         super().__init__(message)
-        self.pause = pause
+        self.pause, self.throttled = pause, throttled
 
 
 class Expired(ClientError):
@@ -168,7 +168,7 @@ def problem_of(
         case 429 | 500 | 502 | 503 | 504:
             pause = headers.get("Retry-After") or ""
             seconds = float(pause) if pause.isdigit() else None
-            return Unavailable(f"the API server answers {status}: {message}", seconds)
+            return Unavailable(f"the API server answers {status}: {message}", seconds, status == 429)
         case _:
             return Rejected(f"the API server refuses to {verb} {resource} ({status}): {message}")
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
+from daskjob.api.resource import Resource
 from daskjob.client.credentials import Access, Target, load
 from daskjob.client.deep_json import parse
-from daskjob.client.endpoints import Endpoint
 from daskjob.client.problems import ClusterUnreachable, Unauthorized, Unavailable, port_problem, problem_of
 
 Body = dict[str, Any]
@@ -53,7 +53,7 @@ class Transport:
     def request(
         self,
         verb: str,
-        endpoint: Endpoint,
+        endpoint: Resource,
         namespace: str | None,
         name: str = "",
         *,
@@ -62,18 +62,18 @@ class Transport:
         accept: str = "application/json",
         timeout: float = ANSWER,
     ) -> Body:
-        """The answer to one request. A read is tried three times, a write once. `timeout`: seconds for each try.
+        """The answer to one request. A read is tried three times; a write once, unless the API server has too much to
+        do and did not look at it. `timeout`: seconds for each try.
 
         Raises ClientError: see `daskjob.client.problems`.
         """
-        tries = len(PAUSES) if verb in READS else 0
-        for number in range(tries + 1):
+        for number in range(len(PAUSES) + 1):
             try:
                 with self._response(verb, endpoint, namespace, name, query, body, accept, timeout) as response:
                     text = self._read(response)
                 return self._parsed(text)
             except Unavailable as error:
-                if number == tries:
+                if number == len(PAUSES) or not (verb in READS or error.throttled):
                     raise
                 time.sleep(min(error.pause or CHANCE.uniform(0.0, PAUSES[number]), timeout))
         raise AssertionError("unreachable")
@@ -82,7 +82,7 @@ class Transport:
     def lines(
         self,
         verb: str,
-        endpoint: Endpoint,
+        endpoint: Resource,
         namespace: str | None,
         name: str = "",
         *,
@@ -148,7 +148,7 @@ class Transport:
     def _response(
         self,
         verb: str,
-        endpoint: Endpoint,
+        endpoint: Resource,
         namespace: str | None,
         name: str,
         query: Mapping[str, str | None] | None,
@@ -158,12 +158,13 @@ class Transport:
         subresource: str = "",
     ) -> Iterator[Any]:
         path = endpoint.path(namespace, name, subresource)
+        access = self._access
         response = self._send(verb, path, query, body, accept, timeout)
         try:
             if response.status == 401:
                 # Once: a token that has run out is fetched anew, by an exec plugin or from the pod's file.
                 response.drain_conn()
-                self._reload()
+                self._reload(access)
                 response = self._send(verb, path, query, body, accept, timeout)
             if response.status >= 300:
                 text = self._read(response)
@@ -231,13 +232,18 @@ class Transport:
         try:
             # It knows the proxies and the certificates of a configuration, in each version of the package.
             pool = RESTClientObject(access.configuration).pool_manager
-        except (OSError, ValueError) as error:
-            raise ClusterUnreachable(f"certificates or proxy of the kubeconfig cannot be used: {error}") from error
+        except (OSError, ValueError, ImportError) as error:
+            words = "; pip install pysocks" if isinstance(error, ImportError) else ""
+            raise ClusterUnreachable(
+                f"certificates or proxy of the kubeconfig cannot be used: {error}{words}"
+            ) from error
         return access, pool
 
-    def _reload(self) -> None:
+    def _reload(self, refused: Access) -> None:
+        """Reads credentials anew, unless another thread has done so since these were refused."""
         with self._lock:
-            self._access, self._pool = self._open()
+            if self._access is refused:
+                self._access, self._pool = self._open()
 
 
 def _dropped(error: Exception) -> Exception:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from daskjob.api.resource import Resource
 from daskjob.client.deep_json import parse
-from daskjob.client.endpoints import Endpoint
 from daskjob.client.problems import ClusterUnreachable, Expired, Forbidden, NotFound, Unavailable
 from daskjob.client.transport import CHANCE, Body, Transport
 
@@ -36,7 +36,7 @@ class Change:
 class Selection:
     """Which objects: of a namespace (None: all), with that name, with these labels."""
 
-    endpoint: Endpoint
+    endpoint: Resource
     namespace: str | None
     name: str | None = None
     labels: str | None = None
@@ -65,21 +65,21 @@ def list_all(transport: Transport, selection: Selection, **more: Any) -> tuple[l
         except Expired:
             # The list took longer than the API server keeps its version.
             continue
-        # Items of a list lack what their list says once.
-        stamp = {"apiVersion": endpoint.prefix.removeprefix("/apis/").removeprefix("/api/"), "kind": endpoint.kind}
-        return [{**stamp, **item} for item in items], str(metadata.get("resourceVersion") or "")
+        return [endpoint.stamp(item) for item in items], str(metadata.get("resourceVersion") or "")
 
 
 @dataclass
 class Watch:
     """`note` is called with words when the connection was lost, and when it is there again. `deadline`: of
     `time.monotonic`, after which an idle watch yields an empty batch at once; `patience`: seconds of failures in a row
-    after which it gives up."""
+    after which it gives up; `reached`: the cluster has answered before, so that a first list without an answer is a
+    failure like any other, and not a wrong address."""
 
     transport: Transport
     selection: Selection
     deadline: float | None = None
     patience: float = 600.0
+    reached: bool = False
     note: Callable[[str], None] = lambda text: None
     polls: bool = field(default=False, init=False)
     _known: dict[str, Body] = field(default_factory=dict, init=False)
@@ -114,7 +114,7 @@ class Watch:
                     raise
                 self.polls = True
             except ClusterUnreachable as error:
-                if not self._listed:
+                if not (self._listed or self.reached):
                     raise
                 self._fails(error)
                 yield []
