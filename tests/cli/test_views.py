@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import daskjob
 from daskjob.cli.columns import CRON_COLUMNS, JOB_COLUMNS
 from daskjob.cli.states import where
 from daskjob.results.opened_store import open_store
@@ -259,6 +260,9 @@ def test_report(on: On, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.stderr
     assert (tmp_path / "copy/logs/worker-a.log").exists()
     assert run("report", "one", "--attempt", "2").exit_code == 4
+    kept_future = daskjob.connect("team").attach("one")
+    assert kept_future.report(tmp_path / "another") == place
+    assert (tmp_path / "another/logs/worker-a.log").exists()
     # What no pod has any more.
     shown = run("logs", "one", "--component", "worker")
     assert (shown.exit_code, shown.stdout) == (0, "[worker-a] first\n[worker-a] red\n")

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from daskjob.api import constants as c
+from daskjob.api.resource import Resource
 from daskjob.client.credentials import Target
-from daskjob.client.endpoints import CRON_JOBS, JOBS, Endpoint
+from daskjob.client.endpoints import CRON_JOBS, JOBS
 
 if TYPE_CHECKING:
-    from daskjob.client.job_client import JobClient
+    from daskjob.client.job_client import DryRun, JobClient
 
 #: Seconds that the completion of a name may take.
 COMPLETION = 1.0
@@ -36,11 +38,42 @@ def cluster(command: Command) -> Command:
     return with_target
 
 
-def connect(target: Target) -> JobClient:
+def connect(target: Target, dry_run: DryRun | None = None) -> JobClient:
     """A client; imports what it needs only now."""
     from daskjob.client.job_client import JobClient
 
-    return JobClient(target)
+    return JobClient(target).dry(dry_run)
+
+
+class _DryRun(click.Choice[str] if TYPE_CHECKING else click.Choice):  # type: ignore[misc]
+    """The value may be left out, so that what follows may be taken for it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in self.choices:
+            self.fail(f"{value!r} is neither client nor server: write --dry-run=client, or --dry-run at the end")
+        return value
+
+
+class _Name(click.ParamType[str] if TYPE_CHECKING else click.ParamType):  # type: ignore[misc]
+    """A name, also after its kind, as `-o name` and kubectl have it: `dj/NAME`, `daskjob.daskjob.io/NAME`."""
+
+    name = "name"
+
+    def __init__(self, endpoint: Resource, short: str) -> None:
+        kinds = (endpoint.kind.lower(), endpoint.plural)
+        self._before = {short, *kinds, *(f"{each}.{group}" for each in kinds for group in _GROUPS)}
+        self._short = short
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        before, slash, name = str(value).rpartition("/")
+        if slash and before.lower() not in self._before:
+            self.fail(f"{value!r} is no name here: write NAME or {self._short}/NAME", param, ctx)
+        if not name:
+            self.fail("a name was expected, and this one is empty", param, ctx)
+        return name
+
+
+_GROUPS = (c.GROUP, f"{c.VERSION}.{c.GROUP}")
 
 
 def seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -78,7 +111,7 @@ def _target(options: dict[str, Any], pop: bool = False) -> Target:
     return Target(take("context", None), take("kubeconfig", None), take("namespace", None))
 
 
-def _completion(endpoint: Endpoint) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+def _completion(endpoint: Resource) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
         given = context.params.get(parameter.name or "") or ()
         return [
@@ -90,7 +123,7 @@ def _completion(endpoint: Endpoint) -> Callable[[click.Context, click.Parameter,
     return complete
 
 
-def _names(target: Target, endpoint: Endpoint) -> list[str]:
+def _names(target: Target, endpoint: Resource) -> list[str]:
     """The names in the cluster; none if it does not answer in time."""
     found: list[str] = []
 
@@ -107,9 +140,14 @@ def _names(target: Target, endpoint: Endpoint) -> list[str]:
     return list(found)
 
 
-NAME = click.argument("name", shell_complete=_completion(JOBS))
-NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_completion(JOBS))
-CRON_NAME = click.argument("name", shell_complete=_completion(CRON_JOBS))
+def _names_of(endpoint: Resource, short: str) -> Callable[[Command], Command]:
+    complete, kind = _completion(endpoint), _Name(endpoint, short)
+    return click.argument("names", metavar="NAME...", nargs=-1, required=True, type=kind, shell_complete=complete)
+
+
+NAME = click.argument("name", type=_Name(JOBS, "dj"), shell_complete=_completion(JOBS))
+NAMES = _names_of(JOBS, "dj")
+CRON_NAMES = _names_of(CRON_JOBS, "dcj")
 STORAGE_OPTIONS = click.option(
     "--storage-options",
     metavar="JSON",
@@ -117,5 +155,12 @@ STORAGE_OPTIONS = click.option(
     show_envvar=True,
     callback=_storage_options,
     help='Arguments of fsspec\'s driver for the store, over those of the job, as {"profile": "me"}.',
+)
+DRY_RUN = click.option(
+    "--dry-run",
+    type=_DryRun(["client", "server"]),
+    is_flag=False,
+    flag_value="client",
+    help="Change nothing: check here alone (client, without a value), or let the API server check, too (server).",
 )
 TIMEOUT = click.option("--timeout", metavar="TIME", callback=seconds, help="As 90s, 5m or 1h; by default for ever.")

@@ -148,35 +148,41 @@ def _copy(job: Body, record: Mapping[str, Any], folder: Path, options: Mapping[s
 @click.command()
 @NAME
 @cluster
-def events(target: Target, name: str) -> None:
+@click.option("-o", "--output", type=click.Choice(OUTPUTS), default="table", show_default=True)
+def events(target: Target, name: str, output: str) -> None:
     """Show what Kubernetes and the operator have noted about a job and its pods, the oldest first."""
     from daskjob.client.job_client import event_time
 
     client = connect(target)
     found = client.events(client.get(name))
+    if output not in ("table", "wide"):
+        show(found, (), output)
+        return
     if not found:
         tell(f"no events about {name}: Kubernetes keeps them for an hour", err=True)
         return
     now = datetime.now(UTC)
-    table = [["LAST", "TYPE", "REASON", "OBJECT", "MESSAGE"]]
+    wide = output == "wide"
+    table = [["LAST", *(["COUNT"] if wide else []), "TYPE", "REASON", "OBJECT", "MESSAGE"]]
     for each in found:
         about = each.get("involvedObject") or {}
         subject = f"{about.get('kind', '')}/{about.get('name', '')}".lower()
         words = " ".join(str(each.get("message") or each.get("note") or "").split())
-        table.append(
-            [duration(event_time(each), now), each.get("type") or "", each.get("reason") or "", subject, words]
-        )
+        count = str((each.get("series") or {}).get("count") or each.get("count") or 1)
+        last = [duration(event_time(each), now), *([count] if wide else [])]
+        table.append([*last, each.get("type") or "", each.get("reason") or "", subject, words])
     for line in lay_out(table)[0]:
         tell(line)
 
 
 def show(objects: Sequence[Body], columns: Columns, output: str, *, namespaces: bool = False) -> None:
-    """Prints objects in one of the forms of `OUTPUTS`."""
+    """Prints objects in one of the forms of `OUTPUTS`. `columns`: of a table."""
     if output in ("json", "yaml"):
         write_content({"apiVersion": "v1", "kind": "List", "items": objects}, output)
     elif output == "name":
         for each in objects:
-            tell(f"{str(each['kind']).lower()}.daskjob.io/{each['metadata']['name']}")
+            group = str(each["apiVersion"]).rpartition("/")[0]
+            tell(f"{str(each['kind']).lower()}{group and f'.{group}'}/{each['metadata']['name']}")
     else:
         table = rows(objects, columns, datetime.now(UTC), wide=output == "wide", namespaces=namespaces)
         for line in lay_out(table)[0]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from daskjob.api import constants as c
-from daskjob.cli.cluster_options import CRON_NAME, OUTPUTS, cluster, connect
+from daskjob.cli.cluster_options import CRON_NAMES, DRY_RUN, OUTPUTS, cluster, connect
 from daskjob.cli.cluster_views import show
 from daskjob.cli.columns import CRON_COLUMNS
+from daskjob.cli.each_name import change_each
 from daskjob.cli.output import tell
 from daskjob.client.credentials import Target
 from daskjob.client.endpoints import CRON_JOBS
+
+if TYPE_CHECKING:
+    from daskjob.client.job_client import DryRun
 
 
 @click.group()
@@ -39,29 +44,44 @@ def list_cron_jobs(target: Target, all_namespaces: bool, selector: str | None, o
 
 
 @cron.command("run-now")
-@CRON_NAME
+@CRON_NAMES
 @cluster
-def run_now(target: Target, name: str) -> None:
-    """Create one job of a cron job at once."""
-    text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
-    changes = {"metadata": {"annotations": {c.RUN_NOW_ANNOTATION: text}}}
-    connect(target).patch(name, changes, endpoint=CRON_JOBS)
-    tell(f"{name}: a job is created; daskjob list -l {c.CRON_JOB_LABEL}={name} shows it")
+@DRY_RUN
+def run_now(target: Target, names: tuple[str, ...], dry_run: DryRun | None) -> None:
+    """Create one job of each cron job at once."""
+    client = connect(target, dry_run)
+
+    def change(name: str) -> str:
+        text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        client.patch(name, {"metadata": {"annotations": {c.RUN_NOW_ANNOTATION: text}}}, endpoint=CRON_JOBS)
+        return f"a job is created; daskjob list -l {c.CRON_JOB_LABEL}={name} shows it"
+
+    change_each(names, change, dry_run)
 
 
 @cron.command("suspend")
-@CRON_NAME
+@CRON_NAMES
 @cluster
-def suspend_cron(target: Target, name: str) -> None:
+@DRY_RUN
+def suspend_cron(target: Target, names: tuple[str, ...], dry_run: DryRun | None) -> None:
     """Create no more jobs until it is resumed; those that exist go on."""
-    connect(target).patch(name, {"spec": {"suspend": True}}, endpoint=CRON_JOBS)
-    tell(f"{name}: creates no more jobs")
+    _suspend(target, names, dry_run, True, "creates no more jobs")
 
 
 @cron.command("resume")
-@CRON_NAME
+@CRON_NAMES
 @cluster
-def resume_cron(target: Target, name: str) -> None:
+@DRY_RUN
+def resume_cron(target: Target, names: tuple[str, ...], dry_run: DryRun | None) -> None:
     """Create jobs again when they are due."""
-    connect(target).patch(name, {"spec": {"suspend": False}}, endpoint=CRON_JOBS)
-    tell(f"{name}: creates jobs again")
+    _suspend(target, names, dry_run, False, "creates jobs again")
+
+
+def _suspend(target: Target, names: tuple[str, ...], dry_run: DryRun | None, on: bool, words: str) -> None:
+    client = connect(target, dry_run)
+
+    def change(name: str) -> str:
+        client.patch(name, {"spec": {"suspend": on}}, endpoint=CRON_JOBS)
+        return words
+
+    change_each(names, change, dry_run)

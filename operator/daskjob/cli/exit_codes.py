@@ -22,6 +22,7 @@ NOT_FOUND = 4
 CANCELLED = 5
 TIMED_OUT = 124
 INTERRUPTED = 130
+OUTPUT_CLOSED = 141
 
 MEANINGS = {
     SUCCEEDED: "done; of a command that waits: each job succeeded",
@@ -32,6 +33,7 @@ MEANINGS = {
     CANCELLED: "a job was cancelled or deleted",
     TIMED_OUT: "the time of `--timeout` is over; the job goes on",
     INTERRUPTED: "interrupted (Ctrl-C); the job goes on, unless it was one of `daskjob run`",
+    OUTPUT_CLOSED: "who reads the output wants no more of it, as `| head` does",
 }
 
 _OF_END = {End.SUCCEEDED: SUCCEEDED, End.FAILED: FAILED, End.CANCELLED: CANCELLED, End.DELETED: CANCELLED}

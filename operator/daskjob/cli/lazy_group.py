@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from daskjob.cli.exit_codes import INTERRUPTED, TIMED_OUT, UNREACHABLE, code_of
+from daskjob.cli.exit_codes import INTERRUPTED, OUTPUT_CLOSED, TIMED_OUT, UNREACHABLE, code_of
 from daskjob.cli.output import tell
 from daskjob.client.problems import ClientError
 
@@ -43,6 +44,10 @@ class LazyGroup(click.Group):
             sys.exit(TIMED_OUT)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Nothing is left to be flushed into it at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(OUTPUT_CLOSED)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "kubernetes":
                 raise

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daskjob.cli.cluster_options import TIMEOUT, cluster, connect
+from daskjob.cli.cluster_options import DRY_RUN, TIMEOUT, cluster, connect
 from daskjob.cli.commands import PATHS, RECURSIVE, check, load, refuse
+from daskjob.cli.job_changes import check_waiting
 from daskjob.cli.output import tell, write_content
 from daskjob.cli.script_manifest import ScriptOptions
 from daskjob.client.credentials import Target
@@ -17,17 +18,9 @@ from daskjob.client.problems import ClientError, InvalidJob
 
 if TYPE_CHECKING:
     from daskjob.cli.documents import Document
+    from daskjob.client.job_client import DryRun
 
 Body = dict[str, Any]
-
-
-class _DryRun(click.Choice[str] if TYPE_CHECKING else click.Choice):  # type: ignore[misc]
-    """The value may be left out, so that what follows may be taken for it."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value not in self.choices:
-            self.fail(f"{value!r} is neither client nor server: write --dry-run=client, or --dry-run at the end")
-        return value
 
 
 @click.command()
@@ -37,13 +30,7 @@ class _DryRun(click.Choice[str] if TYPE_CHECKING else click.Choice):  # type: ig
 @click.option("--wait", "waits", is_flag=True, help="Wait for the end; the exit code says how the jobs ended.")
 @click.option("--follow", is_flag=True, help="Show what the job prints until its end; then as --wait.")
 @TIMEOUT
-@click.option(
-    "--dry-run",
-    type=_DryRun(["client", "server"]),
-    is_flag=False,
-    flag_value="client",
-    help="Create nothing: check here alone (client, without a value), or let the API server check, too (server).",
-)
+@DRY_RUN
 @click.option("--name", help="Of the job of a script; by default one that begins as the script does.")
 @click.option("--image", help="Of the job of a script; by default the installation's.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Of the job of a script; by default 1.")
@@ -64,7 +51,7 @@ def submit(
     waits: bool,
     follow: bool,
     timeout: float | None,
-    dry_run: str | None,
+    dry_run: DryRun | None,
     output: str | None,
     **script: Any,
 ) -> None:
@@ -90,11 +77,11 @@ def submit(
     if dry_run == "client":
         _print([job.content for job in jobs], output, "is valid; nothing was created (dry run)")
         return
-    client = connect(target)
+    client = connect(target, dry_run)
     created: list[Body] = []
     for job in jobs:
         try:
-            created.append(client.create(job.content, dry_run=dry_run == "server"))
+            created.append(client.create(job.content))
         except ClientError as error:
             _print(created, output, _created(dry_run))
             if isinstance(error, InvalidJob):
@@ -123,12 +110,9 @@ def _check_options(
         if own and target.namespace and own != target.namespace:
             refuse(f"{job.title}: metadata.namespace is {own}, and -n {target.namespace}: leave one of them out")
         namespaces.add(own)
+    check_waiting(waits, timeout, dry_run)
     if not waits:
-        if timeout is not None:
-            refuse("--timeout is for --wait and --follow")
         return
-    if dry_run is not None:
-        refuse("with --dry-run there is nothing to wait for")
     cron = next((job for job in jobs if job.kind == "DaskCronJob"), None)
     if cron is not None:
         refuse(f"{cron.title}: a DaskCronJob does not end: submit it without --wait and --follow")
