@@ -10,6 +10,7 @@ The version stands here and nowhere else. This file is in the runner's program t
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from daskjob.api.live_status import Progress as Progress
     from daskjob.client.problems import ClientError as ClientError
     from daskjob.client.problems import ClusterUnreachable as ClusterUnreachable
     from daskjob.client.problems import Forbidden as Forbidden
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from daskjob.futures.future_errors import VersionMismatch as VersionMismatch
     from daskjob.futures.job_future import JobFuture as JobFuture
     from daskjob.futures.job_future import JobStatus as JobStatus
-    from daskjob.futures.job_future import Progress as Progress
     from daskjob.futures.job_future import ResultRef as ResultRef
     from daskjob.futures.job_options import JobOptions as JobOptions
     from daskjob.results.codec import decode as decode
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "daskjob.api.live_status": ("Progress",),
     "daskjob.client.problems": (
         "ClientError",
         "ClusterUnreachable",
@@ -65,7 +66,7 @@ _NAMES = {
         "UntrustedResult",
         "VersionMismatch",
     ),
-    "daskjob.futures.job_future": ("JobFuture", "JobStatus", "Progress", "ResultRef"),
+    "daskjob.futures.job_future": ("JobFuture", "JobStatus", "ResultRef"),
     "daskjob.futures.job_options": ("JobOptions",),
     "daskjob.results.codec": ("decode",),
     "daskjob.schema": ("load_crds", "validate"),

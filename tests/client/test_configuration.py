@@ -35,16 +35,23 @@ def apart(folder: Path, program: str = PROGRAM, **variables: str) -> Any:
 
 
 def test_variables_need_no_dask(tmp_path: Path) -> None:
-    variables = {"IMAGE": "a/b:1", "WORKERS": "4", "ENV__LEVEL": "info", "LABELS": "{'team': 'a'}", "RETRIES": "2"}
+    variables = {"IMAGE": "a/b:1", "WORKERS": "4", "ENV": "{'LEVEL': 'info'}", "LABELS__TEAM": "a", "RETRIES": "2"}
     found, has_dask = apart(tmp_path, **{f"DASK_DASKJOB__{name}": value for name, value in variables.items()})
     assert found == {
         "image": "a/b:1",
         "workers": 4,
-        "env": {"level": "info"},
+        "env": {"LEVEL": "info"},
         "labels": {"team": "a"},
         "retries": 2,
     }
     assert not has_dask
+
+
+def test_a_name_that_would_be_changed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of variables are no words that may be written in any way."""
+    monkeypatch.setenv("DASK_DASKJOB__ENV__LEVEL", "info")
+    with pytest.raises(TypeError, match=r"pods would have level and not LEVEL: write .*ENV=\"{'LEVEL': 'info'}\""):
+        configured()
 
 
 @pytest.mark.parametrize("imported", [False, True])

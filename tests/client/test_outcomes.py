@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
+import types
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +55,32 @@ def test_a_pickle_is_opened_for_whom_submitted_it() -> None:
 def test_a_pickle_with_another_digest_is_not_opened() -> None:
     with pytest.raises(daskjob.ResultGone, match="SHA-256"):
         value_of(pickled(Opened(), sha256="0" * 64), trusted=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [("", "ModuleNotFoundError"), ("import sys\nsys.exit(3)\n", "SystemExit: 3")]
+)
+def test_a_pickle_that_cannot_be_opened_here(
+    code: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a module that only the image has, or that leaves the program where it is imported."""
+    module = types.ModuleType("only_there")
+    exec("class Made:\n    pass", module.__dict__)
+    monkeypatch.setitem(sys.modules, "only_there", module)
+    result = pickled(module.Made())
+    monkeypatch.delitem(sys.modules, "only_there")
+    monkeypatch.syspath_prepend(tmp_path)
+    if code:
+        (tmp_path / "only_there.py").write_text(code)
+    with pytest.raises(daskjob.ResultGone, match=rf"job team/one succeeded, .*cannot be opened here: {words}"):
+        value_of(result, trusted=True)
+
+
+def test_an_exception_of_a_module_that_leaves_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    status = failed(exceptionType="leaves.Error", message="m", exceptionArgs='["m"]')
+    assert isinstance(exception_of(status, End.FAILED, trusted=True), daskjob.RemoteError)
 
 
 def test_a_value_that_is_not_there() -> None:
@@ -111,8 +140,6 @@ def test_what_cannot_be_made_anew_is_a_remote_error(failure: dict[str, Any]) -> 
 
 
 def test_no_module_is_imported_for_a_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.delitem(sys.modules, "smtplib", raising=False)
     failure = {"exceptionType": "smtplib.SMTPException", "exceptionArgs": '["m"]', "message": "m"}
     assert isinstance(exception_of(failed(**failure), End.FAILED, trusted=False), daskjob.RemoteError)

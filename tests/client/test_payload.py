@@ -176,6 +176,13 @@ def test_what_does_not_fit_is_told_with_its_largest_parts() -> None:
     assert len(envelope.call(add, (b"x" * (MOST_BYTES - 1000),), {}, ()).data) <= MOST_BYTES
 
 
+def test_what_a_function_takes_along_is_named() -> None:
+    """A closure over large data is found by the name that it has in the code."""
+    table, small = b"x" * MOST_BYTES, 3
+    with pytest.raises(daskjob.PayloadTooLarge, match=r"function: table \d{7}, .*function: small \d+"):
+        envelope.call(lambda: (table, small), (), {}, ())
+
+
 def test_what_cannot_be_pickled_is_named() -> None:
     held = Locked()
     cases: list[tuple[Any, tuple[Any, ...], str]] = [

@@ -78,6 +78,16 @@ def test_a_manifest_is_a_job_too(client: daskjob.DaskJobClient, tmp_path: Path) 
         client.run(tmp_path / "nothing.yaml")
 
 
+def test_the_scheduler_of_dasks_configuration(client: daskjob.DaskJobClient) -> None:
+    """One job for each computation; what `persist` has computed is here."""
+    dask: Any = pytest.importorskip("dask")
+    array: Any = pytest.importorskip("dask.array")
+    with dask.config.set(scheduler=client):
+        kept = array.ones(6, chunks=3).persist()
+    assert kept.sum().compute(scheduler="synchronous") == 6
+    assert len(client.list()) == 1
+
+
 def test_one_that_waits_for_its_turn_can_be_cancelled(client: daskjob.DaskJobClient) -> None:
     """More jobs than run at a time: those that wait are cancelled, with those that run."""
     futures = [client.submit(wait_long) for _ in range(4)]

@@ -37,7 +37,7 @@ class ClusterBackend:
     def _open(self) -> None:
         self._pid = os.getpid()
         self._client = JobClient(self._target)
-        self._watch = NamespaceWatch(self._client, self._patience)
+        self._watches: dict[str, NamespaceWatch] = {}
 
     @property
     def client(self) -> JobClient:
@@ -90,22 +90,22 @@ class ClusterBackend:
         return self.client.list_objects(labels=selector)
 
     def follow(self, job: Body, listener: Listener) -> None:
-        if self._pid != os.getpid():
-            self._open()
-        self._watch.follow(job, listener)
+        client, namespace = self.client, str(job["metadata"]["namespace"])
+        # A manifest may be of another namespace than the client. Of two watches that are made at once, one stays.
+        watch = self._watches.setdefault(namespace, NamespaceWatch(client, self._patience))
+        watch.follow(job, listener)
 
     def cancel(self, job: Body) -> None:
-        self.client.cancel(self._name(job), job["metadata"]["namespace"])
+        self.client.cancel(**_which(job))
 
     def retry(self, job: Body) -> Body:
-        return self.client.retry(self._name(job), job["metadata"]["namespace"])
+        return self.client.retry(**_which(job))
 
     def suspend(self, job: Body, on: bool) -> None:
-        self.client.suspend(self._name(job), job["metadata"]["namespace"], on=on)
+        self.client.suspend(**_which(job), on=on)
 
     def delete(self, job: Body) -> None:
-        metadata = job["metadata"]
-        self.client.delete(metadata["name"], metadata["namespace"], uid=metadata["uid"])
+        self.client.delete(**_which(job))
 
     def logs(
         self, job: Body, component: str, attempt: int | None, follow: bool, since: int | None
@@ -113,21 +113,19 @@ class ClusterBackend:
         choice = job_logs.LogChoice(component, attempt, None, since, self.storage_options)
         if follow:
             return job_logs.LogFollower(self.client, job, choice).lines()
-        return job_logs.read(self.client, self.client.get(self._name(job), job["metadata"]["namespace"]), choice)
+        which = _which(job)
+        found = self.client.get(which["name"], which["namespace"])
+        if found["metadata"]["uid"] != which["uid"]:
+            raise JobDeleted(which["name"], replaced=True)
+        return job_logs.read(self.client, found, choice)
 
     def close(self) -> None:
         """Nothing to do: the watch's thread ends with its last future."""
 
-    def _name(self, job: Body) -> str:
-        """The job's name. Raises JobDeleted if another job has it by now."""
-        metadata = job["metadata"]
-        try:
-            found = self.client.get(metadata["name"], metadata["namespace"])
-        except ClientError:
-            return str(metadata["name"])
-        if found["metadata"]["uid"] != metadata["uid"]:
-            raise JobDeleted(metadata["name"], replaced=True)
-        return str(metadata["name"])
+
+def _which(job: Mapping[str, Any]) -> dict[str, str]:
+    """By what the client finds this job, and no other one of its name."""
+    return {key: str(job["metadata"][key]) for key in ("name", "namespace", "uid")}
 
 
 def payload_secret(job: Mapping[str, Any], payload: bytes) -> Body:

@@ -20,10 +20,18 @@ NOT_HERE = ("by_value",)
 
 
 def configured() -> dict[str, Any]:
-    """The options that are configured, by their names in Python. Raises TypeError for one that there is not.
+    """The options that are configured, by their names in Python. Raises TypeError for one that there is not, and for a
+    name of `env` that Dask would change.
 
     Dask is imported only if it has been already, or one of its files says something about `daskjob`.
     """
+    changed = next((each for each in sorted(os.environ) if each.startswith(f"{PREFIX}ENV__")), None)
+    if changed is not None:
+        name = changed.removeprefix(f"{PREFIX}ENV__")
+        raise TypeError(
+            f"{changed}: Dask reads names in lower case, so pods would have {name.lower()} and not {name}: write "
+            f"{PREFIX}ENV=\"{{'{name}': {os.environ[changed]!r}}}\""
+        )
     if "dask.config" in sys.modules or any(_files()):
         # Of Dask, only its configuration: this package knows nothing else of it.
         try:
@@ -48,7 +56,7 @@ def configured() -> dict[str, Any]:
 
 
 def _variables() -> dict[str, Any]:
-    """What Dask would read from the environment: `DASK_DASKJOB__ENV__A` is `env: {a: …}`."""
+    """What Dask would read from the environment: `DASK_DASKJOB__LABELS__TEAM` is `labels: {team: …}`."""
     found: dict[str, Any] = {}
     for variable, text in sorted(os.environ.items()):
         if variable.startswith(PREFIX):

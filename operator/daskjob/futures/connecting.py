@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from typing import Any, Literal, Unpack, cast
@@ -9,6 +10,12 @@ from typing import Any, Literal, Unpack, cast
 from daskjob.futures.configuration import configured
 from daskjob.futures.dask_job_client import DaskJobClient
 from daskjob.futures.job_options import JobOptions
+
+
+@functools.cache
+def default_client() -> DaskJobClient:
+    """The client of decorated functions that name none: one for all, so that there is one watch."""
+    return connect()
 
 
 def connect(

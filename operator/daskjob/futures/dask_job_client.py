@@ -10,10 +10,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, Unpack
 
+from daskjob.api.constants import Phase
 from daskjob.client.job_end import status_of
-from daskjob.client.problems import InvalidJob
+from daskjob.client.problems import ClientError, InvalidJob
 from daskjob.futures import envelope
 from daskjob.futures.job_backend import Body, JobBackend
 from daskjob.futures.job_future import JobFuture, JobStatus, read_status
@@ -28,14 +30,19 @@ _clients: weakref.WeakSet[DaskJobClient] = weakref.WeakSet()
 class DaskJobClient(concurrent.futures.Executor):
     """Makes jobs of calls, of Dask's collections and of manifests. `daskjob.connect` makes one; threads may share it.
 
-    Leaving it as a context waits for its futures; leaving the interpreter cancels nothing.
+    Leaving it as a context waits for its futures, unless the program is interrupted; leaving the interpreter cancels
+    nothing.
     """
 
     #: Dask's schedulers say whether their answers are awaited.
     asynchronous: Final = False
 
-    def __init__(self, backend: JobBackend, options: JobOptions | None = None) -> None:
+    def __init__(
+        self, backend: JobBackend, options: JobOptions | None = None, parent: DaskJobClient | None = None
+    ) -> None:
+        """`parent`: whose shutdown is one of this client, too."""
         check_options(options or {})
+        self._parent = parent
         self._backend = backend
         self._options: JobOptions = options or {}
         self._lock = threading.Lock()
@@ -43,15 +50,24 @@ class DaskJobClient(concurrent.futures.Executor):
         self._is_shut = False
         _clients.add(self)
 
+    def __repr__(self) -> str:
+        return f"<DaskJobClient of namespace {self.namespace}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a DaskJobClient stays in its process; a function with a parameter `client` gets the job's own "
+            "distributed.Client"
+        )
+
     @property
     def namespace(self) -> str:
         """The namespace of the jobs."""
         return self._backend.namespace
 
     def with_options(self, **options: Unpack[JobOptions]) -> DaskJobClient:
-        """A client of the same jobs, whose own have these options as well. Raises TypeError for one that there is
-        not."""
-        return DaskJobClient(self._backend, {**self._options, **options})
+        """A client of the same jobs, whose own have these options as well. They count as jobs of this client, too: its
+        shutdown is one of both. Raises TypeError for an option that there is not."""
+        return DaskJobClient(self._backend, {**self._options, **options}, self)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]:
         """One job that calls the function, in its runner; with the connected `distributed.Client` as `client`, if it
@@ -70,8 +86,9 @@ class DaskJobClient(concurrent.futures.Executor):
         buffersize: int | None = None,
     ) -> Iterator[T]:
         """The values of the function in the order of the items: one job, in which each item is a task on the workers.
-        The job is submitted at once. When its values are not there in time, it is cancelled. `timeout`: seconds from
-        now, for all values.
+        The job is submitted at once. When its values are not there in time, or the waiting is interrupted, it is
+        cancelled. If one item fails, there are no values: its exception is raised. `timeout`: seconds from now, for all
+        values.
 
         `chunksize`: so many items are one task, which saves time where the function takes only some milliseconds.
         `buffersize`: no more items are taken from the iterables than that before their values were asked for: one job
@@ -95,12 +112,8 @@ class DaskJobClient(concurrent.futures.Executor):
 
         def values(future: JobFuture[Any] | None) -> Iterator[T]:
             while future is not None:
-                try:
-                    left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                    found = future.result(left)
-                finally:
-                    if not future.done():
-                        future.cancel()
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                found = _value_or_end(future, left)
                 yield from found if chunksize == 1 else itertools.chain.from_iterable(found)
                 future = submitted() if buffersize is not None else None
 
@@ -115,19 +128,14 @@ class DaskJobClient(concurrent.futures.Executor):
 
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
         """What Dask calls for `compute(scheduler=client)`: one job, whatever the number of tasks. Ctrl-C cancels it."""
-        future = self._submit(envelope.graph(dsk, keys, self._by_value))
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            raise
+        return _value_or_end(self._submit(envelope.graph(dsk, keys, self._by_value)), None)
 
     def run(self, manifest: Mapping[str, Any] | os.PathLike[str] | str) -> JobFuture[Any]:
         """The job of a manifest: a mapping, or the path of a YAML file. Raises InvalidJob."""
         content = manifest if isinstance(manifest, Mapping) else _read(Path(manifest))
         if content.get("kind") != "DaskJob" or not isinstance(content.get("metadata"), Mapping):
             raise InvalidJob("manifest", ["a DaskJob with metadata was expected"])
-        return self._begin(self._backend.create(content), trusted=False)
+        return self._begin(self._created(content), trusted=False)
 
     def attach(self, name: str, *, uid: str | None = None, allow_pickle: bool = False) -> JobFuture[Any]:
         """The future of a job that exists. `uid`: which one it has to be; `allow_pickle`: its maker is trusted like
@@ -148,22 +156,38 @@ class DaskJobClient(concurrent.futures.Executor):
         self._backend.suspend(self._backend.get(name), False)
 
     def list(self, *, selector: str | None = None, phase: str | None = None) -> list[JobStatus]:
-        """The jobs of the namespace, by name. `selector`: of labels; `phase`: such as Running."""
+        """The jobs of the namespace, by name. `selector`: of labels; `phase`: such as Running. Raises ValueError for a
+        phase that there is not."""
+        if phase is not None and phase not in list(Phase):
+            raise ValueError(f"there is no phase {phase!r}; there are {', '.join(Phase)}")
         found = self._backend.jobs(selector)
         return [read_status(each) for each in found if phase in (None, status_of(each).get("phase") or "Pending")]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """No further job is submitted. `wait`: until those that were have ended; `cancel_futures`: asks for their
-        end."""
+        """No further job is submitted. `wait`: until those that were have ended; `cancel_futures`: asks for their end.
+        Raises ClientError if one of them cannot be cancelled, when the others are."""
         with self._lock:
             self._is_shut = True
-            pending = [each for each in self._futures if not each.done()]
+            futures = list(self._futures)
+        pending = [each for each in futures if not each.done()]
         if cancel_futures:
-            for each in pending:
-                each.cancel()
+            refusals = [each for each in map(_refusal_to_end, pending) if each is not None]
+            if refusals:
+                raise refusals[0]
         if wait:
-            concurrent.futures.wait(pending)
+            try:
+                concurrent.futures.wait(pending)
+            except KeyboardInterrupt as interrupt:
+                names = ", ".join(each.name for each in pending if not each.done())
+                interrupt.add_note(f"these jobs go on: {names}; attach(name) finds one again")
+                raise
         self._backend.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Who interrupts the program does not want to wait.
+        self.shutdown(wait=kind is None or issubclass(kind, Exception))
 
     @property
     def _by_value(self) -> Iterable[Any]:
@@ -171,23 +195,57 @@ class DaskJobClient(concurrent.futures.Executor):
 
     def _submit(self, payload: envelope.Payload) -> JobFuture[Any]:
         manifest = manifest_of(self._options, payload.label, payload.sha256)
-        with self._lock:
-            if self._is_shut:
-                raise RuntimeError("cannot schedule new futures after shutdown")
-        return self._begin(self._backend.create(manifest, payload.data), trusted=True)
+        return self._begin(self._created(manifest, payload.data), trusted=True)
+
+    def _created(self, manifest: Mapping[str, Any], payload: bytes | None = None) -> Body:
+        if any(each._is_shut for each in self._line()):
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        return self._backend.create(manifest, payload)
 
     def _begin(self, job: Body, *, trusted: bool) -> JobFuture[Any]:
         future: JobFuture[Any] = JobFuture(self._backend, job, trusted=trusted)
-        with self._lock:
-            self._futures.add(future)
+        for each in self._line():
+            with each._lock:
+                each._futures.add(future)
         future.start()
         return future
+
+    def _line(self) -> Iterator[DaskJobClient]:
+        """This client, that whose options it has, and so on."""
+        client: DaskJobClient | None = self
+        while client is not None:
+            yield client
+            client = client._parent
 
     def _renew(self) -> None:
         """In a child process: neither threads nor connections of the parent are there."""
         self._lock = threading.Lock()
         for each in list(self._futures):
             each.renew_after_fork()
+
+
+def _value_or_end(future: JobFuture[Any], timeout: float | None) -> Any:
+    """The value for somebody who has no future of the job: who gives up waiting ends it."""
+    try:
+        return future.value(timeout)
+    except BaseException as error:
+        if not future.done():
+            refusal = _refusal_to_end(future)
+            error.add_note(
+                f"job {future.namespace}/{future.name} is being cancelled"
+                if refusal is None
+                else f"job {future.namespace}/{future.name} cannot be cancelled, and goes on: {refusal}"
+            )
+        raise
+
+
+def _refusal_to_end(future: JobFuture[Any]) -> ClientError | None:
+    """Asks for the end of a future's job; why that cannot be had."""
+    try:
+        future.cancel()
+    except ClientError as error:
+        return error
+    return None
 
 
 def _check_sizes(chunksize: int, buffersize: int | None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from daskjob.futures.dask_job_client import DaskJobClient
 from daskjob.futures.job_future import JobFuture
@@ -26,6 +27,11 @@ class JobFunction(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._function(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> JobFunction[..., T]:
+        """As a method of an object, which travels with the call."""
+        bound = self._function if instance is None else types.MethodType(self._function, instance)
+        return JobFunction(bound, self._options, self._client)
 
     def __reduce__(self) -> Any:
         # In a job, which has nothing of this package, another job's function is the plain one.
@@ -59,20 +65,23 @@ class JobFunction(Generic[P, T]):
         return JobFunction(self._function, self._options, client)
 
     def _own_client(self) -> DaskJobClient:
-        if self._client is None:
-            from daskjob.futures.connecting import connect
+        from daskjob.futures.connecting import default_client
 
-            self._client = connect()
-        return self._client.with_options(**self._options)
+        return (self._client or default_client()).with_options(**self._options)
 
 
+@overload
+def job(function: Callable[P, T], /) -> JobFunction[P, T]: ...
+@overload
 def job(
     *, client: DaskJobClient | None = None, **options: Unpack[JobOptions]
-) -> Callable[[Callable[P, T]], JobFunction[P, T]]:
-    """Decorates a function: `.remote(…)` is a job's future, `.map(…)` one job with a task an item, and a plain call the
-    plain function. `client`: whose jobs they are; default that of `connect()`, with the first job."""
+) -> Callable[[Callable[P, T]], JobFunction[P, T]]: ...
+def job(function: Any = None, /, *, client: DaskJobClient | None = None, **options: Unpack[JobOptions]) -> Any:
+    """Decorates a function or method, as `@job` or with options: `.remote(…)` is a job's future, `.map(…)` one job with
+    a task an item, and a plain call the plain function. `client`: whose jobs they are; default that of `connect()`,
+    which is called with the first job of all such functions."""
 
     def decorate(function: Callable[P, T]) -> JobFunction[P, T]:
         return JobFunction(function, options, client)
 
-    return decorate
+    return decorate if function is None else decorate(function)

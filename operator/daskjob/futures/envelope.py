@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import inspect
 import json
-import pickle
 import platform
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -119,11 +119,13 @@ def _sealed(kind: str, content: Any, parts: Mapping[str, Any], label: str, by_va
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
+        pickled = _Bounded(MOST_BYTES)
         try:
-            body = cloudpickle.dumps(content, protocol=4)
+            cloudpickle.dump(content, pickled, protocol=4)
         except Exception as error:
             path = next((found for name, part in parts.items() for found in _culprits(part, name, DEPTH)), "it")
             raise NotPicklable(path, f"{type(error).__name__}: {error}") from error
+        body = bytes(pickled.kept)
         header = {
             "format": FORMAT,
             "kind": kind,
@@ -134,47 +136,81 @@ def _sealed(kind: str, content: Any, parts: Mapping[str, Any], label: str, by_va
             "nonce": secrets.token_hex(8),
         }
         data = json.dumps(header).encode() + b"\n" + body
-        if len(data) > MOST_BYTES:
-            sizes = {name: len(cloudpickle.dumps(part, protocol=4)) for name, part in parts.items()}
+        size = len(data) - len(body) + pickled.size
+        if size > MOST_BYTES:
+            sizes = {name: _size(part) for name, part in _with_inner_parts(parts).items()}
             largest = sorted(sizes.items(), key=lambda each: -each[1])[:LARGEST]
-            raise PayloadTooLarge(len(data), MOST_BYTES, dict(largest))
+            raise PayloadTooLarge(size, MOST_BYTES, dict(largest))
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
     return Payload(data, hashlib.sha256(data).hexdigest(), label)
 
 
+class _Bounded:
+    """A file that keeps so many bytes, and of what is longer only the size."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.size = 0
+        self.kept = bytearray()
+
+    def write(self, data: Any) -> int:
+        count = memoryview(data).nbytes
+        self.size += count
+        if self.size <= self._most:
+            self.kept += data
+        return count
+
+
+def _size(value: Any) -> int:
+    """Bytes of a value's pickle; 0 for what has none by itself."""
+    import cloudpickle
+
+    counted = _Bounded(0)
+    try:
+        cloudpickle.dump(value, counted, protocol=4)
+    except Exception:
+        return 0
+    return counted.size
+
+
+def _with_inner_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts; of a function, what it takes along from around it."""
+    found: dict[str, Any] = {}
+    for path, part in parts.items():
+        found |= (_inner(part, path) if inspect.isfunction(part) else {}) or {path: part}
+    return found
+
+
+def _inner(value: Any, path: str) -> dict[str, Any]:
+    """What a value consists of, as far as it can be looked into."""
+    if isinstance(value, concurrent.futures.Future | concurrent.futures.Executor):
+        # It says itself why it stays here.
+        return {}
+    if isinstance(value, Mapping):
+        return {f"{path}[{key!r}]": each for key, each in list(value.items())[:1000]}
+    if isinstance(value, list | tuple):
+        return {f"{path}[{number}]": each for number, each in enumerate(value[:1000])}
+    if inspect.isfunction(value):
+        known = inspect.getclosurevars(value)
+        return {f"{path}: {name}": each for name, each in {**known.nonlocals, **known.globals}.items()}
+    if hasattr(value, "__dict__"):
+        return {f"{path}.{name}": each for name, each in vars(value).items()}
+    return {}
+
+
 def _culprits(value: Any, path: str, depth: int) -> Iterator[str]:
     """What of a value cannot be pickled: the innermost part that is known."""
-    if _pickles(value):
+    if _size(value):
         return
-    inner: dict[str, Any] = {}
-    if isinstance(value, Mapping):
-        inner = {f"{path}[{key!r}]": each for key, each in list(value.items())[:1000]}
-    elif isinstance(value, list | tuple):
-        inner = {f"{path}[{number}]": each for number, each in enumerate(value[:1000])}
-    elif inspect.isfunction(value):
-        known = inspect.getclosurevars(value)
-        inner = {f"{path}: {name}": each for name, each in {**known.nonlocals, **known.globals}.items()}
-    elif hasattr(value, "__dict__"):
-        inner = {f"{path}.{name}": each for name, each in vars(value).items()}
     if depth:
-        for name, each in inner.items():
+        for name, each in _inner(value, path).items():
             found = next(_culprits(each, name, depth - 1), None)
             if found is not None:
                 yield found
                 return
     yield path
-
-
-def _pickles(value: Any) -> bool:
-    import cloudpickle
-
-    try:
-        cloudpickle.dumps(value, protocol=4)
-    except (Exception, pickle.PicklingError):
-        return False
-    return True
 
 
 def _identifier(text: str) -> str:

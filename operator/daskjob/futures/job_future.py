@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextlib
 import json
+import os
 import threading
 import time
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from daskjob.api.constants import RERUN_ANNOTATION
+from daskjob.api.live_status import Progress
+from daskjob.api.resource_json import from_dict
 from daskjob.client.job_end import End, end_of, status_of
 from daskjob.client.pod_log import LogLine
-from daskjob.client.problems import WrongState
+from daskjob.client.problems import JobDeleted, WrongState
+from daskjob.futures.event_loops import Bell, elsewhere
 from daskjob.futures.future_errors import JobCancelled, ResultGone, UntrustedResult
 from daskjob.futures.job_backend import Body, JobBackend
 from daskjob.futures.outcomes import exception_of, value_of
@@ -23,16 +27,6 @@ from daskjob.futures.stored_outcome import StoredOutcome
 from daskjob.results.store import PICKLE
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Counts of tasks that are known so far."""
-
-    total: int = 0
-    done: int = 0
-    processing: int = 0
-    erred: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class JobStatus:
     message: str
     attempt: int
     progress: Progress
-    body: Body
+    body: Body = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,7 +68,6 @@ def read_status(job: Body) -> JobStatus:
         (each for each in status.get("conditions") or () if each.get("status") == "False" and each.get("message")), {}
     )
     shown = failure or (waits if end_of(job) is None else {})
-    counts = status.get("progress") or {}
     return JobStatus(
         name=str(metadata["name"]),
         namespace=str(metadata.get("namespace") or ""),
@@ -83,7 +76,7 @@ def read_status(job: Body) -> JobStatus:
         reason=str(shown.get("reason") or ""),
         message=str(shown.get("message") or ""),
         attempt=int(status.get("attempt") or 0),
-        progress=Progress(*(int(counts.get(each) or 0) for each in ("total", "done", "processing", "erred"))),
+        progress=from_dict(Progress, status.get("progress")),
         body=job,
     )
 
@@ -102,6 +95,7 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
         self._trusted = trusted
         self._cancelled: JobCancelled | None = None
         self._ending = threading.Lock()
+        self._ends = False
         self._left_by_fork = False
         metadata = job["metadata"]
         #: The run that was asked for: older states of the job do not count.
@@ -111,6 +105,15 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
 
     def __repr__(self) -> str:
         return f"<JobFuture {self.namespace}/{self.name} {self.status().phase}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"the future of {self._title} stays in this process: give its result(), or its name, for attach"
+        )
+
+    @property
+    def _title(self) -> str:
+        return f"job {self.namespace}/{self.name}"
 
     def status(self) -> JobStatus:
         """The job as it was last heard of."""
@@ -136,18 +139,26 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
         return not self.done() and bool(status_of(self._job).get("attempt"))
 
     def cancel(self) -> bool:
-        """Asks for the job's end. False if it has ended otherwise."""
+        """Asks for the job's end. False if it has ended otherwise, or was deleted."""
         if self.done():
             return self.cancelled()
         try:
             self._backend.cancel(self._job)
-        except WrongState:
+        except (WrongState, JobDeleted):
             return False
         return True
 
     def result(self, timeout: float | None = None) -> T:
         """What the job gave; of a result in a store, it is read with the first call. Raises what its code raised,
         JobFailed, JobCancelled, JobDeleted, ResultGone, UntrustedResult, or TimeoutError after so many seconds."""
+        try:
+            return self.value(timeout)
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"the job goes on: attach({self.name!r}) finds it again, .cancel() ends it")
+            raise
+
+    def value(self, timeout: float | None = None) -> T:
+        """As `result`, for who cancels the job if the waiting is interrupted."""
         deadline = None if timeout is None else time.monotonic() + timeout
         found: Any = self._ended(timeout)
         if isinstance(found, StoredOutcome):
@@ -172,23 +183,30 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
         )
 
     def _ended(self, timeout: float | None) -> Any:
-        self._resume()
-        try:
+        with self._with_words(timeout):
             return super().result(timeout)
-        except concurrent.futures.CancelledError:
-            raise (self._cancelled or JobCancelled(f"job {self.namespace}/{self.name} was cancelled")) from None
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(f"the job goes on: attach({self.name!r}) finds it again, .cancel() ends it")
-            raise
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `result` would raise; None if it would not, as far as that is known without reading a store. Raises
         JobCancelled and TimeoutError."""
+        with self._with_words(timeout):
+            return super().exception(timeout)
+
+    @contextlib.contextmanager
+    def _with_words(self, timeout: float | None) -> Iterator[None]:
+        """Waiting for the end: what the standard library raises without a word gets its words."""
         self._resume()
         try:
-            return super().exception(timeout)
+            yield
         except concurrent.futures.CancelledError:
-            raise (self._cancelled or JobCancelled(f"job {self.namespace}/{self.name} was cancelled")) from None
+            raise (self._cancelled or JobCancelled(f"{self._title} was cancelled")) from None
+        except TimeoutError:
+            # Or the job's own code raised it.
+            if super().done():
+                raise
+            now = self.status()
+            waits = f" ({now.reason}: {now.message})" if now.message else ""
+            raise TimeoutError(f"{self._title} has not ended after {timeout:g} s: {now.phase}{waits}") from None
 
     def traceback(self) -> str | None:
         """The traceback of a job that failed, as a text."""
@@ -209,10 +227,19 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
 
     async def alogs(self, **choice: Any) -> AsyncIterator[LogLine]:
         """As `logs`, without blocking the event loop."""
-        loop, lines, end = asyncio.get_running_loop(), self.logs(**choice), object()
-        while (line := await loop.run_in_executor(None, next, lines, end)) is not end:
+        lines, end = self.logs(**choice), object()
+        while (line := await elsewhere(next, lines, end)) is not end:
             assert isinstance(line, LogLine)
             yield line
+
+    def report(self, folder: str | os.PathLike[str] | None = None, *, attempt: int | None = None) -> str:
+        """Where logs, trace and performance report of an attempt are (`spec.report`), default the last; with `folder`,
+        its files are copied there, too. Raises ClientError if there is none, or it cannot be had from here."""
+        from daskjob.client.saved_reports import SavedReport, location_of
+
+        if folder is not None:
+            SavedReport(self._job, attempt).copy(Path(folder))
+        return location_of(self._job, attempt)
 
     def retry(self) -> JobFuture[T]:
         """Asks for another run of the job, which has ended, and returns the future of that. Raises WrongState while it
@@ -240,58 +267,69 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
     def update(self, news: Body | Exception) -> bool:
         """Takes a state of the job, or why there will be no more: called by the backend. True: it has ended."""
         with self._ending:
-            if super().done():
+            if self._ends or super().done():
                 return True
-            if isinstance(news, Exception):
-                self.set_exception(news)
-                return True
-            if _rerun_of(news) < self._rerun:
-                return False
-            self._job = news
-            end = end_of(news)
-            if end is None:
-                return False
-            if end is End.SUCCEEDED:
-                self._succeed(news)
-            elif end is End.CANCELLED:
-                error = exception_of(news, end, trusted=self._trusted)
-                assert isinstance(error, JobCancelled)
-                self._cancelled = error
-                super().cancel()
-                self.set_running_or_notify_cancel()
-            else:
-                self.set_exception(exception_of(news, end, trusted=self._trusted))
-            return True
+            if not isinstance(news, Exception):
+                if _rerun_of(news) < self._rerun:
+                    return False
+                self._job = news
+                if end_of(news) is None:
+                    return False
+            self._ends = True
+        # In a thread of its own: a pickle may take long to open, and a callback may wait for another job, of which the
+        # backend's thread tells.
+        threading.Thread(target=self._end, args=(news,), name=f"daskjob end of {self.name}", daemon=True).start()
+        return True
 
-    def _succeed(self, job: Body) -> None:
+    def _end(self, news: Body | Exception) -> None:
+        if isinstance(news, Exception):
+            self.set_exception(news)
+            return
+        end = end_of(news)
+        value: Any = None
+        error: BaseException | None = None
         try:
-            value = value_of(job, trusted=self._trusted, storage_options=self._backend.storage_options)
-        except BaseException as error:
+            if end is End.SUCCEEDED:
+                value = value_of(news, trusted=self._trusted, storage_options=self._backend.storage_options)
+            elif end is not None:
+                error = exception_of(news, end, trusted=self._trusted)
+        except BaseException as odd:
+            error = odd
+        if end is End.CANCELLED and isinstance(error, JobCancelled):
+            self._cancelled = error
+            super().cancel()
+            self.set_running_or_notify_cancel()
+        elif error is not None:
             self.set_exception(error)
         else:
             self.set_result(value)
 
-    def __await__(self) -> Generator[Any, None, T]:
+    def add_done_callback(self, fn: Callable[[Any], object]) -> None:
+        """As the standard library has it. It may wait for other futures."""
         self._resume()
+        super().add_done_callback(fn)
+
+    def __await__(self) -> Generator[Any, None, T]:
         return self._awaited().__await__()
 
     async def _awaited(self) -> T:
-        ended: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self.add_done_callback(lambda _: ended.set_result(None))
-        # Who gives up waiting has not asked for the job's end.
-        await asyncio.shield(asyncio.wrap_future(ended))
+        # Who gives up waiting has not asked for the job's end: what is cancelled then is the bell.
+        bell = Bell()
+        self.add_done_callback(lambda _: bell.ring())
+        await bell.rung
         # A store is read elsewhere: that may take long.
         stored = not self.cancelled() and self.exception() is None and isinstance(self._ended(0), StoredOutcome)
-        return await asyncio.get_running_loop().run_in_executor(None, self.result) if stored else self.result()
+        return await elsewhere(self.result) if stored else self.result()
 
     def renew_after_fork(self) -> None:
         """In a child process, where another thread of the parent may have held the locks. The job is followed again
         when somebody asks for it: most children do not."""
         self._condition = threading.Condition()
         self._ending = threading.Lock()
+        self._ends = False
         if isinstance(self._result, StoredOutcome):
             self._result.renew()
-        self._left_by_fork = True
+        self._left_by_fork = not super().done()
 
     def _resume(self) -> None:
         if self._left_by_fork:

@@ -18,7 +18,7 @@ from daskjob.api.generated_names import generated_name
 from daskjob.api.times import from_text, to_seconds_text, to_text
 from daskjob.client.job_end import End, end_of
 from daskjob.client.pod_log import LogLine
-from daskjob.client.problems import AlreadyExists, InvalidJob, JobDeleted, JobNotFound, WrongState
+from daskjob.client.problems import AlreadyExists, ClientError, InvalidJob, JobDeleted, JobNotFound, WrongState
 from daskjob.client.store_reading import NO_OPTIONS
 from daskjob.futures.job_backend import Body, Listener
 
@@ -95,7 +95,8 @@ class _Run:
 
 class LocalJobs:
     """Runs jobs of this process; they end with it. `at_once`: how many run at a time; the others wait.
-    `storage_options`: with which stores are read."""
+    `storage_options`: with which stores are read. In a child process, which has none of the threads that run them, all
+    methods raise WrongState."""
 
     def __init__(
         self,
@@ -105,6 +106,7 @@ class LocalJobs:
     ) -> None:
         self.namespace = namespace
         self.storage_options = storage_options
+        self._pid = os.getpid()
         self._jobs: dict[str, _LocalJob] = {}
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(at_once or max(1, (os.cpu_count() or 2) // 2))
@@ -112,6 +114,7 @@ class LocalJobs:
     def create(self, manifest: Mapping[str, Any], payload: bytes | None = None) -> Body:
         from daskjob.schema import apply_defaults, validate
 
+        self._check_process()
         metadata = {"namespace": self.namespace, **manifest["metadata"]}
         if not metadata.get("name"):
             metadata["name"] = generated_name(str(metadata.pop("generateName")))
@@ -129,6 +132,7 @@ class LocalJobs:
         return job.body
 
     def get(self, name: str) -> Body:
+        self._check_process()
         with self._lock:
             found = self._jobs.get(name)
         if found is None:
@@ -136,6 +140,7 @@ class LocalJobs:
         return found.body
 
     def jobs(self, selector: str | None = None) -> list[Body]:
+        self._check_process()
         with self._lock:
             found = [self._jobs[name].body for name in sorted(self._jobs)]
         return [each for each in found if _has_labels(each, selector)]
@@ -143,7 +148,7 @@ class LocalJobs:
     def follow(self, job: Body, listener: Listener) -> None:
         try:
             found = self._of(job)
-        except JobDeleted as error:
+        except ClientError as error:
             listener(error)
             return
         with found.changed:
@@ -224,7 +229,16 @@ class LocalJobs:
     def close(self) -> None:
         """Nothing to do: jobs go on as long as this process."""
 
+    def _check_process(self) -> None:
+        # Before any lock: a thread of the parent may have held it.
+        if self._pid != os.getpid():
+            raise WrongState(
+                "this client's jobs run in the process that connected, and this one is a child of it: ask for them "
+                "there; daskjob.connect() gives a client of this process"
+            )
+
     def _of(self, job: Body) -> _LocalJob:
+        self._check_process()
         metadata = job["metadata"]
         with self._lock:
             found = self._jobs.get(metadata["name"])

@@ -47,9 +47,17 @@ def value_of(job: Mapping[str, Any], *, trusted: bool, storage_options: Mapping[
         return StatusStore().get(record)
     if not trusted:
         raise untrusted(where, record)
-    import cloudpickle
+    try:
+        import cloudpickle
 
-    return cloudpickle.loads(base64.b64decode(json.loads(text)))
+        return cloudpickle.loads(base64.b64decode(json.loads(text)))
+    except BaseException as error:
+        # Also what leaves the program while it is imported: only the job's own code may end with that.
+        words = f"{type(error).__name__}: {error}"
+        raise ResultGone(
+            f"{where} succeeded, and its result, a {record.get('type')}, cannot be opened here: {words}; have here "
+            "what the job's image has, or return something plainer"
+        ) from error
 
 
 def exception_of(job: Mapping[str, Any], end: End, *, trusted: bool) -> BaseException:
@@ -80,7 +88,7 @@ def _rebuilt(failure: Mapping[str, Any], trusted: bool) -> Exception | None:
         found = kind(*arguments)
         # A message may be cut; one that differs is of another exception.
         same = str(found)[:200] == str(failure.get("message") or "")[:200] or not str(found)
-    except Exception:
+    except BaseException:
         return None
     return found if same and isinstance(found, Exception) else None
 
@@ -91,7 +99,8 @@ def _class_of(name: str, trusted: bool) -> type[Exception] | None:
     if module_name and places == [None] and trusted:
         try:
             places = [importlib.import_module(module_name)]
-        except Exception:
+        except BaseException:
+            # Some modules leave the program.
             return None
     for place in places:
         found = getattr(place, path, None)
