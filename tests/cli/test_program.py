@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import pytest
@@ -15,6 +19,7 @@ from daskjob.cli.commands import LATER, daskjob
 from daskjob.cli.completing import candidates
 
 from ..client.played import job, listed
+from ..support.programs import ROOT
 from .scenes import On
 
 
@@ -25,6 +30,23 @@ def test_each_command_is_where_the_group_looks_for_it() -> None:
         assert command is not None
         assert command.name == name
         assert command.get_short_help_str(200)
+
+
+def test_a_command_that_there_is_not(on: On) -> None:
+    _, run = on({})
+    done = run("lst", "-A")
+    assert done.exit_code == 2
+    assert "No such command 'lst'. Did you mean list?" in done.stderr
+
+
+def test_a_check_does_not_import_what_no_schema_needs(tmp_path: Path) -> None:
+    """Jupyter brings jsonschema a check of IRIs that takes a second to import."""
+    (tmp_path / "rfc3987_syntax.py").write_text("raise SystemExit('it was imported')\n")
+    manifest = str(ROOT / "jobs/01-square-sum/job.yaml")
+    command = [sys.executable, "-m", "daskjob.cli", "validate", manifest]
+    paths = {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | paths, timeout=120)
+    assert (done.returncode, done.stdout) == (0, f"{manifest}: document 1 (square-sum): valid\n"), done.stderr
 
 
 def test_names_are_completed_from_the_cluster(on: On, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import signal
@@ -262,6 +263,8 @@ def check(
     from daskjob.schema import FieldError, apply_defaults, unchecked_by_server
     from daskjob.schema import validate as find_problems
 
+    if not server_checks:
+        _import_jsonschema()
     problems = []
     first_by_name: dict[tuple[str, str, str], Document] = {}
     for job in jobs:
@@ -286,6 +289,17 @@ def check(
         tell(f"and {len(problems) - MOST_PROBLEMS} more problems", err=err)
     if problems:
         sys.exit(BAD_INPUT)
+
+
+def _import_jsonschema() -> None:
+    """Without its check of IRIs, which no schema here has: it comes with Jupyter, and takes a second to import."""
+    checks: dict[str, Any] = dict.fromkeys({"rfc3987_syntax"} - set(sys.modules))
+    sys.modules.update(checks)
+    try:
+        importlib.import_module("jsonschema")
+    finally:
+        for name in checks:
+            del sys.modules[name]
 
 
 def refuse(message: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -31,6 +32,18 @@ class LazyGroup(click.Group):
             command: click.Command = getattr(importlib.import_module(module), name)
             return command
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called. A name that there is not is told with those that are similar."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx))
+            if close:
+                error.message += f" Did you mean {' or '.join(close)}?"
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Calls the command. An error of the client is told in its own words, and ends the program by its code."""
