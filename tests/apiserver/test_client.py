@@ -106,6 +106,16 @@ def test_dry_run_creates_nothing(client: JobClient) -> None:
     assert client.list_objects() == []
 
 
+def test_dry_changes_change_nothing(client: JobClient) -> None:
+    """The API server checks them, as those that count."""
+    created, dry = client.create(manifest("one")), client.dry("server")
+    assert dry.suspend("one")["spec"]["suspend"] is True
+    assert dry.delete("one") == created["metadata"]["uid"]
+    with pytest.raises(InvalidJob, match=r"spec\.priority"):
+        dry.patch("one", {"spec": {"priority": "high"}})
+    assert client.get("one")["spec"] == created["spec"]
+
+
 def test_no_such_namespace(server: Server) -> None:
     with pytest.raises(NotFound, match="there is no namespace nowhere"):
         client_of(server, "nowhere").create(manifest("one"))
