@@ -222,6 +222,8 @@ def test_doctor_of_an_administrator(roles: Server, monkeypatch: pytest.MonkeyPat
     assert roles.admin.get(PATH.format(namespace, "daskjobs")).ok()["items"] == []
 
 
+#: Far deeper than a job may be: the policy judges it all the same.
+DEEP = json.loads("[" * 900 + "]" * 900)
 OURS, THEIRS = c.RESULTS_FINALIZER, "example.org/hold"
 REFUSED = "the operator of DaskJobs may set and take off its own finalizer, not change "
 #: By the words of the refusal, merge patches that its right to patch DaskJobs would allow. (Of a spec, the definition
@@ -259,7 +261,7 @@ def a_job(server: Server, namespace: str) -> str:
     job = {
         **JOB,
         "metadata": metadata,
-        "spec": {**JOB["spec"], "graph": {**JOB["spec"]["graph"], "args": [1.5, {"a": [None]}]}},
+        "spec": {**JOB["spec"], "graph": {**JOB["spec"]["graph"], "args": [1.5, {"a": [None]}, DEEP]}},
     }
     server.admin.create(PATH.format(namespace, "daskjobs"), job).ok()
     return f"{PATH.format(namespace, 'daskjobs')}/held"
