@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
+from daskjob.lifecycle.enforcement import compare, read_policies
 
 from .conftest import CHART, Helm, make_namespace
 from .dask_clusters import CONTROLLER, OPERATOR, SYSTEM, dask_cluster
@@ -301,6 +303,18 @@ def test_what_kubernetes_itself_does_with_a_pod(world: World, namespace: str) ->
     stranger.request("PUT", f"{path}/ephemeralcontainers", body).ok()
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     stranger.create(f"{path}/eviction", eviction).ok()
+
+
+def test_what_the_api_server_makes_of_them_is_what_the_operator_compares(world: World) -> None:
+    admin, admission = world.server.admin, "/apis/admissionregistration.k8s.io/v1/validatingadmission"
+    operator = admin.get(f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/{OPERATOR}").ok()
+    [container] = operator["spec"]["template"]["spec"]["containers"]
+    [given] = [each["value"] for each in container["env"] if each["name"] == "DASKJOB_OBJECT_POLICIES"]
+    shipped = read_policies(json.loads(given))
+    assert len(shipped) == 3
+    for each in shipped:
+        policy, binding = (admin.get(f"{admission}{kind}/{each.name}").ok() for kind in ("policies", "policybindings"))
+        assert compare(each, policy, binding).problem == ""
 
 
 def owner(controller: bool, uid: str = "u-1", kind: str = "DaskCronJob") -> list[Body]:
