@@ -6,7 +6,7 @@ import pytest
 
 from daskjob.api.constants import Reason
 from daskjob.errors import ApiError, ErrorKind, NameConflictError, SpecError
-from daskjob.lifecycle.blocker import Blocker, blocker_of, is_news
+from daskjob.lifecycle.blocker import Blocker, blocker_of, is_news, read_refusal
 from daskjob.lifecycle.cron.decide import template_blocker
 
 QUOTA = "pods is forbidden: exceeded quota: q, used: pods=3"
@@ -34,6 +34,12 @@ def test_what_a_refusal_means(error: ApiError | SpecError, reason: Reason, perma
     assert blocker is not None
     assert (blocker.reason, blocker.permanent) == (reason, permanent)
     assert blocker.message == (error.message if isinstance(error, ApiError) else str(error))
+
+
+def test_a_quota_that_wants_a_number_is_not_waited_for() -> None:
+    problem = read_refusal('pods "x" is forbidden: failed quota: team: must specify limits.cpu for: worker')
+    assert (problem.reason, problem.permanent) == (Reason.POD_REJECTED, True)
+    assert "spec.cluster.workers.resources" in problem.message
 
 
 @pytest.mark.parametrize("kind", PASSING)

@@ -239,12 +239,6 @@ def test_the_words_of_the_api_server(words: str, expected: tuple[Reason, bool]) 
     assert problem.message == words
 
 
-def test_a_quota_that_wants_a_number_is_not_waited_for() -> None:
-    problem = read_refusal('pods "x" is forbidden: failed quota: team: must specify limits.cpu for: worker')
-    assert (problem.reason, problem.permanent) == (Reason.POD_REJECTED, True)
-    assert "spec.cluster.workers.resources" in problem.message
-
-
 def test_a_problem_is_told_while_there_is_hope_and_warned_of_once() -> None:
     pod = waiting("worker", "ErrImagePull", "denied")
     scene = a_job().accepted(20).cluster().runner(a_pod("runner")).report().workers(pod)
