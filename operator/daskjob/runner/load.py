@@ -120,7 +120,7 @@ def _guarded(owner: Any) -> str:
     """That a part of a module does not run, if it has one for its run as a script."""
     try:
         with open(owner.__file__, encoding="utf-8") as file:
-            guarded = re.search(r"""^if __name__ == ["']__main__["']""", file.read(), re.MULTILINE)
+            guarded = re.search(r"""^if __name__ *== *["']__main__["']""", file.read(), re.MULTILINE)
     except (AttributeError, TypeError, OSError, ValueError):
         return ""
     words = (
