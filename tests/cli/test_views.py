@@ -123,6 +123,23 @@ def test_status(on: On) -> None:
     assert "  attempt 2: runs" in text
 
 
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (
+            {"outcome": "Succeeded", "reason": "Succeeded", "message": "the graph was computed"},
+            "succeeded: the graph was",
+        ),
+        ({"outcome": "Suspended", "reason": "JobSuspended"}, "suspended (JobSuspended)"),
+        ({"outcome": "Failed", "reason": "Stalled", "class": "Application"}, "failed (Stalled, Application)"),
+    ],
+)
+def test_an_attempt_in_words(on: On, attempt: Body, words: str) -> None:
+    current = job(ended="Complete", attempt=1, attempts=[{"number": 1, **attempt}])
+    _, run = on({"get daskjobs/one": [Answer(current)]})
+    assert f"  attempt 1: {words}" in run("status", "one").stdout
+
+
 def test_status_of_a_failure_says_what_to_do(on: On) -> None:
     failure = {"reason": "NoWorkers", "message": "no worker joined"}
     _, run = on({"get daskjobs/one": [Answer(job(ended="NoWorkers", failure=failure))]})

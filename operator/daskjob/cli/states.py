@@ -116,7 +116,8 @@ def attempt_words(attempt: Mapping[str, Any]) -> str:
     if not attempt.get("outcome"):
         return "runs" if not attempt.get("completionTime") else "ended"
     words = str(attempt["outcome"]).lower()
-    if attempt.get("reason"):
-        words += f" ({attempt['reason']}, {attempt.get('class') or 'unknown'})"
+    reason = str(attempt.get("reason") or "")
+    if reason and reason.lower() != words:
+        words += f" ({', '.join(filter(None, (reason, attempt.get('class'))))})"
     message = str(attempt.get("message") or "").strip().splitlines()
     return f"{words}: {message[0]}" if message else words
