@@ -192,13 +192,32 @@ def test_ctrl_c_ends_a_job_of_which_nobody_has_a_future(connect: Connect, answer
     assert server.times("patch daskjobs/one") == 1
 
 
-def test_a_timeout_says_where_the_job_is(connect: Connect) -> None:
-    waits = {"type": "ClusterReady", "status": "False", "reason": "Unschedulable", "message": "no node has 9 GPUs"}
-    starting = job(phase="Starting", conditions=[waits])
-    _, client = connect({**known(("one",), Stream([], "stays")), "get daskjobs/one": [Answer(starting)]})
-    with pytest.raises(
-        TimeoutError, match=r"team/one has not ended after 0\.01 s: .*Unschedulable: no node has 9 GPUs"
-    ):
+def waiting(kind: str, reason: str, message: str) -> dict[str, str]:
+    return {"type": kind, "status": "False", "reason": reason, "message": message}
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (
+            {"phase": "Starting", "conditions": [waiting("ClusterReady", "Unschedulable", "no node has 9 GPUs")]},
+            r"Starting \(Unschedulable: no node has 9 GPUs\)$",
+        ),
+        (
+            {
+                "phase": "Running",
+                "progress": {"total": 10, "summary": "3/10"},
+                "conditions": [waiting("Complete", "Running", "attempt 1: running")],
+            },
+            "Running, 3/10 tasks$",
+        ),
+    ],
+)
+def test_a_timeout_says_where_the_job_is(connect: Connect, state: dict[str, Any], words: str) -> None:
+    now = job("one", "uid-of-one", **state)
+    plays = {"get daskjobs/one": [Answer(now)], "list daskjobs": [listed(now)]}
+    _, client = connect({**known(("one",), Stream([], "stays")), **plays})
+    with pytest.raises(TimeoutError, match=rf"^job team/one has not ended after 0\.01 s: {words}"):
         client.attach("one").result(0.01)
 
 

@@ -205,8 +205,9 @@ class JobFuture(concurrent.futures.Future[T], Generic[T]):
             if super().done():
                 raise
             now = self.status()
-            waits = f" ({now.reason}: {now.message})" if now.message else ""
-            raise TimeoutError(f"{self._title} has not ended after {timeout:g} s: {now.phase}{waits}") from None
+            tasks = f", {now.progress.summary} tasks" if now.progress.total else ""
+            waits = f" ({now.reason}: {now.message})" if now.message and now.reason != now.phase else ""
+            raise TimeoutError(f"{self._title} has not ended after {timeout:g} s: {now.phase}{tasks}{waits}") from None
 
     def traceback(self) -> str | None:
         """The traceback of a job that failed, as a text."""
