@@ -23,6 +23,8 @@ COMPONENT_LABEL = f"{GROUP}/component"
 INSTALLATION_LABEL = f"{GROUP}/installation"
 MANAGED_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
+#: Characters of an annotation that the operator reads, for the status has room for no more.
+ANNOTATION_LENGTH = 4096
 #: Annotation that users write on a job: with a text other than `status.rerun`, a finished job runs anew.
 RERUN_ANNOTATION = f"{GROUP}/rerun"
 #: Annotation that users write on a cron job: with a text other than `status.runNow`, it creates one job at once.

@@ -36,8 +36,7 @@ def is_run_due(job: Body) -> bool:
     """Whether a new run was asked for that the operator has not recorded yet: the status is of the one before."""
     status = status_of(job)
     asked = (job["metadata"].get("annotations") or {}).get(c.RERUN_ANNOTATION) or ""
-    # The operator reads no more of it.
-    asked = asked[:4096]
+    asked = asked[: c.ANNOTATION_LENGTH]
     if asked and asked != status.get("rerun"):
         return True
     edited = job["metadata"].get("generation", 0) != status.get("observedGeneration")

@@ -44,8 +44,6 @@ OWNER = ("apiVersion", "kind", "name", "uid", "controller")
 MOST_OWNERS = 10
 #: Fields of a spec that is not believed otherwise: whose a job is, and whether it is to be stopped.
 PLAIN = ("managedBy", "cancel", "suspend")
-#: Characters of an annotation: what the status has room for.
-ANNOTATION_LENGTH = 4096
 #: The field with the fingerprint of a job's run, which needs the whole spec.
 DIGEST = "digest"
 CONTAINER = ("name", "ready", "restartCount", "state", "lastState")
@@ -186,7 +184,7 @@ def _kept(body: Body, *more: str) -> Body:
     if labels:
         kept["labels"] = _some(labels, LABELS)
     if annotations:
-        kept["annotations"] = {key: text[:ANNOTATION_LENGTH] for key, text in annotations.items()}
+        kept["annotations"] = {key: text[: c.ANNOTATION_LENGTH] for key, text in annotations.items()}
     if metadata.get("ownerReferences"):
         kept["ownerReferences"] = [_some(each, OWNER) for each in metadata["ownerReferences"][:MOST_OWNERS]]
     return {**_some(body, ("apiVersion", "kind", UNREADABLE)), "metadata": kept}

@@ -55,7 +55,7 @@ def read_job(body: Body, now: datetime) -> Job:
         spec_problem=_unreadable(body),
         digest=body.get(DIGEST) or digest(spec),
         # Cut to what the status has room for. An empty annotation asks for nothing.
-        rerun=((metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION) or "")[:4096] or None,
+        rerun=((metadata.get("annotations") or {}).get(c.RERUN_ANNOTATION) or "")[: c.ANNOTATION_LENGTH] or None,
         resource_version=metadata.get("resourceVersion") or "",
         held=c.RESULTS_FINALIZER in (metadata.get("finalizers") or ()),
         deleted=from_text(metadata.get("deletionTimestamp")),
