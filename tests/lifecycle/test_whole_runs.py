@@ -257,7 +257,7 @@ def test_an_edit_between_two_attempts_is_a_new_run_and_costs_no_attempt() -> Non
         started(run).finish(succeed=False, whose=None)
         run.go_on(which=0, seconds=0)
         assert status_of(run).phase is Phase.RETRYING
-        run.edit_run(index=0, graph={"entrypoint": "m:f", "args": [1]}, invalid=False, delivered=True)
+        run.edit_run(index=0, graph={"entrypoint": "m:f", "args": [1]}, result=None, invalid=False, delivered=True)
         run.come_to_rest()
         status = status_of(run)
         assert (status.run, outcomes(run), status.retries) == (2, ["Failed", "Succeeded"], None)

@@ -201,7 +201,9 @@ def test_an_operator_that_dies_at_any_request_of_a_job_of_many_turns() -> None:
     turns: list[Callable[[Machine], None]] = [
         lambda run: run.suspend(name="sum", suspend=True, delivered=False),
         lambda run: run.suspend(name="sum", suspend=False, delivered=False),
-        lambda run: run.edit_run(index=0, graph={"entrypoint": "m:f", "args": [1]}, invalid=False, delivered=False),
+        lambda run: run.edit_run(
+            index=0, graph={"entrypoint": "m:f", "args": [1]}, result=None, invalid=False, delivered=False
+        ),
         lambda run: run.finish(succeed=False, whose=None),
         lambda run: run.rerun(name="sum", text="again", delivered=False),
     ]
