@@ -105,8 +105,11 @@ def test_workers_that_are_paused_for_memory(obstructed, entry: str) -> None:
 
 
 def test_a_task_for_a_worker_that_is_not_there(obstructed) -> None:
-    failure = obstructed("elsewhere", env=TIMEOUT).wait().failure
+    outcome = obstructed("elsewhere").wait()
+    failure = outcome.failure
     assert (failure["reason"], failure["taskKey"]) == ("NoSuitableWorkers", "elsewhere")
+    assert "alone, and there is no such worker: the workers are " in failure["message"]
+    assert outcome.seconds < 30
 
 
 def test_an_import_that_hangs(start, tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_an_import_that_hangs(start, tmp_path: Path) -> None:
 
 def shot(**changed: Any) -> dict[str, Any]:
     """A snapshot of the scheduler: one worker that does nothing."""
-    whole = {"workers": {"tcp://a:1": ["w", 1, True, 0, 0]}, "prefixes": {}, "offers": [], "stuck": []}
+    whole = {"workers": {"tcp://a:1": ["w", 1, True, 0, 0]}, "prefixes": {}, "offers": [], "stuck": [], "placed": []}
     return {**whole, **changed}
 
 
@@ -181,6 +184,29 @@ def test_workers_that_are_to_come_count(wanted: dict[str, float], words: str) ->
     assert (failure is not None) == bool(words)
     assert failure is None or words in failure["message"]
     assert obstacles.never_was(wanted, [], []) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("places", "fails"),
+    [
+        (["worker-7"], True),
+        (["tcp://b:1", "other"], True),
+        (["w"], False),
+        (["a"], False),
+        (["worker-7", "tcp://a:1"], False),
+        # It was there, and may come back.
+        (["gone"], False),
+    ],
+)
+def test_a_task_for_a_worker_that_never_was_fails(places: list[str], fails: bool) -> None:
+    obstacles = Obstacles()
+    assert obstacles.find_end(99.0, shot(workers={"tcp://c:1": ["gone", 1, True, 0, 0]})) is None
+    assert obstacles.find_end(100.0, shot(placed=[["key", places]])) is None
+    failure = obstacles.find_end(100.0 + RESOURCE_GRACE, shot(placed=[["key", places]]))
+    assert (failure is not None) == fails
+    if failure is not None:
+        words = f"task key may run on {' or '.join(places)} alone, and there is no such worker: the workers are w. "
+        assert failure["message"].startswith(words)
 
 
 @pytest.mark.parametrize(

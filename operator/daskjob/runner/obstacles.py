@@ -13,6 +13,8 @@ from daskjob.wire.worker_groups import DEFAULT, GroupOrders, fits
 #: Seconds after which a task that asks for what no worker has or will have ends the job: user code may still give it to
 #: its workers.
 RESOURCE_GRACE = 5.0
+#: Names of workers in a message.
+MOST_NAMES = 5
 #: Seconds after which it is told that all workers are paused, and that an import takes long.
 PAUSED_GRACE = 3.0
 IMPORT_GRACE = 10.0
@@ -27,7 +29,7 @@ class Obstacles:
         """`groups`: what workers offer, also those that are still to come."""
         self._paused_end = paused_end
         self._groups = groups
-        #: What workers ever offered, as `snapshot.counts` has it; addresses and hosts of all workers that ever were.
+        #: What workers ever offered, as `snapshot.counts` has it; addresses, hosts and names of all that ever were.
         self._offers: list[dict[str, float]] = []
         self._known: set[str] = set()
         self._since: dict[str, float] = {}
@@ -56,8 +58,8 @@ class Obstacles:
 
     def find_end(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
         """The report's `failure` if the graph can never go on; None if it may."""
-        for address in snapshot["workers"]:
-            self._known |= {address, address.rpartition("://")[2].rpartition(":")[0].strip("[]")}
+        for address, row in snapshot["workers"].items():
+            self._known |= {address, address.rpartition("://")[2].rpartition(":")[0].strip("[]"), row[0]}
         return self._unschedulable(now, snapshot) or self._stuck(now, snapshot)
 
     def never_was(self, resources: dict[str, float], workers: Iterable[str], hosts: Iterable[str]) -> bool:
@@ -67,16 +69,20 @@ class Obstacles:
         return self._lacks(resources) or any(each and not each & self._known for each in places)
 
     def _unschedulable(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
-        """A task asks for resources that none of the workers has, had, or will have."""
+        """A task asks for resources that none of the workers has, had, or will have, or for a worker that never was:
+        nobody can know the name or the address of one that is yet to come."""
         self._offers += [each for each in snapshot["offers"] if each not in self._offers]
         if not any(row[2] for row in snapshot["workers"].values()):
             return None
-        known = {key: wanted for key, wanted, _ in snapshot["stuck"] if self._lacks(wanted)}
-        for each in [each for each in self._since if each.startswith("task ") and each[5:] not in known]:
+        found = {key: self.words(key, wanted) for key, wanted, _ in snapshot["stuck"] if self._lacks(wanted)}
+        for key, places in snapshot["placed"]:
+            if self._known.isdisjoint(places):
+                found[key] = _words_on_places(key, places, snapshot)
+        for each in [each for each in self._since if each.startswith("task ") and each[5:] not in found]:
             del self._since[each]
-        for key, wanted in known.items():
+        for key, words in found.items():
             if now - self._since.setdefault(f"task {key}", now) >= RESOURCE_GRACE:
-                return wire.failure("NoSuitableWorkers", self.words(key, wanted), task_key=key)
+                return wire.failure("NoSuitableWorkers", words, task_key=key)
         return None
 
     def _stuck(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
@@ -152,6 +158,17 @@ def full_memory(limit: float) -> str:
     return (
         f"each uses most of its memory limit of {limit:.0f} MiB. Raise the workers' limit "
         "(spec.cluster.workers.resources.limits.memory), or work on smaller pieces"
+    )
+
+
+def _words_on_places(key: str, places: Sequence[str], snapshot: Mapping[str, Any]) -> str:
+    """On which workers a task may run, and which there are instead."""
+    names = sorted(row[0] for row in snapshot["workers"].values())
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return (
+        f"task {key} may run on {' or '.join(places[:MOST_NAMES])} alone, and there is no such worker: the workers are "
+        f"{', '.join(names[:MOST_NAMES])}{more}. Workers get other names in each attempt: read them from "
+        "Client.scheduler_info(), or ask for a resource, which a group of workers has by its name"
     )
 
 

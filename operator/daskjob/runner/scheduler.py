@@ -309,8 +309,11 @@ class Scheduler:
             address: [str(worker.get("name", address)), worker.get("nthreads", 1), True, *([0] * 7)]
             for address, worker in identity.get("workers", {}).items()
         }
-        nothing = {"prefixes": {}, "spent": 0.0, "forgotten": 0, "nested": False, "stuck": [], "free": 0, "offers": []}
-        return {"id": identity["id"], "workers": workers, **nothing}
+        nothing: dict[str, Any] = {"prefixes": {}, "stuck": [], "placed": [], "offers": []}
+        return {
+            **{"id": identity["id"], "workers": workers, "spent": 0.0, "forgotten": 0, "nested": False, "free": 0},
+            **nothing,
+        }
 
     def _usable(self) -> list[list[Any]]:
         return [row for row in self._alive()["workers"].values() if row[2]]

@@ -17,8 +17,9 @@ def counts(dask_scheduler: Any, whole: bool = True) -> str:
     sums of all others under an empty name; `spent`: the seconds that it took; `forgotten`: the number of unfinished
     tasks that `fire_and_forget` asked for; `nested`: whether tasks have clients; `stuck`: `[key, resources, count]` of
     the tasks that no worker can run and that ask for resources, the first of those that ask for the same, and how many
-    these are; `free`: the number of other tasks that wait for a worker; `offers`: the resources that workers have, each
-    combination once.
+    these are; `free`: the number of other tasks that wait for a worker; `placed`: `[key, places]` of those among them
+    that may run on certain workers or hosts only, the first of those that name the same; `offers`: the resources that
+    workers have, each combination once.
 
     Dask counts for a prefix how often its tasks entered a state, forgotten tasks included, so the counts stay when Dask
     forgets a computation. A task that Dask computes twice counts as done twice; `task_counts` corrects that.
@@ -66,16 +67,22 @@ def counts(dask_scheduler: Any, whole: bool = True) -> str:
     if whole:
         found["prefixes"] = prefixes
     stuck: dict[str, list[Any]] = {}
+    placed: dict[str, list[Any]] = {}
     free = len(getattr(dask_scheduler, "queued", ()))
     for task in dask_scheduler.unrunnable:
         if not task.resource_restrictions:
             free += 1
+            places = sorted({*(task.worker_restrictions or ()), *(task.host_restrictions or ())})
+            # A longer list was read from the scheduler.
+            if 0 < len(places) <= 50 and not task.loose_restrictions and len(placed) < 50:
+                placed.setdefault(json.dumps(places), [str(task.key), places])
         else:
             wanted = dict(task.resource_restrictions)
             row = stuck.setdefault(json.dumps(wanted, sort_keys=True), [str(task.key), wanted, 0])
             row[2] += 1
     offers = {json.dumps(each.resources, sort_keys=True) for each in dask_scheduler.workers.values()}
     found.update({"forgotten": forgotten, "nested": nested, "stuck": list(stuck.values())[:50], "free": free})
+    found["placed"] = list(placed.values())
     found["offers"] = [json.loads(each) for each in sorted(offers)[:50]]
     found["spent"] = time.perf_counter() - began
     return json.dumps(found)
