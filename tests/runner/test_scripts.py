@@ -62,6 +62,12 @@ CODE = """
             return endless(number + 1)
         return client.submit(endless, 0)
 
+    def raises(client, name):
+        def raising(name):
+            raise {"StopIteration": StopIteration, "GeneratorExit": GeneratorExit,
+                   "CancelledError": asyncio.CancelledError}[name]("no more")
+        return client.submit(raising, name)
+
     raw = {"a": (sum, [1, 2])}
 
     if __name__ == "__main__":
@@ -123,6 +129,15 @@ def test_what_else_is_told(ends, entry: str) -> None:
     failure = ends(entry).failure
     assert failure["reason"] == reason
     assert words in failure["message"]
+
+
+@pytest.mark.parametrize("name", ["StopIteration", "GeneratorExit", "CancelledError"])
+def test_what_no_coroutine_may_raise_is_the_tasks_failure(ends, name: str) -> None:
+    failure = ends("raises", name).failure
+    assert (failure["reason"], failure["message"]) == ("TaskFailed", "no more")
+    assert failure["exceptionType"].rpartition(".")[2] == name
+    assert failure["taskKey"].startswith("raising-")
+    assert "in raising" in failure["traceback"]
 
 
 @pytest.mark.parametrize("fails", [False, True])

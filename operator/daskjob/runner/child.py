@@ -65,14 +65,14 @@ class _Child:
 
                 kept = StoredResult(job, job.store)
                 kept.try_from_runner()
-            from daskjob.runner import text_tracebacks, user_endings
+            from daskjob.runner import task_exceptions, user_endings
             from daskjob.runner.forgotten import Forgotten
             from daskjob.runner.script import watched
 
             forgotten = Forgotten()
             user_endings.keep_cluster(scheduler)
             user_endings.forget_handlers()
-            text_tracebacks.accept()
+            task_exceptions.accept()
             scheduler.obstacles.imports(job.module, folder)
             if job.payload_path is not None:
                 from daskjob.runner import payload

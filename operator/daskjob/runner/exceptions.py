@@ -26,6 +26,8 @@ _LIBRARIES = ("dask", "distributed", "tornado", "asyncio", "concurrent", "import
 
 def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, Any]:
     """The report's `failure` for an exception from loading, running or encoding."""
+    if type(error).__name__ == "TaskRaised" and error.__cause__ is not None:
+        error = error.__cause__
     if isinstance(error, InvalidJob):
         return wire.failure("InvalidJob", str(error))
     if isinstance(error, ModuleMissing):
