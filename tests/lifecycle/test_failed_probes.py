@@ -81,6 +81,18 @@ def test_a_scheduler_that_its_template_ends_is_not_tried_again() -> None:
     assert failure.message.endswith(LIVENESS)
 
 
+def test_the_cause_comes_before_the_last_words() -> None:
+    """Those may be long."""
+    scheduler = restarted("scheduler", 143, message="Register worker")
+    scene = a_job().started().schedulers(scheduler).live()
+    lost = probed(scene, scheduler).decide().status.failure
+    worker = restarted("worker", 143, message="Register worker")
+    killed = probed(failed_with("WorkersKilled").workers(worker), worker).decide().status.failure
+    for failure in (lost, killed):
+        assert failure is not None
+        assert (failure.message or "").endswith(f"exit code 143 (SIGTERM); {LIVENESS}: Register worker")
+
+
 def test_a_runner_that_its_template_ends_says_why() -> None:
     runner = ended("runner", 1, message=STOPPED)
     scene = failed_with("Cancelled", "the runner was told to stop").runner(replace(runner, uid="uid-runner-0"))

@@ -172,7 +172,7 @@ def _died_under_a_task(observation: Observation, failure: Failure) -> Failure:
     # Of several, the last: an earlier one may have had another cause.
     end, pod = max(ends, key=lambda each: (each[0].finished is not None, each[0].finished or 0))
     task = f"the workers that ran task {failure.task_key} died" if failure.task_key else "workers died under a task"
-    message = f"{task}: worker pod {pod.name} ended with {end.how}{end.words}{observation.attempt.words_on(pod)}"
+    message = f"{task}: worker pod {pod.name} ended with {end.how}{observation.attempt.words_on(pod)}{end.words}"
     return replace(failure, message=message, exit_code=end.exit_code)
 
 

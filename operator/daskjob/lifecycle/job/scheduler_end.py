@@ -103,10 +103,10 @@ def _lost(observation: Observation, pod: Pod, reached: bool) -> AttemptEnd:
             f"scheduler pod {pod.name} was killed for exceeding its memory limit; raise "
             "spec.cluster.scheduler.resources.limits.memory or build a smaller graph",
         )
-    how, proven = _how(pod)
-    when = "while the graph ran" if reached else "before the runner reached it"
     probe = observation.attempt.words_on(pod)
-    message = f"scheduler pod {pod.name} was lost {when}: {how}{probe}"
+    how, proven = _how(pod, probe)
+    when = "while the graph ran" if reached else "before the runner reached it"
+    message = f"scheduler pod {pod.name} was lost {when}: {how}"
     if pod.own_end or probe:
         return failed(Reason.SCHEDULER_LOST, message)
     before = _unproven_before(observation) if not proven else None
@@ -117,8 +117,9 @@ def _lost(observation: Observation, pod: Pod, reached: bool) -> AttemptEnd:
     )
 
 
-def _how(pod: Pod) -> tuple[str, bool]:
-    """How the pod was lost, and whether that is proven to come from outside.
+def _how(pod: Pod, probe: str) -> tuple[str, bool]:
+    """How the pod was lost, and whether that is proven to come from outside. `probe`: what Kubernetes says of a probe
+    that ended its container.
 
     A container that ended proves nothing: user code in a task, or run on the scheduler, may end its process with any
     exit code, or kill it. What Kubernetes writes into the pod, it cannot forge.
@@ -135,7 +136,7 @@ def _how(pod: Pod) -> tuple[str, bool]:
     if ends and ends[0].lost:
         return f"its node lost its container ({ends[0].reason})", True
     if ends:
-        return f"{BY_ITSELF} {ends[0].how}{ends[0].words}", False
+        return f"{BY_ITSELF} {ends[0].how}{probe}{ends[0].words}", False
     how = pod.reason or "it was removed"
     return f"{how}: {pod.message}" if pod.message else how, True
 
