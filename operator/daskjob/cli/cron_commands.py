@@ -12,7 +12,7 @@ from daskjob.api import constants as c
 from daskjob.cli.cluster_options import CRON_NAMES, DRY_RUN, OUTPUTS, cluster, connect
 from daskjob.cli.cluster_views import show
 from daskjob.cli.columns import CRON_COLUMNS
-from daskjob.cli.each_name import change_each
+from daskjob.cli.each_name import ask_each, change_each
 from daskjob.cli.output import tell
 from daskjob.client.credentials import Target
 from daskjob.client.endpoints import CRON_JOBS
@@ -78,10 +78,5 @@ def resume_cron(target: Target, names: tuple[str, ...], dry_run: DryRun | None) 
 
 
 def _suspend(target: Target, names: tuple[str, ...], dry_run: DryRun | None, on: bool, words: str) -> None:
-    client = connect(target, dry_run)
-
-    def change(name: str) -> str:
-        client.patch(name, {"spec": {"suspend": on}}, endpoint=CRON_JOBS)
-        return words
-
-    change_each(names, change, dry_run)
+    changes = {"spec": {"suspend": on}}
+    ask_each(target, names, dry_run, lambda client, name: client.patch(name, changes, endpoint=CRON_JOBS), words)

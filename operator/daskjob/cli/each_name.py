@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
+from daskjob.cli.cluster_options import connect
 from daskjob.cli.exit_codes import code_of
 from daskjob.cli.output import tell
+from daskjob.client.credentials import Target
 from daskjob.client.problems import ClientError, ClusterUnreachable, Unauthorized
+
+if TYPE_CHECKING:
+    from daskjob.client.job_client import DryRun, JobClient
 
 
 def change_each(
@@ -31,3 +37,16 @@ def change_each(
             tell(f"{name}: {words}{' (dry run)' if dry_run else ''}", err=err)
     if code:
         sys.exit(code)
+
+
+def ask_each(
+    target: Target, names: Sequence[str], dry_run: DryRun | None, ask: Callable[[JobClient, str], object], words: str
+) -> None:
+    """`change_each` for a request to a cluster. `words`: what it comes to, if nobody refuses."""
+    client = connect(target, dry_run)
+
+    def change(name: str) -> str:
+        ask(client, name)
+        return words
+
+    change_each(names, change, dry_run)

@@ -8,7 +8,7 @@ import click
 
 from daskjob.cli.cluster_options import DRY_RUN, NAMES, TIMEOUT, cluster, connect
 from daskjob.cli.commands import refuse
-from daskjob.cli.each_name import change_each
+from daskjob.cli.each_name import ask_each, change_each
 from daskjob.cli.output import tell
 from daskjob.client.credentials import Target
 
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 @DRY_RUN
 def cancel(target: Target, names: tuple[str, ...], dry_run: DryRun | None) -> None:
     """End jobs, with reason Cancelled; what they were stays in their status."""
-    client = connect(target, dry_run)
-
-    def change(name: str) -> str:
-        client.cancel(name)
-        return "is being cancelled"
-
-    change_each(names, change, dry_run)
+    ask_each(target, names, dry_run, lambda client, name: client.cancel(name), "is being cancelled")
 
 
 @click.command()
@@ -74,13 +68,7 @@ def retry(
 @DRY_RUN
 def suspend(target: Target, names: tuple[str, ...], dry_run: DryRun | None) -> None:
     """Stop jobs and remove their clusters, until they are resumed. A graph begins from its start then."""
-    client = connect(target, dry_run)
-
-    def change(name: str) -> str:
-        client.suspend(name)
-        return "is being suspended"
-
-    change_each(names, change, dry_run)
+    ask_each(target, names, dry_run, lambda client, name: client.suspend(name), "is being suspended")
 
 
 @click.command()
@@ -89,13 +77,7 @@ def suspend(target: Target, names: tuple[str, ...], dry_run: DryRun | None) -> N
 @DRY_RUN
 def resume(target: Target, names: tuple[str, ...], dry_run: DryRun | None) -> None:
     """Let jobs go on that were suspended."""
-    client = connect(target, dry_run)
-
-    def change(name: str) -> str:
-        client.suspend(name, on=False)
-        return "goes on"
-
-    change_each(names, change, dry_run)
+    ask_each(target, names, dry_run, lambda client, name: client.suspend(name, on=False), "goes on")
 
 
 @click.command()

@@ -16,7 +16,11 @@ from daskjob.results.opened_store import (
     DRIVER_MISSING,
     DRIVERS,
     FORBIDDEN,
+    NO_CREDENTIALS,
     NOT_FOUND,
+    OPTIONS,
+    SCHEME,
+    WRONG_CREDENTIALS,
     Store,
     StoreProblem,
     clean_url,
@@ -153,10 +157,10 @@ def _hint(problem: StoreProblem, scheme: str) -> str:
 
 #: By `StoreProblem.kind`.
 _HINTS = {
-    "scheme": "the fsspec of this Python does not know such URLs: install the package that brings them",
-    "options": "the driver of this Python takes other options: correct yours, or install another version of it",
-    "no credentials": "this process has no credentials for it: give it some, as the driver reads them (for s3:// "
+    SCHEME: "the fsspec of this Python does not know such URLs: install the package that brings them",
+    OPTIONS: "the driver of this Python takes other options: correct yours, or install another version of it",
+    NO_CREDENTIALS: "this process has no credentials for it: give it some, as the driver reads them (for s3:// "
     "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or storage options)",
-    "wrong credentials": "the store does not accept the credentials of this process: correct them, or choose others "
+    WRONG_CREDENTIALS: "the store does not accept the credentials of this process: correct them, or choose others "
     "(a profile; storage options)",
 }

@@ -17,6 +17,7 @@ from daskjob.runner import payload
 from daskjob.runner.load import EntrypointMissing, ModuleMissing, cluster_words
 from daskjob.runner.obstacles import full_memory
 from daskjob.runner.scheduler import Scheduler
+from daskjob.runner.task_exceptions import TaskRaised
 from daskjob.wire.jobfile import InvalidJob
 from daskjob.wire.report import ARGUMENTS_BYTES
 
@@ -26,7 +27,7 @@ _LIBRARIES = ("dask", "distributed", "tornado", "asyncio", "concurrent", "import
 
 def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, Any]:
     """The report's `failure` for an exception from loading, running or encoding."""
-    if type(error).__name__ == "TaskRaised" and error.__cause__ is not None:
+    if isinstance(error, TaskRaised) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, InvalidJob):
         return wire.failure("InvalidJob", str(error))

@@ -74,14 +74,15 @@ class Obstacles:
         self._offers += [each for each in snapshot["offers"] if each not in self._offers]
         if not any(row[2] for row in snapshot["workers"].values()):
             return None
-        found = {key: self.words(key, wanted) for key, wanted, _ in snapshot["stuck"] if self._lacks(wanted)}
-        for key, places in snapshot["placed"]:
-            if self._known.isdisjoint(places):
-                found[key] = _words_on_places(key, places, snapshot)
-        for each in [each for each in self._since if each.startswith("task ") and each[5:] not in found]:
+        wanting = {key: wanted for key, wanted, _ in snapshot["stuck"] if self._lacks(wanted)}
+        misplaced = {key: places for key, places in snapshot["placed"] if self._known.isdisjoint(places)}
+        waiting = [*wanting, *misplaced]
+        for each in [each for each in self._since if each.startswith("task ") and each[5:] not in waiting]:
             del self._since[each]
-        for key, words in found.items():
+        for key in waiting:
             if now - self._since.setdefault(f"task {key}", now) >= RESOURCE_GRACE:
+                known = key in wanting
+                words = self.words(key, wanting[key]) if known else _words_on_places(key, misplaced[key], snapshot)
                 return wire.failure("NoSuitableWorkers", words, task_key=key)
         return None
 

@@ -14,7 +14,7 @@ from daskjob.lifecycle.pods import Pod, Termination
 
 #: How long a pod may stay pending without a reason in its status before the operator reads Kubernetes' events about it.
 SILENCE = timedelta(seconds=5)
-#: The operator reads the events of so many silent pods; they mostly have the same cause.
+#: The operator looks for the events of so many pods of a job; they mostly have the same cause.
 MOST_PODS = 3
 
 
