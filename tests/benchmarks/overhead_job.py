@@ -81,16 +81,11 @@ def through_job(client, tasks):
     return measure(client, tasks)
 
 
-def main(client, tasks, pairs):
-    """So many pairs, the other one first in every second."""
+def main(client, tasks, plain_first):
+    """One pair."""
     client.wait_for_workers(2)
     address = client.scheduler.address
-    found = []
-    for pair in range(pairs):
-        kinds = {"job": lambda: through_job(client, tasks), "plain": lambda: run_plain(address, tasks)}
-        names = list(kinds) if pair % 2 else list(reversed(kinds))
-        measured = {name: kinds[name]() for name in names}
-        load = os.getloadavg()[0]
-        print(f"pair {pair}: {measured} load {load:.1f}", file=sys.stderr, flush=True)
-        found.append({**measured, "load": load})
-    return found
+    kinds = {"job": lambda: through_job(client, tasks), "plain": lambda: run_plain(address, tasks)}
+    names = sorted(kinds, reverse=plain_first)
+    measured = {name: kinds[name]() for name in names}
+    return {**measured, "load": os.getloadavg()[0]}

@@ -31,7 +31,8 @@ def forget_errors() -> None:
 
         from tornado.iostream import SSLIOStream
 
-        forget = ctypes.CDLL(getattr(_ssl, "__file__", None)).ERR_clear_error
+        # PyDLL keeps the interpreter's lock: CDLL gives it to a busy thread before each read and write.
+        forget = ctypes.PyDLL(getattr(_ssl, "__file__", None)).ERR_clear_error
         methods = {name: getattr(SSLIOStream, name) for name in ("read_from_fd", "write_to_fd", "_do_ssl_handshake")}
     except (ImportError, AttributeError, OSError):
         return
