@@ -13,7 +13,7 @@ from daskjob.controller.feed import Feed
 from daskjob.controller.resync import resync
 from daskjob.errors import ApiError
 from daskjob.manifests.context import Defaults
-from daskjob.manifests.launch import LAUNCH, RUN
+from daskjob.manifests.launch import RUN
 from daskjob.runner.checked_files import digests_of
 
 from ..crd.cases import a_job
@@ -66,9 +66,9 @@ async def test_the_pods_have_the_digests_of_what_is_stored(installed: Server, so
     [cluster] = installed.admin.get(dask(namespace, "daskclusters")).ok()["items"]
     [runner] = installed.admin.get(f"/api/v1/namespaces/{namespace}/pods").ok()["items"]
     pods = (cluster["spec"]["scheduler"]["spec"], cluster["spec"]["worker"]["spec"], runner["spec"])
-    for pod, program, place in zip(pods, (LAUNCH, LAUNCH, RUN), (4, 4, 1), strict=True):
+    for pod in pods:
         command = pod["containers"][0]["command"]
-        folders = json.loads(command[command.index(program) + place])
+        folders = json.loads(command[command.index(RUN) + 1])
         expected = {each["folder"]: each["digests"] for each in folders}
         found = files_of(installed, namespace, pod)
         assert expected == {folder: digests_of(files) for folder, files in found.items()}

@@ -26,10 +26,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import distributed
 import psutil
 
-from daskjob.manifests.launch import DASK_WORKER, LAUNCH
+from daskjob.runner.dask_process import DASK_WORKER
+from support.dask_command import dask_command
 
 #: Bytes that a worker may use, and those that a task takes of it too much.
 LIMIT, TOO_MUCH = 250 * 2**20, 500 * 2**20
@@ -47,7 +50,7 @@ class Container:
             "DASKJOB_MEMORY_REQUEST": str(LIMIT),
             "DASKJOB_TERMINATION_LOG": str(folder / "last-words"),
         }
-        command = [sys.executable, "-c", LAUNCH, DASK_WORKER, "600", "600", "[]", *arguments]
+        command = dask_command(folder, DASK_WORKER, *arguments)
         self._over = False
 
         def start() -> subprocess.Popen[bytes]:

@@ -7,21 +7,17 @@ import json
 from typing import Any
 
 from daskjob.kube.client import Body
-from daskjob.manifests.launch import LAUNCH, RUN
+from daskjob.manifests.launch import RUN
 from daskjob.manifests.paths import JOB_PATH, TLS_PATH
 from daskjob.runner.checked_files import digests_of
 
 from .world import World, is_stranger
 
-#: How many arguments after its program a command has the digests.
-PLACES = {LAUNCH: 4, RUN: 1}
-
 
 def digests_in(spec: Body) -> dict[str, Any]:
     """What a pod's spec says about each folder that the pod mounts."""
     command = spec["containers"][0]["command"]
-    place = next(index + PLACES[each] for index, each in enumerate(command) if each in PLACES)
-    return {each["folder"]: each["digests"] for each in json.loads(command[place])}
+    return {each["folder"]: each["digests"] for each in json.loads(command[command.index(RUN) + 1])}
 
 
 def check_files(world: World, kind: str, body: Body) -> None:

@@ -13,7 +13,7 @@ import pytest
 from daskjob.errors import SpecError
 from daskjob.manifests.attempt import AttemptObjects
 from daskjob.manifests.checked_folders import for_dask, for_runner
-from daskjob.manifests.launch import LAUNCH, RUN
+from daskjob.manifests.launch import RUN
 from daskjob.runner.checked_files import MOST_NAMED, digests_of
 from daskjob.wire.runner_deadline import RunnerDeadline
 
@@ -47,8 +47,7 @@ def specs_of(objects: AttemptObjects) -> dict[str, Any]:
 def folders_of(spec: dict[str, Any], component: str) -> dict[str, dict[str, Any]]:
     """What a pod's command says about each folder."""
     command = container(spec, component)["command"]
-    place = command.index(RUN if component == "runner" else LAUNCH)
-    folders = json.loads(command[place + (1 if component == "runner" else 4)])
+    folders = json.loads(command[command.index(RUN) + 1])
     return {each["folder"]: each for each in folders}
 
 
@@ -84,8 +83,8 @@ def test_every_file_that_a_pod_mounts_has_its_digest(
         expected[MOUNTED[volume["name"]]] = (f"{kind} {name}", files)
     found = folders_of(pod, component)
     assert {path: (each["object"], each["digests"]) for path, each in found.items()} == expected
-    assert {"/opt/daskjob/tls"} <= set(found)
-    assert ("/opt/daskjob/job" in found) is ("/opt/daskjob/runner" in found) is (component == "runner")
+    assert {"/opt/daskjob/runner", "/opt/daskjob/tls"} <= set(found)
+    assert ("/opt/daskjob/job" in found) is (component == "runner")
     assert ("/opt/daskjob/code" in found) is (spec in (INLINE, FILES))
 
 
@@ -115,7 +114,7 @@ def test_many_files_have_one_digest() -> None:
     def digests(count: int) -> Any:
         files = {f"pack/m{number}.py": "x" * number for number in range(count)}
         spec = job(graph={"entrypoint": "pack.m0:f", "source": {"files": files}})
-        code, _ = json.loads(for_dask(context(spec)))
+        _, code, _ = json.loads(for_dask(context(spec)))
         assert code["digests"] == digests_of({path: text.encode() for path, text in files.items()})
         return code["digests"]
 
@@ -144,7 +143,7 @@ def test_another_certificate_or_program_is_another_spec() -> None:
     assert one.cluster != other.cluster
     assert one.runner != other.runner
     program = AttemptObjects.build(first, b"another", PAIR)
-    assert (one.cluster == program.cluster, one.runner == program.runner) == (True, False)
+    assert (one.cluster == program.cluster, one.runner == program.runner) == (False, False)
 
 
 def test_a_manifest_is_judged_without_files() -> None:

@@ -78,8 +78,8 @@ def test_all_pods_have_the_commit_of_the_attempt() -> None:
         }
     assert code_path(made) == job_file(made).code_path == "/opt/daskjob/code/src/jobs"
     for part in ("scheduler", "worker"):
-        path = {"name": "DASKJOB_PATH", "value": "/opt/daskjob/code/src/jobs"}
-        assert path in container(cluster[part]["spec"], part)["env"]
+        command = container(cluster[part]["spec"], part)["command"]
+        assert command[command.index("--dask") + 2] == "/opt/daskjob/code/src/jobs"
 
 
 def test_without_a_commit_nothing_is_fetched() -> None:

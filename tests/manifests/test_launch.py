@@ -7,15 +7,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daskjob.manifests.launch import LAUNCH
 from daskjob.runner.surroundings import memory_limit
 
+from ..support.dask_command import dask_command
 from .builders import container, job, pod_specs
 
 #: As Dask's own, which closes in its own time.
@@ -92,7 +91,7 @@ def install(folder: Path, module: str, source: str, **distributed: str) -> dict[
 def run(folder: Path, module: str, source: str, signals: str = SIGNALS) -> int:
     """Exit code of the module that is told to stop as soon as it is ready."""
     environment = install(folder, module, source, _signals=signals)
-    command = [sys.executable, "-c", LAUNCH, module, "600", "600", "[]", "--port", "8786"]
+    command = dask_command(folder, module, "--port", "8786")
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -119,7 +118,7 @@ WORKER = "import sys\nprint('ready', sys.argv[1], flush=True)"
 def start_worker(folder: Path, address: str, fails: int) -> list[str]:
     """What a worker prints that is to find this scheduler."""
     environment = install(folder, "a_worker", WORKER, __init__=SECURITY) | {"FAILS": str(fails)}
-    command = [sys.executable, "-c", LAUNCH, "a_worker", "600", "600", "[]", address]
+    command = dask_command(folder, "a_worker", address)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.splitlines()
 
@@ -166,7 +165,7 @@ def test_how_long_they_stay_without_a_contact(
 ) -> None:
     specs = pod_specs(job(**spec))
     commands = {name: container(specs[name], name)["command"] for name in ("scheduler", "worker")}
-    assert {name: tuple(command[4:6]) for name, command in commands.items()} == {
+    assert {name: tuple(command[7:9]) for name, command in commands.items()} == {
         "scheduler": scheduler,
         "worker": worker,
     }
@@ -188,7 +187,7 @@ def start(folder: Path, module: str, *options: str, **variables: str) -> dict[st
             environment.pop(name, None)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tls://127.0.0.1:{server.getsockname()[1]}"
-        command = [sys.executable, "-c", LAUNCH, module, "600", "600", "[]", address, *options]
+        command = dask_command(folder, module, address, *options)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daskjob.manifests.launch import LAUNCH
-
+from ..support.dask_command import dask_command
 from .conftest import PYTHON, wait_for
 
 #: Seconds. Within the first, a test starts a process or more; the second is longer than a machine is busy.
@@ -25,7 +24,7 @@ class Process:
     def __init__(self, folder: Path, module: str, *arguments: str, first: float = FIRST, later: float = LATER) -> None:
         folder.mkdir()
         self.folder = folder
-        self.command = [PYTHON, "-c", LAUNCH, f"distributed.cli.{module}", str(first), str(later), "[]", *arguments]
+        self.command = dask_command(folder, f"distributed.cli.{module}", *arguments, first=first, later=later)
         self.log = folder / "log"
         self.starts()
 

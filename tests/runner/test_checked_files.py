@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ from typing import Any
 import pytest
 
 from daskjob.api.runner_report import read_termination_message
-from daskjob.manifests.launch import LAUNCH, RUN
+from daskjob.manifests.launch import RUN
 from daskjob.runner import archive
 from daskjob.runner.checked_files import MOST_NAMED, digests_of
 from daskjob.wire.report import MESSAGE_BYTES
 
+from ..support.dask_command import dask_command
 from .conftest import CODE, Running
 
 FILES = {"m.py": b"import pack\n", "pack/__init__.py": b"", "pack/data.csv": b"1,2\n"}
@@ -65,11 +65,10 @@ class Started:
         image.mkdir(exist_ok=True)
         (image / "shows.py").write_text(module)
         code = place / "code"
-        # The program inserts the code's folder as the pods have it.
-        launch = LAUNCH.replace("'/opt/daskjob/code'", repr(str(code)))
-        if meanwhile:
-            # After the files were compared, before anything is imported.
-            launch = launch.replace("\ncuda = ", f"\n{meanwhile}\ncuda = ")
+        # After the files were compared, before anything is imported.
+        start = "\nsys.argv[0] = program"
+        assert start in RUN
+        program = RUN.replace(start, f"\nimport os; {meanwhile}{start}") if meanwhile else RUN
         log = place / "termination-log"
         environment = {
             **os.environ,
@@ -77,8 +76,8 @@ class Started:
             "DASKJOB_RECORD_FOLDER": str(place),
             "DASKJOB_TERMINATION_LOG": str(log),
         }
-        folders = json.dumps([folder_of(code, expected)])
-        command = [sys.executable, "-c", launch, "shows", "600", "600", folders, str(place / "checked")]
+        mounted, copy = [folder_of(code, expected)], str(place / "checked" / "code")
+        command = dask_command(place, "shows", str(place / "checked"), code=copy, mounted=mounted, run=program)
         done = subprocess.run(command, env=environment, cwd=image, capture_output=True, text=True, timeout=60)
         self.code, self.output, self.errors = done.returncode, done.stdout, done.stderr
         self.termination = read_termination_message(log.read_text()) if log.exists() else None

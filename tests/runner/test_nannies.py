@@ -13,9 +13,9 @@ import pytest
 
 from daskjob.api.constants import Reason
 from daskjob.lifecycle.pods import Termination
-from daskjob.manifests.launch import LAUNCH
 from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
 
+from ..support.dask_command import dask_command
 from .conftest import CODE, PYTHON, wait_for
 from .dask_pods import Process, a_scheduler, certificate, launching
 
@@ -75,7 +75,7 @@ def test_several_processes(launched: Any, tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_image_without_dask_cuda_says_so_at_once(tmp_path: Path) -> None:
     last = tmp_path / "last-words"
     environment = {**os.environ, "DASKJOB_TERMINATION_LOG": str(last), "DASKJOB_RECORD_FOLDER": str(tmp_path)}
-    command = [PYTHON, "-c", LAUNCH, "dask_cuda.cli", "60", "60", "[]", "tls://nowhere:8786"]
+    command = dask_command(tmp_path, "dask_cuda.cli", "tls://nowhere:8786")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     end = Termination(done.returncode, "Error", last.read_text())
     assert end.own_reason is Reason.DASK_CUDA_MISSING

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from ..support.dask_command import dask_command
 from .conftest import CODE
-from .dask_pods import LAUNCH, certificate
+from .dask_pods import certificate
 
 #: Stands in for Dask's module.
 MODULE = f"import sys\nsys.path.insert(0, {str(CODE)!r})\nimport after_an_error\nprint(after_an_error.read('.'))\n"
@@ -20,8 +21,9 @@ MODULE = f"import sys\nsys.path.insert(0, {str(CODE)!r})\nimport after_an_error\
 def test_an_error_of_another_connection(tmp_path: Path, launched: bool) -> None:
     certificate(tmp_path)
     (tmp_path / "stands_in_scheduler.py").write_text(MODULE)
-    arguments = ["-c", LAUNCH, "stands_in_scheduler", "600", "600", "[]"] if launched else ["stands_in_scheduler.py"]
-    done = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    module = "stands_in_scheduler"
+    command = dask_command(tmp_path, module) if launched else [sys.executable, f"{module}.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (done.stdout == "None\n", "failed: " in done.stdout) == (launched, not launched), done.stdout
 

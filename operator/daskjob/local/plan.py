@@ -22,9 +22,9 @@ from daskjob.lifecycle.job.observation import Job
 from daskjob.lifecycle.job.reading import read_job
 from daskjob.manifests.attempt import refusals, rejections
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.launch import DASK_CUDA, DASK_WORKER
 from daskjob.manifests.merging import merge
 from daskjob.manifests.runner import store_orders
+from daskjob.runner.dask_process import DASK_CUDA, DASK_WORKER
 from daskjob.schema.limits import problem_in
 from daskjob.schema.quantity import amount
 from daskjob.sources import Fetch, FindConfigMap, SourceError, source_of

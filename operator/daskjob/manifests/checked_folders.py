@@ -17,8 +17,9 @@ from daskjob.runner.checked_files import digests_of
 
 
 def for_dask(context: AttemptContext) -> str:
-    """The argument of `runner.checked_files.copy_checked` for scheduler and workers."""
-    return _dump([*_code(context), _tls(context)])
+    """The argument of `runner.checked_files.copy_checked` for scheduler and workers. Their program's folder comes
+    first."""
+    return _dump([_program(context), *_code(context), _tls(context)])
 
 
 def for_runner(context: AttemptContext) -> str:

@@ -11,13 +11,14 @@ from daskjob.api.attempt_names import group_name
 from daskjob.api.cluster_spec import DEFAULT_GROUP, WorkerGroup, Workers, path_of_group
 from daskjob.api.constants import WorkerCommand
 from daskjob.api.tokens import follows_from
-from daskjob.manifests.checked_folders import for_dask
+from daskjob.manifests.checked_folders import code_path, for_dask
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.devices import check_gpus_of, check_no_gpus
-from daskjob.manifests.launch import DASK_CUDA, DASK_WORKER, LAUNCH
+from daskjob.manifests.launch import RUN
 from daskjob.manifests.paths import OUTPUT_PATH
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, resources_of, template_metadata
 from daskjob.manifests.store_secret import StoreSecretFiles
+from daskjob.runner.dask_process import DASK_CUDA, DASK_WORKER
 from daskjob.runner.output_copy import OUTPUT_VARIABLE
 from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
 from daskjob.schema.quantity import amount
@@ -25,9 +26,9 @@ from daskjob.schema.quantity import amount
 #: Seconds: the pods of an ended cluster must go at once, and have nothing to save.
 GRACE_SECONDS = 1
 #: Dask names the clients that tasks open `Client-worker-…`, by which a scheduler tells whether anybody but its own
-#: workers talks to it (`launch.LAUNCH`). This gives the same name to a client that user code opens on a worker itself.
-#: And what a nanny would set: `hash` of a text is the same on all workers, for user code that spreads data by it.
-#: Under a nanny, tasks may have pools of processes, as without one: Python allows no child of a daemon any.
+#: workers talks to it (`runner.unattended`). This gives the same name to a client that user code opens on a worker
+#: itself. And what a nanny would set: `hash` of a text is the same on all workers, for user code that spreads data by
+#: it. Under a nanny, tasks may have pools of processes, as without one: Python allows no child of a daemon any.
 WORKER_ENVIRONMENT = {
     "DASK_CLIENT_NAME": "worker",
     "PYTHONHASHSEED": "6640",
@@ -126,7 +127,8 @@ def _command(context: AttemptContext, module: str, patience: int, *arguments: st
     deadline and the installation's margin without the first one."""
     first = context.spec.startup_deadline_seconds + context.defaults.unattended_seconds
     times = (str(max(first, patience)), str(patience))
-    return ["python3", "-c", LAUNCH, module, *times, for_dask(context), *arguments]
+    start = ("--dask", module, code_path(context) or "", *times)
+    return ["python3", "-c", RUN, for_dask(context), *start, *arguments]
 
 
 def scheduler_spec(context: AttemptContext) -> dict[str, Any]:

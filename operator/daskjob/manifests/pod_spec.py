@@ -9,19 +9,16 @@ from typing import Any
 from daskjob.api.cluster_spec import Component
 from daskjob.errors import SpecError
 from daskjob.manifests.accounts import settle_account
-from daskjob.manifests.checked_folders import code_path
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.fetch_container import fetch_container, fetch_volumes, program_volume
 from daskjob.manifests.merging import merge
 from daskjob.manifests.other_jobs_files import check_no_files
 from daskjob.manifests.own_settings import SCRATCH, SCRATCH_PATH, check_variables, hold
-from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, PACKAGES_PATH, TLS_PATH, copy_of
+from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, PACKAGES_PATH, RUNNER_PATH, TLS_PATH, copy_of
 from daskjob.manifests.pod_files import AUTHORITY, CERTIFICATE, PRIVATE_KEY, tls_volume
 from daskjob.manifests.pod_judgement import CONTAINER_SECURITY, judge, with_security
 from daskjob.manifests.template import check_template
-from daskjob.runner.load import PACKAGES_VARIABLE, PATH_VARIABLE
-from daskjob.runner.surroundings import HOME_VARIABLE, SCRATCH_VARIABLE
-from daskjob.sources import Fetch
+from daskjob.runner.surroundings import HOME_VARIABLE, PACKAGES_VARIABLE, SCRATCH_VARIABLE
 
 #: The volume with the copies of what was compared with its digests. Code and job file take less than a mebibyte each.
 CHECKED = {"name": "checked", "emptyDir": {"sizeLimit": "16Mi"}}
@@ -94,9 +91,8 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
     # Without fsGroup, the files of a volume belong to root.
     mode = 0o440 if "fsGroup" in defaults.security_context else 0o444
     scheduler = context.names.scheduler_address(defaults.cluster_domain)
-    fetched = {PATH_VARIABLE: code_path(context) or ""} if fetches else {}
-    fetched |= {PACKAGES_VARIABLE: PACKAGES_PATH} if packages else {}
-    own = {ATTEMPT_VARIABLE: str(context.attempt.number), **fetched, **plan.environment}
+    installed = {PACKAGES_VARIABLE: PACKAGES_PATH} if packages else {}
+    own = {ATTEMPT_VARIABLE: str(context.attempt.number), **installed, **plan.environment}
     variables = dask_environment(scheduler, own)
     spec: dict[str, Any] = {
         "enableServiceLinks": False,
@@ -110,6 +106,7 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
                 "resources": dict(resources_of(context, plan.component, plan.container)),
                 "securityContext": dict(CONTAINER_SECURITY),
                 "volumeMounts": [
+                    {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
                     {"name": "tls", "mountPath": TLS_PATH, "readOnly": True},
                     {"name": CHECKED["name"], "mountPath": CHECKED_PATH},
                     {"name": SCRATCH, "mountPath": SCRATCH_PATH},
@@ -121,11 +118,12 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             }
         ],
         "volumes": [
+            program_volume(context),
             tls_volume(context, mode),
             CHECKED,
             {"name": SCRATCH, "emptyDir": {"sizeLimit": defaults.tmp_size_limit} if defaults.tmp_size_limit else {}},
             *([code] if code else []),
-            *_fetch_volumes(context, fetches, mode, plan.volumes),
+            *(fetch_volumes(fetches, mode) if fetches else ()),
             *plan.volumes,
         ],
         # Kubernetes evicts the pods of a lost node after a minute, not after its default of five.
@@ -165,15 +163,6 @@ def pod_spec(context: AttemptContext, plan: PodPlan) -> dict[str, Any]:
             # The user has chosen one.
             container["env"] = [each for each in container["env"] if each["name"] != HOME_VARIABLE]
     return merged
-
-
-def _fetch_volumes(
-    context: AttemptContext, fetches: Sequence[Fetch], mode: int, others: Collection[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    if not fetches:
-        return []
-    program = program_volume(context)
-    return [*([] if program in others else [program]), *fetch_volumes(fetches, mode)]
 
 
 def _merged(variables: list[dict[str, str]], *theirs: Sequence[Any]) -> Any:

@@ -11,9 +11,8 @@ from daskjob.api.payload_secret import KEY
 from daskjob.api.result_spec import ResultKeeping, Store
 from daskjob.manifests.checked_folders import code_path, for_runner
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.fetch_container import program_volume
 from daskjob.manifests.launch import RUN
-from daskjob.manifests.paths import JOB_PATH, PAYLOAD_PATH, RECORDING_PATH, RUNNER_PATH, TOKEN_PATH, copy_of
+from daskjob.manifests.paths import JOB_PATH, PAYLOAD_PATH, RECORDING_PATH, TOKEN_PATH, copy_of
 from daskjob.manifests.pod_files import JOB_FILE, job_volume, payload_volumes
 from daskjob.manifests.pod_spec import PodPlan, pod_spec, template_metadata
 from daskjob.manifests.store_secret import StoreSecretFiles
@@ -92,7 +91,6 @@ def runner_pod(context: AttemptContext) -> dict[str, Any]:
             "spec.runner.template",
             {"command": ["python3", "-c", RUN, for_runner(context)], "terminationMessagePolicy": "File"},
             mounts=[
-                {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
                 {"name": "job", "mountPath": JOB_PATH, "readOnly": True},
                 *([{"name": "payload", "mountPath": PAYLOAD_PATH, "readOnly": True}] if context.payload else []),
                 *([{"name": "token", "mountPath": TOKEN_PATH, "readOnly": True}] if token else []),
@@ -100,7 +98,6 @@ def runner_pod(context: AttemptContext) -> dict[str, Any]:
                 *report_secret.mounts,
             ],
             volumes=[
-                program_volume(context),
                 job_volume(context),
                 *payload_volumes(context),
                 *([_token_volume()] if token else []),

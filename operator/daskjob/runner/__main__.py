@@ -1,6 +1,7 @@
 """`python3 runner.pyz`: the supervisor; `python3 runner.pyz --child READ_FD WRITE_FD`: its child;
 `python3 runner.pyz --fetch ORDERS`: what brings the job's code into a pod; `python3 runner.pyz --save ORDERS`: what
-keeps logs, trace and report of an attempt; `python3 runner.pyz --remove ORDERS`: what deletes a job's results."""
+keeps logs, trace and report of an attempt; `python3 runner.pyz --remove ORDERS`: what deletes a job's results;
+`python3 runner.pyz --dask …`: scheduler and workers (`runner.dask_process`)."""
 
 from __future__ import annotations
 
@@ -32,6 +33,10 @@ def main(arguments: list[str]) -> int:
         from daskjob.runner.removal import run as remove
 
         return remove(arguments[1])
+    if arguments[:1] == ["--dask"]:
+        from daskjob.runner.dask_process import run as dask
+
+        return dask(arguments[1:])
     from daskjob.runner.surroundings import settle_in
 
     settle_in()

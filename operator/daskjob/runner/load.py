@@ -11,12 +11,8 @@ import sys
 from types import ModuleType
 from typing import Any, Optional
 
+from daskjob.runner.surroundings import PACKAGES_VARIABLE
 from daskjob.wire.jobfile import InvalidJob
-
-#: The variables with the folder that is first on the path, where code or packages are fetched (empty: none is), and
-#: with the folder of packages, which comes after it.
-PATH_VARIABLE, PACKAGES_VARIABLE = "DASKJOB_PATH", "DASKJOB_PACKAGES"
-
 
 #: What scripts import to have a cluster made for them.
 CLUSTER_MAKERS = frozenset({"dask_kubernetes", "dask_gateway", "dask_jobqueue", "dask_cloudprovider", "dask_yarn"})

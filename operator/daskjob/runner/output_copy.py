@@ -3,9 +3,6 @@
 Python's stdout and stderr write each piece to where they did before, and then into the file: nothing stands between
 the process and the kubelet, and a process that is killed loses nothing of either. All processes of a pod, those that
 nannies and tasks fork among them, write into one file, which outlives them.
-
-The operator sends this module's source, as part of the command of scheduler and workers, into images that have nothing
-of this project: it imports the standard library alone, and works with Python 3.9.
 """
 
 import errno

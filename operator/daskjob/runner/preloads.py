@@ -1,17 +1,16 @@
 """Dask's preloads, of which one that fails ends the process at once, in words; and the start of Dask's processes.
 
-Dask itself goes on without a module whose `dask_setup` fails, and a task would meet what is missing much later. The
-operator sends the source of these functions and of `output_copy`, as part of the command of scheduler and workers, into
-images that have nothing of this project: they import the standard library alone, and work with Python 3.9.
+Dask itself goes on without a module whose `dask_setup` fails, and a task would meet what is missing much later.
 """
 
-import inspect
+from __future__ import annotations
+
 import json
 import os
 import sys
 from typing import Any
 
-from daskjob.runner import output_copy
+from daskjob.runner.hiding import hide_package, own_place
 from daskjob.runner.output_copy import keep_output
 from daskjob.runner.stale_errors import forget_errors
 
@@ -20,7 +19,7 @@ START_FAILED = 1
 LOG = "/dev/termination-log"
 
 
-def end_with_preloads(arguments: "list[str]") -> None:
+def end_with_preloads(arguments: list[str]) -> None:
     """Watches the modules that Dask's arguments name with `--preload`. `distributed` is imported here."""
     names = [arguments[index + 1] for index, each in enumerate(arguments[:-1]) if each == "--preload"]
     if not names:
@@ -47,7 +46,7 @@ def end_with_preloads(arguments: "list[str]") -> None:
     dask._import_module, dask.Preload.start = loading, starting
 
 
-def end_by(name: str, names: "list[str]", error: BaseException) -> None:
+def end_by(name: str, names: list[str], error: BaseException) -> None:
     """Ends the process for a module that the job's spec names."""
     if name not in names:
         return
@@ -69,28 +68,30 @@ def leave_words(reason: str, message: str) -> None:
     os._exit(START_FAILED)
 
 
-def watch_children(arguments: "list[str]", source: str) -> None:
-    """Has the workers that a nanny starts do the same, by a preload that comes before the others: watch the modules,
-    keep what they print, and forget errors of connections (`runner.stale_errors`). `arguments`: the program's name and
-    arguments after it; `source`: what `watching_source` returns."""
+def watch_children(arguments: list[str]) -> None:
+    """Has the workers that a nanny starts do the same, by a preload that comes before the others. `arguments`: the
+    program's name and arguments after it."""
     import tempfile
 
     # A nanny reads it for each process: it stays as long as the nanny. A local run removes the folder of Dask's files.
     place = os.environ.get("DASK_TEMPORARY_DIRECTORY") or ""
     folder = tempfile.mkdtemp(prefix="daskjob-", dir=place if os.path.isdir(place) else None)
     path = os.path.join(folder, "daskjob_watches_preloads.py")
+    own = own_place()
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{source}\nforget_errors()\nkeep_output()\nend_with_preloads({arguments!r})\n")
+        file.write(f"import sys\nsys.path.insert(0, {own!r})\nfrom daskjob.runner.preloads import watch_child\n")
+        file.write(f"watch_child({arguments!r}, {own!r})\n")
     first = arguments.index("--preload") if "--preload" in arguments else 1
     arguments[first:first] = ["--preload", path]
 
 
-def watching_source() -> str:
-    """The source of what watches preloads, keeps output and forgets errors, for a process that has nothing of this
-    project."""
-    settings = f"import json, os, sys\nfrom typing import Any\n{START_FAILED=}\n{LOG=}\n"
-    functions = (end_with_preloads, end_by, leave_words, watch_children, forget_errors)
-    return inspect.getsource(output_copy) + settings + "".join(inspect.getsource(each) for each in functions)
+def watch_child(arguments: list[str], place: str) -> None:
+    """What a worker of a nanny does first: it forgets errors of connections (`runner.stale_errors`), keeps what it
+    prints, and watches the nanny's preloads. `place`: of this package, which is hidden then."""
+    hide_package(place)
+    forget_errors()
+    keep_output()
+    end_with_preloads(arguments)
 
 
 def run_dask(module: str) -> None:
@@ -100,7 +101,7 @@ def run_dask(module: str) -> None:
     keep_output()
     end_with_preloads(sys.argv)
     if "--nanny" in sys.argv or not module.startswith("distributed."):
-        watch_children(sys.argv, watching_source())
+        watch_children(sys.argv)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

@@ -1,8 +1,4 @@
-"""OpenSSL's error of one connection fails no other, in any process of a job.
-
-The operator sends this module's source, as part of the command of scheduler and workers, into images that have nothing
-of this project; the runner calls it itself. It imports the standard library alone, and works with Python 3.9.
-"""
+"""OpenSSL's error of one connection fails no other, in any process of a job."""
 
 from typing import Any
 

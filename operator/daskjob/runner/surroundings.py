@@ -1,7 +1,6 @@
 """What a process of a job makes of the container that it starts in, before user code or Dask is imported.
 
-The operator also sends this module's source, as part of the command of scheduler and workers, into images that have
-nothing of this project: it imports the standard library alone, and works with Python 3.9.
+It imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ PROCESSES_VARIABLE = "DASKJOB_PROCESSES"
 REQUEST_VARIABLE = "DASKJOB_MEMORY_REQUEST"
 #: The variable with the folder of a store's Secret, of which each file is a variable. Absent: there is none.
 SECRET_VARIABLE = "DASKJOB_STORE_SECRET"
+#: The variable with the folder of packages that were installed for the job, which come after its code on the path.
+PACKAGES_VARIABLE = "DASKJOB_PACKAGES"
 #: The name of users who have none.
 USER = "dask"
 #: What Dask's nanny sets for its workers (distributed.nanny.pre-spawn-environ), of which there is none in a pod.

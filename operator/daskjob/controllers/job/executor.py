@@ -260,7 +260,10 @@ class Executor:
     ) -> None:
         assert built.complete, "no commit is known of the code"
         # The Dask controller creates pods as soon as it sees the cluster.
-        await self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now)
+        await _first_error(
+            self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now),
+            self._provide_program(job.namespace, built.runner_program(), now),
+        )
         cluster = await self._create(CLUSTERS, built.cluster, attempt, is_cluster)
         uid = cluster["metadata"]["uid"]
         beside = [
@@ -268,10 +271,7 @@ class Executor:
             for body in built.beside_cluster(uid)
             if (uid, body["kind"], body["metadata"]["name"]) not in created.beside
         ]
-        await _first_error(
-            *(self._create_beside(resource, body, uid, attempt, created) for resource, body in beside),
-            self._provide_program(job.namespace, built.runner_program(), now),
-        )
+        await _first_error(*(self._create_beside(resource, body, uid, attempt, created) for resource, body in beside))
 
     async def _provide(
         self, resource: Resource, namespace: str, manifest: Callable[[], Manifest], now: datetime
