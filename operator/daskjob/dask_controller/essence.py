@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import kopf
+
+from daskjob.streams.latest import Latest
 
 PHASE = ("status", "phase")
 #: The fields of a cluster and of a worker group that handlers name.
@@ -35,8 +36,8 @@ class HandledFields(kopf.DiffBaseStorage):
         """`complete`: gives the UIDs of the clusters whose worker group exists."""
         super().__init__()
         self._complete = complete
-        #: What was handled, as JSON, by the objects' UIDs, the latest last.
-        self._handled: OrderedDict[str, str] = OrderedDict()
+        #: What was handled, as JSON, by the objects' UIDs.
+        self._handled: Latest[str, str] = Latest(MOST_OBJECTS)
 
     def build(self, *, body: Any, extra_fields: Iterable[Any] | None = None) -> Any:
         """The fields of `body` that `extra_fields` (tuples of keys) name, nested as in `body`. Every phase but
@@ -73,6 +74,3 @@ class HandledFields(kopf.DiffBaseStorage):
 
     def _remember(self, uid: str, essence: Any) -> None:
         self._handled[uid] = json.dumps(essence)
-        self._handled.move_to_end(uid)
-        while len(self._handled) > MOST_OBJECTS:
-            self._handled.popitem(last=False)

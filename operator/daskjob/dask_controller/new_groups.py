@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from daskjob.dask_controller.latest import Latest
+from daskjob.streams.latest import Latest
 
 #: The label of a worker's pod that names its group.
 GROUP_LABEL = "dask.org/workergroup-name"

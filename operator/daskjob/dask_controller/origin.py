@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from daskjob.dask_controller.bare_pods import owner_of
+from daskjob.streams.latest import Latest
 
 #: Labels and annotation by which the operator's clusters name their job, and prove that they are its.
 JOB_LABEL, JOB_UID_LABEL, TOKEN_ANNOTATION = "daskjob.io/job", "daskjob.io/job-uid", "daskjob.io/token"
@@ -32,7 +32,7 @@ class Origin:
     """Remembers whose clusters and groups are, by their UIDs."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._known: Latest[str, str] = Latest(MOST_KNOWN)
 
     async def problem(self, pod: Body, owner: Mapping[str, Any], get: Get) -> str:
         """Why the owner of a pod is none that the operator created; empty: it is. `pod`: with the labels and the
@@ -49,8 +49,6 @@ class Origin:
     def note(self, uid: str, problem: str = "") -> None:
         """Remembers a cluster or a group."""
         self._known[uid] = problem
-        while len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
 
 
 async def _problem_of_cluster(metadata: Body, owner: Mapping[str, Any], get: Get) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daskjob.dask_controller.latest import Latest
+from daskjob.streams.latest import Latest
 
 #: So many pods of one owner are created between two questions: what a garbage collector deletes in a second or two.
 PODS = 25

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from daskjob.dask_controller.latest import Latest
+from daskjob.streams.latest import Latest
 
 #: Annotation on the owner of a pod that Kubernetes refused: HTTP status and message, as JSON.
 REFUSED_ANNOTATION = "daskjob.io/refused"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from daskjob.streams.latest import Latest
+
 #: Objects that are remembered; of more than that, some are reported again.
 MOST_OBJECTS = 10_000
 
@@ -17,15 +19,13 @@ class Noted:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        #: The resource version of each object by its resource and UID, the oldest first.
-        self._versions: dict[tuple[str, str], str] = {}
+        #: The resource version of each object by its resource and UID.
+        self._versions: Latest[tuple[str, str], str] = Latest(MOST_OBJECTS)
 
     def note(self, plural: str, body: dict[str, Any], problem: str) -> None:
         """Reports the problem of that object, unless it did so for this version. `plural`: of its resource."""
         metadata = body.get("metadata") or {}
         identity, version = (plural, str(metadata.get("uid", ""))), str(metadata.get("resourceVersion", ""))
-        if self._versions.pop(identity, None) != version:
+        if self._versions.get(identity) != version:
             self._report(plural, f"{metadata.get('namespace', '')}/{metadata.get('name', '')}", problem)
         self._versions[identity] = version
-        if len(self._versions) > MOST_OBJECTS:
-            del self._versions[next(iter(self._versions))]

@@ -6,13 +6,13 @@ a pod. No watch follows Deployments and ReplicaSets, so the API server is asked 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body, KubeClient
 from daskjob.kube.resources import DEPLOYMENTS, REPLICA_SETS, Resource
 from daskjob.lifecycle.job.proof import controller_of
+from daskjob.streams.latest import Latest
 
 #: Of how many ReplicaSets the answer is remembered; about the eldest of more, the API server is asked again.
 MOST_KNOWN = 10_000
@@ -24,7 +24,7 @@ class Deployments:
     def __init__(self, client: KubeClient) -> None:
         self._client = client
         #: The owner's UID; empty: there is none, or the operator may not ask.
-        self._known: OrderedDict[str, str] = OrderedDict()
+        self._known: Latest[str, str] = Latest(MOST_KNOWN)
 
     async def owners(self, namespace: str, bodies: Iterable[Body]) -> Mapping[str, str]:
         """The UIDs of the objects that own the Deployments of these pods, by the UIDs of the pods' ReplicaSets. Raises
@@ -36,8 +36,6 @@ class Deployments:
                 uid = controller["uid"]
                 if uid not in self._known:
                     self._known[uid] = await self._ask(namespace, controller)
-                    while len(self._known) > MOST_KNOWN:
-                        self._known.popitem(last=False)
                 found[uid] = self._known[uid]
         return found
 

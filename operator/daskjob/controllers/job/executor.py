@@ -4,7 +4,6 @@ that is gone already as deleted."""
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -72,6 +71,7 @@ from daskjob.manifests.names import Names
 from daskjob.manifests.pod_files import is_same_program, runner_config_map
 from daskjob.manifests.remover import remover_pod
 from daskjob.manifests.tls import key_pair
+from daskjob.streams.latest import Latest
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
@@ -107,7 +107,7 @@ class Executor:
         self._program = program
         self._whole = whole
         self.defaults = defaults
-        self._built: OrderedDict[str, tuple[object, AttemptObjects]] = OrderedDict()
+        self._built: Latest[str, tuple[object, AttemptObjects]] = Latest(MOST_BUILT)
         #: When the executor last created or found an object that all jobs of a namespace share, by kind and namespace.
         self._shared_found: dict[tuple[str, str], datetime] = {}
 
@@ -126,8 +126,6 @@ class Executor:
             await self._check_fields(built)
             known = origin, built
         self._built[job.uid] = known
-        while len(self._built) > MOST_BUILT:
-            self._built.popitem(last=False)
         return known[1]
 
     async def _check_fields(self, built: AttemptObjects) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -55,6 +54,7 @@ from daskjob.lifecycle.job.spec_check import missing_image, needs_check, not_ser
 from daskjob.manifests.context import Defaults
 from daskjob.schema.limits import no_room_in, problem_in
 from daskjob.sources import Reference, source_of
+from daskjob.streams.latest import Latest
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +119,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self.executor = Executor(self.objects, program, defaults, self._whole)
         self._installed_defaults = defaults
         self._recent = RecentSpecs()
-        #: What was read of each job's JSON, by the job's UID, the latest last.
-        self._read: OrderedDict[str, tuple[Body, Job]] = OrderedDict()
+        #: What was read of each job's JSON, by the job's UID.
+        self._read: Latest[str, tuple[Body, Job]] = Latest(MOST_READ)
         self._deployments = Deployments(client)
         self._warnings = NamespaceWarnings(client)
         self._policies = policies
@@ -143,12 +143,10 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
     def read(self, body: Body) -> Job:
         # Most passes follow a change of another object than the job.
         uid = body["metadata"]["uid"]
-        known = self._read.pop(uid, None)
+        known = self._read.get(uid)
         if known is None or known[0] is not body:
             known = body, read_job(body, self.clock())
         self._read[uid] = known
-        while len(self._read) > MOST_READ:
-            self._read.popitem(last=False)
         return known[1]
 
     async def _whole(self, job: Job) -> Job:

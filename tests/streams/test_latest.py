@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daskjob.dask_controller.latest import Latest
+from daskjob.streams.latest import Latest
 
 KEYS = st.integers(0, 9)
 
