@@ -14,6 +14,7 @@ from daskjob.errors import SpecError
 from daskjob.manifests.attempt import AttemptObjects
 from daskjob.manifests.checked_folders import for_dask, for_runner
 from daskjob.manifests.launch import RUN
+from daskjob.manifests.pod_files import runner_config_map
 from daskjob.runner.checked_files import MOST_NAMED, digests_of
 from daskjob.wire.runner_deadline import RunnerDeadline
 
@@ -54,7 +55,7 @@ def folders_of(spec: dict[str, Any], component: str) -> dict[str, dict[str, Any]
 def content_of(objects: AttemptObjects) -> dict[tuple[str, str], bytes]:
     """The bytes that the operator puts under each key, by the object's name."""
     *_, secret = objects.beside_cluster("u")
-    program = objects.runner_program()
+    program = runner_config_map("team", objects.context.files.program)
     data = {key: base64.b64decode(value) for key, value in secret["data"].items()}
     data |= {key: value.encode() for key, value in secret["stringData"].items()}
     found = {(secret["metadata"]["name"], key): content for key, content in data.items()}

@@ -26,12 +26,11 @@ class Objects:
         resource: Resource,
         body: Mapping[str, Any],
         is_ours: Callable[[Body], bool],
-        owner: str = "this job",
         attempt: str = "",
     ) -> Body:
-        """Creates the object, or finds the one of that name. Raises NameConflictError (with `owner` and `attempt`) if
-        that is not ours, ApiError of kind CONFLICT if it was deleted between the two requests."""
-        found = await self.create_or_find_unwatched(resource, body, is_ours, owner, attempt)
+        """Creates the object, or finds the one of that name. Raises NameConflictError (with `attempt`) if that is not
+        ours, ApiError of kind CONFLICT if it was deleted between the two requests."""
+        found = await self.create_or_find_unwatched(resource, body, is_ours, attempt=attempt)
         self._cache.put_whole(found)
         return found
 
@@ -43,7 +42,8 @@ class Objects:
         owner: str = "this job",
         attempt: str = "",
     ) -> Body:
-        """The same for an object that no watch follows: the cache does not get it."""
+        """The same for an object that no watch follows: the cache does not get it. `owner`: whose it is to be, for the
+        error."""
         metadata = body["metadata"]
         try:
             return await self._client.create(resource, dict(body))

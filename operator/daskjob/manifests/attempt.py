@@ -13,7 +13,7 @@ from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service, scheduler_spec, worker_groups, worker_spec
 from daskjob.manifests.network_policy import network_policy
-from daskjob.manifests.pod_files import runner_config_map, secret
+from daskjob.manifests.pod_files import secret
 from daskjob.manifests.resolver import resolver_pod
 from daskjob.manifests.runner import job_file, report, runner_pod
 from daskjob.schema.field_error import FieldError
@@ -136,10 +136,6 @@ class AttemptObjects:
         """Whether the pods know which code they are to fetch, if any."""
         fetch = self.context.fetch
         return fetch is None or not fetch.moves or self.context.attempt.commit is not None
-
-    def runner_program(self) -> Manifest:
-        """The ConfigMap with the runner's program, which all jobs of the namespace share."""
-        return runner_config_map(self.context.job.namespace, self.context.files.program)
 
     def report(self, runner_uid: str, deadline: RunnerDeadline | None = None) -> Manifest:
         """The report that the runner with this UID may write."""

@@ -236,10 +236,7 @@ class Executor:
         spec = (await self._whole(job)).spec
         context = AttemptContext(job.ref, spec, Attempt(attempt.number, attempt.name), self.defaults)
         pod = remover_pod(context, self._program, removal.name, token, WORK_SECONDS, POD_SECONDS)
-        await _first_error(
-            self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now),
-            self._provide_program(job.namespace, runner_config_map(job.namespace, self._program), now),
-        )
+        await _first_error(self._provide_account(job.namespace, now), self._provide_program(job.namespace, now))
         await self._objects.create_or_find(PODS, pod, lambda found: is_remover(found, removal), attempt=attempt.name)
 
     async def _set_finalizer(self, job: Job, on: bool) -> None:
@@ -247,10 +244,7 @@ class Executor:
         await self._objects.set_finalizer(DASK_JOBS, job.namespace, job.name, job.uid, c.RESULTS_FINALIZER, on)
 
     async def _create_resolver(self, built: AttemptObjects, job: Job, attempt: Attempt, now: datetime) -> None:
-        await _first_error(
-            self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now),
-            self._provide_program(job.namespace, built.runner_program(), now),
-        )
+        await _first_error(self._provide_account(job.namespace, now), self._provide_program(job.namespace, now))
         await self._create(PODS, built.resolver(), attempt, is_resolver)
 
     async def _create_cluster(
@@ -258,10 +252,7 @@ class Executor:
     ) -> None:
         assert built.complete, "no commit is known of the code"
         # The Dask controller creates pods as soon as it sees the cluster.
-        await _first_error(
-            self._provide(SERVICE_ACCOUNTS, job.namespace, lambda: service_account(job.namespace), now),
-            self._provide_program(job.namespace, built.runner_program(), now),
-        )
+        await _first_error(self._provide_account(job.namespace, now), self._provide_program(job.namespace, now))
         cluster = await self._create(CLUSTERS, built.cluster, attempt, is_cluster)
         uid = cluster["metadata"]["uid"]
         beside = [
@@ -271,20 +262,18 @@ class Executor:
         ]
         await _first_error(*(self._create_beside(resource, body, uid, attempt, created) for resource, body in beside))
 
-    async def _provide(
-        self, resource: Resource, namespace: str, manifest: Callable[[], Manifest], now: datetime
-    ) -> None:
-        """Creates an object that all jobs of the namespace share, unless it was there just now: among many jobs, each
-        would find it."""
-        if not self._was_there(resource, namespace, now):
-            await self._objects.create_unread(resource, manifest())
-            self._note(resource, namespace, now)
+    async def _provide_account(self, namespace: str, now: datetime) -> None:
+        """Creates the runners' service account, unless it was there just now: among many jobs, each would find it."""
+        if not self._was_there(SERVICE_ACCOUNTS, namespace, now):
+            await self._objects.create_unread(SERVICE_ACCOUNTS, service_account(namespace))
+            self._note(SERVICE_ACCOUNTS, namespace, now)
 
-    async def _provide_program(self, namespace: str, program: Manifest, now: datetime) -> None:
+    async def _provide_program(self, namespace: str, now: datetime) -> None:
         """Creates the ConfigMap with the runner's program, unless it was there just now. Raises NameConflictError if
         another one has its name: all jobs of the namespace would run what is in it."""
         if self._was_there(CONFIG_MAPS, namespace, now):
             return
+        program = runner_config_map(namespace, self._program)
         await self._objects.provide(CONFIG_MAPS, program, lambda found: is_same_program(found, program), "the operator")
         self._note(CONFIG_MAPS, namespace, now)
 
