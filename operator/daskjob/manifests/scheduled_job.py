@@ -9,6 +9,7 @@ from daskjob.api import constants as c
 from daskjob.errors import SpecError
 from daskjob.lifecycle.cron.observation import CreateJob, CronJob
 from daskjob.lifecycle.cron.schedule import find_zone
+from daskjob.manifests.names import reference
 from daskjob.schema.limits import problems_in
 
 
@@ -35,16 +36,7 @@ def dask_job(cron: CronJob, run: CreateJob) -> dict[str, Any]:
             "name": run.name,
             "labels": {**template.metadata.labels, c.CRON_JOB_LABEL: cron.name},
             "annotations": annotations,
-            "ownerReferences": [
-                {
-                    "apiVersion": c.API_VERSION,
-                    "kind": "DaskCronJob",
-                    "name": cron.name,
-                    "uid": cron.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": [reference(c.API_VERSION, "DaskCronJob", cron.name, cron.uid)],
         },
         "spec": copy.deepcopy(dict(template.spec)),
     }

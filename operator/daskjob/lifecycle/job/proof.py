@@ -174,7 +174,10 @@ class Proof:
     def _owning_cluster(self, owner: Body) -> Attempt | None:
         """The attempt whose cluster an owner reference names. While its objects go, the cluster may be gone already,
         and somebody else's have its name: Kubernetes deletes whatever names an owner that does not exist."""
-        attempt = self._clusters.get(owner["uid"]) or self._without(self._clusters, owner["name"], owner)
+        attempt = self._clusters.get(owner["uid"])
+        if attempt is None and owner["uid"] not in self._uids:
+            named = self._attempts.get(owner["name"])
+            attempt = named if named not in self._clusters.values() else None
         return attempt if attempt is not None and attempt.cluster_uid in (None, owner["uid"]) else None
 
     def _owning_group(self, owner: Body) -> tuple[Attempt, str] | None:
@@ -185,12 +188,6 @@ class Proof:
         named = ((each, group_key(owner["name"], each.name)) for each in self._attempts.values())
         gone = next(((attempt, key) for attempt, key in named if key is not None), None)
         return gone if owner["uid"] not in self._uids and gone not in self._groups.values() else None
-
-    def _without(self, proven: Mapping[str, Attempt], name: str, owner: Body) -> Attempt | None:
-        """The attempt of that name if its own object is gone, and an owner reference names one that does not exist."""
-        attempt = self._attempts.get(name)
-        gone = owner["uid"] not in self._uids and attempt not in proven.values()
-        return attempt if gone else None
 
 
 def pledges_of(cluster: Body) -> Mapping[str, str]:
