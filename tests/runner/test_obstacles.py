@@ -183,7 +183,7 @@ def test_workers_that_are_to_come_count(wanted: dict[str, float], words: str) ->
     failure = obstacles.find_end(100.0 + RESOURCE_GRACE, shots)
     assert (failure is not None) == bool(words)
     assert failure is None or words in failure["message"]
-    assert obstacles.never_was(wanted, [], []) == bool(words)
+    assert bool(obstacles.mistake_in("key", wanted, [], [])) == bool(words)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_what_was_there_and_is_lost_is_no_mistake(resources: Any, workers: Any, 
     obstacles = Obstacles()
     obstacles.find_end(100.0, shot(offers=[{"GPU": 1}]))
     obstacles.find_end(101.0, shot(workers={}))
-    assert obstacles.never_was(resources, workers, hosts) == mistake
+    assert bool(obstacles.mistake_in("key", resources, workers, hosts)) == mistake
 
 
 def test_paused_workers_end_the_job_only_if_they_execute_nothing() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daskjob.fetch import program
 from daskjob.results import opened_store
 from daskjob.runner import removal
 
@@ -19,7 +20,7 @@ def remove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs the orders. Gives the exit code and the termination message."""
     log = tmp_path / "log"
     monkeypatch.setenv("DASKJOB_TERMINATION_LOG", str(log))
-    monkeypatch.setattr(removal, "PAUSE", 0.01)
+    monkeypatch.setattr(program, "PAUSE", 0.01)
 
     def remove(**orders: Any) -> tuple[int, dict[str, Any]]:
         whole = {"url": f"file://{tmp_path}/store", "options": {}, "folder": ["team", "one", UID], "uid": UID}

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Container
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from daskjob import wire
 from daskjob.fetch.archive_file import Archive
@@ -21,7 +22,10 @@ from daskjob.fetch.packages import Packages
 from daskjob.fetch.repository import Repository
 from daskjob.fetch.source_secret import Credentials, read_credentials
 
-TERMINATION_LOG = "/dev/termination-log"
+if TYPE_CHECKING:
+    from daskjob.results.opened_store import StoreProblem
+
+T = TypeVar("T")
 #: Seconds before the second try, doubled with each further one up to the second number.
 PAUSE, LONGEST_PAUSE = 1.0, 16.0
 #: Seconds that a last word takes, after the work's time is over.
@@ -34,18 +38,19 @@ def run(orders: str) -> int:
     seconds = float(found["seconds"])
     try:
         _bound(seconds)
-        outcome = _persist(lambda until: _fetch(found, until), time.monotonic() + seconds)
+        until = time.monotonic() + seconds
+        outcome = persist(lambda: _fetch(found, until), until, FetchProblem, FINAL)
     except FetchProblem as problem:
         message = problem.message
         if problem.reason == TIMED_OUT:
             message += f"; it may take {seconds:g} s, which grow with spec.startupDeadlineSeconds"
-        return end(wire.FAILED, {"failure": wire.failure(problem.reason, message)})
+        return end(wire.failed(problem.reason, message))
     except Exception as error:
         # A disk that is full, an image that forbids what git needs.
         text = f"the code cannot be fetched in this image: {type(error).__name__}: {error}"
-        return end(wire.FAILED, {"failure": wire.failure("SourceUnreachable", text)})
+        return end(wire.failed("SourceUnreachable", text))
     print(f"daskjob: {outcome}", flush=True)
-    return end(wire.SUCCEEDED, {"result": {"type": "commit", "value": json.dumps(outcome[:1000])}})
+    return end({"outcome": wire.SUCCEEDED, "result": {"type": "commit", "value": json.dumps(outcome[:1000])}})
 
 
 def _bound(seconds: float) -> None:
@@ -56,16 +61,19 @@ def _bound(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds + SPARE)
 
 
-def _persist(work: Callable[[float], str], until: float) -> str:
-    """Tries again, with pauses, what another try may mend, as long as there is time."""
+def persist(
+    work: Callable[[], T], until: float, problems: type[FetchProblem] | type[StoreProblem], final: Container[str]
+) -> T:
+    """Tries again, with pauses, what another try may mend, as long as there is time: until that monotonic second.
+    `problems`: what `work` raises; `final`: reasons of those that stay."""
     pause = PAUSE
     while True:
         try:
-            return work(until)
-        except FetchProblem as problem:
-            if problem.reason in FINAL or time.monotonic() + pause >= until:
+            return work()
+        except problems as problem:
+            if problem.reason in final or time.monotonic() + pause >= until:
                 raise
-            print(f"daskjob: {problem.reason}: {problem.message}; trying again", file=sys.stderr, flush=True)
+            print(f"daskjob: {problem.reason}: {problem}; trying again", file=sys.stderr, flush=True)
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -109,18 +117,13 @@ def _empty(folder: str) -> None:
             os.unlink(path)
 
 
-def end(outcome: str, words: dict[str, Any]) -> int:
-    """Says how the work ended, in the log and the termination message, and returns the exit code. `words`: result or
-    failure, as `wire` has them."""
-    failure = words.get("failure")
+def end(parts: dict[str, Any]) -> int:
+    """Says how the work ended, `{outcome, result?, failure?}`, in the log and the termination message. Returns the exit
+    code."""
+    failure = parts.get("failure")
     if failure is not None:
         print(f"daskjob: {failure['reason']}: {failure['message']}", file=sys.stderr, flush=True)
-    path = os.environ.get("DASKJOB_TERMINATION_LOG") or TERMINATION_LOG
-    try:
-        # Written in place, because the kubelet mounts the file itself.
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(wire.termination_message(outcome, words.get("result"), failure))
-    except OSError:
-        # The kubelet takes the last lines of the log.
-        pass
-    return 0 if outcome == wire.SUCCEEDED else 1
+    # Otherwise the kubelet takes the last lines of the log.
+    with contextlib.suppress(OSError):
+        wire.leave_termination_message(parts)
+    return 0 if parts["outcome"] == wire.SUCCEEDED else 1

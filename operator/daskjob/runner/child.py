@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from daskjob import wire
 from daskjob.results.codec import NotSerializable, TooLarge
@@ -33,7 +33,7 @@ def run(read_fd: int, write_fd: int) -> int:
 
 class _Child:
     def __init__(self, read_fd: int, write_fd: int) -> None:
-        self._clients: list[Callable[[], None]] = []
+        self._clients: list[Callable[[], Any]] = []
         self._ending = threading.Lock()
         self._pid = os.getpid()
         self._channel = Channel(read_fd, write_fd, self._cancel)
@@ -83,7 +83,7 @@ class _Child:
                     target = load(job.entrypoint, folder)
             scheduler.obstacles.has_imported()
             if not scheduler.wait(scheduler.enough_workers):
-                self.end(_failed("NoWorkers", _no_workers(job, scheduler)))
+                self.end(wire.failed("NoWorkers", _no_workers(job, scheduler)))
             if kept is not None:
                 kept.try_from_worker(client, scheduler.some_worker)
             from daskjob.runner.execute import execute
@@ -137,9 +137,9 @@ class _Child:
             import traceback
 
             traceback.print_exc()
-            return _failed("InvalidJob", f"the runner itself failed: {error!r}")
+            return wire.failed("InvalidJob", f"the runner itself failed: {error!r}")
         if isinstance(error, jobfile.InvalidJob):
-            return _failed("InvalidJob", str(error))
+            return wire.failed("InvalidJob", str(error))
         from daskjob.results.opened_store import StoreProblem
         from daskjob.runner import exceptions as failure
         from daskjob.runner import load
@@ -176,7 +176,7 @@ class _Child:
                 continue
             self._clients.append(functools.partial(_cancel_futures, client))
             return client
-        self.end(_failed("SchedulerUnreachable", _unreachable(job, scheduler)))
+        self.end(wire.failed("SchedulerUnreachable", _unreachable(job, scheduler)))
 
     async def _open_client(self, job: jobfile.JobFile) -> Any:
         """Opens a client of the running event loop, which replaces the other one as Dask's default."""
@@ -187,7 +187,7 @@ class _Child:
         make_client: Any = distributed.Client
         client = await make_client(job.scheduler, asynchronous=True, timeout=30)
         loop = asyncio.get_running_loop()
-        self._clients.append(lambda: _soon(loop, lambda: _cancel_futures(client)))
+        self._clients.append(lambda: loop.call_soon_threadsafe(_cancel_futures, client))
         return client
 
     def _cancel(self) -> None:
@@ -232,10 +232,6 @@ def _open_clients(kind: Any) -> list[Any]:
     return [each for each in found if not getattr(each, "_asynchronous", False)]
 
 
-def _soon(loop: Any, action: Callable[[], Any]) -> None:
-    loop.call_soon_threadsafe(action)
-
-
 def _cancel_futures(client: Any) -> Any:
     from distributed import Future
 
@@ -248,13 +244,9 @@ def _cancel_futures(client: Any) -> Any:
     return None
 
 
-def _failed(reason: str, message: str, exception_type: Optional[str] = None) -> dict[str, Any]:
-    return {"outcome": wire.FAILED, "failure": wire.failure(reason, message, exception_type)}
-
-
 def _missing_dask(error: ImportError) -> dict[str, Any]:
     message = f"this image cannot import dask and distributed ({error}): use one that has both"
-    return _failed("ModuleNotFound", message, type(error).__name__)
+    return wire.failed("ModuleNotFound", message, type(error).__name__)
 
 
 def _unreachable(job: jobfile.JobFile, scheduler: Any) -> str:

@@ -18,7 +18,6 @@ from daskjob.runner.load import EntrypointMissing, ModuleMissing, cluster_words
 from daskjob.runner.obstacles import full_memory
 from daskjob.runner.scheduler import Scheduler
 from daskjob.runner.task_exceptions import TaskRaised
-from daskjob.wire.jobfile import InvalidJob
 from daskjob.wire.report import ARGUMENTS_BYTES
 
 #: The report's traceback leaves out frames of these packages, because they show nothing of the user's code.
@@ -29,8 +28,6 @@ def describe(error: BaseException, scheduler: Optional[Scheduler]) -> dict[str, 
     """The report's `failure` for an exception from loading, running or encoding."""
     if isinstance(error, TaskRaised) and error.__cause__ is not None:
         error = error.__cause__
-    if isinstance(error, InvalidJob):
-        return wire.failure("InvalidJob", str(error))
     if isinstance(error, ModuleMissing):
         cause = error.__cause__ or error
         return wire.failure("ModuleNotFound", str(error), name_of(cause), _traceback(cause))
@@ -87,8 +84,10 @@ def _no_worker(error: BaseException, scheduler: Optional[Scheduler], key: Option
     """Why no worker took a task: a mistake in its own restrictions, the workers' memory, or there was none."""
     names = ("resource_restrictions", "worker_restrictions", "host_restrictions")
     resources, workers, hosts = (getattr(error, name, None) or {} for name in names)
-    if scheduler is not None and scheduler.obstacles.never_was(resources, workers, hosts):
-        words = scheduler.obstacles.words(key or "", resources) if resources else _message(error)
+    words = ""
+    if scheduler is not None:
+        words = scheduler.obstacles.mistake_in(key or "", resources, sorted(workers), sorted(hosts))
+    if words:
         return wire.failure("NoSuitableWorkers", words, name_of(error), None, key)
     if scheduler is not None and scheduler.paused_limit:
         message = f"all workers are paused: {full_memory(scheduler.paused_limit)}. {_message(error)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any, Iterable, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from daskjob import wire
 from daskjob.wire.worker_groups import DEFAULT, GroupOrders, fits
@@ -32,6 +32,8 @@ class Obstacles:
         #: What workers ever offered, as `snapshot.counts` has it; addresses, hosts and names of all that ever were.
         self._offers: list[dict[str, float]] = []
         self._known: set[str] = set()
+        #: The names of the workers that there are.
+        self._names: list[str] = []
         self._since: dict[str, float] = {}
         self._module = ""
         self._folder = ""
@@ -60,13 +62,16 @@ class Obstacles:
         """The report's `failure` if the graph can never go on; None if it may."""
         for address, row in snapshot["workers"].items():
             self._known |= {address, address.rpartition("://")[2].rpartition(":")[0].strip("[]"), row[0]}
+        self._names = sorted(row[0] for row in snapshot["workers"].values())
         return self._unschedulable(now, snapshot) or self._stuck(now, snapshot)
 
-    def never_was(self, resources: dict[str, float], workers: Iterable[str], hosts: Iterable[str]) -> bool:
-        """Whether a task's restrictions name resources, or only workers or hosts, that never were there: a mistake. If
-        they were, they are lost."""
-        places = [set(workers), set(hosts)]
-        return self._lacks(resources) or any(each and not each & self._known for each in places)
+    def mistake_in(self, key: str, resources: dict[str, float], workers: Sequence[str], hosts: Sequence[str]) -> str:
+        """What is wrong with a task's restrictions: they name resources, or only workers or hosts, that never were
+        there. Empty: these were there, and are lost."""
+        if self._lacks(resources):
+            return self._words_on_resources(key, resources)
+        never = [each for each in (workers, hosts) if each and self._known.isdisjoint(each)]
+        return self._words_on_places(key, never[0]) if never else ""
 
     def _unschedulable(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
         """A task asks for resources that none of the workers has, had, or will have, or for a worker that never was:
@@ -81,8 +86,7 @@ class Obstacles:
             del self._since[each]
         for key in waiting:
             if now - self._since.setdefault(f"task {key}", now) >= RESOURCE_GRACE:
-                known = key in wanting
-                words = self.words(key, wanting[key]) if known else _words_on_places(key, misplaced[key], snapshot)
+                words = self.mistake_in(key, wanting.get(key, {}), misplaced.get(key, ()), ())
                 return wire.failure("NoSuitableWorkers", words, task_key=key)
         return None
 
@@ -99,7 +103,7 @@ class Obstacles:
         offers = [*(each.resources for each in self._groups), *self._offers]
         return bool(wanted) and not any(fits(wanted, each) for each in offers)
 
-    def words(self, key: str, wanted: dict[str, float]) -> str:
+    def _words_on_resources(self, key: str, wanted: dict[str, float]) -> str:
         """What a task asks for, and what workers offer instead."""
         offers = [(self._place_of(each), each.resources) for each in self._groups if each.resources]
         known = [resources for _, resources in offers]
@@ -110,6 +114,16 @@ class Obstacles:
         if any(name.lower() == other.lower() and name != other for name in wanted for other in names):
             words += " (capital and small letters differ)"
         return f"{words}. Give it to workers with daskResources (spec.cluster.workers.daskResources)"
+
+    def _words_on_places(self, key: str, places: Sequence[str]) -> str:
+        """On which workers a task may run, and which there are instead."""
+        more = f" and {len(self._names) - MOST_NAMES} more" if len(self._names) > MOST_NAMES else ""
+        there = f": the workers are {', '.join(self._names[:MOST_NAMES])}{more}" if self._names else ""
+        return (
+            f"task {key} may run on {' or '.join(places[:MOST_NAMES])} alone, and there is no such worker{there}. "
+            "Workers get other names in each attempt: read them from Client.scheduler_info(), or ask for a resource, "
+            "which a group of workers has by its name"
+        )
 
     def _place_of(self, group: GroupOrders) -> str:
         return f"workers of group {group.name}" if len(self._groups) > 1 or group.name != DEFAULT else "the workers"
@@ -159,17 +173,6 @@ def full_memory(limit: float) -> str:
     return (
         f"each uses most of its memory limit of {limit:.0f} MiB. Raise the workers' limit "
         "(spec.cluster.workers.resources.limits.memory), or work on smaller pieces"
-    )
-
-
-def _words_on_places(key: str, places: Sequence[str], snapshot: Mapping[str, Any]) -> str:
-    """On which workers a task may run, and which there are instead."""
-    names = sorted(row[0] for row in snapshot["workers"].values())
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return (
-        f"task {key} may run on {' or '.join(places[:MOST_NAMES])} alone, and there is no such worker: the workers are "
-        f"{', '.join(names[:MOST_NAMES])}{more}. Workers get other names in each attempt: read them from "
-        "Client.scheduler_info(), or ask for a resource, which a group of workers has by its name"
     )
 
 

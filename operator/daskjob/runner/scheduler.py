@@ -30,10 +30,10 @@ from daskjob.runner.questions import Questions
 from daskjob.runner.reach import reach
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
+from daskjob.wire.worker_groups import pod_of
 
 if TYPE_CHECKING:
     from daskjob.runner.recording import Recording
-from daskjob.wire.worker_groups import pod_of
 
 # These modules of distributed have hardly any types.
 core: Any = untyped_core

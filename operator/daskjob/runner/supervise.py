@@ -39,8 +39,6 @@ MAX_LINE = 4 * 1024 * 1024
 _END = ("outcome", "result", "failure", "discarded", "fireAndForget")
 _NEWS = ("stage", "timings", "progress", "workers", "waiting")
 
-TERMINATION_LOG = "/dev/termination-log"
-
 
 def supervise(child: processes.Child, drain_log: Optional[Callable[[], None]] = None) -> int:
     """Runs the job to its end. Returns the exit code: 0 it succeeded, 1 it failed, 3 the outcome could not be
@@ -126,7 +124,7 @@ class _Supervisor:
             self._cancel("the runner was told to stop (SIGTERM) before the graph was finished")
             # At once: the kubelet may kill the pod before the child ends.
             if self.outcome is None:
-                _write_termination(_failed("Cancelled", self.cancel_reason))
+                _write_termination(wire.failed("Cancelled", self.cancel_reason))
         elif self.reporter.cancelled and not self.cancel_reason:
             self._cancel("cancelled as asked for by the report's spec.cancel")
         elif self.reporter.sealed and not self.reporter.accepted and not self.cancel_reason:
@@ -156,7 +154,7 @@ class _Supervisor:
         ended = self.cancel_reason or self.outcome is not None
         if deadline is None or ended or now - self.began < deadline.seconds + self.unattended:
             return
-        self.overdue = _failed(deadline.reason, deadline.message)
+        self.overdue = wire.failed(deadline.reason, deadline.message)
         self._cancel(deadline.message or deadline.reason)
 
     def _cancel(self, reason: str) -> None:
@@ -204,7 +202,7 @@ class _Supervisor:
         if self.outcome is not None:
             return self.outcome
         if self.cancel_reason:
-            return self.overdue or _failed("Cancelled", self.cancel_reason)
+            return self.overdue or wire.failed("Cancelled", self.cancel_reason)
         return describe_exit(status, processes.oom_kills() > self.oom_kills)
 
     def _save(self, saving: Saving, end: dict[str, Any]) -> dict[str, Any]:
@@ -251,14 +249,10 @@ def describe_exit(status: Optional[int], killed_for_memory: bool) -> dict[str, A
             message += ": out of memory; raise spec.runner.resources.limits.memory"
         elif number == signal.SIGKILL:
             message += " (often: out of memory)"
-        return _failed("Signal", message, exit_code=128 + number)
+        return wire.failed("Signal", message, exit_code=128 + number)
     code = os.WEXITSTATUS(status) if status is not None else 0
     message = f"the process that ran the graph ended with exit code {code} before there was a result"
-    return _failed("ExitCode" if code else "ExitedEarly", message, exit_code=code)
-
-
-def _failed(reason: str, message: str, exit_code: Optional[int] = None) -> dict[str, Any]:
-    return {"outcome": wire.FAILED, "failure": wire.failure(reason, message, exit_code=exit_code)}
+    return wire.failed("ExitCode" if code else "ExitedEarly", message, exit_code=code)
 
 
 def _read_job() -> tuple[Optional[jobfile.JobFile], str]:
@@ -284,14 +278,8 @@ def _sink(job: Optional[jobfile.JobFile], problem: str) -> Any:
 
 
 def _write_termination(end: dict[str, Any]) -> None:
-    path = os.environ.get("DASKJOB_TERMINATION_LOG") or TERMINATION_LOG
-    if path == TERMINATION_LOG and not os.path.exists(path):
-        return
     try:
-        # Written in place, because the kubelet mounts the file itself.
-        with open(path, "w", encoding="utf-8") as file:
-            parts = (end.get("result"), end.get("failure"), end.get("saved"))
-            file.write(wire.termination_message(end["outcome"], *parts))
+        wire.leave_termination_message(end)
     except OSError as error:
         print(f"daskjob: cannot write the termination message: {error}", file=sys.stderr, flush=True)
 

@@ -7,6 +7,7 @@ fields, clamp numbers, cut texts, and remove control characters.
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import datetime, timezone
 from enum import Enum
@@ -107,6 +108,7 @@ LOCATION_BYTES = 1536
 PREVIEW_BYTES = 32 * 1024
 #: Arguments that take more are left out: half of them would make another exception.
 ARGUMENTS_BYTES = 1024
+TERMINATION_LOG = "/dev/termination-log"
 #: Kubernetes keeps 4 KiB of a container's termination message.
 TERMINATION_BYTES = 3072
 #: Of them, what the report says of what was saved takes at most so many.
@@ -143,6 +145,11 @@ def failure(
         "exitCode": exit_code,
     }
     return _failure({name: value for name, value in shape.items() if value is not None})
+
+
+def failed(reason: str, message: str, exception_type: Optional[str] = None, exit_code: Optional[int] = None) -> Shape:
+    """The end of an attempt that failed: `{outcome, failure}`, with what `failure` makes of the arguments."""
+    return {"outcome": FAILED, "failure": failure(reason, message, exception_type, exit_code=exit_code)}
 
 
 def parse_report(status: object) -> Shape:
@@ -195,6 +202,18 @@ def termination_message(
                 message["failure"][name] = clip(message["failure"][name], limit, keep_end)
         text = _dump(message)
     return text
+
+
+def leave_termination_message(end: Shape) -> None:
+    """Writes `{outcome, result?, failure?, saved?}` to where the kubelet, or a local run, looks for the last words of
+    this process. Raises OSError."""
+    path = os.environ.get("DASKJOB_TERMINATION_LOG") or TERMINATION_LOG
+    if path == TERMINATION_LOG and not os.path.exists(path):
+        # Not in a pod.
+        return
+    # Written in place, because the kubelet mounts the file itself.
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(termination_message(end["outcome"], end.get("result"), end.get("failure"), end.get("saved")))
 
 
 def discarded_words(count: int, forgotten: int = 0, limit: float = 0) -> str:
