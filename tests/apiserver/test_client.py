@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from daskjob.api.resource import DASK_JOBS
 from daskjob.client.credentials import Target
-from daskjob.client.endpoints import JOBS
 from daskjob.client.job_client import JobClient
 from daskjob.client.job_end import End
 from daskjob.client.problems import (
@@ -145,7 +145,7 @@ def test_a_job_made_anew_is_another_one(client: JobClient) -> None:
 
 def test_watch_delivers_what_happens(server: Server, client: JobClient, namespace: str) -> None:
     client.create(manifest("one"))
-    batches = client.watch(Selection(JOBS, namespace)).batches()
+    batches = client.watch(Selection(DASK_JOBS, namespace)).batches()
     found = [(each.type, each.object["metadata"]["name"]) for each in next(batches)]
     client.create(manifest("two"))
     end(server, namespace, "one", "Failed", "TaskFailed")

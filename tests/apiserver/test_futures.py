@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import daskjob
-from daskjob.client.endpoints import SECRETS
+from daskjob.api.resource import SECRETS
 
 from .server import Server
 from .test_client import PATH, client_of

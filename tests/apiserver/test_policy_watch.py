@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from daskjob.api.resource import POLICIES
 from daskjob.controllers.job.policies import Policies
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import KubeClient, Request
-from daskjob.kube.resources import POLICIES
 from daskjob.lifecycle.enforcement import Policy, read_policies
 from daskjob.schema.crds import load_report_policy
 

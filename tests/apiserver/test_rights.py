@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from daskjob.api import constants as c
+from daskjob.api.resource import DASK_JOBS
 from daskjob.cli.commands import daskjob
 from daskjob.controller.cache import Cache
 from daskjob.controller.objects import Objects
-from daskjob.kube.resources import DASK_JOBS
 
 from .conftest import make_namespace
 from .dask_clusters import OPERATOR, SYSTEM, wait_for

@@ -14,11 +14,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from daskjob.api.resource import DASK_JOBS
 from daskjob.api.status import Attempt
 from daskjob.controller.cache import Cache, Key
 from daskjob.controllers.job.slots import Slots
 from daskjob.controllers.job.watched import job_of
-from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import Observation
 from daskjob.lifecycle.job.queueing import RunLimits

@@ -6,6 +6,7 @@ import re
 from typing import Any
 from unittest.mock import Mock
 
+from daskjob.api.resource import DASK_JOBS
 from daskjob.controller import metrics
 from daskjob.controller.cache import Cache
 from daskjob.controller.gauges import WorkCollector
@@ -13,7 +14,6 @@ from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.job_gauges import JobCollector
 from daskjob.controllers.job.policies import Policies
 from daskjob.controllers.job.watched import job_of
-from daskjob.kube.resources import DASK_JOBS
 
 from .conftest import NAMESPACE, Rendering
 

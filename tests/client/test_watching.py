@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from daskjob.api.resource import DASK_JOBS
 from daskjob.client.deep_json import cut
-from daskjob.client.endpoints import JOBS
 from daskjob.client.job_client import JobClient
 from daskjob.client.problems import ClusterUnreachable, Forbidden, Unauthorized
 from daskjob.client.watching import Selection
@@ -18,8 +18,8 @@ from daskjob.client.watching import Selection
 from .played import CLOSED, GONE, Answer, Play, Played, Stream, event, forbidden, job, listed, status
 
 Connected = Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]
-ALL = Selection(JOBS, "team")
-ONE = Selection(JOBS, "team", "one")
+ALL = Selection(DASK_JOBS, "team")
+ONE = Selection(DASK_JOBS, "team", "one")
 
 
 def changes(client: JobClient, count: int, selection: Selection = ALL, **options: Any) -> list[tuple[str, str, str]]:

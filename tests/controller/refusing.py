@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from daskjob.api.resource import Resource
 from daskjob.errors import ApiError
 from daskjob.kube.client import Body
-from daskjob.kube.resources import Resource
 
 from ..lifecycle.model import ModelClient, Server
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.api import constants as c
+from daskjob.api.resource import DASK_JOBS
 from daskjob.controller.cache import Cache
 from daskjob.controllers.job.watched import job_of
-from daskjob.kube.resources import DASK_JOBS
 
 KEY = ("team", "sum")
 

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from kubernetes.aio import client as kubernetes_client
 
+from daskjob.api.resource import CONFIG_MAPS, DASK_JOBS, PODS, POLICIES, SERVICES
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube import client as module
 from daskjob.kube.client import KubeClient
-from daskjob.kube.resources import CONFIG_MAPS, DASK_JOBS, PODS, POLICIES, SERVICES
 
 from ..support.fake_api import FakeApi
 

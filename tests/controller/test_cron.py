@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
+from daskjob.api.resource import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.controller.controller import Controller
 from daskjob.controller.feed import Feed
 from daskjob.controller.resync import is_served, resync
@@ -15,7 +16,6 @@ from daskjob.controllers.cron.kind import CronKind, cron_of
 from daskjob.errors import ApiError, ErrorKind, NameConflictError, SpecError
 from daskjob.kube.client import Body
 from daskjob.kube.refusal import classify
-from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.lifecycle.job.queueing import RunLimits
 from daskjob.manifests.context import Defaults
 

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import pytest
 
+from daskjob.api.resource import DASK_JOBS
 from daskjob.controller.events import event_body
 from daskjob.controllers.job.kind import JobKind
 from daskjob.kube.client import Body
 from daskjob.kube.refusal import classify
-from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job.observation import Job
 from daskjob.manifests.context import Defaults

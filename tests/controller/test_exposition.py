@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from daskjob.api.constants import Phase
+from daskjob.api.resource import CLUSTERS, DASK_JOBS, PODS
 from daskjob.controller import metrics
 from daskjob.controller.cache import Cache, Key
 from daskjob.controller.gauges import WorkCollector
@@ -23,7 +24,6 @@ from daskjob.controllers.job.job_gauges import JobCollector
 from daskjob.controllers.job.policies import Policies
 from daskjob.controllers.job.watched import job_of
 from daskjob.errors import ApiError, ErrorKind, SpecError
-from daskjob.kube.resources import CLUSTERS, DASK_JOBS, PODS
 from daskjob.probes.watch_health import Answer
 
 from .clock import run

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
+from daskjob.api.resource import Resource
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body
-from daskjob.kube.resources import Resource
 
 from .refusing import RefusingClient
 from .test_reconcile import Setting

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from daskjob.api import constants as c
 from daskjob.api.attempt_names import scheduler_name
-from daskjob.kube.resources import EVENTS
+from daskjob.api.resource import EVENTS
 
 from ..lifecycle.model import NAMESPACE
 from .test_reconcile import Setting

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
+from daskjob.api.resource import Resource
 from daskjob.controller.controller import Controller
 from daskjob.controllers.job import policies as policies_module
 from daskjob.controllers.job.kind import JobKind
 from daskjob.controllers.job.policies import PATIENCE, WITHOUT, Policies
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body
-from daskjob.kube.resources import Resource
 from daskjob.lifecycle.enforcement import Policy, read_policies
 from daskjob.manifests.context import Defaults
 from daskjob.schema.crds import load_report_policy

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
+from daskjob.api.resource import DASK_JOBS, EVENTS
 from daskjob.controller.controller import Controller
 from daskjob.controllers.job.kind import JobKind, JobMemory
 from daskjob.controllers.job.pod_warnings import FRESH
 from daskjob.controllers.job.watched import BY_KIND
 from daskjob.errors import ApiError, ErrorKind, NameConflictError
 from daskjob.kube.refusal import classify
-from daskjob.kube.resources import DASK_JOBS, EVENTS
 from daskjob.manifests.context import Defaults
 
 from ..lifecycle import builders

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from daskjob.api.constants import TOKEN_ANNOTATION, Reason
+from daskjob.api.resource import DASK_JOBS
 from daskjob.api.status import Attempt
 from daskjob.api.tokens import Tokens
 from daskjob.controller.cache import Cache, Key
@@ -16,7 +17,6 @@ from daskjob.controllers.job import slots
 from daskjob.controllers.job.slots import MOST_MOVED, Slots
 from daskjob.controllers.job.watched import job_of
 from daskjob.kube.client import Body
-from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import Job, Observation, QueuePlace
 from daskjob.lifecycle.job.queueing import RunLimits

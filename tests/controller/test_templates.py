@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from daskjob.api.resource import Resource
 from daskjob.errors import ApiError
 from daskjob.kube.client import Body
 from daskjob.kube.refusal import classify, unknown_fields
-from daskjob.kube.resources import Resource
 from daskjob.manifests.context import Defaults
 
 from .test_reconcile import Setting

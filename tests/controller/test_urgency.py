@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from daskjob.api import constants as c
+from daskjob.api.resource import DASK_JOBS
 from daskjob.controller.cache import Cache
 from daskjob.controller.fair_queue import Urgency
 from daskjob.controllers.job.urgency import urgency_of
 from daskjob.controllers.job.watched import WATCHED, job_of, pod_settles
 from daskjob.kube.client import Body
-from daskjob.kube.resources import DASK_JOBS
 
 KEY = ("team", "sum")
 OPEN = {"attempts": [{"number": 1, "name": "sum-1"}]}

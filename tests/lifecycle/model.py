@@ -16,12 +16,12 @@ from typing import Any
 import jsonschema
 import yaml
 
+from daskjob.api.resource import DASK_CRON_JOBS, DASK_JOBS, REPORTS, Resource
 from daskjob.api.times import from_text, to_seconds_text
 from daskjob.controllers.job.watched import BY_KIND
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body
 from daskjob.kube.refusal import classify
-from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS, REPORTS, Resource
 
 NAMESPACE = "team"
 #: What a pod that is deleted has, to end by itself.

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from daskjob.api import constants as c
+from daskjob.api.resource import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.api.times import from_text, to_seconds_text
 from daskjob.controller.controller import Controller
 from daskjob.controller.feed import Feed
@@ -23,7 +24,6 @@ from daskjob.controller.resync import resync
 from daskjob.controllers.cron.kind import CronKind
 from daskjob.errors import ApiError
 from daskjob.kube.client import Body
-from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.manifests.context import Defaults
 
 from .model import NAMESPACE, Crash, ModelClient, Server

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from daskjob import wire
 from daskjob.api.constants import FailureClass, Reason
+from daskjob.api.resource import DASK_JOBS
 from daskjob.api.resource_json import from_dict, to_dict
 from daskjob.api.status import DaskJobStatus
 from daskjob.controller.events import event_body
-from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.reduce import reduce
 

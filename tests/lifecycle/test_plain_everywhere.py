@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob.api import constants as c
+from daskjob.api.resource import DASK_JOBS
 from daskjob.api.resource_json import to_dict
 from daskjob.cli.explanation import explain as explain_decision
 from daskjob.cli.live import display
 from daskjob.cli.output import explain, line, tell, write
 from daskjob.controller.events import event_body
 from daskjob.kube.refusal import classify
-from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.blocker import blocker_of
 from daskjob.lifecycle.job.decide import decide
 from daskjob.lifecycle.job.decision import Decision

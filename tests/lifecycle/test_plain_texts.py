@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daskjob import wire
+from daskjob.api.resource import DASK_JOBS
 from daskjob.api.resource_json import to_dict
 from daskjob.controller.events import event_body
 from daskjob.kube.refusal import classify
-from daskjob.kube.resources import DASK_JOBS
 from daskjob.lifecycle.blocker import blocker_of, read_refusal
 from daskjob.lifecycle.event import Event
 

@@ -1,10 +1,12 @@
-"""A kind of object of Kubernetes, and where an API server has it."""
+"""The kinds of objects that operator and client read and write, and where an API server has them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from daskjob.api import constants as c
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,24 @@ class Resource:
     def stamp(self, body: dict[str, Any]) -> dict[str, Any]:
         """The object with its kind and version, which the API server leaves out of the items of a list."""
         return {"apiVersion": self.api_version, "kind": self.kind, **body}
+
+
+DASK_JOBS = Resource("DaskJob", c.API_VERSION, "daskjobs")
+DASK_CRON_JOBS = Resource("DaskCronJob", c.API_VERSION, "daskcronjobs")
+REPORTS = Resource("DaskJobReport", c.API_VERSION, "daskjobreports")
+CLUSTERS = Resource("DaskCluster", c.DASK_API_VERSION, "daskclusters")
+WORKER_GROUPS = Resource("DaskWorkerGroup", c.DASK_API_VERSION, "daskworkergroups")
+PODS = Resource("Pod", "v1", "pods")
+SERVICES = Resource("Service", "v1", "services")
+SECRETS = Resource("Secret", "v1", "secrets")
+SERVICE_ACCOUNTS = Resource("ServiceAccount", "v1", "serviceaccounts")
+CONFIG_MAPS = Resource("ConfigMap", "v1", "configmaps")
+NETWORK_POLICIES = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
+REPLICA_SETS = Resource("ReplicaSet", "apps/v1", "replicasets")
+DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments")
+LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
+EVENTS = Resource("Event", "v1", "events")
+POLICIES = Resource("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1", "validatingadmissionpolicies")
+POLICY_BINDINGS = Resource(
+    "ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings"
+)

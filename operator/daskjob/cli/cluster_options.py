@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daskjob.api import constants as c
-from daskjob.api.resource import Resource
+from daskjob.api.resource import DASK_CRON_JOBS, DASK_JOBS, Resource
 from daskjob.client.credentials import Target
-from daskjob.client.endpoints import CRON_JOBS, JOBS
 
 if TYPE_CHECKING:
     from daskjob.client.job_client import DryRun, JobClient
@@ -145,9 +144,9 @@ def _names_of(endpoint: Resource, short: str) -> Callable[[Command], Command]:
     return click.argument("names", metavar="NAME...", nargs=-1, required=True, type=kind, shell_complete=complete)
 
 
-NAME = click.argument("name", type=_Name(JOBS, "dj"), shell_complete=_completion(JOBS))
-NAMES = _names_of(JOBS, "dj")
-CRON_NAMES = _names_of(CRON_JOBS, "dcj")
+NAME = click.argument("name", type=_Name(DASK_JOBS, "dj"), shell_complete=_completion(DASK_JOBS))
+NAMES = _names_of(DASK_JOBS, "dj")
+CRON_NAMES = _names_of(DASK_CRON_JOBS, "dcj")
 STORAGE_OPTIONS = click.option(
     "--storage-options",
     metavar="JSON",

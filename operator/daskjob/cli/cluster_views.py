@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from daskjob.api.resource import DASK_JOBS
 from daskjob.cli.cluster_options import NAME, OUTPUTS, STORAGE_OPTIONS, cluster, connect
 from daskjob.cli.columns import JOB_COLUMNS, Columns, duration, lay_out, rows
 from daskjob.cli.exit_codes import CANCELLED, FAILED
 from daskjob.cli.output import how_to_open, is_pickle, tell, write, write_content, write_value
 from daskjob.cli.states import describe, where, why
 from daskjob.client.credentials import Target
-from daskjob.client.endpoints import JOBS
 from daskjob.client.job_end import End, end_of, status_of
 from daskjob.client.problems import WrongState
 
@@ -194,7 +194,7 @@ def _watch(client: JobClient, namespace: str | None, selector: str | None, phase
 
     widths: list[int] = []
     headed = False
-    watch = client.watch(Selection(JOBS, namespace, labels=selector), note=lambda text: tell(text, err=True))
+    watch = client.watch(Selection(DASK_JOBS, namespace, labels=selector), note=lambda text: tell(text, err=True))
     shown: dict[str, list[str]] = {}
     for batch in watch.batches():
         jobs = [each.object for each in batch if each.type != "DELETED" and _has_phase(each.object, phase)]

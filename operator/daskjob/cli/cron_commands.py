@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from daskjob.api import constants as c
+from daskjob.api.resource import DASK_CRON_JOBS
 from daskjob.cli.cluster_options import CRON_NAMES, DRY_RUN, OUTPUTS, cluster, connect
 from daskjob.cli.cluster_views import show
 from daskjob.cli.columns import CRON_COLUMNS
 from daskjob.cli.each_name import ask_each, change_each
 from daskjob.cli.output import tell
 from daskjob.client.credentials import Target
-from daskjob.client.endpoints import CRON_JOBS
 
 if TYPE_CHECKING:
     from daskjob.client.job_client import DryRun
@@ -34,7 +34,7 @@ def cron() -> None:
 def list_cron_jobs(target: Target, all_namespaces: bool, selector: str | None, output: str) -> None:
     """Show the cron jobs."""
     client = connect(target)
-    found = client.list_objects(all_namespaces=all_namespaces, labels=selector, endpoint=CRON_JOBS)
+    found = client.list_objects(all_namespaces=all_namespaces, labels=selector, endpoint=DASK_CRON_JOBS)
     if not found and output in ("table", "wide"):
         tell(
             f"no DaskCronJobs {'in any namespace' if all_namespaces else f'in namespace {client.namespace}'}", err=True
@@ -53,7 +53,7 @@ def run_now(target: Target, names: tuple[str, ...], dry_run: DryRun | None) -> N
 
     def change(name: str) -> str:
         text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
-        client.patch(name, {"metadata": {"annotations": {c.RUN_NOW_ANNOTATION: text}}}, endpoint=CRON_JOBS)
+        client.patch(name, {"metadata": {"annotations": {c.RUN_NOW_ANNOTATION: text}}}, endpoint=DASK_CRON_JOBS)
         return f"a job is created; daskjob list -l {c.CRON_JOB_LABEL}={name} shows it"
 
     change_each(names, change, dry_run)
@@ -79,4 +79,4 @@ def resume_cron(target: Target, names: tuple[str, ...], dry_run: DryRun | None) 
 
 def _suspend(target: Target, names: tuple[str, ...], dry_run: DryRun | None, on: bool, words: str) -> None:
     changes = {"spec": {"suspend": on}}
-    ask_each(target, names, dry_run, lambda client, name: client.patch(name, changes, endpoint=CRON_JOBS), words)
+    ask_each(target, names, dry_run, lambda client, name: client.patch(name, changes, endpoint=DASK_CRON_JOBS), words)

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.api.resource import Resource
+from daskjob.api.resource import DEPLOYMENTS, LEASES, Resource
 from daskjob.api.times import from_text
 from daskjob.client.job_client import JobClient
 from daskjob.client.problems import ClientError, Forbidden, InvalidJob, NotFound, NotInstalled, Rejected
@@ -20,8 +20,6 @@ VERSION = Resource("Version", "", "version", root="")
 OPENAPI = Resource("OpenAPI", "", c.API_VERSION, root="/openapi/v3/apis")
 WHO = Resource("SelfSubjectReview", "authentication.k8s.io/v1", "selfsubjectreviews")
 MAY_I = Resource("SelfSubjectAccessReview", "authorization.k8s.io/v1", "selfsubjectaccessreviews")
-LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
-DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments")
 NAMESPACES = Resource("Namespace", "v1", "namespaces")
 QUOTAS = Resource("ResourceQuota", "v1", "resourcequotas")
 #: The paths of the fields of a schema, by the schema; None: of this version's own.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.client.endpoints import JOBS, PODS
+from daskjob.api.resource import DASK_JOBS, PODS
 from daskjob.client.job_client import JobClient, component_of
 from daskjob.client.job_end import End, end_of, status_of
 from daskjob.client.problems import ClientError, Forbidden, NotFound, WrongState
@@ -99,7 +99,7 @@ class Dashboard:
         return end_of(self.job) if pod is None else None
 
     def _watch(self) -> None:
-        selection = Selection(JOBS, self._namespace, self.job["metadata"]["name"])
+        selection = Selection(DASK_JOBS, self._namespace, self.job["metadata"]["name"])
         try:
             for batch in self.client.watch(selection, note=self.note, reached=True).batches():
                 if self._over:

@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 from daskjob.api import constants as c
 from daskjob.api.generated_names import generated_name
-from daskjob.api.resource import Resource
+from daskjob.api.resource import DASK_CRON_JOBS, DASK_JOBS, EVENTS, PODS, Resource
 from daskjob.client.credentials import Target
-from daskjob.client.endpoints import BY_KIND, EVENTS, JOBS, PODS
 from daskjob.client.job_end import End, end_of, status_of
 from daskjob.client.problems import (
     AlreadyExists,
@@ -59,7 +58,7 @@ class JobClient:
         """The namespace to be used if none is given."""
         return self.transport.namespace
 
-    def get(self, name: str, namespace: str | None = None, endpoint: Resource = JOBS) -> Body:
+    def get(self, name: str, namespace: str | None = None, endpoint: Resource = DASK_JOBS) -> Body:
         """The object. Raises JobNotFound, with names that are similar."""
         namespace = namespace or self.namespace
         try:
@@ -75,14 +74,14 @@ class JobClient:
         *,
         all_namespaces: bool = False,
         labels: str | None = None,
-        endpoint: Resource = JOBS,
+        endpoint: Resource = DASK_JOBS,
     ) -> list[Body]:
         """The objects, by namespace and name."""
         where = None if all_namespaces else namespace or self.namespace
         found, _ = list_all(self.transport, Selection(endpoint, where, labels=labels))
         return sorted(found, key=lambda each: (each["metadata"].get("namespace", ""), each["metadata"]["name"]))
 
-    def names(self, namespace: str | None = None, endpoint: Resource = JOBS, timeout: float = 1.0) -> list[str]:
+    def names(self, namespace: str | None = None, endpoint: Resource = DASK_JOBS, timeout: float = 1.0) -> list[str]:
         """The names alone: little to send. `timeout`: seconds for the answer."""
         answer = self.transport.request(
             "list",
@@ -102,7 +101,7 @@ class JobClient:
         """
         if self._dry_run == "client":
             return dict(manifest)
-        endpoint = BY_KIND[manifest["kind"]]
+        endpoint = {each.kind: each for each in (DASK_JOBS, DASK_CRON_JOBS)}[manifest["kind"]]
         metadata = dict(manifest["metadata"])
         namespace = str(metadata.get("namespace") or self.namespace)
         chosen = "" if metadata.get("name") else str(metadata.pop("generateName"))
@@ -132,7 +131,7 @@ class JobClient:
         raise AssertionError("unreachable")
 
     def patch(
-        self, name: str, changes: Mapping[str, Any], namespace: str | None = None, endpoint: Resource = JOBS
+        self, name: str, changes: Mapping[str, Any], namespace: str | None = None, endpoint: Resource = DASK_JOBS
     ) -> Body:
         """Changes fields by a merge patch, and returns the object as it is then. With `metadata.uid`, only the job that
         has it: raises JobDeleted if that is gone."""
@@ -163,11 +162,11 @@ class JobClient:
         if uid is not None:
             body["preconditions"] = {"uid": uid}
         try:
-            answer = self.transport.request("delete", JOBS, namespace, name, body=body)
+            answer = self.transport.request("delete", DASK_JOBS, namespace, name, body=body)
         except NotFound:
             if uid is not None:
                 raise JobDeleted(name) from None
-            raise JobNotFound(JOBS.kind, name, namespace, self._close_names(name, namespace, JOBS)) from None
+            raise JobNotFound(DASK_JOBS.kind, name, namespace, self._close_names(name, namespace, DASK_JOBS)) from None
         details = answer.get("details") or answer.get("metadata") or {}
         return str(details.get("uid") or "")
 
@@ -254,7 +253,7 @@ class JobClient:
         namespace = namespace or self.namespace
         deadline = None if timeout is None else time.monotonic() + timeout
         only = names[0] if len(set(names)) == 1 else None
-        watch = self.watch(Selection(JOBS, namespace, only), deadline=deadline, note=note, reached=bool(uids))
+        watch = self.watch(Selection(DASK_JOBS, namespace, only), deadline=deadline, note=note, reached=bool(uids))
         waiting = _Waiting(names, uids or {})
         first = True
         for batch in watch.batches():
@@ -264,8 +263,8 @@ class JobClient:
             if first:
                 missing = waiting.missing()
                 if missing:
-                    close = self._close_names(missing, namespace, JOBS)
-                    raise JobNotFound(JOBS.kind, missing, namespace, close)
+                    close = self._close_names(missing, namespace, DASK_JOBS)
+                    raise JobNotFound(DASK_JOBS.kind, missing, namespace, close)
                 first = False
             if not waiting.names:
                 return waiting.ends
@@ -277,7 +276,7 @@ class JobClient:
         """Waits until the job of that UID is gone. Raises TimeoutError; `timeout`: seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         exists = False
-        watch = self.watch(Selection(JOBS, namespace or self.namespace, name), deadline=deadline, reached=True)
+        watch = self.watch(Selection(DASK_JOBS, namespace or self.namespace, name), deadline=deadline, reached=True)
         for number, batch in enumerate(watch.batches()):
             for change in batch:
                 if change.object["metadata"]["uid"] == uid:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from daskjob.client.endpoints import JOBS
+from daskjob.api.resource import DASK_JOBS
 from daskjob.client.job_client import JobClient, attempt_of, component_of, pods_of
 from daskjob.client.job_end import End, end_of, is_run_due, status_of
 from daskjob.client.pod_log import LogLine, PodLog, has_log
@@ -145,7 +145,7 @@ class LogFollower:
 
     def _lines(self) -> Iterator[LogLine]:
         metadata = self.job["metadata"]
-        self._start(self._watch, "job", Selection(JOBS, metadata["namespace"], metadata["name"]))
+        self._start(self._watch, "job", Selection(DASK_JOBS, metadata["namespace"], metadata["name"]))
         self._start(self._watch, "pod", pods_of(self.job))
         existed = False
         while True:

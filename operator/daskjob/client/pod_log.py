@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from daskjob.api.resource import PODS
 from daskjob.api.times import from_text, to_seconds_text
-from daskjob.client.endpoints import PODS
 from daskjob.client.problems import ClientError, ClusterUnreachable, InvalidJob, NotFound, Unavailable
 from daskjob.client.transport import Body, Transport
 

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from daskjob.api.resource import Resource
 from daskjob.kube.client import Body
-from daskjob.kube.resources import Resource
 
 Key = tuple[str, str]
 """Namespace and name of a root object (a job, a cron job)."""

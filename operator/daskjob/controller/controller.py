@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Generic
 
+from daskjob.api.resource import EVENTS
 from daskjob.controller import metrics
 from daskjob.controller.cache import Key
 from daskjob.controller.error_policy import after_error
@@ -14,7 +15,6 @@ from daskjob.controller.kind import D, Kind, Look, M, O, PassState, R
 from daskjob.controller.work_queue import WorkQueue
 from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.client import Body
-from daskjob.kube.resources import EVENTS
 from daskjob.lifecycle.blocker import is_news
 from daskjob.lifecycle.event import Event
 from daskjob.wire import clean

@@ -6,9 +6,9 @@ import hashlib
 from datetime import datetime
 
 from daskjob.api import constants as c
+from daskjob.api.resource import Resource
 from daskjob.api.times import to_seconds_text, to_text
 from daskjob.kube.client import Body
-from daskjob.kube.resources import Resource
 from daskjob.lifecycle.event import Event
 from daskjob.wire import clean
 

@@ -12,13 +12,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from prometheus_client.registry import Collector
 
+from daskjob.api.resource import Resource
 from daskjob.api.resource_json import to_dict
 from daskjob.controller.cache import Cache, Keep, Key
 from daskjob.controller.fair_queue import Urgency
 from daskjob.controller.objects import Objects
 from daskjob.errors import ApiError, SpecError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import Resource
 from daskjob.lifecycle.blocker import Blocker, blocker_of
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.keeping import keep_any, rests

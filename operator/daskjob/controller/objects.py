@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from daskjob.api.resource import Resource
 from daskjob.api.times import to_seconds_text
 from daskjob.controller.cache import Cache
 from daskjob.errors import ApiError, ErrorKind, NameConflictError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import Resource
 
 
 class Objects:

@@ -10,9 +10,9 @@ from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.api.payload_secret import KEY, payload_secret_name
+from daskjob.api.resource import SECRETS
 from daskjob.client import job_logs
 from daskjob.client.credentials import Target
-from daskjob.client.endpoints import SECRETS
 from daskjob.client.job_client import CREATIONS, JobClient
 from daskjob.client.pod_log import LogLine
 from daskjob.client.problems import AlreadyExists, ClientError, InvalidJob, JobDeleted, NotInstalled, Unavailable

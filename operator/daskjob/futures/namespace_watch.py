@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from daskjob.client.endpoints import JOBS
+from daskjob.api.resource import DASK_JOBS
 from daskjob.client.job_client import JobClient
 from daskjob.client.job_end import end_of
 from daskjob.client.problems import JobDeleted, NotFound
@@ -41,7 +41,9 @@ class NamespaceWatch:
             known = self._watch.known(uid) if self._watch is not None and self._listed else None
             listed = self._watch is not None and self._listed
             if self._watch is None:
-                watch = self._client.watch(Selection(JOBS, followed.namespace), patience=self._patience, reached=True)
+                watch = self._client.watch(
+                    Selection(DASK_JOBS, followed.namespace), patience=self._patience, reached=True
+                )
                 self._watch, self._listed = watch, False
                 threading.Thread(target=self._run, args=(watch,), name="daskjob watch", daemon=True).start()
         if known is not None:

@@ -20,9 +20,9 @@ from kubernetes.aio import client as kubernetes_client
 from kubernetes.aio import config as kubernetes_config
 
 from daskjob.api import constants as c
+from daskjob.api.resource import Resource
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.refusal import classify, unknown_fields
-from daskjob.kube.resources import Resource
 from daskjob.streams.shallow_json import ListPage, parse, slices
 
 #: Seconds until a write, and one try of a read, times out. The client tries a read three times, a write once.

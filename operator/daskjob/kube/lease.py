@@ -19,15 +19,13 @@ from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
+from daskjob.api.resource import LEASES
 from daskjob.api.times import to_text
 from daskjob.errors import ApiError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import Resource
 from daskjob.probes.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
-
-LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
 
 #: Seconds. Less than those of Kubernetes' own controllers (15, 10, 2), so that another replica takes over within 15 s.
 LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD = 12, 8, 2

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daskjob.api.cron_job import CronReason
+from daskjob.api.resource import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.controller.cache import Key
 from daskjob.controller.kind import Kind, Look, PassState, Watched
 from daskjob.controllers.cron.template_check import template_problem
 from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import DASK_CRON_JOBS, DASK_JOBS
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.cron.decide import CronDecision, decide_cron, refused_job, template_blocker
 from daskjob.lifecycle.cron.observation import CreateJob, CronAction, CronJob, CronObservation

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from daskjob.api.resource import DEPLOYMENTS, REPLICA_SETS, Resource
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import DEPLOYMENTS, REPLICA_SETS, Resource
 from daskjob.lifecycle.job.proof import controller_of
 from daskjob.streams.latest import Latest
 

@@ -10,15 +10,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from daskjob.api import constants as c
-from daskjob.api.status import Attempt, Removal
-from daskjob.api.times import to_text
-from daskjob.api.tokens import Tokens
-from daskjob.controller.objects import Objects
-from daskjob.controllers.job.attempt_tokens import AttemptTokens
-from daskjob.controllers.job.watched import BY_KIND
-from daskjob.errors import SpecError
-from daskjob.kube.client import Body
-from daskjob.kube.resources import (
+from daskjob.api.resource import (
     CLUSTERS,
     CONFIG_MAPS,
     DASK_JOBS,
@@ -31,6 +23,14 @@ from daskjob.kube.resources import (
     WORKER_GROUPS,
     Resource,
 )
+from daskjob.api.status import Attempt, Removal
+from daskjob.api.times import to_text
+from daskjob.api.tokens import Tokens
+from daskjob.controller.objects import Objects
+from daskjob.controllers.job.attempt_tokens import AttemptTokens
+from daskjob.controllers.job.watched import BY_KIND
+from daskjob.errors import SpecError
+from daskjob.kube.client import Body
 from daskjob.lifecycle.job.actions import (
     Action,
     Cancel,

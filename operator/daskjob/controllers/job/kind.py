@@ -18,6 +18,7 @@ from daskjob.api import constants as c
 from daskjob.api.attempt_names import attempt_name
 from daskjob.api.constants import EventReason
 from daskjob.api.long_texts import has_stand_ins, put_back
+from daskjob.api.resource import DASK_JOBS, REPORTS
 from daskjob.api.resource_json import to_dict
 from daskjob.api.status import Attempt, DaskJobStatus
 from daskjob.controller.cache import Key
@@ -37,7 +38,6 @@ from daskjob.controllers.job.urgency import urgency_of
 from daskjob.controllers.job.watched import BY_KIND, BY_REFERENCE, WATCHED, job_of
 from daskjob.errors import ApiError, ErrorKind, SpecError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import DASK_JOBS, REPORTS
 from daskjob.lifecycle.blocker import read_refusal
 from daskjob.lifecycle.event import Event
 from daskjob.lifecycle.job.actions import Action, CreateRemover

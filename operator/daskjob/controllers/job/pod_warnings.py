@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from daskjob.api.resource import EVENTS
 from daskjob.errors import ApiError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import EVENTS
 from daskjob.lifecycle.job.silence import explanation, failed_probe, next_question
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from daskjob.api.resource import POLICIES, POLICY_BINDINGS, Resource
 from daskjob.errors import ApiError
 from daskjob.kube.client import Body, KubeClient
-from daskjob.kube.resources import POLICIES, POLICY_BINDINGS, Resource
 from daskjob.lifecycle.enforcement import Enforcement, Policy, compare, distrust
 
 logger = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from daskjob.api import constants as c
 from daskjob.api.constants import ConditionType
+from daskjob.api.resource import CLUSTERS, PODS, REPORTS
 from daskjob.controller.cache import Cache, Key
 from daskjob.controller.fair_queue import Urgency
 from daskjob.kube.client import Body
-from daskjob.kube.resources import CLUSTERS, PODS, REPORTS
 from daskjob.manifests.names import Names
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from daskjob.api import constants as c
+from daskjob.api.resource import CLUSTERS, CONFIG_MAPS, DASK_JOBS, PODS, REPORTS, WORKER_GROUPS
 from daskjob.controller.cache import Key
 from daskjob.controller.kind import Watched
 from daskjob.kube.client import Body
-from daskjob.kube.resources import CLUSTERS, CONFIG_MAPS, DASK_JOBS, PODS, REPORTS, WORKER_GROUPS
 from daskjob.lifecycle import keeping
 
 
