@@ -94,14 +94,13 @@ class _Run:
 
 
 class LocalJobs:
-    """Runs jobs of this process; they end with it. `at_once`: how many run at a time; the others wait.
+    """Runs jobs of this process; they end with it. For two processors, one runs at a time; the others wait.
     `storage_options`: with which stores are read. In a child process, which has none of the threads that run them, all
     methods raise WrongState."""
 
     def __init__(
         self,
         namespace: str = "default",
-        at_once: int | None = None,
         storage_options: Mapping[str, Any] = NO_OPTIONS,
     ) -> None:
         self.namespace = namespace
@@ -109,7 +108,7 @@ class LocalJobs:
         self._pid = os.getpid()
         self._jobs: dict[str, _LocalJob] = {}
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(at_once or max(1, (os.cpu_count() or 2) // 2))
+        self._slots = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 
     def create(self, manifest: Mapping[str, Any], payload: bytes | None = None) -> Body:
         from daskjob.schema import apply_defaults, validate

@@ -41,9 +41,8 @@ class NamespaceWatch:
             known = self._watch.known(uid) if self._watch is not None and self._listed else None
             listed = self._watch is not None and self._listed
             if self._watch is None:
-                watch = self._client.watch(
-                    Selection(DASK_JOBS, followed.namespace), patience=self._patience, reached=True
-                )
+                selection = Selection(DASK_JOBS, followed.namespace)
+                watch = self._client.watch(selection, patience=self._patience, reached=True)
                 self._watch, self._listed = watch, False
                 threading.Thread(target=self._run, args=(watch,), name="daskjob watch", daemon=True).start()
         if known is not None:

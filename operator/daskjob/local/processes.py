@@ -122,10 +122,10 @@ class Processes:
             self._sink(name, line)
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log; empty where there is none."""
+def tail(log: Path) -> str:
+    """The last 15 lines of a log; empty where there is none."""
     try:
         text = log.read_bytes()[-16384:].decode(errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.strip().splitlines()[-lines:])
+    return "\n".join(text.strip().splitlines()[-15:])

@@ -27,16 +27,14 @@ Manifest = Mapping[str, Any]
 def refusals(context: AttemptContext) -> tuple[FieldError, ...]:
     """Why the operator refuses a job's pods: the first error of each of scheduler, worker groups and runner."""
     found = []
-    for build in (scheduler_spec, *_worker_specs(context), runner_pod):
+    workers = (partial(worker_spec, key=key) for key in context.spec.cluster.groups)
+    builders: tuple[Callable[[AttemptContext], Manifest], ...] = (scheduler_spec, *workers, runner_pod)
+    for build in builders:
         try:
             build(context)
         except SpecError as error:
             found.append(FieldError(error.path, error.message))
     return tuple(dict.fromkeys(found))
-
-
-def _worker_specs(context: AttemptContext) -> list[Callable[[AttemptContext], Manifest]]:
-    return [partial(worker_spec, key=key) for key in context.spec.cluster.groups]
 
 
 def rejections(context: AttemptContext) -> tuple[FieldError, ...]:

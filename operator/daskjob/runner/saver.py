@@ -138,11 +138,11 @@ class _Saver:
         store = self._orders.store
         try:
             _take_credentials()
-            place = open_store(store.url, store.options).below(*self._below())
+            place = open_store(store.url, store.options).below(*self._job.folder, FOLDER)
             files = [self._write(place, name, data) for name, data in self._files(orders)]
             manifest = {
                 "version": 1,
-                "job": {**self._identity(), "attempt": self._job.attempt},
+                "job": self._job.identity,
                 "written": wire.timestamp(time.time()),
                 "end": orders["end"],
                 "missing": self.notes,
@@ -155,13 +155,6 @@ class _Saver:
             return {"reason": problem.reason, "message": words + lacks}
         message = "; ".join(self.notes)
         return {"location": place.url, **({"message": message} if message else {})}
-
-    def _below(self) -> list[str]:
-        job = self._job
-        return [job.namespace or "default", job.name or "job", job.uid or "uid", str(job.attempt), FOLDER]
-
-    def _identity(self) -> dict[str, str]:
-        return {"namespace": self._job.namespace, "name": self._job.name, "uid": self._job.uid}
 
     def _files(self, orders: dict[str, Any]) -> list[tuple[str, bytes]]:
         """The files, the most telling first."""

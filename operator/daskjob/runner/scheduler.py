@@ -127,10 +127,10 @@ class Scheduler:
         """How many workers are connected and not retired."""
         return sum(self.joined.values())
 
-    def refresh(self, patience: float = 1.0) -> dict[str, Any]:
-        """Progress and workers from a new snapshot; from the last one if that takes longer than `patience` seconds."""
+    def refresh(self) -> dict[str, Any]:
+        """Progress and workers from a new snapshot; from the last one if that takes longer than a second."""
         if self._id:
-            self._call(self._observe(), patience)
+            self._call(self._observe(), 1.0)
         return dict(self._last)
 
     def observe(self) -> bool:

@@ -38,8 +38,7 @@ class StoredResult:
     def __init__(self, job: JobFile, orders: StoreOrders) -> None:
         self._job = job
         self._orders = orders
-        self._folder = [job.namespace or "default", job.name or "job", job.uid or "uid", str(job.attempt)]
-        self._place = {"url": orders.url, "options": orders.options, "folder": self._folder}
+        self._place = {"url": orders.url, "options": orders.options, "folder": job.folder}
         self._trial = ""
         self._pickles: Optional[str] = None
 
@@ -62,7 +61,7 @@ class StoredResult:
     def try_from_worker(self, client: Any, address: str) -> None:
         """Tries the same from a worker, which must find there what the runner wrote. `client`: a synchronous one."""
         orders, own = self._orders, f".trial-{secrets.token_hex(4)}"
-        arguments = (orders.url, orders.options, self._folder, own, self._trial, TRIAL)
+        arguments = (orders.url, orders.options, self._job.folder, own, self._trial, TRIAL)
         try:
             found = within(
                 TRIAL + WAY,
@@ -99,10 +98,9 @@ class StoredResult:
             content = self._write(value)
             _raise_problem(content)
         content["files"] = sorted(content["files"], key=lambda file: str(file["path"]))
-        job = self._job
         manifest = {
             "version": 1,
-            "job": {"namespace": job.namespace, "name": job.name, "uid": job.uid, "attempt": job.attempt},
+            "job": self._job.identity,
             "written": wire.timestamp(time.time()),
             **content,
         }
@@ -129,7 +127,7 @@ class StoredResult:
         raise ValueError(f"the value is at {record.get('location')}")
 
     def _open(self) -> opened_store.Store:
-        return open_store(self._orders.url, self._orders.options).below(*self._folder)
+        return open_store(self._orders.url, self._orders.options).below(*self._job.folder)
 
     def _put(self, name: str, data: bytes) -> Mapping[str, Any]:
         return part_writer.put_into(open_store, self._place)(name, data)

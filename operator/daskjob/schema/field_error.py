@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_$][-A-Za-z0-9_$]*")
+#: Characters of a value, or of a name, that a message has.
+SHOWN = 60
 
 
 @dataclass(frozen=True, order=True)
@@ -24,9 +26,7 @@ class FieldError:
 
 def join(path: str, step: str | int) -> str:
     """`path` with one more step: an index of a list, or a key of an object."""
-    if isinstance(step, int):
-        return f"{path}[{step}]"
-    if not _PLAIN.fullmatch(step):
+    if isinstance(step, int) or not _PLAIN.fullmatch(step):
         return f"{path}[{step}]"
     return f"{path}.{step}" if path else step
 
@@ -45,8 +45,8 @@ def written(steps: Iterable[str | int], schema: Mapping[str, Any]) -> str:
     return path
 
 
-def shown(value: object, limit: int = 60) -> str:
-    """A value for a message: as JSON, cut at `limit` characters. Never raises."""
+def shown(value: object) -> str:
+    """A value for a message: as JSON, cut at `SHOWN` characters. Never raises."""
     import json
 
     text = ""
@@ -54,14 +54,14 @@ def shown(value: object, limit: int = 60) -> str:
         # Piece by piece: a value that is long or deep is written only as far as it is shown.
         for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
             text += piece
-            if len(text) > limit:
+            if len(text) > SHOWN:
                 break
     except ValueError:
         # Python writes no number of many thousand digits.
         text += "…"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def short_name(name: str) -> str:
-    """A name for a message: what it has of a user's text is printable, and at most some 60 characters."""
-    return ascii(name[:60])[1:-1] + "…" * (len(name) > 60)
+    """A name for a message: what it has of a user's text is printable, and at most some `SHOWN` characters."""
+    return ascii(name[:SHOWN])[1:-1] + "…" * (len(name) > SHOWN)

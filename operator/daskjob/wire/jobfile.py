@@ -110,6 +110,16 @@ class JobFile:
         """The module that the entry point names."""
         return self.entrypoint.partition(":")[0]
 
+    @property
+    def identity(self) -> Dict[str, Any]:
+        """Which attempt of which job it is, for what is kept of it in a store."""
+        return {"namespace": self.namespace, "name": self.name, "uid": self.uid, "attempt": self.attempt}
+
+    @property
+    def folder(self) -> List[str]:
+        """The names that lead from a store's URL to the attempt's own folder."""
+        return [self.namespace or "default", self.name or "job", self.uid or "uid", str(self.attempt)]
+
     def dump(self) -> str:
         """The text of the file."""
         return json.dumps(

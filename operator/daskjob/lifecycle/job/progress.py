@@ -20,9 +20,9 @@ FIRST_WORD = timedelta(seconds=30)
 
 def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) -> DaskJobStatus:
     """The status with the observed cluster, progress and times of the attempt."""
-    timings = _timings(observation, status.timings)
+    timings, uids = _timings(observation, status.timings), _with_uids(observation.attempt, attempt)
     status = replace(
-        status.with_attempt(_with_uids(observation.attempt, _with_commit(observation, attempt))),
+        status.with_attempt(replace(uids, commit=pinning.pinned(observation, attempt))),
         phase=_phase(observation),
         cluster=_cluster(observation, attempt),
         progress=_progress(observation, status),
@@ -30,10 +30,6 @@ def follow(observation: Observation, status: DaskJobStatus, attempt: Attempt) ->
         markers=_markers(status, timings),
     )
     return _reporting(observation, _readiness(observation, status))
-
-
-def _with_commit(observation: Observation, attempt: Attempt) -> Attempt:
-    return replace(attempt, commit=pinning.pinned(observation, attempt))
 
 
 def _with_uids(observed: AttemptObservation, attempt: Attempt) -> Attempt:
