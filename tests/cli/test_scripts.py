@@ -17,7 +17,7 @@ from daskjob.cli.script_manifest import ScriptOptions, is_script, script_job
 from daskjob.schema import validate
 from daskjob.schema.crds import schema_of
 
-from ..client.played import Answer, Asked
+from ..client.played import created
 from .scenes import On
 
 GRAPH = "def graph(n, by=1):\n    return [n, by]\n\n\ndef other():\n    pass\n"
@@ -69,9 +69,6 @@ def test_what_is_printed_can_be_submitted(folder: Path) -> None:
 
 
 def test_a_script_is_submitted(folder: Path, on: On) -> None:
-    def created(asked: Asked) -> Answer:
-        return Answer({**asked.body, "metadata": {**asked.body["metadata"], "uid": "u1"}}, 201)
-
     server, submit = on({"create daskjobs": [created]})
     done = submit("submit", "my.py:graph", "--name", "one")
     assert (done.exit_code, done.stdout) == (0, "daskjob.daskjob.io/one created\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..client.played import Answer, Asked, status
+from ..client.played import created, status
 from .scenes import On, ends
 
 JOB = """
@@ -21,10 +21,6 @@ spec:
   cluster: {image: example/dask:1}
 """
 CONFIG_MAP = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: data}\n"
-
-
-def created(asked: Asked) -> Answer:
-    return Answer({**asked.body, "metadata": {**asked.body["metadata"], "uid": "u1"}}, 201)
 
 
 def manifest(folder: Path, text: str = JOB) -> str:

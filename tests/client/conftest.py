@@ -14,6 +14,7 @@ from daskjob.client.job_client import JobClient
 from .played import Play, Played
 
 Start = Callable[[dict[str, list[Play]]], Played]
+Connected = Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def play() -> Iterator[Start]:
 
 
 @pytest.fixture
-def connected(play: Start, tmp_path: Path) -> Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]:
+def connected(play: Start, tmp_path: Path) -> Connected:
     """A played server, and a client of it whose namespace is `team`."""
 
     def connect(plays: dict[str, list[Play]]) -> tuple[Played, JobClient]:

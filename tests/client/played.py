@@ -179,6 +179,11 @@ def forbidden(verb: str) -> Answer:
 GONE = status(410, "Expired", "too old resource version")
 
 
+def created(asked: Asked) -> Answer:
+    """What was asked for, with a UID."""
+    return Answer({**asked.body, "metadata": {**asked.body["metadata"], "uid": "u1"}}, 201)
+
+
 def listed(*items: Body, version: str = "10") -> Answer:
     return Answer({"kind": "List", "metadata": {"resourceVersion": version}, "items": list(items)})
 

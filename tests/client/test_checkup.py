@@ -3,18 +3,17 @@ tests/apiserver/test_rights.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from daskjob.client.checkup import Finding, Verdict, check_cluster, try_job
-from daskjob.client.job_client import JobClient
 from daskjob.client.problems import ClusterUnreachable
 
-from .played import Answer, Asked, Body, Play, Played, Stream, event, forbidden, job, listed, status
+from .conftest import Connected
+from .played import Answer, Asked, Body, Play, Stream, created, event, forbidden, job, listed, status
 
-Connected = Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]
 #: What this version knows.
 KNOWN = ("graph", "graph.args", "cluster")
 
@@ -133,10 +132,6 @@ def test_a_cluster_that_does_not_answer(connected: Connected) -> None:
 
 def place(job: Body) -> str:
     return f"it is {job['status'].get('phase')}"
-
-
-def created(asked: Asked) -> Answer:
-    return Answer({**asked.body, "metadata": {**asked.body["metadata"], "uid": "u1"}}, 201)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,13 +14,11 @@ import pytest
 
 from daskjob.client import dashboard as module
 from daskjob.client.dashboard import Dashboard
-from daskjob.client.job_client import JobClient
 from daskjob.client.job_end import End
 from daskjob.client.problems import Forbidden, port_problem
 
-from .played import Answer, Asked, Body, Play, Played, Stream, event, job, listed
-
-Connected = Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]
+from .conftest import Connected
+from .played import Answer, Asked, Body, Stream, event, job, listed
 
 
 def running(pod: str = "one-1-scheduler", **more: Any) -> Body:

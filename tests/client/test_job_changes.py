@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from daskjob.client.job_client import JobClient
 from daskjob.client.problems import ClusterUnreachable
 
-from .played import Answer, Play, Played, job, status
-
-Connected = Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]
+from .conftest import Connected
+from .played import Answer, job, status
 
 
 @pytest.mark.parametrize(("answer", "asked"), [(429, 2), (503, 1)])

@@ -6,7 +6,6 @@ import json
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,23 @@ from daskjob.client.problems import (
     WrongState,
 )
 
-from .played import CLOSED, Answer, Asked, Body, Play, Played, Reply, Stream, event, job, listed, not_found, status
+from .conftest import Connected, Start
+from .played import (
+    CLOSED,
+    Answer,
+    Asked,
+    Body,
+    Play,
+    Reply,
+    Stream,
+    created,
+    event,
+    job,
+    listed,
+    not_found,
+    status,
+)
 
-Connected = Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]
-Start = Callable[[dict[str, list[Play]]], Played]
 MANIFEST = {"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob", "metadata": {"name": "one"}, "spec": {}}
 
 
@@ -195,10 +207,6 @@ def test_a_read_is_tried_again(connected: Connected) -> None:
 
 
 # --- creating
-
-
-def created(asked: Asked) -> Answer:
-    return Answer({**asked.body, "metadata": {**asked.body["metadata"], "uid": "u1"}}, 201)
 
 
 def test_a_job_is_created_once_if_the_answer_is_lost(connected: Connected) -> None:

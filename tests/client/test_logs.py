@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -16,9 +15,8 @@ from daskjob.client.job_logs import LogChoice, LogFollower, LogsGone, previous_a
 from daskjob.client.pod_log import Delivered, PodLog
 from daskjob.client.problems import Forbidden, NotFound
 
-from .played import Answer, Asked, Body, Play, Played, Stream, event, forbidden, job, listed, not_found, status
-
-Connected = Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]
+from .conftest import Connected
+from .played import Answer, Asked, Body, Play, Stream, event, forbidden, job, listed, not_found, status
 
 
 def stamp(second: int, nanosecond: int = 0) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,9 +14,9 @@ from daskjob.client.job_client import JobClient
 from daskjob.client.problems import ClusterUnreachable, Forbidden, Unauthorized
 from daskjob.client.watching import Selection
 
-from .played import CLOSED, GONE, Answer, Play, Played, Stream, event, forbidden, job, listed, status
+from .conftest import Connected
+from .played import CLOSED, GONE, Answer, Play, Stream, event, forbidden, job, listed, status
 
-Connected = Callable[[dict[str, list[Play]]], tuple[Played, JobClient]]
 ALL = Selection(DASK_JOBS, "team")
 ONE = Selection(DASK_JOBS, "team", "one")
 

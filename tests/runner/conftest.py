@@ -238,3 +238,12 @@ def start(tmp_path: Path, program: Path, request: pytest.FixtureRequest) -> Iter
 def run(start: Callable[..., Running]) -> Callable[..., Outcome]:
     """Runs the runner for an entry point to its end."""
     return lambda *args, **options: start(*args, **options).wait()
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Starts processes of Dask as pods do (`dask_pods`)."""
+    from .dask_pods import launching
+
+    with launching(tmp_path) as launch:
+        yield launch

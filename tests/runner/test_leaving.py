@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from .conftest import wait_for
-from .dask_pods import FIRST, LATER, Process, a_client, a_scheduler, a_worker, launching
+from .dask_pods import FIRST, LATER, a_client, a_scheduler, a_worker
 
 #: A client that works on the scheduler for so many seconds and leaves.
 CLIENT = "import sys, time, distributed\nwith distributed.Client(sys.argv[1]): time.sleep(float(sys.argv[2]))"
@@ -29,12 +25,6 @@ with distributed.Client(sys.argv[1]) as client:
     while "Client-worker" not in str(client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.clients))):
         time.sleep(0.05)
 """
-
-
-@pytest.fixture
-def launched(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    with launching(tmp_path) as launch:
-        yield launch
 
 
 def test_a_scheduler_that_nobody_ever_reaches_leaves_and_does_not_come_back(launched: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
 
 from ..support.dask_command import dask_command
 from .conftest import CODE, PYTHON, wait_for
-from .dask_pods import Process, a_scheduler, certificate, launching
+from .dask_pods import a_scheduler, certificate
 
 LOOKS = """\
 import json, sys, distributed
@@ -36,12 +35,6 @@ with distributed.Client(sys.argv[1]) as client:
         client.restart(timeout=60)
     print(json.dumps(found))
 """
-
-
-@pytest.fixture
-def launched(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    with launching(tmp_path) as launch:
-        yield launch
 
 
 def test_several_processes(launched: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

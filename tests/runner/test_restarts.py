@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import PYTHON
-from .dask_pods import Process, a_scheduler, a_worker, launching
+from .dask_pods import a_scheduler, a_worker
 
 #: Restarts the workers so many times, each time while a task runs that would take long, and prints what their processes
 #: are like before and after.
@@ -48,12 +46,6 @@ client = distributed.Client(sys.argv[1])
 client.wait_for_workers(1)
 client.shutdown()
 """
-
-
-@pytest.fixture
-def launched(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    with launching(tmp_path) as launch:
-        yield launch
 
 
 def output_of(program: str, *arguments: str) -> str:
