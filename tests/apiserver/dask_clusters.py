@@ -8,9 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,12 @@ from typing import Any
 from daskjob.api import constants as c
 from daskjob.api.tokens import Tokens
 
+from ..support.waiting import wait_for
 from .server import Server
 
 SYSTEM = "daskjob-system"
 OPERATOR, CONTROLLER = "daskjob-operator", "daskjob-operator-dask-controller"
-SECONDS = 60
 LABELS = {"app.kubernetes.io/managed-by": "daskjob-operator", "daskjob.io/job": "sum"}
-
-
-def wait_for(what: str, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
-    """What `look` gives once it is good; fails with the last it gave."""
-    deadline = time.monotonic() + SECONDS
-    while not good(seen := look()):
-        assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}; last seen: {seen}"
-        time.sleep(0.1)
-    return seen
 
 
 def token(server: Server, account: str, namespace: str = SYSTEM) -> str:

@@ -15,7 +15,7 @@ from daskjob.controllers.job.watched import WATCHED
 from daskjob.kube.client import KubeClient, Measure, unmeasured
 from daskjob.manifests.context import Defaults
 
-from .dask_clusters import wait_for
+from ..support.waiting import wait_for
 from .server import Server
 from .test_policy import token
 

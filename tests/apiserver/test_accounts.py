@@ -15,8 +15,9 @@ from daskjob.errors import ApiError
 from daskjob.manifests.context import Defaults
 
 from ..crd.cases import a_job
+from ..support.waiting import wait_for
 from .conftest import CHART, Helm, make_namespace
-from .dask_clusters import OPERATOR, SYSTEM, wait_for
+from .dask_clusters import OPERATOR, SYSTEM
 from .job_controllers import AnyController, await_lists, job_controller
 from .server import Answer, Client, Server
 from .test_policy import NOT_YOURS, a_report, account, token

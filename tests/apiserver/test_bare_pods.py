@@ -10,6 +10,7 @@ import pytest
 
 from daskjob.api import constants as c
 
+from ..support.waiting import wait_for
 from .conftest import make_namespace
 from .dask_clusters import (
     LABELS,
@@ -21,7 +22,6 @@ from .dask_clusters import (
     requests,
     scaled,
     token,
-    wait_for,
     workers_become,
 )
 from .server import Server

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ..support.waiting import wait_for
 from .conftest import CHART, Helm, make_namespace
 from .dask_clusters import (
     CONTROLLER,
@@ -26,7 +27,6 @@ from .dask_clusters import (
     requests,
     scaled,
     token,
-    wait_for,
     workers_become,
 )
 from .server import Answer, Client, Server

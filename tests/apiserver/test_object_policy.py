@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from daskjob.api import constants as c
 from daskjob.lifecycle.enforcement import compare, read_policies
 
+from ..support.waiting import wait_for
 from .conftest import CHART, Helm, make_namespace
 from .dask_clusters import CONTROLLER, OPERATOR, SYSTEM, dask_cluster
 from .server import Answer, Client, Server
@@ -125,12 +126,10 @@ def world(helm: Helm) -> World:
     """The chart with all values as they are, and its policies in force."""
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     found, namespace = World(helm.server), make_namespace(helm.server)
-    deadline = time.monotonic() + SECONDS
     # One label for each of the two policies.
     for labels in (MANAGED, {c.JOB_LABEL: "a"}):
-        while found.create("stranger", "ConfigMap", namespace, labels=labels).status != 403:
-            assert time.monotonic() < deadline, f"the policies are not in force after {SECONDS} s"
-            time.sleep(0.1)
+        create = partial(found.create, "stranger", "ConfigMap", namespace, labels=labels)
+        wait_for("the policy to be in force", create, lambda answer: answer.status == 403, SECONDS)
     return found
 
 
@@ -365,10 +364,8 @@ def test_with_somebody_elses_operator_of_dask(world: World, helm: Helm, namespac
     values = ["--set", "daskController.enabled=false", "--set", f"objectPolicy.exemptUsers={{{theirs}}}"]
     helm("upgrade", "daskjob", str(CHART), "--reset-values", *values)
     try:
-        deadline = time.monotonic() + SECONDS
-        while world.create("stranger", "Deployment", namespace, labels=MANAGED).status == 403:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        create = partial(world.create, "stranger", "Deployment", namespace, labels=MANAGED)
+        wait_for("the exemption to be in force", create, lambda answer: answer.status != 403, SECONDS)
         world.create("replicaset-controller", "Pod", namespace, labels=MANAGED).ok()
         path, build = "/apis/apps/v1/namespaces/{}/deployments", workload("apps/v1", "Deployment", MANAGED)
         collector = world.users["generic-garbage-collector"]

@@ -5,11 +5,11 @@ The rights here are as wide as the chart's: the ClusterRole of a runner is bound
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
+from ..support.waiting import wait_for
 from .conftest import make_namespace
 from .server import Answer, Client, Server
 
@@ -88,13 +88,12 @@ def world(server: Server) -> Server:
 def await_policy(server: Server) -> None:
     """Until a write that only the policy can deny is denied."""
     powerful = token(server, "default", "powerful")
-    deadline = time.monotonic() + ACTIVE_SECONDS
-    while True:
-        answer = powerful.create(f"{GROUP}/default/daskjobreports", a_report("canary", None), "dryRun=All")
-        if answer.status == 403:
-            return
-        assert time.monotonic() < deadline, f"the policy is not in force after {ACTIVE_SECONDS} s: {answer}"
-        time.sleep(0.1)
+    wait_for(
+        "the policy to be in force",
+        lambda: powerful.create(f"{GROUP}/default/daskjobreports", a_report("canary", None), "dryRun=All"),
+        lambda answer: answer.status == 403,
+        ACTIVE_SECONDS,
+    )
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from daskjob.cli.commands import daskjob
 from daskjob.controller.cache import Cache
 from daskjob.controller.objects import Objects
 
+from ..support.waiting import wait_for
 from .conftest import make_namespace
-from .dask_clusters import OPERATOR, SYSTEM, wait_for
+from .dask_clusters import OPERATOR, SYSTEM
 from .job_controllers import kube_client, now
 from .server import Answer, Client, Server
 from .test_policy import token

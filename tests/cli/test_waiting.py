@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from ..client.played import Answer, Body, Stream, event, job, listed, status
+from ..support.waiting import wait_for
 from .scenes import EVIL, On, ends
 
 
@@ -72,10 +72,7 @@ def test_interrupted(on: On) -> None:
     server, _ = on({"list daskjobs": [listed(job())], "watch daskjobs": [Stream([], "stays")]})
     command = [sys.executable, "-m", "daskjob.cli", "wait", "one"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
-    deadline = time.monotonic() + 60
-    while not server.times("watch daskjobs"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for("the watch", lambda: server.times("watch daskjobs"), bool)
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from daskjob.cli.commands import daskjob
 
+from ..support.waiting import wait_for
 from .conftest import Command, manifest
 
 LINUX = sys.platform == "linux"
@@ -209,10 +210,7 @@ def test_killed(command: Command) -> None:
     with command.start("job.yaml") as process:
         read_until(process.stderr, "[worker-0] waiting")
         process.kill()
-    deadline = time.monotonic() + 15
-    while command.left() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert command.left() == []
+    wait_for("no process to be left", command.left, lambda left: left == [], 15)
 
 
 def test_active_deadline(command: Command) -> None:

@@ -13,7 +13,7 @@ INTERVAL = 0.3
 T = TypeVar("T")
 
 
-def wait_for(what: str, observe: Callable[[], T], until: Callable[[T], object], seconds: float) -> T:
+def wait_for(what: str, observe: Callable[[], T], until: Callable[[T], object], seconds: float = 60) -> T:
     """The first observation for which `until` holds. Looks every 0.3 s and at least once.
 
     Raises AssertionError with `what` was waited for and the last observation if none is such within `seconds`.
