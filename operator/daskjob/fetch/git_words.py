@@ -15,6 +15,7 @@ from daskjob.fetch.fetch_problem import (
 )
 from daskjob.fetch.source_secret import AUTHORITY, KNOWN_HOSTS, SSH_KEY, Credentials
 
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 #: Characters of git's last words in a message.
 WORDS = 400
 _MEANINGS = (
@@ -34,6 +35,11 @@ _EMPTY = re.compile(
     r"\s*|@+|fatal: Could not read from remote repository\.|Please make sure you have the correct access rights|"
     r"and the repository exists\.|fatal: protocol error.*|Warning: Permanently added.*"
 )
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is the whole name of a commit, by SHA-1 or SHA-256: nothing else that it names can change."""
+    return _COMMIT.fullmatch(revision) is not None
 
 
 def git_problem(words: str, field: str, credentials: Credentials) -> FetchProblem:

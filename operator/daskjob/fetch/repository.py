@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from daskjob.fetch.addresses import GIT_SCHEMES, PORTS, WEB_SCHEMES, addresses_of, check_url
 from daskjob.fetch.fetch_problem import FORBIDDEN, NOT_FOUND, REFUSED, REVISION_NOT_FOUND, FetchProblem
 from daskjob.fetch.git_process import Git, lines_of, settings
+from daskjob.fetch.git_words import is_commit
 from daskjob.fetch.source_secret import Credentials
 from daskjob.fetch.sub_folders import folder_in, same_tree
 from daskjob.fetch.web import get
@@ -20,7 +21,6 @@ FIELD = "spec.graph.source.git"
 #: How deep submodules may lie in one another, and how many there may be.
 DEEPEST, MOST_SUBMODULES = 5, 100
 LFS = b"version https://git-lfs.github.com/spec/"
-_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SHORT = re.compile(r"[0-9a-f]{7,39}")
 _SERVICE = "/info/refs?service=git-upload-pack"
 
@@ -40,7 +40,7 @@ class Repository:
         """The commit that the revision names now. Raises FetchProblem."""
         git, url = self._git(work, work, credentials, until)
         wanted = self.revision
-        if _COMMIT.fullmatch(wanted):
+        if is_commit(wanted):
             return wanted
         whole = wanted == "HEAD" or wanted.startswith("refs/")
         names = [wanted] if whole else [f"refs/{each}/{wanted}" for each in ("heads", "tags")]
@@ -56,7 +56,7 @@ class Repository:
                 f"{FIELD}.revision: {wanted!r} is a branch and a tag: write {names[0]} or {names[1]}",
             )
         commit = next(iter(commits.values()), None)
-        if not commit or not _COMMIT.fullmatch(commit):
+        if not commit or not is_commit(commit):
             raise FetchProblem(REVISION_NOT_FOUND, f"{FIELD}.revision: {self._unknown(wanted)}")
         return commit
 

@@ -152,11 +152,12 @@ def _handlers(credentials: Credentials, addresses: list[str]) -> list[urllib.req
 
     class Http(urllib.request.HTTPHandler):
         def http_open(self, request: Any) -> Any:
-            return self.do_open(functools.partial(_Plain, addresses), request)
+            return self.do_open(functools.partial(_connection, http.client.HTTPConnection, addresses), request)
 
     class Https(urllib.request.HTTPSHandler):
         def https_open(self, request: Any) -> Any:
-            return self.do_open(functools.partial(_Encrypted, addresses), request, context=context)
+            connection = functools.partial(_connection, http.client.HTTPSConnection, addresses)
+            return self.do_open(connection, request, context=context)
 
     return [Http(), Https(context=context)]
 
@@ -172,13 +173,7 @@ def _connect(addresses: list[str], place: tuple[str, int], *more: Any) -> socket
     raise problem or OSError("no address")
 
 
-class _Plain(http.client.HTTPConnection):
-    def __init__(self, addresses: list[str], host: str, **more: Any) -> None:
-        super().__init__(host, **more)
-        self._create_connection = functools.partial(_connect, addresses)
-
-
-class _Encrypted(http.client.HTTPSConnection):
-    def __init__(self, addresses: list[str], host: str, **more: Any) -> None:
-        super().__init__(host, **more)
-        self._create_connection = functools.partial(_connect, addresses)
+def _connection(kind: Any, addresses: list[str], host: str, **more: Any) -> Any:
+    connection = kind(host, **more)
+    connection._create_connection = functools.partial(_connect, addresses)
+    return connection

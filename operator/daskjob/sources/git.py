@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from daskjob.api.graph_spec import GitSource
+from daskjob.fetch.git_words import is_commit
 from daskjob.sources.code_source import Fetch
 from daskjob.sources.fetched import FetchedCode
-
-_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class GitCode(FetchedCode):
         source = self.source
         revision = source.revision
         what = {"url": source.url, "revision": revision, "sub_path": source.sub_path, "submodules": source.submodules}
-        fixed = _COMMIT.fullmatch(revision) is not None
+        fixed = is_commit(revision)
         return Fetch(
             kind="git",
             what=what,

@@ -8,16 +8,14 @@ found.
 from __future__ import annotations
 
 import json
-import re
 
 from daskjob.api.constants import FailureClass, Reason
 from daskjob.api.status import Attempt
+from daskjob.fetch.git_words import is_commit
 from daskjob.lifecycle.job.attempt_end import AttemptEnd, failed, infrastructure
 from daskjob.lifecycle.job.observation import Job, Observation
 from daskjob.lifecycle.pods import Pod, Termination
 from daskjob.sources import Fetch, source_of
-
-_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 def moves(job: Job) -> bool:
@@ -48,7 +46,7 @@ def found(observation: Observation) -> str | None:
         commit = json.loads(result.value or "null") if result is not None else None
     except ValueError:
         return None
-    return commit if isinstance(commit, str) and _COMMIT.fullmatch(commit) else None
+    return commit if isinstance(commit, str) and is_commit(commit) else None
 
 
 def pinned(observation: Observation, attempt: Attempt) -> str | None:
