@@ -15,7 +15,6 @@ from daskjob.manifests.checked_folders import for_fetching
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.launch import RUN
 from daskjob.manifests.paths import CHECKED_PATH, CODE_PATH, CREDENTIALS_PATH, FETCH_PATH, PACKAGES_PATH, RUNNER_PATH
-from daskjob.manifests.plain_argument import unexpanded
 from daskjob.manifests.pod_files import runner_config_map_name
 from daskjob.sources import Fetch
 
@@ -46,31 +45,62 @@ def fetch_container(
         **({} if find else {"target": target}),
         **({"commit": context.attempt.commit or fetch.commit or ""} if fetch.kind == "git" and not find else {}),
     }
+    secret = {"name": _secret_volume(fetch), "mountPath": CREDENTIALS_PATH, "readOnly": True}
+    mounts: list[Mapping[str, Any]] = [
+        {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
+        {"name": "checked", "mountPath": CHECKED_PATH},
+        {"name": "fetch", "mountPath": FETCH_PATH},
+        *([] if find else [{"name": volume, "mountPath": target}]),
+        *([secret] if fetch.secret else []),
+    ]
+    variables = [*context.spec.cluster.env, {"name": "TMPDIR", "value": FETCH_PATH}]
+    return program_container(context, own, name, ("--fetch", orders), variables, mounts)
+
+
+def program_container(
+    context: AttemptContext,
+    own: Mapping[str, Any],
+    name: str,
+    task: tuple[str, Mapping[str, Any]],
+    variables: Sequence[Any],
+    mounts: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """A container that does one thing of the runner's program. `own`: the container whose image, room and security it
+    has; `task`: the program's option, and its orders."""
+    option, orders = task
     policy = own.get("imagePullPolicy")
+    # Kubernetes puts variables in place of `$(NAME)`, a Secret's values too, and `$` in place of `$$`. A user's URL may
+    # have any characters; what else is in a command has no `$`, by the definition.
+    text = json.dumps(orders).replace("$", "$$")
     return {
         "name": name,
         "image": own["image"],
-        "command": ["python3", "-c", RUN, for_fetching(context), "--fetch", unexpanded(json.dumps(orders))],
-        "env": [*context.spec.cluster.env, {"name": "TMPDIR", "value": FETCH_PATH}],
-        "resources": room_of(own),
+        "command": ["python3", "-c", RUN, for_fetching(context), option, text],
+        "env": list(variables),
+        "resources": _room_of(own),
         "securityContext": dict(own["securityContext"]),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": "runner", "mountPath": RUNNER_PATH, "readOnly": True},
-            {"name": "checked", "mountPath": CHECKED_PATH},
-            {"name": "fetch", "mountPath": FETCH_PATH},
-            *([] if find else [{"name": volume, "mountPath": target}]),
-            *(
-                [{"name": _secret_volume(fetch), "mountPath": CREDENTIALS_PATH, "readOnly": True}]
-                if fetch.secret
-                else []
-            ),
-        ],
+        "volumeMounts": list(mounts),
         **({"imagePullPolicy": policy} if policy else {}),
     }
 
 
-def room_of(own: Mapping[str, Any]) -> dict[str, Any]:
+def spec_of_one(
+    runner: Mapping[str, Any], container: Mapping[str, Any], before: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """The spec of a pod with that container, and `before` as init containers, that runs where the runner would, under
+    the same account and security, without a token. `runner`: the spec of the runner's pod."""
+    needed = {each["name"] for every in (container, *before) for each in every["volumeMounts"]}
+    return {
+        **{key: value for key, value in runner.items() if key not in ("initContainers", "containers", "volumes")},
+        "automountServiceAccountToken": False,
+        **({"initContainers": list(before)} if before else {}),
+        "containers": [container],
+        "volumes": [each for each in runner["volumes"] if each["name"] in needed],
+    }
+
+
+def _room_of(own: Mapping[str, Any]) -> dict[str, Any]:
     """The requests and limits of a container, without those of devices."""
     return {
         kind: {name: amount for name, amount in each.items() if name in _RESOURCES}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from daskjob.api import constants as c
 from daskjob.manifests.attempt_files import AttemptFiles
-from daskjob.manifests.checked_folders import for_fetching
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.fetch_container import INSTALL_PACKAGES, room_of
-from daskjob.manifests.launch import RUN
-from daskjob.manifests.plain_argument import unexpanded
+from daskjob.manifests.fetch_container import INSTALL_PACKAGES, program_container, spec_of_one
 from daskjob.manifests.runner import runner_pod
 from daskjob.wire import jobfile
 
@@ -43,20 +39,10 @@ def remover_pod(
         "uid": job.uid,
         "seconds": seconds,
     }
-    policy = own.get("imagePullPolicy")
-    container = {
-        "name": REMOVE,
-        "image": own["image"],
-        "command": ["python3", "-c", RUN, for_fetching(context), "--remove", unexpanded(json.dumps(orders))],
-        "env": [each for each in own.get("env") or () if each["name"] not in _VARIABLES],
-        "resources": room_of(own),
-        "securityContext": dict(own["securityContext"]),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [each for each in own["volumeMounts"] if each["name"] not in _OTHERS],
-        **({"imagePullPolicy": policy} if policy else {}),
-    }
+    variables = [each for each in own.get("env") or () if each["name"] not in _VARIABLES]
+    mounts = [each for each in own["volumeMounts"] if each["name"] not in _OTHERS]
+    container = program_container(context, own, REMOVE, ("--remove", orders), variables, mounts)
     before = [each for each in spec.get("initContainers") or () if each["name"] == INSTALL_PACKAGES]
-    needed = {each["name"] for every in (container, *before) for each in every["volumeMounts"]}
     labels: Mapping[str, Any] = {**metadata["labels"], c.COMPONENT_LABEL: REMOVE}
     kept = {key: value for key, value in metadata["annotations"].items() if key != c.TOKEN_ANNOTATION}
     return {
@@ -68,12 +54,5 @@ def remover_pod(
             "labels": labels,
             "annotations": {**kept, c.TOKEN_ANNOTATION: token},
         },
-        "spec": {
-            **{key: value for key, value in spec.items() if key not in ("initContainers", "containers", "volumes")},
-            "automountServiceAccountToken": False,
-            "activeDeadlineSeconds": most_seconds,
-            **({"initContainers": before} if before else {}),
-            "containers": [container],
-            "volumes": [each for each in spec["volumes"] if each["name"] in needed],
-        },
+        "spec": {**spec_of_one(spec, container, before), "activeDeadlineSeconds": most_seconds},
     }

@@ -8,7 +8,7 @@ from typing import Any
 from daskjob.api import constants as c
 from daskjob.api.attempt_names import resolver_name
 from daskjob.manifests.context import AttemptContext
-from daskjob.manifests.fetch_container import fetch_container
+from daskjob.manifests.fetch_container import fetch_container, spec_of_one
 from daskjob.sources import Fetch
 
 #: The pod's component, and the name of its only container.
@@ -20,7 +20,6 @@ def resolver_pod(context: AttemptContext, fetch: Fetch, runner: Mapping[str, Any
     spec = runner["spec"]
     own = next(each for each in spec["containers"] if each["name"] == "runner")
     container = fetch_container(context, fetch, own, SOURCE, find=True)
-    needed = {each["name"] for each in container["volumeMounts"]}
     metadata = runner["metadata"]
     token = context.tokens.source if context.tokens is not None else None
     annotations = {key: value for key, value in metadata["annotations"].items() if key != c.TOKEN_ANNOTATION}
@@ -33,10 +32,5 @@ def resolver_pod(context: AttemptContext, fetch: Fetch, runner: Mapping[str, Any
             labels={**metadata["labels"], c.COMPONENT_LABEL: SOURCE},
             annotations=annotations,
         ),
-        "spec": {
-            **{key: value for key, value in spec.items() if key not in ("initContainers", "containers", "volumes")},
-            "automountServiceAccountToken": False,
-            "containers": [container],
-            "volumes": [each for each in spec["volumes"] if each["name"] in needed],
-        },
+        "spec": spec_of_one(spec, container),
     }

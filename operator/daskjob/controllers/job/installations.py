@@ -15,6 +15,7 @@ from daskjob.api import constants as c
 from daskjob.api.times import from_text
 from daskjob.controllers.job import job_metrics
 from daskjob.kube.client import Body
+from daskjob.streams.latest import Latest
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ class OtherInstallations:
         #: Creation time of the newest object of each installation; when the last warning about it was logged.
         self._newest: dict[str, datetime] = {}
         self._warned: dict[str, datetime] = {}
-        #: UIDs of the objects that the metric has counted, the oldest first.
-        self._counted: dict[str, None] = {}
+        #: UIDs of the objects that the metric has counted.
+        self._counted: Latest[str, None] = Latest(REMEMBERED)
 
     def begin(self) -> None:
         """This process leads from now on. Objects that exist already may be of an installation that this one replaces:
@@ -75,8 +76,6 @@ class OtherInstallations:
         if metadata["uid"] not in self._counted:
             job_metrics.OTHER_INSTALLATION_OBJECTS.inc()
             self._counted[metadata["uid"]] = None
-            while len(self._counted) > REMEMBERED:
-                del self._counted[next(iter(self._counted))]
         last = self._warned.get(name)
         if last is None or now - last >= WARNING_INTERVAL:
             self._warned[name] = now

@@ -9,7 +9,7 @@ from daskjob.api.constants import ConditionType, Reason
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import DaskJobStatus, Failure
 from daskjob.api.times import from_text, to_seconds_text, to_text
-from daskjob.lifecycle.job import teardown
+from daskjob.lifecycle.job import record, teardown
 from daskjob.lifecycle.job.actions import DeleteJob
 from daskjob.lifecycle.job.decision import Decision
 from daskjob.lifecycle.job.observation import Observation
@@ -74,9 +74,5 @@ def _let_go(observation: Observation) -> DaskJobStatus:
     cluster = status.condition(ConditionType.CLUSTER_READY)
     if cluster is None or cluster.reason != Reason.KEPT:
         return status
-    if status.cluster is not None:
-        status = replace(status, cluster=replace(status.cluster, dashboard=None))
-    now, generation = to_seconds_text(observation.now), observation.job.generation
-    return status.with_condition(
-        ConditionType.CLUSTER_READY, False, Reason.CLEANING_UP, "the job has ended", now, generation
-    )
+    time = to_seconds_text(observation.now)
+    return record.cluster_goes(status, Reason.CLEANING_UP, "the job has ended", observation.job, time)

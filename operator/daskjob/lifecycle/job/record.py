@@ -136,7 +136,7 @@ def end(job: Job, ending: AttemptEnd, note: str, keep_until: datetime | None, no
     if keep_until is not None:
         text = f"the cluster is kept until {to_seconds_text(keep_until)} (spec.cleanup)"
         return status.with_condition(ConditionType.CLUSTER_READY, False, Reason.KEPT, text, time, job.generation)
-    return _cluster_goes(status, Reason.CLEANING_UP, "the job has ended", job, time) if open_attempt else status
+    return cluster_goes(status, Reason.CLEANING_UP, "the job has ended", job, time) if open_attempt else status
 
 
 def retry(
@@ -147,7 +147,7 @@ def retry(
     status = replace(job.status, phase=Phase.RETRYING, summary=failure.reason, retries=retries, next_attempt_time=due)
     status = _close(status, Outcome.FAILED, failure, time)
     message = f"attempt {attempt.number} failed ({failure.reason}); the next one starts at {due}"
-    return _cluster_goes(status, Reason.BACKING_OFF, message, job, time)
+    return cluster_goes(status, Reason.BACKING_OFF, message, job, time)
 
 
 def suspend(job: Job, now: datetime) -> DaskJobStatus:
@@ -156,7 +156,7 @@ def suspend(job: Job, now: datetime) -> DaskJobStatus:
     open_attempt = status.open
     if open_attempt is not None:
         status = _close(status, Outcome.SUSPENDED, None, time)
-        status = _cluster_goes(status, Reason.JOB_SUSPENDED, "the job is suspended", job, time)
+        status = cluster_goes(status, Reason.JOB_SUSPENDED, "the job is suspended", job, time)
     status = replace(
         status,
         phase=Phase.SUSPENDED,
@@ -194,10 +194,10 @@ def new_run(job: Job, outcome: Outcome, now: datetime) -> DaskJobStatus:
     open_attempt = status.open
     if open_attempt is not None:
         status = _close(status, outcome, None, time)
-        status = _cluster_goes(status, Reason.SUPERSEDED, "the spec was edited: it is a new run", job, time)
+        status = cluster_goes(status, Reason.SUPERSEDED, "the spec was edited: it is a new run", job, time)
     elif status.condition(ConditionType.CLUSTER_READY) is not None:
         # The operator may have kept the cluster (spec.cleanup) until now.
-        status = _cluster_goes(status, Reason.CLEANING_UP, "the job is run anew", job, time)
+        status = cluster_goes(status, Reason.CLEANING_UP, "the job is run anew", job, time)
     failure, result = status.failure, status.result
     if result is not None and _is_long(result):
         result = replace(result, value=None, types={}, preview=None)
@@ -257,7 +257,8 @@ def _close(status: DaskJobStatus, outcome: Outcome, failure: Failure | None, tim
     )
 
 
-def _cluster_goes(status: DaskJobStatus, reason: str, message: str, job: Job, time: str) -> DaskJobStatus:
+def cluster_goes(status: DaskJobStatus, reason: str, message: str, job: Job, time: str) -> DaskJobStatus:
+    """With the cluster no longer ready, for that reason, and without a dashboard."""
     if status.cluster is not None:
         status = replace(status, cluster=replace(status.cluster, dashboard=None))
     return status.with_condition(ConditionType.CLUSTER_READY, False, reason, message, time, job.generation)
