@@ -83,7 +83,7 @@ class WorkQueue:
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Queues a key once after that time; an earlier time that is already set stays."""
-        due = asyncio.get_running_loop().time() + max(seconds, 0.0)
+        due = _now() + max(seconds, 0.0)
         if due < self._later.get(key, float("inf")):
             self._later[key] = due
             heapq.heappush(self._heap, (due, next(self._count), key))
@@ -161,14 +161,13 @@ class WorkQueue:
                     self.add(key)
 
     async def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
             pause = None
             while self._heap:
                 due, _, key = self._heap[0]
-                if due > loop.time() + RESOLUTION:
-                    pause = due - loop.time()
+                if due > _now() + RESOLUTION:
+                    pause = due - _now()
                     break
                 heapq.heappop(self._heap)
                 # An entry counts only if its time is still the key's: `add_after` may have set an earlier one.

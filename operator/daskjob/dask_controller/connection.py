@@ -150,17 +150,13 @@ class SharedApi(Api):
             return
         message = f'daskworkergroups.kubernetes.dask.org "{wanted["metadata"]["name"]}" already exists'
         text = json.dumps({"status": int(httpx.codes.CONFLICT), "message": message})
-        new, pause = self._refusals.add(owner["uid"], text)
-        if new and not await self._tell_owner(namespace, owner, text):
-            self._refusals.forget(owner["uid"])
-        raise kopf.TemporaryError(message, delay=pause)
+        raise await self._refused(namespace, owner, text, message)
 
     async def _acting_pods(self, namespace: str | None, arguments: Mapping[str, Any]) -> httpx.Response:
         """The answer to a list of Deployments: those of the pods that may still act."""
         if self._new_groups.have_none(namespace, (arguments.get("params") or {}).get("labelSelector")):
             return httpx.Response(httpx.codes.OK, json={"items": []})
-        async with super().call_api("GET", namespace=namespace, url=PODS, **arguments) as response:
-            body = response.json()
+        body = (await self._send("GET", namespace=namespace, url=PODS, **arguments)).json()
         return httpx.Response(httpx.codes.OK, json={**body, "items": acting(body["items"])})
 
     async def _create_pod(self, namespace: str | None, pod: dict[str, Any]) -> httpx.Response:
@@ -174,37 +170,42 @@ class SharedApi(Api):
             raise kopf.PermanentError(f"{owner['kind']} {owner['name']} is gone: it gets no more pods")
         await self._check_origin(namespace, pod, owner)
         # kr8s logs in anew and tries again after a 403, which for a pod means a quota or a policy.
-        async with super().call_api("POST", raise_for_status=False, **arguments) as response:
-            pass
+        response = await self._send("POST", raise_for_status=False, **arguments)
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            async with super().call_api("POST", **arguments) as response:
-                pass
+            response = await self._send("POST", **arguments)
         if response.is_success:
             self._refusals.forget(owner.get("uid", ""))
             return response
         if _already_exists(response):
-            async with super().call_api("GET", namespace=namespace, url=f"{PODS}/{pod['metadata']['name']}") as found:
-                pass
+            found = await self._send("GET", namespace=namespace, url=f"{PODS}/{pod['metadata']['name']}")
             if owner_of(found.json()).get("uid") == owner.get("uid"):
                 return found
         if not owner or not is_about_the_object(response):
             raise kr8s.ServerError(message_of(response), status=None, response=response)
-        text = refusal_text(response, pod)
+        raise await self._refused(namespace, owner, refusal_text(response, pod), message_of(response))
+
+    async def _refused(
+        self, namespace: str | None, owner: Mapping[str, Any], text: str, message: str
+    ) -> kopf.TemporaryError:
+        """What ends the handler for an owner whose object was refused. The owner gets the annotation's `text`, if that
+        is new."""
         new, pause = self._refusals.add(owner["uid"], text)
         if new and not await self._tell_owner(namespace, owner, text):
             self._refusals.forget(owner["uid"])
-        raise kopf.TemporaryError(message_of(response), delay=pause)
+        return kopf.TemporaryError(message, delay=pause)
+
+    async def _send(self, method: str, version: str = "v1", **arguments: Any) -> httpx.Response:
+        """The answer to a request that kr8s sends as it is."""
+        async with super().call_api(method, version, **arguments) as response:
+            return response
 
     async def _check_origin(self, namespace: str | None, pod: dict[str, Any], owner: Mapping[str, Any]) -> None:
         """Raises `kopf.PermanentError`, which ends the handler, for a pod of a cluster or group that the operator did
         not create: this process creates nothing for them."""
 
         async def get(plural: str, name: str) -> Mapping[str, Any] | None:
-            version = JOBS if plural == "daskjobs" else GROUP_VERSION
-            async with super(SharedApi, self).call_api(
-                "GET", version, namespace=namespace, url=f"{plural}/{name}", raise_for_status=False
-            ) as response:
-                pass
+            version, url = JOBS if plural == "daskjobs" else GROUP_VERSION, f"{plural}/{name}"
+            response = await self._send("GET", version, namespace=namespace, url=url, raise_for_status=False)
             if response.status_code == httpx.codes.NOT_FOUND:
                 return None
             if not response.is_success:
@@ -221,10 +222,7 @@ class SharedApi(Api):
     async def _stays(self, namespace: str | None, owner: Mapping[str, Any]) -> bool:
         """Whether an owner exists and is not being deleted; True also if the API server does not say."""
         url = f"{OWNERS[owner['kind']]}/{owner['name']}"
-        async with super().call_api(
-            "GET", GROUP_VERSION, namespace=namespace, url=url, raise_for_status=False
-        ) as response:
-            pass
+        response = await self._send("GET", GROUP_VERSION, namespace=namespace, url=url, raise_for_status=False)
         if response.status_code == httpx.codes.NOT_FOUND:
             return False
         return stays(owner, response.json()) if response.is_success else True
@@ -240,9 +238,9 @@ class SharedApi(Api):
             "headers": {"Content-Type": "application/merge-patch+json"},
             "content": json.dumps(patch),
         }
-        async with super().call_api("PATCH", GROUP_VERSION, raise_for_status=False, **arguments) as response:
-            if response.is_error:
-                logger.warning("Not written to %s: %s", url, message_of(response))
+        response = await self._send("PATCH", GROUP_VERSION, raise_for_status=False, **arguments)
+        if response.is_error:
+            logger.warning("Not written to %s: %s", url, message_of(response))
         return bool(response.is_success)
 
     def _creation(
