@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from daskjob.api.runner_report import read_termination_message
-from daskjob.manifests.attempt_files import AttemptFiles
+from daskjob.manifests.context import AttemptFiles
 from daskjob.manifests.fetch_container import FETCH_CODE
 from daskjob.manifests.resolver import resolver_pod
 from daskjob.manifests.runner import runner_pod

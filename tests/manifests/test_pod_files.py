@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daskjob.manifests.attempt_files import AttemptFiles
-from daskjob.manifests.context import Defaults
+from daskjob.manifests.context import AttemptFiles, Defaults
 from daskjob.manifests.launch import RUN
 from daskjob.manifests.paths import CODE_PATH, RUNNER_PATH
 from daskjob.manifests.pod_files import JOB_KEY, runner_config_map_name, secret

@@ -63,10 +63,8 @@ DASK_GROUP_LABEL = "dask.org/workergroup-name"
 SCHEDULER_PORT = 8786
 DASHBOARD_PORT = 8787
 
-#: Of a job's name.
+#: Characters of a job's name at most, as the definition has it.
 MAX_NAME_LENGTH = 40
-#: The names of a cron job's jobs are its own and nine characters more.
-MAX_CRON_NAME_LENGTH = 31
 
 
 class Phase(StrEnum):

@@ -16,7 +16,6 @@ from daskjob.fetch.fetch_limits import MOST_BYTES, MOST_FILES
 from daskjob.fetch.fetch_problem import REFUSED, FetchProblem
 
 _CHUNK = 1 << 20
-_DAMAGED = (zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 #: How compressed files begin, with what reads them.
 _COMPRESSED: "List[tuple[bytes, Any]]" = [(b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open)]
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from daskjob.api.cluster_spec import path_of_group
 from daskjob.errors import SpecError
-from daskjob.manifests.attempt_files import AttemptFiles
-from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.context import AttemptContext, AttemptFiles
 from daskjob.manifests.dask_cluster import dask_cluster, scheduler_service, scheduler_spec, worker_groups, worker_spec
 from daskjob.manifests.network_policy import network_policy
 from daskjob.manifests.pod_files import secret

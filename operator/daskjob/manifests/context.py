@@ -15,7 +15,6 @@ from daskjob.api.result_spec import Store
 from daskjob.api.spec import DaskJobSpec
 from daskjob.api.status import Attempt
 from daskjob.api.tokens import Tokens
-from daskjob.manifests.attempt_files import AttemptFiles
 from daskjob.manifests.names import Names, reference
 from daskjob.schema.pod_security import Level
 from daskjob.sources import CodeSource, Fetch, packages_of, source_of
@@ -72,6 +71,20 @@ class Defaults:
         """Whether a template may set this label or annotation whatever its name means elsewhere."""
         domain, slash, _ = key.rpartition("/")
         return any(each in ("*", key) or (slash and each == f"{domain}/*") for each in self.allowed_metadata)
+
+
+@dataclass(frozen=True)
+class AttemptFiles:
+    """The files that an attempt's pods mount and that do not follow from the job alone: the pods' specs have
+    digests of them, so they are there before the first object is created.
+
+    `certificate` and `key`: in PEM, drawn once for the attempt; `job_file`: the runner's orders; `program`: the
+    runner's zipapp. Empty where pods are only judged."""
+
+    certificate: bytes = b""
+    key: bytes = field(default=b"", repr=False)
+    job_file: bytes = b""
+    program: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from daskjob.api import constants as c
-from daskjob.manifests.attempt_files import AttemptFiles
-from daskjob.manifests.context import AttemptContext
+from daskjob.manifests.context import AttemptContext, AttemptFiles
 from daskjob.manifests.fetch_container import INSTALL_PACKAGES, program_container, spec_of_one
 from daskjob.manifests.runner import runner_pod
 from daskjob.wire import jobfile
