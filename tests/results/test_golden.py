@@ -20,7 +20,6 @@ import pytest
 
 from daskjob.results import codec
 from daskjob.results.status_store import StatusStore
-from daskjob.results.store import ResultStore
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
@@ -108,7 +107,7 @@ def test_a_stored_value_comes_back(case: str) -> None:
 
 
 def test_the_status_store_is_a_store() -> None:
-    store: ResultStore = StatusStore(limit=3)
+    store = StatusStore(limit=3)
     assert store.get(store.put([1])) == [1]
     with pytest.raises(codec.TooLarge, match="a list, takes 5 bytes, and 3 are allowed"):
         store.put([1, 2])

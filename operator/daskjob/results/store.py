@@ -1,8 +1,7 @@
-"""The seam of result stores: what the runner asks of a store, and what a reader of results asks of it."""
+"""The seam of result stores: what the runner asks of a store."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Dict, Protocol
 
 #: The forms of a value that a store of files keeps; auto: whichever fits.
@@ -15,13 +14,9 @@ class ResultStore(Protocol):
     """Keeps the value that a graph gave.
 
     The runner puts the value and writes the record that it gets into the report; the operator copies the record to
-    `status.result`. A reader gets the value by that record, without anything else.
+    `status.result`. A reader needs nothing but that record (`status_store.StatusStore`, `futures.stored_outcome`).
     """
 
     def put(self, value: Any) -> Dict[str, Any]:
         """The record of the value that is now kept: at least `type`. Raises NotSerializable and TooLarge (`codec`)."""
-        ...
-
-    def get(self, record: Mapping[str, Any]) -> Any:
-        """The value of a record. Raises ValueError if the record has no value or its value cannot be read."""
         ...

@@ -169,10 +169,6 @@ class PickleStore:
         record = {"type": kind, "value": text, "types": {"": PICKLE}, "size": len(text)}
         return {**record, "sha256": codec.sha256(text.encode())}
 
-    def get(self, record: Mapping[str, Any]) -> Any:
-        """The value of a record that is no pickle. Raises ValueError."""
-        return StatusStore().get(record)
-
 
 def store_for(target: Any, limit: int, kept: Any = None) -> ResultStore:
     """Where the result of an opened payload goes. What Dask itself asked for is always a pickle: it must come back as

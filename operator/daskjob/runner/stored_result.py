@@ -122,10 +122,6 @@ class StoredResult:
             form = PICKLE
         return stored_value.write_value(value, form, self._put, open_store, self._place)
 
-    def get(self, record: Mapping[str, Any]) -> Any:
-        """Not for the runner, which only writes."""
-        raise ValueError(f"the value is at {record.get('location')}")
-
     def _open(self) -> opened_store.Store:
         return open_store(self._orders.url, self._orders.options).below(*self._job.folder)
 
