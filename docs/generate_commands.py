@@ -44,13 +44,7 @@ def _commands(group: click.Group, title: str, context: click.Context) -> Iterato
         yield f"| `{usage}` | {command.get_short_help_str(200)}{more} |"
 
 
-def main() -> int:
-    """Exit code 1: the page is not current (only with `--check`)."""
-    if "--check" in sys.argv[1:]:
-        return int(PAGE.read_text() != render())
-    PAGE.write_text(render())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from keep_current import keep_current
+
+    sys.exit(keep_current({PAGE: render()}))

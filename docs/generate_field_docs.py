@@ -110,16 +110,7 @@ def files() -> dict[Path, str]:
     return {path: documented(path, each) for path, each in sorted(texts.items())}
 
 
-def main(check: bool) -> int:
-    stale = {path: text for path, text in files().items() if path.read_text() != text}
-    for path, text in stale.items():
-        if check:
-            print(f"{path} is not up to date: run docs/generate_field_docs.py", file=sys.stderr)
-        else:
-            path.write_text(text)
-            print(f"wrote {path}")
-    return 1 if check and stale else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv[1:]))
+    from keep_current import keep_current
+
+    sys.exit(keep_current(files()))

@@ -57,13 +57,7 @@ def _row(names: list[str], left: int, top: int, width: int) -> list[str]:
     return shapes
 
 
-def main() -> int:
-    """Exit code 1: the picture is not current (only with `--check`)."""
-    if "--check" in sys.argv[1:]:
-        return int(not PICTURE.exists() or PICTURE.read_text() != render())
-    PICTURE.write_text(render())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from keep_current import keep_current
+
+    sys.exit(keep_current({PICTURE: render()}))

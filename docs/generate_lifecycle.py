@@ -137,13 +137,7 @@ def _claims() -> str:
     return "\n".join(["| Claim | Wait |", "|---|---|", *rows])
 
 
-def main() -> int:
-    """Exit code 1: the page is not current (only with `--check`)."""
-    if "--check" in sys.argv[1:]:
-        return int(not PAGE.exists() or PAGE.read_text() != render())
-    PAGE.write_text(render())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from keep_current import keep_current
+
+    sys.exit(keep_current({PAGE: render()}))

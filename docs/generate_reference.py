@@ -188,23 +188,7 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield from (_escaped(" ".join(each.split())), "")
 
 
-PAGES = {"fields.md": fields_page, "commands.md": commands_page}
-
-
-def main() -> int:
-    """Exit code 1: a page is not current (only with `--check`)."""
-    stale = {name: text for name, render in PAGES.items() if (text := render()) != _read(FOLDER / name)}
-    for name, text in stale.items():
-        if "--check" in sys.argv[1:]:
-            print(f"docs/{name} is not current: run docs/generate_reference.py", file=sys.stderr)
-        else:
-            (FOLDER / name).write_text(text)
-    return int("--check" in sys.argv[1:] and bool(stale))
-
-
-def _read(file: Path) -> str:
-    return file.read_text() if file.is_file() else ""
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    from keep_current import keep_current
+
+    sys.exit(keep_current({FOLDER / "fields.md": fields_page(), FOLDER / "commands.md": commands_page()}))
