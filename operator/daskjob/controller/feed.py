@@ -12,7 +12,7 @@ from daskjob.controller.controller import Controller
 from daskjob.controller.kind import Watched
 from daskjob.kube.client import Body
 from daskjob.streams.depth import UNREADABLE
-from daskjob.streams.noted import Noted
+from daskjob.streams.unreadable_objects import UnreadableObjects
 
 AnyController = Controller[Any, Any, Any, Any]
 
@@ -32,7 +32,7 @@ class Feed:
         self.controllers = controllers
         self.watched: Mapping[Watched, Sequence[AnyController]] = watched_by(controllers)
         self._listeners = {each.resource.kind: found for each, found in self.watched.items()}
-        self._unreadable = Noted(_report_unreadable)
+        self._unreadable = UnreadableObjects(_report_unreadable)
 
     def read(self, watched: Watched, body: Body) -> Body:
         """What is kept of an object. One that cannot be read is counted, and named in the log, once a version."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import kopf
 
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 PHASE = ("status", "phase")
 #: The fields of a cluster and of a worker group that handlers name.
@@ -37,7 +37,7 @@ class HandledFields(kopf.DiffBaseStorage):
         super().__init__()
         self._complete = complete
         #: What was handled, as JSON, by the objects' UIDs.
-        self._handled: Latest[str, str] = Latest(MOST_OBJECTS)
+        self._handled: BoundedDict[str, str] = BoundedDict(MOST_OBJECTS)
 
     def build(self, *, body: Any, extra_fields: Iterable[Any] | None = None) -> Any:
         """The fields of `body` that `extra_fields` (tuples of keys) name, nested as in `body`. Every phase but

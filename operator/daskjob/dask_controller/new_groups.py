@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 #: The label of a worker's pod that names its group.
 GROUP_LABEL = "dask.org/workergroup-name"
@@ -22,7 +22,7 @@ class NewGroups:
 
     def __init__(self) -> None:
         #: By namespace and name: whether the API server has answered that it created the group.
-        self._created: Latest[tuple[str | None, str], bool] = Latest(MOST_UNCOUNTED)
+        self._created: BoundedDict[tuple[str | None, str], bool] = BoundedDict(MOST_UNCOUNTED)
 
     @contextmanager
     def creation(self, namespace: str | None, name: str) -> Generator[None]:

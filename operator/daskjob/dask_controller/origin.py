@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from daskjob.dask_controller.bare_pods import owner_of
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 #: Labels and annotation by which the operator's clusters name their job, and prove that they are its.
 JOB_LABEL, JOB_UID_LABEL, TOKEN_ANNOTATION = "daskjob.io/job", "daskjob.io/job-uid", "daskjob.io/token"
@@ -32,7 +32,7 @@ class Origin:
     """Remembers whose clusters and groups are, by their UIDs."""
 
     def __init__(self) -> None:
-        self._known: Latest[str, str] = Latest(MOST_KNOWN)
+        self._known: BoundedDict[str, str] = BoundedDict(MOST_KNOWN)
 
     async def problem(self, pod: Body, owner: Mapping[str, Any], get: Get) -> str:
         """Why the owner of a pod is none that the operator created; empty: it is. `pod`: with the labels and the

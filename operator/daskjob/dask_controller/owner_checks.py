@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 #: So many pods of one owner are created between two questions: what a garbage collector deletes in a second or two.
 PODS = 25
@@ -21,7 +21,7 @@ class OwnerChecks:
     """How many pods were created for each owner, by its UID."""
 
     def __init__(self) -> None:
-        self._created: Latest[str, int] = Latest(MOST_OWNERS)
+        self._created: BoundedDict[str, int] = BoundedDict(MOST_OWNERS)
 
     def is_due(self, uid: str) -> bool:
         """Counts a pod that is about to be created. Whether it is time to ask for the owner before."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from daskjob.schema.json_walk import walk
 from daskjob.streams.depth import MOST_LEVELS, TOO_DEEP, UNREADABLE
-from daskjob.streams.noted import Noted
+from daskjob.streams.unreadable_objects import UnreadableObjects
 
 #: The most values in an object, and characters in its texts; those of the largest job that the operator takes have
 #: a tenth of them.
@@ -29,7 +29,7 @@ class Readable:
         """`excluded`: namespaces that are not served."""
         self._plural = plural
         self._excluded = excluded
-        self._noted = Noted(_log)
+        self._left_out = UnreadableObjects(_log)
 
     def __call__(self, body: dict[str, Any]) -> dict[str, Any] | None:
         """The object as it is; None if it is too deep or too large, or in an excluded namespace."""
@@ -37,7 +37,7 @@ class Readable:
         problem = f"is in namespace {namespace}, which is not served" if namespace in self._excluded else _problem(body)
         if problem is None:
             return body
-        self._noted.note(self._plural, body, problem)
+        self._left_out.note(self._plural, body, problem)
         return None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 #: Annotation on the owner of a pod that Kubernetes refused: HTTP status and message, as JSON.
 REFUSED_ANNOTATION = "daskjob.io/refused"
@@ -30,7 +30,7 @@ class Refusals:
 
     def __init__(self) -> None:
         #: By the owner's UID.
-        self._last: Latest[str, tuple[str, int]] = Latest(MOST_OWNERS)
+        self._last: BoundedDict[str, tuple[str, int]] = BoundedDict(MOST_OWNERS)
 
     def add(self, uid: str, text: str) -> tuple[bool, float]:
         """Notes a refusal. Returns whether the owner has to be told this text, and the seconds until the next try."""

@@ -12,7 +12,7 @@ from daskjob.api.resource import DEPLOYMENTS, REPLICA_SETS, Resource
 from daskjob.errors import ApiError, ErrorKind
 from daskjob.kube.client import Body, KubeClient
 from daskjob.lifecycle.job.proof import controller_of
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 #: Of how many ReplicaSets the answer is remembered; about the eldest of more, the API server is asked again.
 MOST_KNOWN = 10_000
@@ -24,7 +24,7 @@ class Deployments:
     def __init__(self, client: KubeClient) -> None:
         self._client = client
         #: The owner's UID; empty: there is none, or the operator may not ask.
-        self._known: Latest[str, str] = Latest(MOST_KNOWN)
+        self._known: BoundedDict[str, str] = BoundedDict(MOST_KNOWN)
 
     async def owners(self, namespace: str, bodies: Iterable[Body]) -> Mapping[str, str]:
         """The UIDs of the objects that own the Deployments of these pods, by the UIDs of the pods' ReplicaSets. Raises

@@ -71,7 +71,7 @@ from daskjob.manifests.names import Names
 from daskjob.manifests.pod_files import is_same_program, runner_config_map
 from daskjob.manifests.remover import remover_pod
 from daskjob.manifests.tls import key_pair
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 from daskjob.wire.runner_deadline import RunnerDeadline
 
 #: For how many attempts the executor keeps manifests between check and creation: more than passes that run at a time.
@@ -107,7 +107,7 @@ class Executor:
         self._program = program
         self._whole = whole
         self.defaults = defaults
-        self._built: Latest[str, tuple[object, AttemptObjects]] = Latest(MOST_BUILT)
+        self._built: BoundedDict[str, tuple[object, AttemptObjects]] = BoundedDict(MOST_BUILT)
         #: When the executor last created or found an object that all jobs of a namespace share, by kind and namespace.
         self._shared_found: dict[tuple[str, str], datetime] = {}
 

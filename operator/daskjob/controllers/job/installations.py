@@ -15,7 +15,7 @@ from daskjob.api import constants as c
 from daskjob.api.times import from_text
 from daskjob.controllers.job import job_metrics
 from daskjob.kube.client import Body
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class OtherInstallations:
         self._newest: dict[str, datetime] = {}
         self._warned: dict[str, datetime] = {}
         #: UIDs of the objects that the metric has counted.
-        self._counted: Latest[str, None] = Latest(REMEMBERED)
+        self._counted: BoundedDict[str, None] = BoundedDict(REMEMBERED)
 
     def begin(self) -> None:
         """This process leads from now on. Objects that exist already may be of an installation that this one replaces:

@@ -54,7 +54,7 @@ from daskjob.lifecycle.job.spec_check import missing_image, needs_check, not_ser
 from daskjob.manifests.context import Defaults
 from daskjob.schema.limits import no_room_in, problem_in
 from daskjob.sources import Reference, source_of
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         self._installed_defaults = defaults
         self._recent = RecentSpecs()
         #: What was read of each job's JSON, by the job's UID.
-        self._read: Latest[str, tuple[Body, Job]] = Latest(MOST_READ)
+        self._read: BoundedDict[str, tuple[Body, Job]] = BoundedDict(MOST_READ)
         self._deployments = Deployments(client)
         self._warnings = NamespaceWarnings(client)
         self._policies = policies

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from daskjob.streams import noted
-from daskjob.streams.noted import Noted
+from daskjob.streams import unreadable_objects
+from daskjob.streams.unreadable_objects import UnreadableObjects
 
 
 def body(name: str, version: str) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def body(name: str, version: str) -> dict[str, Any]:
 
 def test_each_version_once() -> None:
     reported: list[tuple[str, str, str]] = []
-    objects = Noted(lambda *what: reported.append(what))
+    objects = UnreadableObjects(lambda *what: reported.append(what))
     for plural, name, version in [("pods", "a", "1"), ("pods", "a", "1"), ("pods", "b", "1"), ("pods", "a", "2")]:
         objects.note(plural, body(name, version), "is too deep")
     objects.note("daskjobs", body("a", "2"), "is too deep")
@@ -30,14 +30,14 @@ def test_each_version_once() -> None:
 
 def test_an_object_without_metadata() -> None:
     reported: list[tuple[str, str, str]] = []
-    Noted(lambda *what: reported.append(what)).note("pods", {"metadata": None}, "is odd")
+    UnreadableObjects(lambda *what: reported.append(what)).note("pods", {"metadata": None}, "is odd")
     assert reported == [("pods", "/", "is odd")]
 
 
 def test_it_remembers_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(noted, "MOST_OBJECTS", 2)
+    monkeypatch.setattr(unreadable_objects, "MOST_OBJECTS", 2)
     reported: list[str] = []
-    objects = Noted(lambda _, name, __: reported.append(name))
+    objects = UnreadableObjects(lambda _, name, __: reported.append(name))
     for name in ("a", "b", "a", "c", "a", "b"):
         objects.note("pods", body(name, "1"), "is too deep")
     assert reported == ["team/a", "team/b", "team/c", "team/b"], "the one noted longest ago is forgotten"

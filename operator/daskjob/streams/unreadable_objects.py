@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from daskjob.streams.latest import Latest
+from daskjob.streams.bounded_dict import BoundedDict
 
 #: Objects that are remembered; of more than that, some are reported again.
 MOST_OBJECTS = 10_000
@@ -14,13 +14,13 @@ Report = Callable[[str, str, str], None]
 """The reader calls it with the resource's plural, namespace and name of the object, and what is wrong with it."""
 
 
-class Noted:
+class UnreadableObjects:
     """Reports what cannot be read, once a version of an object."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
         #: The resource version of each object by its resource and UID.
-        self._versions: Latest[tuple[str, str], str] = Latest(MOST_OBJECTS)
+        self._versions: BoundedDict[tuple[str, str], str] = BoundedDict(MOST_OBJECTS)
 
     def note(self, plural: str, body: dict[str, Any], problem: str) -> None:
         """Reports the problem of that object, unless it did so for this version. `plural`: of its resource."""

@@ -9,7 +9,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Latest(OrderedDict[K, V], Generic[K, V]):
+class BoundedDict(OrderedDict[K, V], Generic[K, V]):
     """Keeps at most `most` entries: one that is written is the youngest, and the eldest of more is forgotten."""
 
     def __init__(self, most: int) -> None:
