@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.growth import told
 from support.jobs import GONE, KINDS, Job, apply, ended, manifest, remains
 from support.kube import Kube, Manifest
+from support.sources import FAILS_AT_FIRST, SLEEP
 from support.waiting import wait_for
 
 #: Seconds that a job may take to its end, and to each thing that is waited for on its way.
@@ -31,13 +32,11 @@ COUNT = """
     def main(first, count):
         return delayed(sum)([delayed(step)(first + number) for number in range(count)])
 """
-SLEEP = "import time\n\n\ndef main(seconds):\n    time.sleep(seconds)\n    return seconds\n"
 EXIT = "import os\n\n\ndef main():\n    os._exit(7)\n"
 RAISE = "def main():\n    raise RuntimeError('no graph today')\n"
-#: Its first attempt computes one task, and then another one for ever; later ones are done at once. User code can tell
-#: its attempt by nothing but the name of its pod.
+#: Its first attempt computes one task, and then another one for ever; later ones are done at once.
 ENDLESS_AT_FIRST = """
-    import socket
+    import os
     import time
     from dask import delayed
 
@@ -46,16 +45,8 @@ ENDLESS_AT_FIRST = """
         return number
 
     def main():
-        seconds = 600 if "-1-" in socket.gethostname() else 0
+        seconds = 600 if os.environ["DASKJOB_ATTEMPT"] == "1" else 0
         return delayed(step)(delayed(step)(3, 0), seconds)
-"""
-FAILS_AT_FIRST = """
-    import socket
-
-    def main():
-        if "-1-" in socket.gethostname():
-            raise RuntimeError("not yet")
-        return 3
 """
 BACKOFF = {"initialSeconds": 1, "maximumSeconds": 5}
 

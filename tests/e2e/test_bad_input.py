@@ -12,12 +12,12 @@ from ..conftest import make_namespace
 from ..support.jobs import Job, apply, condition, ended, manifest, result_of
 from ..support.kube import Kube, KubectlFailed, Manifest
 from ..support.platform import SYSTEM, Release
+from ..support.sources import ADD
 from ..support.waiting import wait_for
 
 #: Seconds within which a mistake must be told: 15 on a machine that has nothing else to do, which one that runs all
 #: tests is not.
 SOON = 45
-ADD = "def main(x=1):\n    return x + 1\n"
 SLEEP = "import time\n\n\ndef main():\n    time.sleep(60)\n"
 
 

@@ -10,7 +10,7 @@ import pytest
 from ..support.jobs import Job, apply, condition, ended, manifest, result_of
 from ..support.kube import Kube
 from ..support.settings import image
-from ..support.sources import COUNT
+from ..support.sources import ADD, COUNT
 from ..support.waiting import wait_for
 
 #: Seconds within which a cause must be told: 15 on a machine that has nothing else to do.
@@ -19,7 +19,6 @@ SOON = 45
 REPEATED = 75
 #: Long enough that no deadline ends a job of these tests before its cause does.
 LONG = 300
-ADD = "def main(x=1):\n    return x + 1\n"
 PARTS = {"scheduler": "scheduler", "workers": "worker", "runner": "runner"}
 SAFE = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 

@@ -16,21 +16,12 @@ from ..support.containers import main_process, runs
 from ..support.jobs import Job, apply, manifest, result_of
 from ..support.kube import Kube, Manifest
 from ..support.platform import SYSTEM, Release
-from ..support.sources import COUNT, SLEEP
+from ..support.sources import COUNT, FAILS_AT_FIRST, SLEEP
 from ..support.waiting import wait_for
 
 #: Seconds from a leader's death to another one's lease, and to the first job that goes on.
 TAKE_OVER = 20.0
 LEASE = "daskjob-operator"
-
-FAILS_AT_FIRST = """
-    import socket
-
-    def main():
-        if "-1-" in socket.gethostname():
-            raise RuntimeError("not yet")
-        return 3
-"""
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from ..controller.lint import lint
 from ..support.jobs import Job, apply, manifest
 from ..support.kube import Kube
 from ..support.platform import SYSTEM, Release
+from ..support.sources import SLEEP
 from ..support.waiting import wait_for
 
-SLEEP = "import time\n\n\ndef main(seconds):\n    time.sleep(seconds)\n    return seconds\n"
 FAIL = "def main():\n    raise ValueError('words of a user')\n"
 HEALTH, METRICS = 8080, 8081
 

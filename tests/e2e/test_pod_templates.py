@@ -8,10 +8,10 @@ import pytest
 
 from ..support.jobs import Job, apply, manifest
 from ..support.kube import Kube
+from ..support.sources import ADD
 
 #: Seconds within which a mistake must be told: 15 on a machine that has nothing else to do.
 SOON = 45
-ADD = "def main(x=1):\n    return x + 1\n"
 PARTS = {"scheduler": "scheduler", "workers": "worker", "runner": "runner"}
 
 

@@ -16,7 +16,17 @@ COUNT = """
     def main(count):
         return delayed(sum)([delayed(step)(number) for number in range(count)])
 """
+ADD = "def main(x=1):\n    return x + 1\n"
 SLEEP = "import time\n\n\ndef main(seconds):\n    time.sleep(seconds)\n    return seconds\n"
+#: Its first attempt fails, each later one gives 3.
+FAILS_AT_FIRST = """
+    import os
+
+    def main():
+        if os.environ["DASKJOB_ATTEMPT"] == "1":
+            raise RuntimeError("not yet")
+        return 3
+"""
 #: In its first attempt one task is done at once and the others never end; every later attempt gives 6 at once.
 ENDLESS_AT_FIRST = """
     import os
