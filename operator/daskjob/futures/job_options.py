@@ -29,11 +29,11 @@ class JobOptions(TypedDict, total=False):
     workers: int | Mapping[str, Any] | Sequence[Mapping[str, Any]]
     #: Threads of each worker; of groups, those of the one named `default`. Default 1.
     threads: int
-    #: Resources of each worker: `{"limits": {"memory": "2Gi"}}`.
+    #: Resources of each worker: `{"limits": {"memory": "2Gi"}}`. Default: those of the operator's installation.
     resources: Mapping[str, Any]
-    #: Environment variables of scheduler, workers and runner.
+    #: Environment variables of scheduler, workers and runner. Default none.
     env: Mapping[str, str]
-    #: Packages that pip installs in each pod, as it takes them, or `spec.graph.pip` as a mapping.
+    #: Packages that pip installs in each pod, as it takes them, or `spec.graph.pip` as a mapping. Default none.
     pip: Sequence[str] | Mapping[str, Any]
     #: Where the result is kept: a URL of fsspec, or `spec.result.store` as a mapping. Default: in the job's status.
     store: str | Mapping[str, Any]
@@ -41,12 +41,13 @@ class JobOptions(TypedDict, total=False):
     by_value: Sequence[ModuleType]
     #: `backoffLimit`: attempts after a failure of the code. Default 0.
     retries: int
-    #: `activeDeadlineSeconds`.
+    #: `activeDeadlineSeconds`: how long the job may take, all attempts together. Default: any time.
     deadline: float | timedelta
     #: `ttlSecondsAfterFinished`. Default: the job is kept until it is deleted.
     ttl: float | timedelta | None
-    #: Among the waiting jobs of the namespace. Default 0.
+    #: Among the waiting jobs of the namespace: higher first. Default 0.
     priority: int
+    #: Of the job. Default none.
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     #: Any other fields of `spec`; merged last.
