@@ -96,6 +96,18 @@ class CreatedObjects:
     objects: AttemptObjects | None = None
 
 
+@dataclass(frozen=True)
+class JobPass:
+    """The pass whose actions are carried out. `attempt`: the last one of the job; `tokens`: what this process knows of
+    them; `created`: what earlier passes have created of the attempt, to which this one adds."""
+
+    job: Job
+    attempt: Attempt
+    tokens: AttemptTokens
+    now: datetime
+    created: CreatedObjects
+
+
 class Executor:
     """Carries out actions by requests to the API server. `program`: the runner's zipapp."""
 
@@ -139,37 +151,27 @@ class Executor:
                 error = wrong.error()
                 raise SpecError(error.path, error.message)
 
-    async def execute(
-        self,
-        action: Action,
-        job: Job,
-        attempt: Attempt,
-        tokens: AttemptTokens,
-        now: datetime,
-        created: CreatedObjects,
-    ) -> None:
-        """Carries out one action. `created`: what earlier calls for this job created; this call adds to it. Raises
-        ApiError if the API server refuses, SpecError if a template cannot be used."""
+    async def execute(self, action: Action, work: JobPass) -> None:
+        """Carries out one action. Raises ApiError if the API server refuses, SpecError if a template cannot be used."""
+        job, attempt, now, created = work.job, work.attempt, work.now, work.created
         match action:
             case CreateAccount():
                 await self._objects.create_unread(SERVICE_ACCOUNTS, service_account(job.namespace))
             case CreateResolver():
-                built = await self._objects_of(job, attempt, tokens, None, now, created)
-                await self._create_resolver(built, job, attempt, now)
+                await self._create_resolver(await self._objects_of(work), work)
             case CreateCluster(_, deadline):
-                built = await self._objects_of(job, attempt, tokens, deadline, now, created)
-                await self._create_cluster(built, job, attempt, now, created)
+                await self._create_cluster(await self._objects_of(work, deadline), work)
             case CreateRunner(_, deadline):
-                built = await self._objects_of(job, attempt, tokens, deadline, now, created)
+                built = await self._objects_of(work, deadline)
                 pod = await self._create(PODS, built.runner, attempt, is_runner)
                 runner = replace(attempt, runner_uid=pod["metadata"]["uid"])
                 await self._create(REPORTS, built.report(runner.runner_uid or "", deadline), runner, is_report)
-                self._all_created(job, created)
+                self._all_created(work)
             case CreateReport(runner_uid, deadline):
-                built = await self._objects_of(job, attempt, tokens, deadline, now, created)
+                built = await self._objects_of(work, deadline)
                 runner = replace(attempt, runner_uid=runner_uid)
                 await self._create(REPORTS, built.report(runner_uid, deadline), runner, is_report)
-                self._all_created(job, created)
+                self._all_created(work)
             case OpenService(cluster):
                 if created.opened != cluster:
                     selector = {"/spec/selector": scheduler_selector(attempt.name)}
@@ -203,36 +205,29 @@ class Executor:
             case LetGo():
                 await self._set_finalizer(job, False)
             case CreateRemover(removal):
-                await self._create_remover(removal, job, attempt, tokens.next.source, now)
+                await self._create_remover(removal, work)
             case DeleteJob():
                 # With the version: if a user edited the job just now, the edit decides first.
                 await self._objects.delete(DASK_JOBS, job.namespace, job.name, job.uid, job.resource_version)
             case _:
                 assert_never(action)
 
-    async def _objects_of(
-        self,
-        job: Job,
-        attempt: Attempt,
-        tokens: AttemptTokens,
-        deadline: RunnerDeadline | None,
-        now: datetime,
-        created: CreatedObjects,
-    ) -> AttemptObjects:
-        """The objects of an attempt, the same ones until all are created."""
-        own = tokens.of(attempt)
-        known = created.objects
+    async def _objects_of(self, work: JobPass, deadline: RunnerDeadline | None = None) -> AttemptObjects:
+        """The objects of the attempt, the same ones until all are created."""
+        attempt, tokens = work.attempt, work.tokens.of(work.attempt)
+        known = work.created.objects
         wanted = (attempt.name, attempt.commit)
         if known is None or (known.context.attempt.name, known.context.attempt.commit) != wanted:
-            created.objects = known = await self.build(job, attempt, own, now, deadline)
+            work.created.objects = known = await self.build(work.job, attempt, tokens, work.now, deadline)
         return known
 
-    def _all_created(self, job: Job, created: CreatedObjects) -> None:
-        created.beside.clear()
-        created.objects = None
-        self._built.pop(job.uid, None)
+    def _all_created(self, work: JobPass) -> None:
+        work.created.beside.clear()
+        work.created.objects = None
+        self._built.pop(work.job.uid, None)
 
-    async def _create_remover(self, removal: Removal, job: Job, attempt: Attempt, token: str, now: datetime) -> None:
+    async def _create_remover(self, removal: Removal, work: JobPass) -> None:
+        job, attempt, token, now = work.job, work.attempt, work.tokens.next.source, work.now
         spec = (await self._whole(job)).spec
         context = AttemptContext(job.ref, spec, Attempt(attempt.number, attempt.name), self.defaults)
         pod = remover_pod(context, self._program, removal.name, token, WORK_SECONDS, POD_SECONDS)
@@ -243,13 +238,13 @@ class Executor:
         """Sets or takes off the finalizer of a job whose results go with it; those of others stay."""
         await self._objects.set_finalizer(DASK_JOBS, job.namespace, job.name, job.uid, c.RESULTS_FINALIZER, on)
 
-    async def _create_resolver(self, built: AttemptObjects, job: Job, attempt: Attempt, now: datetime) -> None:
-        await _first_error(self._provide_account(job.namespace, now), self._provide_program(job.namespace, now))
-        await self._create(PODS, built.resolver(), attempt, is_resolver)
+    async def _create_resolver(self, built: AttemptObjects, work: JobPass) -> None:
+        namespace = work.job.namespace
+        await _first_error(self._provide_account(namespace, work.now), self._provide_program(namespace, work.now))
+        await self._create(PODS, built.resolver(), work.attempt, is_resolver)
 
-    async def _create_cluster(
-        self, built: AttemptObjects, job: Job, attempt: Attempt, now: datetime, created: CreatedObjects
-    ) -> None:
+    async def _create_cluster(self, built: AttemptObjects, work: JobPass) -> None:
+        job, attempt, now, created = work.job, work.attempt, work.now, work.created
         assert built.complete, "no commit is known of the code"
         # The Dask controller creates pods as soon as it sees the cluster.
         await _first_error(self._provide_account(job.namespace, now), self._provide_program(job.namespace, now))

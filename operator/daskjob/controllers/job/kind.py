@@ -27,7 +27,7 @@ from daskjob.controller.kind import Kind, Look, PassState
 from daskjob.controllers.job import job_metrics
 from daskjob.controllers.job.attempt_tokens import AttemptTokens, Random
 from daskjob.controllers.job.deployments import Deployments
-from daskjob.controllers.job.executor import CreatedObjects, Executor
+from daskjob.controllers.job.executor import CreatedObjects, Executor, JobPass
 from daskjob.controllers.job.installations import OtherInstallations
 from daskjob.controllers.job.job_gauges import JobCollector
 from daskjob.controllers.job.pod_warnings import NamespaceWarnings, PodWarnings
@@ -255,7 +255,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         attempt = decision.status.current or Attempt()
         memory = state.memory
         try:
-            await self.executor.execute(action, root, attempt, memory.tokens, self.clock(), memory.created)
+            work = JobPass(root, attempt, memory.tokens, self.clock(), memory.created)
+            await self.executor.execute(action, work)
         except ApiError as error:
             if error.kind is not ErrorKind.TERMINATING or not isinstance(action, CreateRemover):
                 raise
