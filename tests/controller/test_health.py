@@ -26,6 +26,7 @@ from daskjob.probes.watch_health import Watches
 
 from ..support.fake_api import FakeApi
 from ..support.probing import ask, becomes, free_ports, listening
+from .clock import Clock
 
 #: Stands for the three minutes of the default limit; kopf's times are as much shorter.
 SILENCE = 1.0
@@ -33,14 +34,8 @@ LIMITS = LivenessLimits(watch=SILENCE)
 PODS = "/api/v1/pods"
 
 
-class Turns:
+class Turns(Clock[float]):
     """A clock that goes by the event loop's turns: on a machine that has no time for us it stands still too."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
     async def run(self) -> None:
         while True:
@@ -54,7 +49,7 @@ class Process:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.clock = Turns()
+        self.clock = Turns(0.0)
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self.run()), daemon=True)
 
@@ -231,7 +226,7 @@ async def test_a_definition_that_was_missing_when_kopf_looked(api: FakeApi, port
 
 async def test_bookmarks_that_nobody_reads(api: FakeApi) -> None:
     """Whoever should read them hangs: that the server sends them is no sign of life."""
-    clock = Turns()
+    clock = Turns(0.0)
     watches = Watches(clock=clock)
     watches.expect([PODS])
     login = await watches.log_in(kopf.ConnectionInfo(server=f"http://127.0.0.1:{api.port}"))

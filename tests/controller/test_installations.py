@@ -17,6 +17,7 @@ from daskjob.operator.settings import MAX_LABEL, read_settings
 
 from ..lifecycle.model import NAMESPACE, Server
 from ..lifecycle.world import a_job
+from .clock import Clock
 from .counting import Increase
 from .refusing import RefusingClient
 
@@ -31,21 +32,13 @@ def an_object(installation: str | None, created: datetime = START, name: str = "
     return {"kind": "DaskCluster", "metadata": metadata}
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
+@pytest.fixture
+def clock() -> Clock[datetime]:
+    return Clock(START)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def others(clock: Clock) -> OtherInstallations:
+def others(clock: Clock[datetime]) -> OtherInstallations:
     found = OtherInstallations("system.mine", clock)
     found.begin()
     return found
@@ -81,7 +74,7 @@ def test_no_other_installation(
 
 
 def test_it_is_named_again_but_not_at_every_pass_and_forgotten_in_the_end(
-    others: OtherInstallations, clock: Clock, caplog: pytest.LogCaptureFixture
+    others: OtherInstallations, clock: Clock[datetime], caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
         others.look([an_object("other.theirs")])

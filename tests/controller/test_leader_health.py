@@ -12,24 +12,17 @@ from daskjob.kube.lease import LeaseLock
 from daskjob.probes.heartbeat import Heartbeat
 from daskjob.probes.watch_health import Watches
 
+from .clock import Clock
 from .test_queue import in_jumping_time, working
 
 JOB = ("team", "sum")
-
-
-class Time:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Leader:
     """Health of a process without watches, in a time of its own."""
 
     def __init__(self) -> None:
-        self.time = Time()
+        self.time = Clock(0.0)
         self.queue = WorkQueue()
         client: Any = None
         self.lock = LeaseLock(client, "ops", "lease", "me")

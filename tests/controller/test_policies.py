@@ -23,6 +23,7 @@ from daskjob.schema.crds import load_report_policy
 
 from ..lifecycle.model import NAMESPACE, Server
 from ..lifecycle.world import a_job
+from .clock import Clock
 from .refusing import RefusingClient
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -77,26 +78,19 @@ class Cluster:
             await asyncio.sleep(0)
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def cluster() -> Cluster:
     return Cluster()
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock[float]:
     monkeypatch.setattr(policies_module, "RETRY", 0.0)
-    return Clock()
+    return Clock(0.0)
 
 
 @pytest.fixture
-async def policies(cluster: Cluster, clock: Clock) -> AsyncIterator[Policies]:
+async def policies(cluster: Cluster, clock: Clock[float]) -> AsyncIterator[Policies]:
     found = Policies(cluster, shipped(), clock=clock)  # type: ignore[arg-type]
     await found.look()
     watching = asyncio.create_task(found.keep_watching())
@@ -134,7 +128,7 @@ async def test_a_change_is_told_once_and_its_end_too(
 
 @pytest.mark.parametrize("failure", [REFUSED, DOWN])
 async def test_what_cannot_be_looked_at_for_long_is_not_in_force(
-    cluster: Cluster, clock: Clock, policies: Policies, failure: ApiError
+    cluster: Cluster, clock: Clock[float], policies: Policies, failure: ApiError
 ) -> None:
     # Nothing has changed for long, so the watches were silent.
     clock.now += 3600
