@@ -242,8 +242,12 @@ def test_a_child_process_has_connections_of_its_own(connect: Connect) -> None:
         pass
     child = os.fork()
     if child == 0:
-        # What the parent waits for, the child can wait for, too.
-        os._exit(0 if future.result(PATIENCE) == 7 else 1)
+        # What the parent waits for, the child can wait for, too. Whatever happens, it does not go on with the tests.
+        code = 1
+        try:
+            code = 0 if future.result(PATIENCE) == 7 else 1
+        finally:
+            os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not future.done()
 

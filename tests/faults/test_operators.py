@@ -13,6 +13,9 @@ import pytest
 from .namespace_view import eventually
 from .operators import Operator
 
+#: Seconds for a process to start.
+PATIENCE = 30.0
+
 
 class Sleepers:
     """Starts processes that do nothing; slowly."""
@@ -43,9 +46,9 @@ async def stop(running: asyncio.Task[None]) -> None:
 
 async def test_killed_and_started_again(operator: Operator, sleepers: Sleepers) -> None:
     running = asyncio.create_task(operator.run())
-    await eventually(lambda: operator.starts == 1, 5)
+    await eventually(lambda: operator.starts == 1, PATIENCE)
     await operator.kill()
-    await eventually(lambda: operator.starts == 2, 5)
+    await eventually(lambda: operator.starts == 2, PATIENCE)
     await stop(running)
     assert (operator.kills, operator.own_ends) == (1, 0)
     assert [await each.wait() for each in sleepers.started] == [-signal.SIGKILL] * 2
@@ -53,9 +56,9 @@ async def test_killed_and_started_again(operator: Operator, sleepers: Sleepers) 
 
 async def test_one_that_ends_by_itself_is_counted(operator: Operator, sleepers: Sleepers) -> None:
     running = asyncio.create_task(operator.run())
-    await eventually(lambda: operator.starts == 1, 5)
+    await eventually(lambda: operator.starts == 1, PATIENCE)
     os.kill(sleepers.started[0].pid, signal.SIGTERM)
-    await eventually(lambda: operator.starts == 2, 5)
+    await eventually(lambda: operator.starts == 2, PATIENCE)
     await stop(running)
     assert (operator.kills, operator.own_ends) == (0, 1)
     assert [await each.wait() for each in sleepers.started] == [-signal.SIGTERM, -signal.SIGKILL]

@@ -43,12 +43,12 @@ print("ready", *sys.argv[1:], flush=True)
 signal.pause()
 """
 
-#: TLS whose handshake fails at first, or always, while the time goes thirty times as fast; its server speaks first.
+#: TLS whose handshake fails at first, or always, while the time goes so many times as fast; its server speaks first.
 SECURITY = """\
 import os, time
 
 clock = time.monotonic
-time.monotonic = lambda: 30 * clock()
+time.monotonic = lambda: int(os.environ["CLOCK"]) * clock()
 
 class Speaks:
     def __init__(self, plain):
@@ -111,13 +111,17 @@ def test_it_hears_the_signal_while_it_starts(tmp_path: Path, signals: str) -> No
     assert run(tmp_path, "starts", STARTS, signals) == 128 + signal.SIGTERM
 
 
+#: A clock of which fifteen seconds are half a one.
+QUICK = 30
 FIRST_BYTE = "waits for the first byte"
 WORKER = "import sys\nprint('ready', sys.argv[1], flush=True)"
 
 
-def start_worker(folder: Path, address: str, fails: int) -> list[str]:
-    """What a worker prints that is to find this scheduler."""
-    environment = install(folder, "a_worker", WORKER, __init__=SECURITY) | {"FAILS": str(fails)}
+def start_worker(folder: Path, address: str, fails: int, clock: int = 1) -> list[str]:
+    """What a worker prints that is to find this scheduler. `clock`: how many times as fast the time goes; where it
+    succeeds in the end, it has all its seconds, for the machine may be busy."""
+    variables = {"FAILS": str(fails), "CLOCK": str(clock)}
+    environment = install(folder, "a_worker", WORKER, __init__=SECURITY) | variables
     command = dask_command(folder, "a_worker", address)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.splitlines()
@@ -133,7 +137,8 @@ def test_a_worker_tries_until_its_scheduler_answers_and_starts_in_any_case(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tls://{host}:{server.getsockname()[1]}"
-        assert start_worker(tmp_path, address, fails) == [*expected, f"ready {address}"]
+        clock = 1 if expected else QUICK
+        assert start_worker(tmp_path, address, fails, clock) == [*expected, f"ready {address}"]
 
 
 @pytest.mark.parametrize("address", ["tls://127.0.0.1:{}", "tls://no-such-name.invalid:{}"])
@@ -141,7 +146,7 @@ def test_a_worker_starts_where_nobody_listens(tmp_path: Path, address: str) -> N
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         address = address.format(silent.getsockname()[1])
-        assert start_worker(tmp_path, address, 0) == [f"ready {address}"]
+        assert start_worker(tmp_path, address, 0, QUICK) == [f"ready {address}"]
 
 
 def test_a_worker_finds_a_scheduler_at_an_ipv6_address(tmp_path: Path) -> None:
@@ -181,7 +186,11 @@ print(json.dumps({**{name: os.environ.get(name) for name in names}, "early": ear
 
 def start(folder: Path, module: str, *options: str, **variables: str) -> dict[str, Any]:
     """What this module finds when it starts."""
-    environment = install(folder, module, STARTED, __init__=SECURITY, _signals="") | {"FAILS": "0", **variables}
+    environment = install(folder, module, STARTED, __init__=SECURITY, _signals="") | {
+        "FAILS": "0",
+        "CLOCK": "1",
+        **variables,
+    }
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_"):
         if name not in variables:
             environment.pop(name, None)
