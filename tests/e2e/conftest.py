@@ -71,6 +71,7 @@ class Runs:
             job = CronJob(kube, job.name).run_now("1")
         status = job.end(timeout(expected))
         job.is_clean()
+        job.says_that_it_is_clean()
         return Run(job, expected, status, [pod["metadata"]["name"] for pod in job.pods("runner")])
 
     def close(self) -> None:

@@ -92,7 +92,7 @@ def test_a_sidecar_that_outlives_the_runner_costs_neither_time_nor_log(kube: Kub
     source = 'def main():\n    print("seen in the log")\n    return 1\n'
     job = apply(kube, manifest("mesh", source, **in_part("runner", containers=[sidecar])))
     assert result_of(job.end()) == 1
-    wait_for("CleanedUp", lambda: job.condition("CleanedUp"), lambda found: found.get("status") == "True", 15)
+    job.says_that_it_is_clean(15)
     job.is_clean()
     [pod] = job.pods("runner")
     log = kube.kubectl("logs", pod["metadata"]["name"], "--container=runner")

@@ -51,7 +51,7 @@ def fails(job: Job, pods: list[Manifest]) -> str:
     """Lets the pods start. The message of the failure that the job must end with."""
     for pod in pods:
         job.kube.patch("pod", pod["metadata"]["name"], {"spec": {"schedulingGates": None}})
-    status = job.end(30)
+    status = job.end()
     failure: dict[str, Any] = status.get("failure") or {}
     assert (failure.get("reason"), failure.get("class")) == ("FilesChanged", "Application"), status
     assert condition(status, "Failed")["reason"] == "FilesChanged"

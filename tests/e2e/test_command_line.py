@@ -101,7 +101,7 @@ def test_doctor_tries_a_job(kube: Kube) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("ok     a job: ran to its end, and was deleted\n")
     failed = command(
-        kube, "doctor", "--operator-namespace", SYSTEM, "--image", "localhost/no/such:image", "--timeout", "40s"
+        kube, "doctor", "--operator-namespace", SYSTEM, "--image", "localhost/no/such:image", "--timeout", "90s"
     )
     assert failed.returncode == 3, failed.stdout
     assert "wrong  a job: failed: ImagePullFailed" in failed.stdout

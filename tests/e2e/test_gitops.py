@@ -36,6 +36,8 @@ COUNT = """
 """
 ON_ITS_WAY, DONE, FAILED = ("Progressing", "InProgress"), ("Healthy", "Current"), ("Degraded", "Failed")
 HELD = ("Suspended", "InProgress")
+#: A job that nobody runs, made before the one that is watched.
+BEFORE = "made-before"
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Watched:
     """Every version of a DaskJob, from the first on."""
 
     file: Path
+    name: str
     versions: list[Manifest] = field(default_factory=list)
 
     def read(self) -> list[Manifest]:
@@ -56,7 +59,8 @@ class Watched:
                 version, at = decoder.raw_decode(text, at)
             except json.JSONDecodeError:
                 break
-            self.versions.append(version)
+            if version["metadata"]["name"] == self.name:
+                self.versions.append(version)
         return self.versions
 
     def views(self) -> list[View]:
@@ -65,14 +69,16 @@ class Watched:
 
 @contextmanager
 def watched(kube: Kube, name: str, folder: Path) -> Iterator[Watched]:
-    """Watches a DaskJob from before it is made."""
+    """Watches a DaskJob from before it is made: when the watch has told of another one, nothing escapes it."""
     file = folder / f"{name}.json"
-    selector = f"--field-selector=metadata.name={name}"
-    command = ["get", "daskjobs.daskjob.io", selector, "--watch", "--output=json"]
+    kube.apply(manifest(BEFORE, COUNT, managedBy="example.com/nobody"))
+    command = ["get", "daskjobs.daskjob.io", "--watch", "--output=json"]
     options = ["--kubeconfig", kube.kubeconfig, "--namespace", kube.namespace]
     with file.open("wb") as out, subprocess.Popen([program("kubectl"), *options, *command], stdout=out) as process:
         try:
-            yield Watched(file)
+            found = Watched(file, name)
+            wait_for("the watch to begin", file.read_text, lambda text: BEFORE in text, 30)
+            yield found
         finally:
             process.terminate()
 

@@ -72,9 +72,11 @@ def test_a_job_from_start_to_end(kube: Kube, scrape: Callable[[], Scrape]) -> No
     before = scrape()
     job = apply(kube, manifest("counted", SLEEP, [4]))
     job.reaches("Running", lambda status: status.get("phase") == "Running", 60)
-    during = scrape()
-    phases = during.job("daskjob_jobs", kube)
-    assert {phase: number for (phase,), number in phases.items() if number} == {"Running": 1}
+
+    def phases(now: Scrape) -> dict[str, float]:
+        return {phase: number for (phase,), number in now.job("daskjob_jobs", kube).items() if number}
+
+    during = wait_for("it to be counted as running", scrape, lambda now: phases(now) == {"Running": 1}, 3)
     assert during.job("daskjob_jobs_finished_total", kube) == {}
     status = job.end()
     job.is_clean()

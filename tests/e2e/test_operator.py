@@ -10,7 +10,7 @@ from ..conftest import make_namespace
 from ..support.jobs import GONE, KINDS, Job, apply, condition, manifest, remains, result_of
 from ..support.kube import Kube, Manifest
 from ..support.platform import SYSTEM, Release
-from ..support.sources import COUNT, SLEEP
+from ..support.sources import COUNT, SLEEP, WAITS
 from ..support.waiting import wait_for
 
 
@@ -58,10 +58,11 @@ def test_operator_killed(release: Release, kube: Kube, moment: str) -> None:
 
 def test_operator_killed_at_the_end(release: Release, kube: Kube) -> None:
     """The end comes while no operator is there to see it."""
-    job = apply(kube, manifest("end", SLEEP, [4]))
+    job = apply(kube, manifest("end", WAITS, [4]))
     job.reaches("Running", lambda status: status.get("phase") == "Running", 60)
     kube.within(SYSTEM).kubectl("scale", "deployment/daskjob-operator", "--replicas=0")
     wait_for("no operator", lambda: release.pods("operator"), lambda pods: not pods, 40)
+    job.let_go()
     wait_for("the runner to end", lambda: job.pods("runner")[0]["status"]["phase"], lambda it: it == "Succeeded", 60)
     assert "completionTime" not in job.status()
     kube.within(SYSTEM).kubectl("scale", "deployment/daskjob-operator", "--replicas=1")

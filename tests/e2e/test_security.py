@@ -10,6 +10,7 @@ import pytest
 from ..support.jobs import Job, apply, condition, manifest, result_of
 from ..support.kube import Kube, KubectlFailed
 from ..support.platform import Release
+from ..support.sources import WAITS
 
 POLICY = ("validatingadmissionpolicy", "daskjob-operator-report-writers")
 
@@ -150,13 +151,13 @@ def test_an_account_that_was_deleted_is_told_and_created_again(kube: Kube) -> No
 
 
 def test_an_emptied_policy_is_told_and_a_forged_report_is_not_believed(release: Release, kube: Kube) -> None:
-    job = apply(kube, manifest("victim", "import time\n\n\ndef main():\n    time.sleep(5)\n    return 42\n"))
+    job = apply(kube, manifest("victim", WAITS, [42]))
     status = job.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
     policy = release.kube.get(*POLICY)
     assert policy is not None
     try:
         release.kube.patch(*POLICY, {"spec": {"validations": [{"expression": "true"}]}})
-        told = job.reaches("its condition", lambda status: bool(condition(status, "ReportingDegraded")), 10)
+        told = job.reaches("its condition", lambda status: bool(condition(status, "ReportingDegraded")), 30)
         degraded = condition(told, "ReportingDegraded")
         assert (degraded["status"], degraded["reason"]) == ("True", "PolicyNotInForce")
         assert 'spec.validations[0].expression is "true"' in degraded["message"]
@@ -166,6 +167,7 @@ def test_an_emptied_policy_is_told_and_a_forged_report_is_not_believed(release: 
         restored = {**policy, "metadata": {**policy["metadata"], "resourceVersion": None, "managedFields": None}}
         release.kube.kubectl("replace", "-f", "-", stdin=json.dumps(restored))
     # Although it is back: nobody can tell what was written meanwhile.
+    job.let_go()
     status = job.end()
     assert result_of(status) == 42
     assert condition(status, "ReportingDegraded")["reason"] == "PolicyNotInForce"
@@ -181,7 +183,7 @@ def test_a_stranger_can_make_nothing_that_looks_like_a_jobs(kube: Kube) -> None:
     subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "stranger"}
     reference = {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "stranger"}}
     kube.apply(role | {"kind": "Role"} | rules, role | {"kind": "RoleBinding", "subjects": [subject]} | reference)
-    job = apply(kube, manifest("victim", "import time\n\n\ndef main():\n    time.sleep(5)\n    return 42\n"))
+    job = apply(kube, manifest("victim", WAITS, [42]))
     job.reaches("it to run", lambda status: status.get("phase") == "Running", 60)
     [runner] = job.pods("runner")
     labels = runner["metadata"]["labels"]
@@ -202,4 +204,5 @@ def test_a_stranger_can_make_nothing_that_looks_like_a_jobs(kube: Kube) -> None:
         kube.kubectl("label", "--as=stranger", "pod", worker, "daskjob.io/job-")
     kube.kubectl("label", "--as=stranger", "pod", worker, "note=x")
     kube.kubectl("delete", "--as=stranger", "pod", worker, "--wait=false")
+    job.let_go()
     assert result_of(job.end()) == 42, "a worker that is deleted is an ordinary fault"

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..support.jobs import apply, condition, ended, manifest, result_of
 from ..support.kube import Kube
+from ..support.sources import GO
 from ..support.waiting import wait_for
 
 #: Seconds within which a mistake must be told: 15 on a machine that has nothing else to do.
@@ -110,13 +111,15 @@ def test_workers_that_are_paused_do_not_look_healthy(kube: Kube) -> None:
 
 
 def test_an_import_that_hangs_is_told_with_its_line(kube: Kube) -> None:
-    job = apply(kube, manifest("hangs", "import time\ntime.sleep(20)\nmain = 5\n"))
+    code = f"import os, time\nwhile not os.path.exists({GO!r}): time.sleep(0.1)\nmain = 5\n"
+    job = apply(kube, manifest("hangs", code))
 
     def told(status: Any) -> bool:
         return condition(status, "ClusterReady").get("reason") == "Importing"
 
     status = job.reaches("word of the import", told, SOON)
     assert condition(status, "Ready")["message"] == "module job is still being imported, at job.py:2"
+    job.let_go()
     assert result_of(job.end()) == 5
 
 
@@ -125,12 +128,15 @@ def test_names_of_resources_keep_their_case(kube: Kube) -> None:
     assert result_of(apply(kube, manifest("gpu", NOBODY_HAS, cluster=cluster)).end()) == 3
 
 
-FORGETS = """
-import pathlib, time
+FORGETS = (
+    f"GO = {GO!r}\n"
+    + """
+import os, time
 from dask.distributed import fire_and_forget
 
 def write(number):
-    time.sleep(3)
+    while not os.path.exists(GO):
+        time.sleep(0.1)
     print(f"wrote part {number}", flush=True)
 
 def main(client):
@@ -138,6 +144,7 @@ def main(client):
         fire_and_forget(client.submit(write, number, pure=False))
     return "submitted"
 """
+)
 
 
 def test_what_nobody_waits_for_is_finished(kube: Kube) -> None:
@@ -149,6 +156,7 @@ def test_what_nobody_waits_for_is_finished(kube: Kube) -> None:
     cluster = condition(job.reaches("word of what it waits for", waits, SOON), "ClusterReady")
     assert cluster["status"] == "True"
     assert cluster["message"].endswith(" tasks of fire_and_forget may go on for at most 600 s")
+    job.let_go("worker")
     status = job.end()
     assert result_of(status) == "submitted"
     assert status["progress"]["summary"] == "4/4"

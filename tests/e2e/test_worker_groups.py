@@ -9,10 +9,13 @@ import pytest
 
 from ..support.jobs import apply, manifest, result_of
 from ..support.kube import Kube
+from ..support.sources import GO
 
 #: No node here has a GPU: its status says that it has two, which nothing of Kubernetes checks.
 GPU = "nvidia.com/gpu"
-CODE = """
+CODE = (
+    f"GO = {GO!r}\n"
+    + """
 import os
 import time
 
@@ -25,6 +28,8 @@ def where(number):
     time.sleep(0.3)
     worker = get_worker()
     group = worker.name.split("-worker-")[0].split("-")[-1]
+    while group == "late" and not os.path.exists(GO):
+        time.sleep(0.1)
     return [group, os.environ.get("KIND"), getattr(worker, "prepared", None)]
 
 
@@ -35,6 +40,7 @@ def main():
             parts[group] = [delayed(where)(number, dask_key_name=f"{group}-{number}") for number in range(6)]
     return parts
 """
+)
 PREPARE = "def dask_setup(worker):\n    worker.prepared = 'yes'\n"
 
 
@@ -56,12 +62,16 @@ def test_tasks_run_in_the_group_that_they_ask_for(kube: Kube) -> None:
     counts = {each["name"]: (each["wanted"], each["ready"]) for each in status["cluster"]["groups"]}
     assert counts == {"default": (1, 1), "big": (2, 2), "late": (1, 1)}
     assert status["cluster"]["workers"] == {"wanted": 4, "ready": 4}
+    job.let_go("worker")
     wanted = {"default": [None, None], "big": ["large", None], "late": [None, "yes"]}
     assert result_of(job.end()) == {name: [[name, *rest]] * 6 for name, rest in wanted.items()}
     job.is_clean()
 
 
-PROCESSES = """
+PROCESSES = (
+    f"GO = {GO!r}\n"
+    + """
+import os
 import time
 
 from distributed import get_worker
@@ -76,8 +86,11 @@ def where(number):
 def main(client):
     # Each process takes one at a time.
     found = client.gather(client.map(where, range(8), resources={"gpu": 1}))
+    while not os.path.exists(GO):
+        time.sleep(0.1)
     return [len(client.scheduler_info(n_workers=-1)["workers"]), min(found), max(found)]
 """
+)
 
 
 @pytest.fixture
@@ -101,6 +114,7 @@ def test_the_processes_of_a_worker_are_one_worker_with_all_devices(kube: Kube, t
         for container in pod["spec"]["containers"]
     }
     assert {name.split("-")[-3] for name, count in limits.items() if count == "2"} == {"gpu"}, limits
+    job.let_go()
     process = [1, 300 * 2**20, 1]
     assert result_of(job.end()) == [3, process, process]
     job.is_clean()

@@ -9,6 +9,7 @@ from typing import Any
 
 from .kube import Kube, Manifest
 from .platform import merged
+from .sources import GO
 from .waiting import wait_for
 
 #: Everything that an attempt is made of, or could be.
@@ -67,9 +68,24 @@ class Job:
         found = wait_for(f"a {component} of {self.name} to run", lambda: self.pods(component), running, seconds)
         return running(found)[0]
 
+    def let_go(self, component: str = "runner") -> None:
+        """Lets code go on that waits for the file `GO` in its pods of that kind."""
+        for pod in self.pods(component):
+            name = pod["metadata"]["name"]
+            self.kube.kubectl("exec", name, f"--container={component}", "--", "touch", GO)
+
     def is_clean(self, seconds: float = GONE) -> None:
         """Fails unless all that the job consisted of goes, but its completed runner and its report."""
         wait_for(f"nothing to be left of {self.name}", self.remains, lambda found: not found, seconds)
+
+    def says_that_it_is_clean(self, seconds: float = GONE) -> None:
+        """Waits for the condition: the operator writes it when it has seen that all is gone, a moment later."""
+        wait_for(
+            f"{self.name} to be CleanedUp",
+            lambda: self.condition("CleanedUp"),
+            lambda found: found.get("status") == "True",
+            seconds,
+        )
 
     def remains(self) -> list[str]:
         """Kind, name and phase of each object that is left of the job and should not be."""

@@ -17,6 +17,18 @@ COUNT = """
         return delayed(sum)([delayed(step)(number) for number in range(count)])
 """
 ADD = "def main(x=1):\n    return x + 1\n"
+#: A file for which code of a job waits in its container, until a test has done what it has to do before it ends:
+#: `Job.let_go` makes it. On a busy machine, no number of seconds would be enough.
+GO = "/tmp/daskjob-tests-go"
+WAITS = f"""
+    import os
+    import time
+
+    def main(result):
+        while not os.path.exists({GO!r}):
+            time.sleep(0.1)
+        return result
+"""
 SLEEP = "import time\n\n\ndef main(seconds):\n    time.sleep(seconds)\n    return seconds\n"
 #: Its first attempt fails, each later one gives 3.
 FAILS_AT_FIRST = """
