@@ -25,7 +25,8 @@ from daskjob.manifests.context import Defaults
 from daskjob.probes.watch_health import Watches
 
 from ..support.fake_api import FakeApi
-from ..support.probing import ask, becomes, free_ports, listening
+from ..support.ports import reserved_port
+from ..support.probing import ask, becomes, listening
 from .clock import Clock
 
 #: Stands for the three minutes of the default limit; kopf's times are as much shorter.
@@ -118,7 +119,7 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 @pytest.fixture
 def ports() -> tuple[int, int]:
-    return free_ports()
+    return reserved_port(), reserved_port()
 
 
 @pytest.fixture

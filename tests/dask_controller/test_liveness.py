@@ -14,7 +14,8 @@ from daskjob.dask_controller import liveness as module
 from daskjob.dask_controller.liveness import Health
 
 from ..support.fake_api import FakeApi
-from ..support.probing import ask, becomes, free_ports, listening
+from ..support.ports import reserved_port
+from ..support.probing import ask, becomes, listening
 
 WATCHED = ("daskclusters", "daskworkergroups")
 CLUSTERS = "/apis/kubernetes.dask.org/v1/daskclusters"
@@ -30,7 +31,7 @@ async def api() -> AsyncIterator[FakeApi]:
 
 async def test_it_answers_before_it_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SILENCE", -1.0)
-    port, _ = free_ports()
+    port = reserved_port()
     health = Health(port, (), WATCHED)
     await health.begin()
     await health.begin()
@@ -56,7 +57,7 @@ async def test_listed_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_whole_controller(api: FakeApi, tmp_path: Path) -> None:
-    port, _ = free_ports()
+    port = reserved_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..support.ports import reserved_port
 from ..support.waiting import wait_for
 
 _SETTINGS = """\
@@ -68,9 +68,7 @@ def serve_ssh(folder: Path) -> Iterator[SshServer]:
     if os.geteuid() == 0:
         # Where it separates its rights, as its service makes it.
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserved_port()
     server = SshServer(folder, port)
     (folder / "settings").write_text(_SETTINGS.format(port=port, folder=folder))
     with (folder / "log").open("wb") as log:

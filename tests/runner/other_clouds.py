@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..support.ports import reserved_port
 from ..support.waiting import wait_for
 
 SOURCES = Path(__file__).resolve().parents[2] / "operator"
@@ -75,14 +76,8 @@ def server(port: int, *command: str | Path) -> Iterator[None]:
             process.kill()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def main() -> int:
-    folder, azure, google = installed(), free_port(), free_port()
+    folder, azure, google = installed(), reserved_port(), reserved_port()
     blobs = f"http://127.0.0.1:{azure}/{ACCOUNT}"
 
     def account(key: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ..support.ports import reserved_port
 from .conftest import wait_for
 
 SYNTAX = {"files": {"bad_syntax.py": "def graph(:"}, "codePath": None}
@@ -177,9 +178,7 @@ def test_scheduler_unreachable(run):
 
 
 def test_scheduler_that_comes_late(start, make_cluster):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = reserved_port()
     running = start("entries:one", address=f"tcp://127.0.0.1:{port}")
     wait_for("the first report", running.status)
     cluster = make_cluster(workers=0, port=str(port))

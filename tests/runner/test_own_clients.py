@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from ..support.ports import reserved_port
 from .conftest import CODE
 from .test_cluster_features import tls_environment
 
@@ -16,9 +16,7 @@ from .test_cluster_features import tls_environment
 def cluster(make_cluster, tmp_path: Path):
     """A cluster over TLS whose processes have the environment of a job's pods; one worker, so that waiting for it
     inside of it is noticed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = reserved_port()
     own = {"DASK_SCHEDULER_ADDRESS": f"tls://127.0.0.1:{port}", "DASK_CLIENT_NAME": "worker"}
     env = {**tls_environment(tmp_path / "tls"), **own, "PYTHONPATH": f"{tmp_path}:{CODE}"}
     return make_cluster(protocol="tls", port=str(port), env=env)

@@ -16,6 +16,8 @@ from daskjob.manifests.tls import key_pair
 from daskjob.runner import reach as module
 from daskjob.runner.reach import reach
 
+from ..support.ports import reserved_port
+
 
 class Speaks:
     """A connection at whose other end somebody sends a byte."""
@@ -47,13 +49,6 @@ class Handshakes:
         return Speaks(plain)
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])
 def test_a_scheduler_that_listens(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -67,7 +62,7 @@ def test_a_scheduler_at_an_ipv6_address() -> None:
 
 def test_nobody_listens() -> None:
     with pytest.raises(ConnectionRefusedError):
-        reach(f"tcp://127.0.0.1:{free_port()}", seconds=0)
+        reach(f"tcp://127.0.0.1:{reserved_port()}", seconds=0)
 
 
 def test_a_name_that_does_not_exist() -> None:
@@ -76,7 +71,7 @@ def test_a_name_that_does_not_exist() -> None:
 
 
 def test_a_scheduler_that_listens_only_after_the_first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    port, servers, looked = free_port(), [], threading.Event()
+    port, servers, looked = reserved_port(), [], threading.Event()
 
     def sleep(seconds: float) -> None:
         if not looked.is_set():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
 import subprocess
 import sys
 import venv
 from pathlib import Path
 from typing import Any
+
+from .ports import reserved_port
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "image_with_stores" / "requirements.txt"
@@ -32,9 +33,7 @@ class S3:
     """The server with the bucket `results`, while it is entered; `users`: variables with the keys of each."""
 
     def __init__(self, python: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = reserved_port()
         self.address = f"http://127.0.0.1:{port}"
         pipe = subprocess.PIPE
         # -P: what is beside the script must not stand in for the standard library's.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any
 
 import aiohttp
@@ -38,11 +37,3 @@ async def listening(port: int) -> None:
                 await asyncio.sleep(0.02)
             else:
                 return
-
-
-def free_ports() -> tuple[int, int]:
-    """Two that nobody listens at."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
