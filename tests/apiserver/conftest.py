@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .dask_clusters import SYSTEM
-from .server import BINARIES, Server, running, with_definitions
+from .dask_clusters import CONTROLLER, OPERATOR, SYSTEM
+from .roles import await_right
+from .server import BINARIES, Server, await_definitions, running, with_definitions
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "daskjob-operator"
 
@@ -63,9 +64,16 @@ def own_server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def helm(own_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """With the chart installed, all values as they are."""
+    """With the chart installed, all values as they are; its definitions and rights are in force."""
     helm = Helm(own_server, tmp_path_factory.mktemp("helm"))
     helm("install", "daskjob", str(CHART), "--create-namespace")
+    await_definitions(own_server)
+    for name, group, plural in (
+        (OPERATOR, "daskjob.io", "daskjobs"),
+        (CONTROLLER, "kubernetes.dask.org", "daskclusters"),
+    ):
+        subject = {"kind": "ServiceAccount", "namespace": SYSTEM, "name": name}
+        await_right(own_server, subject, {"apiGroups": [group], "resources": [plural], "verbs": ["list"]})
     return helm
 
 

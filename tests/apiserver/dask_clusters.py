@@ -18,6 +18,7 @@ from daskjob.api import constants as c
 from daskjob.api.tokens import Tokens
 
 from ..support.waiting import wait_for
+from .roles import await_right
 from .server import Server
 
 SYSTEM = "daskjob-system"
@@ -34,6 +35,10 @@ def token(server: Server, account: str, namespace: str = SYSTEM) -> str:
 @contextmanager
 def controller(server: Server, folder: Path, *namespaces: str) -> Iterator[Path]:
     """The launcher in a process, under the chart's service account; its log. Fails unless it ends well."""
+    subject = {"kind": "ServiceAccount", "namespace": SYSTEM, "name": CONTROLLER}
+    right = {"apiGroups": ["kubernetes.dask.org"], "resources": ["daskclusters"], "verbs": ["list"]}
+    for namespace in namespaces or ("",):
+        await_right(server, subject, right, namespace)
     config = json.loads(server.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": token(server, CONTROLLER)}
     (folder / "kubeconfig").write_text(json.dumps(config))

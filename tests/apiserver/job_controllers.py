@@ -11,25 +11,13 @@ from kubernetes.aio import client as kubernetes_client
 
 from daskjob.controller.controller import Controller
 from daskjob.controllers.job.kind import JobKind
-from daskjob.controllers.job.watched import WATCHED
 from daskjob.kube.client import KubeClient, Measure, unmeasured
 from daskjob.manifests.context import Defaults
 
-from ..support.waiting import wait_for
 from .server import Server
 from .test_policy import token
 
 AnyController = Controller[Any, Any, Any, Any]
-
-
-def await_lists(server: Server) -> None:
-    """Waits until the server lists every kind: the storage of a new definition takes it a moment."""
-    paths = [each.resource.path(None) for each in WATCHED]
-
-    def unserved() -> list[str]:
-        return [path for path in paths if server.admin.get(path).status != 200]
-
-    wait_for("lists of every kind", unserved, lambda left: not left)
 
 
 def now() -> datetime:

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -20,8 +19,11 @@ from typing import Any
 
 from daskjob.schema import find_crds
 
+from ..support.ports import reserved_port
+
 BINARIES = Path(os.environ.get("CLUSTER_BIN") or Path.home() / ".cache/daskjob/bin-1.35.4")
-START_SECONDS = 60
+#: Seconds until programs answer: at a load of 17 on two cores, starting takes most of a minute.
+START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def running() -> Iterator[Server]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="daskjob-apiserver-")))
         token = secrets.token_hex(16)
         _write_keys(folder, token)
-        client_port, peer_port, port = _free_ports(3)
+        client_port, peer_port, port = (reserved_port() for _ in range(3))
         etcd = f"http://127.0.0.1:{client_port}"
         peer = f"http://127.0.0.1:{peer_port}"
         started = [
@@ -200,14 +202,6 @@ def _kubeconfig(port: int, certificate: Path, token: str) -> str:
     )
 
 
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 @contextmanager
 def _process(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A program with its log in the folder. Killed at the end: what it holds is thrown away with the folder."""
@@ -255,23 +249,28 @@ def with_definitions(*more: Path) -> Iterator[Server]:
             applied = server.kubectl("apply", "--filename", str(folder))
             if applied.returncode:
                 raise RuntimeError(f"kubectl apply --filename {folder}: {applied.stderr}")
-        _await_established(server)
+        await_definitions(server)
         yield server
 
 
-def _await_established(server: Server) -> None:
-    """Asked for here: `kubectl wait` gives up on a CRD that has no conditions yet."""
+def await_definitions(server: Server) -> None:
+    """Waits until objects of all definitions can be listed: one that is established is served only a moment later.
+
+    `kubectl wait` gives up on a definition that has no conditions yet.
+    """
     deadline = time.monotonic() + START_SECONDS
     while True:
         crds = server.admin.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions").ok()["items"]
-        waiting = [each["metadata"]["name"] for each in crds if not _is_established(each)]
+        waiting = [path for each in crds for path in _paths(each) if server.admin.get(path).status != 200]
         if not waiting:
             return
         if time.monotonic() > deadline:
-            raise RuntimeError(f"CRDs that are not established: {', '.join(waiting)}")
+            raise RuntimeError(f"not served: {', '.join(waiting)}")
         time.sleep(0.05)
 
 
-def _is_established(crd: dict[str, Any]) -> bool:
-    conditions = crd.get("status", {}).get("conditions") or ()
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+def _paths(crd: dict[str, Any]) -> list[str]:
+    """Of the lists of all objects, by version."""
+    spec = crd["spec"]
+    versions = [each["name"] for each in spec["versions"] if each["served"]]
+    return [f"/apis/{spec['group']}/{version}/{spec['names']['plural']}" for version in versions]

@@ -18,9 +18,10 @@ from ..crd.cases import a_job
 from ..support.waiting import wait_for
 from .conftest import CHART, Helm, make_namespace
 from .dask_clusters import OPERATOR, SYSTEM
-from .job_controllers import AnyController, await_lists, job_controller
+from .job_controllers import AnyController, job_controller
+from .roles import grant
 from .server import Answer, Client, Server
-from .test_policy import NOT_YOURS, a_report, account, token
+from .test_policy import NOT_YOURS, a_report, account, await_policy, token
 
 JOBS = "/apis/daskjob.io/v1alpha1/namespaces"
 ALLOWED = "cloud"
@@ -30,7 +31,9 @@ ALLOWED = "cloud"
 def served(helm: Helm) -> Server:
     """The chart as it is by default, with one further account for templates."""
     helm("upgrade", "daskjob", str(CHART), "--reset-values", "--set", f"job.serviceAccounts={{{ALLOWED}}}")
-    await_lists(helm.server)
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+    grant(helm.server, "test-powerful", [everything], account(helm.server, "default", "powerful"))
+    await_policy(helm.server)
     return helm.server
 
 
@@ -101,12 +104,25 @@ async def test_a_runner_with_an_allowed_account_writes_its_report(served: Server
     assert NOT_YOURS in write(own, others).message
 
 
+def await_no_account(server: Server, namespace: str, name: str) -> None:
+    """Waits until a pod of a deleted account is refused: so long, the API server believes that it is there."""
+    container = {"name": "main", "image": "localhost/none:test"}
+    spec = {"serviceAccountName": name, "containers": [container]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "canary"}, "spec": spec}
+
+    def status() -> int:
+        return server.admin.create(f"/api/v1/namespaces/{namespace}/pods", pod, "dryRun=All").status
+
+    wait_for("the account to be gone", status, lambda found: found == 403)
+
+
 async def test_an_account_that_is_gone_is_told_and_created_again(served: Server, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{RUNNER_ACCOUNT}"
     async with operator(served) as controller:
         await begin(served, controller, namespace, "a")
         uid = served.admin.get(path).ok()["metadata"]["uid"]
         served.admin.delete(path).ok()
+        await_no_account(served, namespace, RUNNER_ACCOUNT)
         await begin(served, controller, namespace, "b")
     assert served.admin.get(path).ok()["metadata"]["uid"] != uid
     runner(served, namespace, "b")

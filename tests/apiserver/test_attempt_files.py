@@ -19,7 +19,7 @@ from daskjob.runner.checked_files import digests_of
 from ..crd.cases import a_job
 from .conftest import make_namespace
 from .dask_clusters import OPERATOR, SYSTEM, dask
-from .job_controllers import await_lists, job_controller
+from .job_controllers import job_controller
 from .server import Server
 
 JOBS = "/apis/daskjob.io/v1alpha1/namespaces"
@@ -59,7 +59,6 @@ def files_of(server: Server, namespace: str, pod: dict[str, Any]) -> dict[str, d
     ids=["inline", "files"],
 )
 async def test_the_pods_have_the_digests_of_what_is_stored(installed: Server, source: dict[str, Any]) -> None:
-    await_lists(installed)
     namespace = make_namespace(installed)
     graph = {"entrypoint": "m:f", "args": ["ü \u2028"], "source": source}
     await begin(installed, namespace, "a", graph=graph, activeDeadlineSeconds=900)

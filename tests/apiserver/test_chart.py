@@ -65,6 +65,7 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
         # What the controller might write about the first, it has written when it has made the second.
         installed.admin.create(path, second).ok()
         workers_become(installed, namespace, 4)
+        scaled(log, "b-default", 2)
         made = requests(installed) - before
         group = installed.admin.get(f"{dask(namespace, 'daskworkergroups')}/a-default").ok()
         scheduler = next(
@@ -90,13 +91,14 @@ def test_a_cluster_is_made_with_few_requests(installed: Server, helm: Helm, tmp_
 def test_a_cluster_of_an_earlier_release_is_made_too(installed: Server, helm: Helm, tmp_path: Path) -> None:
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     namespace = make_namespace(installed)
-    with controller(installed, tmp_path):
+    with controller(installed, tmp_path) as log:
         phases = (("a", None), ("b", "Created"))
         clusters = [of_the_operator(installed, namespace, name, phase=phase) for name, phase in phases]
         before = requests(installed)
         for number, cluster in enumerate(clusters):
             installed.admin.create(dask(namespace, "daskclusters"), cluster).ok()
             workers_become(installed, namespace, 2 * (number + 1))
+            scaled(log, f"{cluster['metadata']['name']}-default", 2)
         made = requests(installed) - before
     # Its phase comes from the controller, which acts when it sees that phase.
     doubled = {each: 2 * count for each, count in REQUESTS.items()}

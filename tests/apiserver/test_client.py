@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from daskjob.client.problems import (
 )
 from daskjob.client.watching import Selection
 
+from .roles import RBAC, bind
 from .server import Server, running
 
 PATH = "/apis/daskjob.io/v1alpha1/namespaces/{}/daskjobs"
@@ -58,6 +60,17 @@ def end(server: Server, namespace: str, name: str, kind: str, reason: str) -> No
     times = {"lastTransitionTime": "2026-11-26T12:00:00Z"}
     status = {"phase": "Failed", "observedGeneration": 1, "conditions": [condition | times]}
     server.admin.merge(f"{PATH.format(namespace)}/{name}/status", {"status": status}).ok()
+
+
+@contextmanager
+def soon(work: Callable[..., None], *arguments: Any) -> Iterator[None]:
+    """Does this meanwhile, and is done with it afterwards: the connection that it uses is one for all tests."""
+    timer = threading.Timer(0.5, work, arguments)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
 
 
 def test_create_get_list_patch_delete(client: JobClient) -> None:
@@ -157,8 +170,8 @@ def test_watch_delivers_what_happens(server: Server, client: JobClient, namespac
 
 def test_wait_ends_by_the_conditions(server: Server, client: JobClient, namespace: str) -> None:
     client.create(manifest("one"))
-    threading.Timer(0.5, end, (server, namespace, "one", "Failed", "Cancelled")).start()
-    assert client.wait(["one"], timeout=30)["one"][0] is End.CANCELLED
+    with soon(end, server, namespace, "one", "Failed", "Cancelled"):
+        assert client.wait(["one"], timeout=30)["one"][0] is End.CANCELLED
     job = client.retry("one")
     assert job["metadata"]["annotations"]["daskjob.io/rerun"]
     with pytest.raises(TimeoutError):
@@ -170,13 +183,10 @@ def limited(server: Server, namespace: str, tmp_path: Path) -> Callable[..., Job
     """A client of somebody who may do these with DaskJobs, and nothing else."""
 
     def connect(*verbs: str) -> JobClient:
-        base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
         rules = [{"apiGroups": ["daskjob.io"], "resources": ["daskjobs"], "verbs": list(verbs)}]
-        server.admin.create(f"{base}/roles", {"metadata": {"name": "some"}, "rules": rules}).ok()
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "some"}
+        server.admin.create(f"{RBAC}/namespaces/{namespace}/roles", {"metadata": {"name": "some"}, "rules": rules}).ok()
         subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
-        binding = {"metadata": {"name": "some"}, "roleRef": reference, "subjects": [subject]}
-        server.admin.create(f"{base}/rolebindings", binding).ok()
+        bind(server, namespace, ("Role", "some"), subject, rules[0])
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token"
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         token = server.admin.request("POST", path, request).ok()["status"]["token"]
@@ -212,8 +222,8 @@ def test_wait_without_the_right_to_watch_or_to_list(
 ) -> None:
     client.create(manifest("one"))
     weak = limited("get")
-    threading.Timer(0.5, end, (server, namespace, "one", "Complete", "Succeeded")).start()
-    assert weak.wait(["one"], timeout=30)["one"][0] is End.SUCCEEDED
+    with soon(end, server, namespace, "one", "Complete", "Succeeded"):
+        assert weak.wait(["one"], timeout=30)["one"][0] is End.SUCCEEDED
 
 
 def test_a_cluster_without_daskjobs() -> None:

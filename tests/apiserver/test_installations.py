@@ -16,9 +16,10 @@ from daskjob.manifests.context import Defaults
 
 from ..crd.cases import a_job
 from .conftest import make_namespace
-from .job_controllers import AnyController, await_lists, job_controller
+from .job_controllers import AnyController, job_controller
+from .roles import grant
 from .server import Server, with_definitions
-from .test_policy import account, await_policy, grant
+from .test_policy import account, await_policy
 
 DASK_CRDS = Path(__file__).resolve().parents[2] / "charts/daskjob-operator/files/dask-crds"
 
@@ -30,7 +31,6 @@ def own_server() -> Iterator[Server]:
         grant(started, "test-powerful", [everything], account(started, "default", "powerful"))
         # A policy takes the server some seconds.
         await_policy(started)
-        await_lists(started)
         yield started
 
 

@@ -6,7 +6,6 @@ import copy
 import json
 import uuid
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,8 +16,9 @@ from daskjob.lifecycle.enforcement import compare, read_policies
 from ..support.waiting import wait_for
 from .conftest import CHART, Helm, make_namespace
 from .dask_clusters import CONTROLLER, OPERATOR, SYSTEM, dask_cluster
+from .roles import grant
 from .server import Answer, Client, Server
-from .test_policy import account, grant, token
+from .test_policy import account, token
 
 Body = dict[str, Any]
 
@@ -27,7 +27,6 @@ MANAGED = {c.MANAGED_BY_LABEL: c.MANAGER}
 ATTEMPT = "sum-3f2a9-1-bcdfgh24"
 REFUSED = "is for objects that the operator of DaskJobs creates"
 CONTAINER = {"name": "a", "image": "localhost/none:test"}
-SECONDS = 30
 
 
 def a_pod(name: str, labels: dict[str, str]) -> Body:
@@ -126,10 +125,13 @@ def world(helm: Helm) -> World:
     """The chart with all values as they are, and its policies in force."""
     helm("upgrade", "daskjob", str(CHART), "--reset-values")
     found, namespace = World(helm.server), make_namespace(helm.server)
+
+    def words(labels: dict[str, str]) -> str:
+        return found.create("stranger", "ConfigMap", namespace, labels=labels).message
+
     # One label for each of the two policies.
-    for labels in (MANAGED, {c.JOB_LABEL: "a"}):
-        create = partial(found.create, "stranger", "ConfigMap", namespace, labels=labels)
-        wait_for("the policy to be in force", create, lambda answer: answer.status == 403, SECONDS)
+    for each in (MANAGED, {c.JOB_LABEL: "a"}):
+        wait_for("the policies to be in force", lambda each=each: words(each), lambda message: REFUSED in message)
     return found
 
 
@@ -364,8 +366,11 @@ def test_with_somebody_elses_operator_of_dask(world: World, helm: Helm, namespac
     values = ["--set", "daskController.enabled=false", "--set", f"objectPolicy.exemptUsers={{{theirs}}}"]
     helm("upgrade", "daskjob", str(CHART), "--reset-values", *values)
     try:
-        create = partial(world.create, "stranger", "Deployment", namespace, labels=MANAGED)
-        wait_for("the exemption to be in force", create, lambda answer: answer.status != 403, SECONDS)
+
+        def answer() -> Answer:
+            return world.create("stranger", "Deployment", namespace, labels=MANAGED)
+
+        wait_for("the policy for that user to be in force", answer, lambda found: found.status == 201)
         world.create("replicaset-controller", "Pod", namespace, labels=MANAGED).ok()
         path, build = "/apis/apps/v1/namespaces/{}/deployments", workload("apps/v1", "Deployment", MANAGED)
         collector = world.users["generic-garbage-collector"]

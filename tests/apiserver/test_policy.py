@@ -11,23 +11,13 @@ import pytest
 
 from ..support.waiting import wait_for
 from .conftest import make_namespace
+from .roles import grant
 from .server import Answer, Client, Server
 
 GROUP = "/apis/daskjob.io/v1alpha1/namespaces"
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
 OPERATOR = ("daskjob-system", "daskjob-operator")
-ACTIVE_SECONDS = 30
 NOT_YOURS = "this report belongs to another pod"
 NOT_THE_STATUS = "a service account may only update the status"
-
-
-def grant(server: Server, name: str, rules: list[dict[str, Any]], subject: dict[str, str]) -> None:
-    """A ClusterRole of these rules for one subject."""
-    kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": name}}
-    server.admin.create(f"{RBAC}/clusterroles", kind | {"kind": "ClusterRole", "rules": rules}).ok()
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
-    binding = kind | {"kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]}
-    server.admin.create(f"{RBAC}/clusterrolebindings", binding).ok()
 
 
 def account(server: Server, namespace: str, name: str) -> dict[str, str]:
@@ -86,14 +76,13 @@ def world(server: Server) -> Server:
 
 
 def await_policy(server: Server) -> None:
-    """Until a write that only the policy can deny is denied."""
+    """Until the policy denies a write, in its own words: without a right, too, the answer would be 403."""
     powerful = token(server, "default", "powerful")
-    wait_for(
-        "the policy to be in force",
-        lambda: powerful.create(f"{GROUP}/default/daskjobreports", a_report("canary", None), "dryRun=All"),
-        lambda answer: answer.status == 403,
-        ACTIVE_SECONDS,
-    )
+
+    def words() -> str:
+        return powerful.create(f"{GROUP}/default/daskjobreports", a_report("canary", None), "dryRun=All").message
+
+    wait_for("the policy to be in force", words, lambda message: NOT_THE_STATUS in message)
 
 
 @pytest.fixture

@@ -22,16 +22,17 @@ from daskjob.schema.crds import load_report_policy
 
 from .conftest import make_namespace
 from .job_controllers import kube_client
+from .roles import grant
 from .server import Server
-from .test_policy import account, grant
+from .test_policy import account
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 PATHS = {
     "ValidatingAdmissionPolicy": f"{ADMISSION}/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": f"{ADMISSION}/validatingadmissionpolicybindings",
 }
-#: A change is to be noticed in this time.
-SECONDS = 5.0
+#: A change is to be noticed in this time: by the watch, which the API server ends and begins anew only after minutes.
+SECONDS = 30.0
 
 
 class World:

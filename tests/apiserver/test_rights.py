@@ -21,10 +21,10 @@ from ..support.waiting import wait_for
 from .conftest import make_namespace
 from .dask_clusters import OPERATOR, SYSTEM
 from .job_controllers import kube_client, now
+from .roles import RBAC, bind
 from .server import Answer, Client, Server
 from .test_policy import token
 
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
 PATH = "/apis/daskjob.io/v1alpha1/namespaces/{}/{}"
 JOB = {
     "apiVersion": "daskjob.io/v1alpha1",
@@ -65,10 +65,11 @@ def person(roles: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
     def start(role: str) -> tuple[str, Run]:
         namespace = make_namespace(roles)
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
         subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
-        binding = {"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]}
-        roles.admin.create(f"{RBAC}/namespaces/{namespace}/rolebindings", binding).ok()
+        # By the rules that were added above: view gives the first, edit both.
+        verb = "list" if role == "view" else "create"
+        right = {"apiGroups": ["daskjob.io"], "resources": ["daskjobs"], "verbs": [verb]}
+        bind(roles, namespace, ("ClusterRole", role), subject, right)
         roles.admin.create(PATH.format(namespace, "daskjobs"), JOB).ok()
         roles.admin.create(PATH.format(namespace, "daskcronjobs"), CRON).ok()
         content = json.loads(roles.kubeconfig.read_text())
@@ -199,7 +200,8 @@ def test_doctor_of_an_administrator(roles: Server, monkeypatch: pytest.MonkeyPat
         for each in roles.admin.get(f"/apis/apps/v1/namespaces/{SYSTEM}/deployments").ok()["items"]
         if each["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"
     ]
-    spec = {"holderIdentity": "pod-1", "leaseDurationSeconds": 12, "renewTime": "2020-01-01T00:00:00.000000Z"}
+    # Longer than this test takes from one renewal on.
+    spec = {"holderIdentity": "pod-1", "leaseDurationSeconds": 3600, "renewTime": "2020-01-01T00:00:00.000000Z"}
     roles.admin.create(leases, {"metadata": {"name": deployment}, "spec": spec}).ok()
     assert f"wrong  operator: nobody leads: Lease {deployment} has run out" in doctor("-n", namespace).stdout
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -252,7 +254,11 @@ def operator_of(roles: Server) -> Client:
     """Once the policy on its own account is in force."""
     operator = token(roles, SYSTEM, OPERATOR)
     path = a_job(roles, make_namespace(roles))
-    wait_for("the policy", lambda: operator.merge(path, {"spec": {"priority": 1}}), lambda found: found.status == 403)
+
+    def words() -> str:
+        return operator.merge(path, {"spec": {"priority": 1}}).message
+
+    wait_for("the policy", words, lambda message: REFUSED in message)
     return operator
 
 
