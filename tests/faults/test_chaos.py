@@ -58,11 +58,12 @@ def cases(views: list[NamespaceView]) -> list[Case]:
     endings = [*ENDINGS.values(), *(SLOW_ENDINGS if SECONDS >= 300 else ())]
     for number in range(JOBS):
         ending = endings[number % len(endings)]
-        # What an operator that is held up must not take for a failure to start.
-        startup = 40 if "startupDeadlineSeconds" in ending.spec else 200
-        spec = {**ending.spec, "startupDeadlineSeconds": startup}
+        # What an operator that is held up must not take for a failure to start. Where that is the end, it must have
+        # heard by then why: of some ten requests on the way, two may get no answer for 30 s each.
+        is_the_end = "startupDeadlineSeconds" in ending.spec
+        spec = {**ending.spec, "startupDeadlineSeconds": 90 if is_the_end else 200}
         # A cluster can be seen to be hopeless before its runner was made.
-        bare = (1,) if startup == 40 or ending.name == "no-image" else ending.bare
+        bare = (1,) if is_the_end or ending.name == "no-image" else ending.bare
         ending = replace(ending, spec=spec, bare=bare)
         found.append(Case(views[number % len(views)], f"{ending.name}-{number}", ending))
     random.Random(SEED).shuffle(found)
