@@ -57,7 +57,8 @@ class Judge:
         elif verb == "patch" and before is not None and after is not None and kind == "Pod":
             self.check_end_of_sidecars(before, after)
         elif verb == "patch" and before is not None and after is not None and kind == "DaskJob":
-            retention.check_finalizers(before, after, self.specs_of_job(before), self.world.removed, self.now())
+            specs, refused = self.specs_of_job(before), self.is_refused(before)
+            retention.check_finalizers(before, after, specs, refused, self.world.removed, self.now())
 
     def now(self) -> datetime:
         """By the clock of whoever acts."""
@@ -281,6 +282,13 @@ class Judge:
         assert self.world.acting is not None
         known = self.world.acting.cache.root((metadata["namespace"], metadata["name"]))
         return [parse_spec(each["spec"]) for each in (job, known) if each is not None]
+
+    def is_refused(self, job: Body) -> bool:
+        """Whether who acts was refused something of the job for good: by the spec that it knew then."""
+        metadata = job["metadata"]
+        assert self.world.acting is not None
+        state = self.world.acting.controller._states.get((metadata["namespace"], metadata["name"]))
+        return state is not None and state.refusal is not None and state.refusal.permanent
 
     def seen(self, kind: str, body: Body) -> bool:
         """Whether who acts knows the object as it is."""

@@ -39,8 +39,11 @@ def check_creation(pod: Body, job: Body, status: DaskJobStatus) -> None:
     assert pod["metadata"]["name"] == status.removal.name, "a pod made that is not the recorded one"
 
 
-def check_finalizers(job: Body, patch: Body, specs: list[DaskJobSpec], removed: set[str], now: datetime) -> None:
-    """`specs`: the job's as it is, and as who acts knows it; `removed`: the UIDs of jobs whose results are deleted."""
+def check_finalizers(
+    job: Body, patch: Body, specs: list[DaskJobSpec], refused: bool, removed: set[str], now: datetime
+) -> None:
+    """`specs`: the job's as it is, and as who acts knows it; `refused`: whether who acts was refused something of it for
+    good; `removed`: the UIDs of jobs whose results are deleted."""
     assert patch.keys() == {"metadata"}, "more than a job's finalizers patched"
     before, after = job["metadata"].get("finalizers") or [], patch["metadata"]["finalizers"]
     others = [each for each in before if each != c.RESULTS_FINALIZER]
@@ -53,7 +56,5 @@ def check_finalizers(job: Body, patch: Body, specs: list[DaskJobSpec], removed: 
         assert deleted is not None, "a job that asks to be held let go"
         removal = (job.get("status") or {}).get("removal") or {}
         tried = removal.get("number", 0) >= MOST_PODS
-        # With a runner's template that is refused, no pod can be made.
-        hopeless = any("hostNetwork" in spec.runner.template.get("spec", {}) for spec in specs)
         gone = job["metadata"]["uid"] in removed
-        assert gone or tried or hopeless or now >= deleted + LIMIT, "a job let go with its results"
+        assert gone or tried or refused or now >= deleted + LIMIT, "a job let go with its results"
