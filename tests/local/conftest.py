@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+#: Seconds for a run to end. One that waits for 30 s by itself does so on a busy machine, too.
+PATIENCE = 150
+
 
 def manifest(name: str, code: str, *, entrypoint: str = "code:main", **spec: Any) -> dict[str, Any]:
     graph = {"entrypoint": entrypoint, "source": {"inline": textwrap.dedent(code)}}
@@ -48,7 +51,7 @@ class Command:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         with self.start(*arguments) as process:
             try:
-                out, err = process.communicate(timeout=60)
+                out, err = process.communicate(timeout=PATIENCE)
             except BaseException:
                 process.kill()
                 raise
@@ -68,6 +71,16 @@ class Command:
 
     def left(self) -> list[Any]:
         return [*self.processes(), *(self.folder / "tmp").iterdir()]
+
+
+def read_until(stream: Any, text: str) -> str:
+    """What comes until a line that has the text in it."""
+    read = ""
+    for line in stream:
+        read += line
+        if text in line:
+            return read
+    raise AssertionError(f"{text!r} did not come: {read}")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,19 +21,9 @@ from click.testing import CliRunner
 from daskjob.cli.commands import daskjob
 
 from ..support.waiting import wait_for
-from .conftest import Command, manifest
+from .conftest import PATIENCE, Command, manifest, read_until
 
 LINUX = sys.platform == "linux"
-
-
-def read_until(stream: Any, text: str) -> str:
-    """What comes until a line that has the text in it."""
-    read = ""
-    for line in stream:
-        read += line
-        if text in line:
-            return read
-    raise AssertionError(f"{text!r} did not come: {read}")
 
 
 def status_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -192,14 +181,13 @@ def test_interrupted(number: signal.Signals, command: Command) -> None:
     command.write("job.yaml", manifest("endless", ENDLESS), manifest("next", "main = 1"))
     with command.start("job.yaml", "-o", "json") as process:
         read_until(process.stderr, "[worker-0] waiting")
-        began = time.monotonic()
         process.send_signal(number)
+        # Far less than the job would take, and more than a busy machine needs.
         out, err = process.communicate(timeout=30)
     assert process.returncode == 128 + number
     assert json.loads(out)["status"]["failure"]["reason"] == "Cancelled"
     assert "not run: next" in err
     assert "Traceback" not in err
-    assert time.monotonic() - began < 10
     assert command.left() == []
 
 
@@ -210,18 +198,16 @@ def test_killed(command: Command) -> None:
     with command.start("job.yaml") as process:
         read_until(process.stderr, "[worker-0] waiting")
         process.kill()
-    wait_for("no process to be left", command.left, lambda left: left == [], 15)
+    wait_for("all of it to go", command.left, lambda left: not left, PATIENCE)
 
 
 def test_active_deadline(command: Command) -> None:
     command.write("job.yaml", manifest("endless", ENDLESS, activeDeadlineSeconds=4))
-    began = time.monotonic()
     done = command.run("job.yaml", "-o", "json")
     status = status_of(done)
     assert status["failure"]["reason"] == "DeadlineExceeded"
     assert status["failure"]["message"].endswith("longer than spec.activeDeadlineSeconds (4 s)")
     assert done.returncode == 1
-    assert time.monotonic() - began < 15
     assert command.left() == []
 
 
@@ -321,7 +307,7 @@ def test_on_a_terminal(command: Command) -> None:
     with command.start("job.yaml", stderr=end) as process:
         os.close(end)
         shown = b"".join(chunks(terminal))
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=PATIENCE)
     assert out == "one  Succeeded  42\n"
     text = shown.decode()
     assert "━" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .conftest import Command, manifest
+from .conftest import PATIENCE, Command, manifest, read_until
 
 
 def test_clients_that_user_code_opens(command: Command) -> None:
@@ -43,10 +43,14 @@ def test_resources_of_workers(command: Command) -> None:
 
 
 def test_an_import_that_takes_long(command: Command) -> None:
-    command.write("job.yaml", manifest("slow", "import time\ntime.sleep(13)\nmain = 5"))
-    done = command.run("job.yaml")
-    assert done.stdout.splitlines() == ["slow  Succeeded  5"]
-    assert "slow: waiting, module code is still being imported, at code.py:2" in done.stderr.splitlines()
+    go = command.folder / "go"
+    code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.1)\nmain = 5"
+    command.write("job.yaml", manifest("slow", code))
+    with command.start("job.yaml") as process:
+        read_until(process.stderr, "slow: waiting, module code is still being imported, at code.py:2")
+        go.touch()
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert out.splitlines() == ["slow  Succeeded  5"]
 
 
 def test_workers_are_as_on_a_cluster(command: Command) -> None:

@@ -108,7 +108,7 @@ def test_what_is_not_finished_in_time_is_counted(forget, tmp_path: Path) -> None
 
 def test_the_report_says_that_they_are_waited_for(forget, tmp_path: Path) -> None:
     running = forget.start("until", str(tmp_path / "go"))
-    waiting = wait_for("word of the tasks", lambda: running.status().get("waiting"), 30)
+    waiting = wait_for("word of the tasks", lambda: running.status().get("waiting"))
     words = "the graph has its value; 1 task of fire_and_forget may go on for at most 600 s"
     assert waiting == [{"reason": "FireAndForget", "message": words}]
     (tmp_path / "go").touch()

@@ -96,7 +96,7 @@ TIMEOUT = {"DASK_DISTRIBUTED__SCHEDULER__NO_WORKERS_TIMEOUT": "8 s"}
 def test_workers_that_are_paused_for_memory(obstructed, entry: str) -> None:
     """Whether a worker has the task already, or none has; Dask itself ends the job in the second case alone."""
     running = obstructed(entry, worker=("--memory-limit", "30MiB"), env=TIMEOUT)
-    waiting = wait_for("word of paused workers", lambda: running.status().get("waiting"), 20)
+    waiting = wait_for("word of paused workers", lambda: running.status().get("waiting"))
     assert [each["reason"] for each in waiting] == ["WorkersPaused"]
     assert waiting[0]["message"].startswith("all 1 workers are paused: each uses most of its memory limit of 30 MiB. ")
     failure = running.wait().failure
@@ -116,7 +116,7 @@ def test_an_import_that_hangs(start, tmp_path: Path) -> None:
     code = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go')!r}):\n    time.sleep(0.1)\nmain = 5\n"
     (tmp_path / "hangs.py").write_text(code)
     running = start("hangs:main", codePath=str(tmp_path))
-    waiting = wait_for("word of the import", lambda: running.status().get("waiting"), 30)
+    waiting = wait_for("word of the import", lambda: running.status().get("waiting"))
     assert waiting[0]["reason"] == "Importing"
     assert waiting[0]["message"] in [f"module hangs is still being imported, at hangs.py:{line}" for line in (2, 3)]
     (tmp_path / "go").touch()

@@ -25,7 +25,7 @@ def whole(lines: str) -> dict[str, Any]:
     return trace
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client() -> Iterator[Client]:
     with (
         LocalCluster(n_workers=2, threads_per_worker=2, processes=False, dashboard_address=":0") as cluster,
