@@ -136,5 +136,5 @@ def make_namespace(kube: Kube, title: str, labels: dict[str, str] | None = None)
     name = f"t-{words[:40].strip('-')}-{uuid.uuid4().hex[:5]}"
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
     made = kube.within(name)
-    wait_for("its default service account", lambda: made.get("serviceaccount", "default"), bool, 20)
+    wait_for("its default service account", lambda: made.get("serviceaccount", "default"), bool, 60)
     return made

@@ -42,7 +42,7 @@ def check_creation(pod: Body, job: Body, status: DaskJobStatus) -> None:
 def check_finalizers(
     job: Body, patch: Body, specs: list[DaskJobSpec], refused: bool, removed: set[str], now: datetime
 ) -> None:
-    """`specs`: the job's as it is, and as who acts knows it; `refused`: whether who acts was refused something of it for
+    """`specs`: the job's as it is, and as who acts knows it; `refused`: whether who acts was refused a part of it for
     good; `removed`: the UIDs of jobs whose results are deleted."""
     assert patch.keys() == {"metadata"}, "more than a job's finalizers patched"
     before, after = job["metadata"].get("finalizers") or [], patch["metadata"]["finalizers"]
