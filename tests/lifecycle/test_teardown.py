@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from daskjob.api.constants import ConditionType
 from daskjob.lifecycle.job.actions import Action, Delete, DeleteAll, EndSidecars
-from daskjob.lifecycle.job.observation import Owned
-from daskjob.lifecycle.job.teardown import is_clean
+from daskjob.lifecycle.job.observation import Observation, Owned
+from daskjob.lifecycle.job.teardown import is_clean, is_over
 from daskjob.lifecycle.pods import Container, Pod, Termination
 
 from .builders import a_job, a_pod, ago, ended, running
@@ -31,6 +33,30 @@ def test_a_finalizer_of_somebody_on_a_worker_group_holds_up_nobody() -> None:
     earlier = Owned("DaskWorkerGroup", "sum-1-default", "uid-earlier", 0)
     assert not is_clean(going.sees(stale_objects=(earlier,)).observe())
     assert is_clean(going.sees(stale_objects=(replace(earlier, deleting=True),)).observe())
+
+
+def test_a_finalizer_of_somebody_on_a_cluster_holds_up_nobody() -> None:
+    left = a_job().started().finished().runner(ended("runner")).cluster().sees(schedulers=(), workers=(), groups={})
+    cluster = left.observe().attempt.cluster
+    assert cluster is not None
+    assert not is_clean(left.observe())
+    assert is_clean(left.sees(cluster=replace(cluster, deleting=True)).observe())
+    earlier = replace(cluster, uid="uid-earlier", attempt=0)
+    gone = left.sees(cluster=None)
+    assert not is_over(gone.sees(stale_objects=(earlier,)).observe())
+    assert is_over(gone.sees(stale_objects=(replace(earlier, deleting=True),)).observe())
+
+
+@pytest.mark.parametrize("component", ["scheduler", "worker"])
+def test_one_on_a_pod_that_has_ended_holds_up_no_attempt_and_a_job_for_a_minute(component: str) -> None:
+    def left(phase: str, seconds: int) -> Observation:
+        pod = a_pod(component, phase=phase, deleting=True, deletion_deadline=ago(seconds))
+        scene = a_job().started().finished(seconds_ago=seconds).runner(ended("runner")).sees(cluster=None, groups={})
+        return scene.sees(**{"schedulers": (), "workers": (), f"{component}s": (pod,)}).observe()
+
+    assert (is_over(left("Failed", 1)), is_clean(left("Failed", 1))) == (True, False)
+    assert is_clean(left("Failed", 61))
+    assert (is_over(left("Running", 1)), is_clean(left("Running", 61))) == (False, False)
 
 
 def test_a_cluster_goes_in_an_order_in_which_nothing_comes_back() -> None:

@@ -211,6 +211,18 @@ def test_a_group_that_can_never_start_ends_the_graph_that_waits_for_it(
         assert reason in MISTAKES
 
 
+def test_so_does_one_of_a_fixed_size_without_which_the_graph_starts() -> None:
+    """`minWorkers: 0`: the runner says that tasks wait for it."""
+    waits = [{"name": "big", "wanted": 1, "connected": 0}]
+    pods = [replace(bad_image(number), group="big") for number in range(2)]
+    scene = several(gpu=0).workers(*of("default", 1), *pods)
+    found = find_end(scene.says(stage="Running", workers={"groups": waits}).observe())
+    assert found is not None
+    assert found[1].failure.reason == Reason.IMAGE_PULL_FAILED
+    nobody = {"groups": [{"name": "big", "connected": 0}]}
+    assert find_end(scene.says(stage="Running", workers=nobody).observe()) is None
+
+
 def test_all_groups_go() -> None:
     targets = [each.target for each in remove_cluster(several().observe(), "why") if isinstance(each, Delete)]
     names = {each.name for each in targets if each.kind == "DaskWorkerGroup"}

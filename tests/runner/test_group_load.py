@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daskjob.runner.group_load import idle, joined, target
+from daskjob.runner.group_load import idle, is_awaited, joined, target
 from daskjob.wire.worker_groups import AdaptiveBounds, GroupOrders, fits, group_of, pod_of
 
 BOUNDS = AdaptiveBounds(0, 9)
@@ -43,6 +43,12 @@ CASES: dict[str, tuple[dict[str, Any], str, int]] = {
 @pytest.mark.parametrize(("snapshot", "group", "wanted"), CASES.values(), ids=CASES)
 def test_target(snapshot: dict[str, Any], group: str, wanted: int) -> None:
     assert target(snapshot, GROUPS, group, 5.0) == wanted
+
+
+def test_a_group_is_awaited_if_it_offers_what_a_task_lacks() -> None:
+    snapshot = shot(CPU, stuck=[["k", {"GPU": 2}, 1]], free=3)
+    assert [each.name for each in GROUPS if is_awaited(snapshot, each)] == ["big"]
+    assert not is_awaited(shot(CPU, free=3), DEFAULT)
 
 
 def test_tasks_for_anybody_are_work_for_the_first_group_that_may_have_workers() -> None:

@@ -181,6 +181,7 @@ class Reason(StrEnum):
     WORKERS_KILLED = "WorkersKilled"
     WORKERS_PAUSED = "WorkersPaused"
     NO_SUITABLE_WORKERS = "NoSuitableWorkers"
+    NO_FREE_THREADS = "NoFreeThreads"
     RESULT_NOT_SERIALIZABLE = "ResultNotSerializable"
     RESULT_TOO_LARGE = "ResultTooLarge"
     EXITED_EARLY = "ExitedEarly"

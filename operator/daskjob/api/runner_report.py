@@ -31,7 +31,8 @@ class ReportedGroup:
     name: str = ""
     #: connected workers.
     connected: int | None = None
-    #: wanted is the number that the load asks for; only with adaptive scaling.
+    #: wanted is the number that the load asks for; without adaptive scaling, 1 if tasks wait for a worker of the group,
+    #: and none has connected.
     wanted: int | None = None
 
 
@@ -78,8 +79,8 @@ class ReportedTimings:
 class ReportedWait:
     """What the graph waits for although all processes run."""
 
-    #: reason is WorkersPaused, Importing for an import of user code that takes long, or FireAndForget once the graph
-    #: has its value.
+    #: reason is WorkersPaused, NoFreeThreads for tasks that wait for tasks, Importing for an import of user code that
+    #: takes long, or FireAndForget once the graph has its value.
     reason: str | None = None
     #: message says what to change, or where user code is.
     message: str | None = None

@@ -26,6 +26,7 @@ ADVICE = {
     "NoWorkers": "run again with -v to see the workers' logs",
     "WorkersKilled": "if memory ran out, raise spec.cluster.workers.resources.limits.memory or work on smaller pieces",
     "WorkersPaused": "raise spec.cluster.workers.resources.limits.memory, or work on smaller pieces",
+    "NoFreeThreads": "wait in `with worker_client() as client:`, or gather in the entry point",
     "ExitedEarly": "return the result from the entry point; do not leave the program",
     "ModuleNotFound": "put the module into spec.graph.source, or install it (on a cluster: in the image)",
 }

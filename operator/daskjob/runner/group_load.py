@@ -69,6 +69,11 @@ def target(snapshot: Mapping[str, Any], groups: Sequence[GroupOrders], name: str
     return int(max(wanted, sum(any(row[5] for row in pod) for pod in pods.values())))
 
 
+def is_awaited(snapshot: Mapping[str, Any], group: GroupOrders) -> bool:
+    """Whether tasks that no worker can run wait for what the group offers."""
+    return any(fits(wanted, group.resources) for _, wanted, _ in snapshot["stuck"])
+
+
 def idle(snapshot: Mapping[str, Any], groups: Sequence[GroupOrders], name: str) -> List[str]:
     """The names of the group's workers that have nothing to do, those with the least data first."""
     pods = by_pod(by_group(snapshot, groups)[name], groups)

@@ -8,6 +8,7 @@ import time
 from typing import Any, Mapping, Optional, Sequence
 
 from daskjob import wire
+from daskjob.runner.blocked_tasks import BlockedTasks
 from daskjob.wire.worker_groups import DEFAULT, GroupOrders, fits
 
 #: Seconds after which a task that asks for what no worker has or will have ends the job: user code may still give it to
@@ -20,14 +21,20 @@ PAUSED_GRACE = 3.0
 IMPORT_GRACE = 10.0
 #: Seconds after which workers that are all paused and execute nothing end the job: nothing frees their memory.
 PAUSED_END = 60.0
+#: The same for tasks that are blocked: a worker that comes later may free them.
+BLOCKED_END = 600.0
 
 
 class Obstacles:
     """Judges snapshots of the scheduler (`snapshot.counts`), and the import of the entry point's module."""
 
-    def __init__(self, paused_end: float = PAUSED_END, groups: Sequence[GroupOrders] = ()) -> None:
-        """`groups`: what workers offer, also those that are still to come."""
-        self._paused_end = paused_end
+    def __init__(
+        self, paused_end: float = PAUSED_END, groups: Sequence[GroupOrders] = (), blocked_end: float = BLOCKED_END
+    ) -> None:
+        """`groups`: what workers offer, also those that are still to come; `blocked_end`: the seconds after which tasks
+        that are blocked end the job."""
+        self._paused_end, self._blocked_end = paused_end, blocked_end
+        self.blocked = BlockedTasks()
         self._groups = groups
         #: What workers ever offered, as `snapshot.counts` has it; addresses, hosts and names of all that ever were.
         self._offers: list[dict[str, float]] = []
@@ -56,13 +63,16 @@ class Obstacles:
     def look(self, now: float, snapshot: dict[str, Any]) -> list[dict[str, str]]:
         """The report's `waiting`. `now`: monotonic seconds."""
         remainder = [_waiting("FireAndForget", self._remainder)] if self._remainder else []
-        return [*self._paused(now, snapshot), *self._importing(now, snapshot), *remainder]
+        blocked = [_waiting("NoFreeThreads", self.blocked.words)] if self.blocked.words else []
+        return [*self._paused(now, snapshot), *blocked, *self._importing(now, snapshot), *remainder]
 
     def find_end(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
         """The report's `failure` if the graph can never go on; None if it may."""
         for address, row in snapshot["workers"].items():
             self._known |= {address, address.rpartition("://")[2].rpartition(":")[0].strip("[]"), row[0]}
         self._names = sorted(row[0] for row in snapshot["workers"].values())
+        if self.blocked.lasted(now) >= self._blocked_end:
+            return wire.failure("NoFreeThreads", self.blocked.words)
         return self._unschedulable(now, snapshot) or self._stuck(now, snapshot)
 
     def mistake_in(self, key: str, resources: dict[str, float], workers: Sequence[str], hosts: Sequence[str]) -> str:

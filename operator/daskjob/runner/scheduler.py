@@ -76,7 +76,7 @@ class Scheduler:
         self._deadline = time.monotonic() + job.scheduler_timeout
         self._security = security.Security().get_connection_args("client")
         self._progress = Progress()
-        self.obstacles = Obstacles(min(PAUSED_END, job.scheduler_timeout), job.groups)
+        self.obstacles = Obstacles(min(PAUSED_END, job.scheduler_timeout), job.groups, job.scheduler_timeout)
         #: The limit, in MiB, of workers that are all paused; 0 while one is not.
         self.paused_limit = 0.0
         self._scalers = {each.name: Scaler(each.adaptive) for each in job.groups if each.adaptive is not None}
@@ -284,6 +284,7 @@ class Scheduler:
         self.unfinished = sum(row[2] + row[3] for row in answer["prefixes"].values())
         usable = self._usable()
         part: dict[str, Any] = {"progress": self._progress.take(answer["prefixes"])}
+        await self._look_at_stacks(answer)
         part["waiting"] = self.obstacles.look(time.monotonic(), answer)
         part["workers"] = {"connected": self.workers, "threads": sum(threads for _, threads, *_ in usable)}
         part["workers"].update(self._sizes())
@@ -302,6 +303,11 @@ class Scheduler:
         if self._recording is not None:
             await self._recording.follow(self._ask)
         return True
+
+    async def _look_at_stacks(self, answer: dict[str, Any]) -> None:
+        if self.obstacles.blocked.wants_stacks(time.monotonic(), answer):
+            stacks = await asyncio.wait_for(self._rpc.call_stack(), CALL)
+            self.obstacles.blocked.judge(time.monotonic(), stacks)
 
     async def _observe_workers(self) -> dict[str, Any]:
         identity = await asyncio.wait_for(self._rpc.identity(), CALL)
@@ -329,7 +335,11 @@ class Scheduler:
         retired = {"retired": list(self._retired)} if wanted else {}
         if len(self._job.groups) == 1:
             return {**wanted.get(self._job.groups[0].name, {}), **retired}
-        groups = [{"name": name, "connected": count, **wanted.get(name, {})} for name, count in self.joined.items()]
+        joined = self.joined
+        # A group of a fixed size that has no worker yet wants one if tasks wait for it.
+        lacking = [each for each in self._job.groups if each.adaptive is None and not joined[each.name]]
+        wanted.update({each.name: {"wanted": 1} for each in lacking if group_load.is_awaited(self._snapshot, each)})
+        groups = [{"name": name, "connected": count, **wanted.get(name, {})} for name, count in joined.items()]
         return {"groups": groups, **retired}
 
     async def _scale(self) -> None:

@@ -19,7 +19,8 @@ def counts(dask_scheduler: Any, whole: bool = True) -> str:
     the tasks that no worker can run and that ask for resources, the first of those that ask for the same, and how many
     these are; `free`: the number of other tasks that wait for a worker; `placed`: `[key, places]` of those among them
     that may run on certain workers or hosts only, the first of those that name the same; `offers`: the resources that
-    workers have, each combination once.
+    workers have, each combination once; `occupying`: the keys of the tasks on all threads, if there are such and a
+    task's client waits for another one; [] if a thread is free.
 
     Dask counts for a prefix how often its tasks entered a state, forgotten tasks included, so the counts stay when Dask
     forgets a computation. A task that Dask computes twice counts as done twice; `task_counts` corrects that.
@@ -63,7 +64,24 @@ def counts(dask_scheduler: Any, whole: bool = True) -> str:
     nobody = dask_scheduler.clients.get("fire-and-forget")
     forgotten = len(nobody.wants_what) if nobody is not None else 0
     nested = any("Client-worker-" in name for name in dask_scheduler.clients)
-    found = {"id": dask_scheduler.id, "workers": workers}
+    occupying: list[str] = []
+    if nested:
+        # A task that secedes, as in `worker_client()`, has no thread of those that are counted.
+        running = {
+            worker: [task for task in worker.executing if task not in getattr(worker, "long_running", ())]
+            for worker in dask_scheduler.workers.values()
+        }
+        occupied = {task for tasks in running.values() for task in tasks}
+        waited = any(
+            task not in occupied and task.state in ("waiting", "queued", "no-worker", "processing")
+            for name, client in dask_scheduler.clients.items()
+            if "Client-worker-" in name
+            for task in client.wants_what
+        )
+        if waited and all(len(tasks) >= worker.nthreads for worker, tasks in running.items()):
+            # A longer list would be sent twice a second.
+            occupying = [str(task.key) for task in occupied] if len(occupied) <= 1000 else []
+    found = {"id": dask_scheduler.id, "workers": workers, "occupying": occupying}
     if whole:
         found["prefixes"] = prefixes
     stuck: dict[str, list[Any]] = {}

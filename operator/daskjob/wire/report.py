@@ -75,6 +75,7 @@ REASONS = (
     "WorkersKilled",
     "WorkersPaused",
     "NoSuitableWorkers",
+    "NoFreeThreads",
     "ResultNotSerializable",
     "ResultTooLarge",
     "ExitedEarly",
@@ -95,7 +96,7 @@ REASONS = (
     *DEADLINE_REASONS,
 )
 #: What a runner can wait for although all its processes run; with the last, the graph has its value.
-WAITS = ("WorkersPaused", "Importing", "FireAndForget")
+WAITS = ("WorkersPaused", "NoFreeThreads", "Importing", "FireAndForget")
 TIMINGS = ("runnerStarted", "connected", "firstWorker", "graphStarted", "graphFinished")
 COUNTS = ("total", "done", "processing", "erred")
 

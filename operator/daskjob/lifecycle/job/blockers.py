@@ -75,12 +75,12 @@ def _spares(observation: Observation, key: str, hopeless: int) -> bool:
 
 
 def hopeless_group(observation: Observation) -> Blocker | None:
-    """Why no worker of an adaptive group will ever start, while the graph waits for one; None: it need not, or one may
-    yet start. (Where waiting may help, Dask gives its tasks up after the startup deadline.)"""
+    """Why no worker of a group will ever start, while the graph waits for one; None: it need not, or one may yet start.
+    (Where waiting may help, Dask gives its tasks up after the startup deadline.)"""
     attempt, cluster = observation.attempt, observation.job.spec.cluster
-    for key, workers in cluster.groups.items():
+    for key in cluster.groups:
         reported = attempt.runner_report.workers.of_group(key, alone=not cluster.worker_groups)
-        if workers.adaptive is None or not reported.wanted or reported.connected != 0:
+        if not reported.wanted or reported.connected != 0:
             continue
         pods = [each for each in attempt.workers_of(key) if each.acting]
         troubles = [trouble_of(each) if _never_worked(each) else None for each in pods]
