@@ -190,6 +190,14 @@ PROBLEMS = {
         False,
     ),
     "no node": (a_pod("worker", unschedulable="0/3 nodes"), Reason.UNSCHEDULABLE, "0/3 nodes", False),
+    "a claim that there is not": (
+        a_pod("worker", claims=("mine",)),
+        Reason.UNSCHEDULABLE,
+        "waits for its resource claims: mine. See whether they exist (kubectl get resourceclaims)",
+        False,
+    ),
+    "one with a claim that was just created": (a_pod("worker", claims=("mine",), created=ago(4)), None, "", False),
+    "one with a claim that has a node": (a_pod("worker", claims=("mine",), node="n"), None, "", False),
     "runs": (running("worker"), None, "", False),
     "is being made": (waiting("worker", "ContainerCreating"), None, "", False),
 }

@@ -114,6 +114,10 @@ def test_a_pod_reads_the_same_from_what_is_kept() -> None:
             "initContainers": [{"name": "a", "image": "i" * 500}, {"name": "mesh", "restartPolicy": "Always"}],
             "containers": [{"name": "runner", "env": [{"name": "A"}] * 100}],
             "readinessGates": [{"x": 1}],
+            "resourceClaims": [
+                {"name": "gpu", "resourceClaimName": "mine"},
+                {"name": "x", "resourceClaimTemplateName": "t"},
+            ],
         },
         "status": {
             "phase": "Failed",

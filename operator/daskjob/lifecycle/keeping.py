@@ -158,6 +158,7 @@ def keep_pod(body: Body) -> Body:
     containers = [{"name": each.get("name", "")} for each in spec.get("containers") or ()]
     initial = [{"name": "", **_some(each, ("name", "restartPolicy"))} for each in spec.get("initContainers") or ()]
     gates: Body = {"readinessGates": [{}]} if spec.get("readinessGates") else {}
+    claims = [_some(each, ("resourceClaimName",)) for each in spec.get("resourceClaims") or ()]
     kinds = ("initContainerStatuses", "containerStatuses")
     states = {kind: [_some(each, CONTAINER) for each in status[kind]] for kind in kinds if status.get(kind)}
     return {
@@ -167,6 +168,7 @@ def keep_pod(body: Body) -> Body:
             "containers": containers,
             **_some(spec, ("nodeName", "activeDeadlineSeconds")),
             **gates,
+            **({"resourceClaims": claims} if claims else {}),
         },
         "status": {
             **_some(status, ("phase", "reason", "message", "podIP")),

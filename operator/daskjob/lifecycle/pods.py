@@ -172,6 +172,8 @@ class Pod:
     node: str = ""
     #: Whether its node has given it an address.
     has_address: bool = False
+    #: The resource claims of the namespace that it names.
+    claims: tuple[str, ...] = ()
     #: The init containers first, in the order in which they start.
     containers: tuple[Container, ...] = ()
     #: How long Kubernetes lets it run at most, in seconds; None: for any time.
@@ -306,6 +308,9 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         message=status.get("message") or "",
         node=spec.get("nodeName") or "",
         has_address=bool(status.get("podIP")),
+        claims=tuple(
+            each["resourceClaimName"] for each in spec.get("resourceClaims") or () if each.get("resourceClaimName")
+        ),
         containers=tuple(containers),
         active_deadline=spec.get("activeDeadlineSeconds"),
         of_cluster=_is_of_cluster(metadata),

@@ -10,7 +10,7 @@ from daskjob.api.constants import ConditionType, Reason
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.container_trouble import trouble_of
 from daskjob.lifecycle.job.observation import AttemptObservation, Observation
-from daskjob.lifecycle.job.silence import read_warning
+from daskjob.lifecycle.job.silence import is_silent, read_warning
 from daskjob.lifecycle.pods import Pod
 from daskjob.wire import FETCH_REASONS
 
@@ -33,6 +33,13 @@ def _blockers(observation: Observation) -> Iterator[Blocker]:
         if pod.unschedulable is not None:
             yield Blocker(Reason.UNSCHEDULABLE, f"pod {pod.name} ({pod.component}): {pod.unschedulable}")
     yield from map(read_warning, attempt.warnings)
+    for pod in attempt.pods:
+        if pod.claims and not pod.node and is_silent(pod, observation.now):
+            # Kubernetes' scheduler says nothing of a pod before its claims exist.
+            words = f"waits for its resource claims: {', '.join(pod.claims)}. See whether they exist"
+            yield Blocker(
+                Reason.UNSCHEDULABLE, f"pod {pod.name} ({pod.component}): {words} (kubectl get resourceclaims)"
+            )
 
 
 def refused_dask_pods(attempt: AttemptObservation) -> Iterator[tuple[str, Blocker]]:

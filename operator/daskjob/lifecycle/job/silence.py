@@ -20,12 +20,12 @@ MOST_PODS = 3
 
 def silent_pods(observation: Observation) -> list[str]:
     """Names of pods on a node that are pending for `SILENCE` while their containers give no message; at most three."""
-    found = [
-        pod.name
-        for pod in observation.attempt.pods
-        if _is_mute(pod) and pod.created is not None and observation.now - pod.created >= SILENCE
-    ]
-    return found[:MOST_PODS]
+    return [pod.name for pod in observation.attempt.pods if is_silent(pod, observation.now)][:MOST_PODS]
+
+
+def is_silent(pod: Pod, now: datetime) -> bool:
+    """Whether a pod has been pending for `SILENCE` and says nothing."""
+    return _is_mute(pod) and pod.created is not None and now - pod.created >= SILENCE
 
 
 def killed_pods(observation: Observation) -> list[str]:
