@@ -241,6 +241,7 @@ class Reason(StrEnum):
     # Not failures.
     WAITING = "Waiting"
     IMPORTING = "Importing"
+    WORKERS_IDLE = "WorkersIdle"
     FIRE_AND_FORGET = "FireAndForget"
     WORKERS_READY = "WorkersReady"
     SUCCEEDED = "Succeeded"

@@ -79,8 +79,8 @@ class ReportedTimings:
 class ReportedWait:
     """What the graph waits for although all processes run."""
 
-    #: reason is WorkersPaused, NoFreeThreads for tasks that wait for tasks, Importing for an import of user code that
-    #: takes long, or FireAndForget once the graph has its value.
+    #: reason is WorkersPaused, NoFreeThreads for tasks that wait for tasks, WorkersIdle for workers that wait for data,
+    #: Importing for an import of user code that takes long, or FireAndForget once the graph has its value.
     reason: str | None = None
     #: message says what to change, or where user code is.
     message: str | None = None

@@ -9,6 +9,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from daskjob import wire
 from daskjob.runner.blocked_tasks import BlockedTasks
+from daskjob.runner.idle_workers import IdleWorkers
 from daskjob.wire.worker_groups import DEFAULT, GroupOrders, fits
 
 #: Seconds after which a task that asks for what no worker has or will have ends the job: user code may still give it to
@@ -34,7 +35,7 @@ class Obstacles:
         """`groups`: what workers offer, also those that are still to come; `blocked_end`: the seconds after which tasks
         that are blocked end the job."""
         self._paused_end, self._blocked_end = paused_end, blocked_end
-        self.blocked = BlockedTasks()
+        self.blocked, self.idle = BlockedTasks(), IdleWorkers()
         self._groups = groups
         #: What workers ever offered, as `snapshot.counts` has it; addresses, hosts and names of all that ever were.
         self._offers: list[dict[str, float]] = []
@@ -64,7 +65,8 @@ class Obstacles:
         """The report's `waiting`. `now`: monotonic seconds."""
         remainder = [_waiting("FireAndForget", self._remainder)] if self._remainder else []
         blocked = [_waiting("NoFreeThreads", self.blocked.words)] if self.blocked.words else []
-        return [*self._paused(now, snapshot), *blocked, *self._importing(now, snapshot), *remainder]
+        idle = [_waiting("WorkersIdle", self.idle.words)] if self.idle.words else []
+        return [*self._paused(now, snapshot), *blocked, *idle, *self._importing(now, snapshot), *remainder]
 
     def find_end(self, now: float, snapshot: dict[str, Any]) -> Optional[dict[str, Any]]:
         """The report's `failure` if the graph can never go on; None if it may."""

@@ -284,7 +284,7 @@ class Scheduler:
         self.unfinished = sum(row[2] + row[3] for row in answer["prefixes"].values())
         usable = self._usable()
         part: dict[str, Any] = {"progress": self._progress.take(answer["prefixes"])}
-        await self._look_at_stacks(answer)
+        await self._look_at_workers(answer)
         part["waiting"] = self.obstacles.look(time.monotonic(), answer)
         part["workers"] = {"connected": self.workers, "threads": sum(threads for _, threads, *_ in usable)}
         part["workers"].update(self._sizes())
@@ -304,10 +304,14 @@ class Scheduler:
             await self._recording.follow(self._ask)
         return True
 
-    async def _look_at_stacks(self, answer: dict[str, Any]) -> None:
+    async def _look_at_workers(self, answer: dict[str, Any]) -> None:
+        """Asks the workers what they are at, if nothing goes on."""
         if self.obstacles.blocked.wants_stacks(time.monotonic(), answer):
             stacks = await asyncio.wait_for(self._rpc.call_stack(), CALL)
             self.obstacles.blocked.judge(time.monotonic(), stacks)
+        if self.obstacles.idle.wants_logs(time.monotonic(), answer):
+            logs = await asyncio.wait_for(self._rpc.worker_logs(n=50), CALL)
+            self.obstacles.idle.judge(time.monotonic(), logs)
 
     async def _observe_workers(self) -> dict[str, Any]:
         identity = await asyncio.wait_for(self._rpc.identity(), CALL)

@@ -96,7 +96,7 @@ REASONS = (
     *DEADLINE_REASONS,
 )
 #: What a runner can wait for although all its processes run; with the last, the graph has its value.
-WAITS = ("WorkersPaused", "NoFreeThreads", "Importing", "FireAndForget")
+WAITS = ("WorkersPaused", "NoFreeThreads", "WorkersIdle", "Importing", "FireAndForget")
 TIMINGS = ("runnerStarted", "connected", "firstWorker", "graphStarted", "graphFinished")
 COUNTS = ("total", "done", "processing", "erred")
 
