@@ -35,18 +35,6 @@ def test_a_finalizer_of_somebody_on_a_worker_group_holds_up_nobody() -> None:
     assert is_clean(going.sees(stale_objects=(replace(earlier, deleting=True),)).observe())
 
 
-def test_a_finalizer_of_somebody_on_a_cluster_holds_up_nobody() -> None:
-    left = a_job().started().finished().runner(ended("runner")).cluster().sees(schedulers=(), workers=(), groups={})
-    cluster = left.observe().attempt.cluster
-    assert cluster is not None
-    assert not is_clean(left.observe())
-    assert is_clean(left.sees(cluster=replace(cluster, deleting=True)).observe())
-    earlier = replace(cluster, uid="uid-earlier", attempt=0)
-    gone = left.sees(cluster=None)
-    assert not is_over(gone.sees(stale_objects=(earlier,)).observe())
-    assert is_over(gone.sees(stale_objects=(replace(earlier, deleting=True),)).observe())
-
-
 @pytest.mark.parametrize("component", ["scheduler", "worker"])
 def test_one_on_a_pod_that_has_ended_holds_up_no_attempt_and_a_job_for_a_minute(component: str) -> None:
     def left(phase: str, seconds: int) -> Observation:

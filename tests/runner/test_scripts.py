@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from daskjob.runner.load import cluster_words
+
 CODE = """
     import argparse
     import asyncio
@@ -104,6 +106,13 @@ def test_who_looks_for_another_cluster_hears_of_the_jobs_own(ends, entry: str) -
     failure = ends(entry).failure
     assert failure["reason"] == "EntrypointFailed"
     assert "a job has a cluster of its own, which Client(), without an address, finds" in failure["message"]
+
+
+@pytest.mark.parametrize(("call", "told"), [("scale", True), ("adapt", True), ("close", False)])
+def test_who_would_size_the_cluster_hears_where_that_is_done(call: str, told: bool) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(None, call)(4)
+    assert cluster_words(caught.value).endswith("spec.cluster.workers (replicas or adaptive)") == told
 
 
 @pytest.mark.parametrize(("entry", "args"), [("parses", ()), ("decorated", (2,))])

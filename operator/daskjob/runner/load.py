@@ -87,11 +87,19 @@ def _missing_module(error: ModuleNotFoundError, wanted: str, folder: str) -> Mod
     return ModuleMissing(f"there is no module {missing!r}; {where} has: {_listing(names)}{hint}")
 
 
+#: What `client.cluster.scale(4)` raises.
+_NO_CLUSTER = tuple(f"'NoneType' object has no attribute '{name}'" for name in ("scale", "adapt"))
+
+
 def cluster_words(error: BaseException) -> str:
     """`; ` and that a job has a cluster, for an error of code that looks for one elsewhere; empty for any other."""
     away = isinstance(error, OSError) and "trying to connect to" in str(error)
     wants = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in CLUSTER_MAKERS
-    return "; a job has a cluster of its own, which Client(), without an address, finds" if away or wants else ""
+    if away or wants:
+        return "; a job has a cluster of its own, which Client(), without an address, finds"
+    # Of a client, `cluster` is what made its cluster, and here no client did.
+    sizes = isinstance(error, AttributeError) and str(error) in _NO_CLUSTER
+    return "; the size of a job's cluster is in spec.cluster.workers (replicas or adaptive)" if sizes else ""
 
 
 def _unread_packages() -> str:

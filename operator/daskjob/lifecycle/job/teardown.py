@@ -149,8 +149,8 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
     def gone(deletion_deadline: datetime | None) -> bool:
         return fenced and is_fenced(deletion_deadline, observation.now)
 
-    def is_held(each: Owned) -> bool:
-        return each.kind in ("DaskCluster", "DaskWorkerGroup") and each.deleting
+    def is_going_group(each: Owned) -> bool:
+        return each.kind == "DaskWorkerGroup" and each.deleting
 
     def rests(pod: Pod) -> bool:
         # The kubelet gives a pod its last phase a moment before it goes: for that the job's last word waits.
@@ -164,12 +164,12 @@ def _is_clean(observation: Observation, fenced: bool) -> bool:
     asked = runner is not None and (runner.deleting or (runner.outlived and not runner.goes_on))
     outlived = runner is not None and not fenced and runner.ended and asked
     return (
-        # Nobody creates pods for what is being deleted. Whoever put a finalizer on it, or on a pod that has ended,
-        # holds up nobody.
-        (attempt.cluster is None or attempt.cluster.deleting)
+        attempt.cluster is None
         and (resolver is None or gone(resolver.deletion_deadline))
+        # Nobody creates workers for a group that is being deleted; whoever put a finalizer on it, or on a pod that has
+        # ended, holds up nobody.
         and all(each.deleting for each in attempt.groups.values())
         and all(map(rests, (*attempt.schedulers, *attempt.workers)))
-        and all(gone(each.deletion_deadline) for each in observation.stale_objects if not is_held(each))
+        and all(gone(each.deletion_deadline) for each in observation.stale_objects if not is_going_group(each))
         and (runner is None or runner.all_ended or outlived or gone(runner.deletion_deadline))
     )
