@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 import kr8s
 import pytest
+from dask_kubernetes.operator._objects import DaskWorkerGroup
 
 from daskjob.dask_controller import connection, refusals
 
@@ -47,6 +48,23 @@ async def test_why_a_pod_was_refused_is_written_on_its_owner(server: Server, sta
     assert server.asked[begun:] == [f"POST {PODS}"], "kr8s would try four times after a 403"
     assert [path for path, _ in server.patches] == [f"{GROUP}/namespaces/n/{owner.lower()}s/owner"]
     assert written(server) == [("1", {"status": status, "message": "no room"})]
+    await closed(api)
+
+
+@pytest.mark.parametrize("status", [403, 422])
+async def test_why_a_worker_group_was_refused_is_written_on_its_cluster(server: Server, status: int) -> None:
+    """By a quota or a policy on such objects."""
+    api = await connection.open_api()
+    server.posted = [(status, {"reason": "Any", "message": "no room"})]
+    reference = {"kind": "DaskCluster", "name": "owner", "uid": "1", "controller": True}
+    body = {"metadata": {"name": "a-default", "ownerReferences": [reference]}, "spec": {}}
+    with pytest.raises(kopf.TemporaryError, match="no room"):
+        await (await DaskWorkerGroup(body, namespace="n")).create()
+    assert written(server) == [("1", {"status": status, "message": "no room", "kind": "DaskWorkerGroup"})]
+    server.posted = [(503, {"message": "etcdserver: request timed out"})]
+    with pytest.raises(kr8s.ServerError, match="timed out"):
+        await (await DaskWorkerGroup(body, namespace="n")).create()
+    assert len(server.patches) == 1
     await closed(api)
 
 

@@ -298,6 +298,16 @@ def test_a_scheduler_that_kubernetes_never_accepts_fails_the_job_at_once() -> No
     assert failure.message == f"scheduler: {words}"
 
 
+def test_a_worker_group_that_kubernetes_refuses_is_told_until_it_is_there() -> None:
+    refusal = read_refusal('daskworkergroups.kubernetes.dask.org "a-default" is forbidden: exceeded quota: q')
+    scene = a_job().accepted().cluster().runner(a_pod("runner")).report().sees(group_refusal=refusal)
+    scene = scene.schedulers(running("scheduler"))
+    problem = find_blocker(scene.observe())
+    assert problem is not None
+    assert (problem.reason, problem.message) == (Reason.QUOTA_EXCEEDED, f"workers: {refusal.message}")
+    assert find_blocker(scene.group(1).workers(running("worker")).observe()) is None
+
+
 @pytest.mark.parametrize(
     ("kind", "there"), [("pods", {}), ("daskworkergroups", {"schedulers": (running("scheduler"),)})]
 )

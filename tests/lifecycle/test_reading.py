@@ -126,6 +126,15 @@ def test_why_kubernetes_refused_a_pod(kind: str, text: str, refusal: tuple[Reaso
     assert found == (Blocker(*refusal) if refusal is not None else None)
 
 
+def test_a_refused_worker_group_is_told_apart_from_a_refused_scheduler() -> None:
+    body = owned("DaskCluster", 5)
+    text = {"status": 403, "message": "exceeded quota: q", "kind": "DaskWorkerGroup"}
+    body["metadata"]["annotations"] |= {c.REFUSED_ANNOTATION: json.dumps(text)}
+    attempt = seen(body).attempt
+    assert attempt.scheduler_refusal is None
+    assert attempt.group_refusal == Blocker(Reason.QUOTA_EXCEEDED, "exceeded quota: q")
+
+
 def test_what_earlier_attempts_left_is_told_apart_from_what_belongs_to_this_one() -> None:
     found = seen(owned("DaskCluster", 5), owned("DaskCluster", 4), owned("Pod", 5), owned("Pod", 4))
     assert found.attempt.cluster is not None

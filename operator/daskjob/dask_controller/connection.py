@@ -125,11 +125,19 @@ class SharedApi(Api):
             case "POST", "deployments":
                 yield await self._create_pod(namespace, pod_of(json.loads(arguments["content"])))
                 return
-        request = super().call_api(method, version, base, namespace, url, raise_for_status, stream, **arguments)
+        # kr8s logs in anew and tries again after a 403, which for a group means a quota or a policy.
+        plain = raise_for_status and (method, url) != ("POST", "daskworkergroups")
+        request = super().call_api(method, version, base, namespace, url, plain, stream, **arguments)
         try:
             with self._creation(method, namespace, url, arguments):
                 response = await request.__aenter__()
+                if response.status_code == httpx.codes.UNAUTHORIZED and plain != raise_for_status:
+                    request = super().call_api(method, version, base, namespace, url, **arguments)
+                    response = await request.__aenter__()
+                if response.is_error and raise_for_status:
+                    raise kr8s.ServerError(message_of(response), status=None, response=response)
         except kr8s.ServerError as error:
+            await self._tell_refused_group(method, namespace, url, arguments, error.response)
             if method != "POST" or not _already_exists(error.response):
                 raise
             request = super().call_api("GET", version, base, namespace, f"{url}/{_name_in(arguments)}")
@@ -151,6 +159,22 @@ class SharedApi(Api):
         message = f'daskworkergroups.kubernetes.dask.org "{wanted["metadata"]["name"]}" already exists'
         text = json.dumps({"status": int(httpx.codes.CONFLICT), "message": message})
         raise await self._refused(namespace, owner, text, message)
+
+    async def _tell_refused_group(
+        self,
+        method: str,
+        namespace: str | None,
+        url: str,
+        arguments: Mapping[str, Any],
+        response: httpx.Response | None,
+    ) -> None:
+        """Raises `kopf.TemporaryError` if Kubernetes refused a worker group, and tells its cluster so."""
+        if (method, url) != ("POST", "daskworkergroups") or response is None or _already_exists(response):
+            return
+        group = json.loads(arguments["content"])
+        if (owner := owner_of(group)) and is_about_the_object(response):
+            text = refusal_text(response, group, kind="DaskWorkerGroup")
+            raise await self._refused(namespace, owner, text, message_of(response))
 
     async def _acting_pods(self, namespace: str | None, arguments: Mapping[str, Any]) -> httpx.Response:
         """The answer to a list of Deployments: those of the pods that may still act."""

@@ -45,12 +45,15 @@ class Refusals:
         self._last.pop(uid, None)
 
 
-def refusal_text(response: httpx.Response, pod: Mapping[str, Any]) -> str:
-    """The annotation's text. The name that dask-kubernetes draws anew for each try of a worker becomes the group's, so
-    that the same refusal is the same text."""
+def refusal_text(response: httpx.Response, pod: Mapping[str, Any], kind: str = "") -> str:
+    """The annotation's text. `kind`: of what was refused, if that is not a pod.
+
+    The name that dask-kubernetes draws anew for each try of a worker becomes the group's, so that the same refusal is
+    the same text.
+    """
     name = pod["metadata"]["name"]
     message = message_of(response).replace(name, group_name(name))[:MOST_CHARACTERS]
-    return json.dumps({"status": response.status_code, "message": message})
+    return json.dumps({"status": response.status_code, "message": message, **({"kind": kind} if kind else {})})
 
 
 def group_name(name: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from daskjob.api.cluster_spec import DEFAULT_GROUP
 from daskjob.api.constants import ConditionType, Reason
 from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.container_trouble import trouble_of
@@ -43,9 +44,12 @@ def _blockers(observation: Observation) -> Iterator[Blocker]:
 
 
 def refused_dask_pods(attempt: AttemptObservation) -> Iterator[tuple[str, Blocker]]:
-    """Component and refusal of the pods that the Dask controller could not create, and that are still missing."""
+    """Component and refusal of what the Dask controller could not create, and what is still missing: pods, or the group
+    of the workers."""
     if attempt.scheduler_refusal is not None and not attempt.schedulers:
         yield "scheduler", attempt.scheduler_refusal
+    if attempt.group_refusal is not None and DEFAULT_GROUP not in attempt.groups:
+        yield "workers", attempt.group_refusal
     for group in attempt.groups.values():
         # What was refused earlier does not count when all workers are there.
         if group.refusal is not None and attempt.lacks_workers(group):

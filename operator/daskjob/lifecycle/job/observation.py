@@ -130,6 +130,8 @@ class AttemptObservation:
     cluster: Owned | None = None
     #: Why Kubernetes refused the scheduler's pod, as the Dask controller wrote it; None: it did not.
     scheduler_refusal: Blocker | None = None
+    #: Why it refused the group of `cluster.workers`.
+    group_refusal: Blocker | None = None
     #: Worker groups by their key in the spec (`Cluster.groups`).
     groups: Mapping[str, WorkerGroup] = field(default_factory=dict)
     #: Pods, the oldest first.

@@ -74,7 +74,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
     """The observation of a job and its objects. `bodies`: all objects with the label of its name; those that are not
     proven to be its own do not count (`deployments`: see `Proof`). The caller adds what else a decision looks at."""
     current = job.status.current or Attempt()
-    cluster = report = runner = resolver = remover = scheduler_refusal = None
+    cluster = report = runner = resolver = remover = scheduler_refusal = group_refusal = None
     groups: dict[str, WorkerGroup] = {}
     stale_objects: list[Owned] = []
     pods: dict[str, list[Pod]] = {"scheduler": [], "worker": []}
@@ -90,6 +90,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
                 stale_objects.append(_read_owned(body, number))
         elif kind == "DaskCluster":
             cluster, scheduler_refusal = _read_owned(body, number), _read_refusal(body)
+            group_refusal = _read_refusal(body, "DaskWorkerGroup")
         elif kind == "DaskWorkerGroup":
             groups[proven.group] = replace(_read_group(body), key=proven.group)
         elif kind == "DaskJobReport":
@@ -108,6 +109,7 @@ def observe(job: Job, bodies: Iterable[Body], now: datetime, deployments: Mappin
         attempt=AttemptObservation(
             cluster=cluster,
             scheduler_refusal=scheduler_refusal,
+            group_refusal=group_refusal,
             groups=groups,
             schedulers=_by_age(pods["scheduler"]),
             workers=_by_age(pods["worker"]),
@@ -170,8 +172,9 @@ def _read_group(body: Body) -> WorkerGroup:
     )
 
 
-def _read_refusal(body: Body) -> Blocker | None:
-    """Why Kubernetes refused a pod of a cluster or a group, as `dask_controller.connection` wrote it."""
+def _read_refusal(body: Body, kind: str = "") -> Blocker | None:
+    """Why Kubernetes refused a pod of a cluster or a group, or an object of that kind, as `dask_controller.connection`
+    wrote it."""
     text = (body["metadata"].get("annotations") or {}).get(c.REFUSED_ANNOTATION)
     try:
         refusal = json.loads(text or "null")
@@ -179,7 +182,7 @@ def _read_refusal(body: Body) -> Blocker | None:
         status, message = (int(refusal["status"]), str(refusal["message"])[:4096]) if refusal else (0, "")
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    if not status:
+    if not status or str(refusal.get("kind", "")) != kind:
         return None
     if status == 409:
         return Blocker(Reason.NAME_CONFLICT, message)
