@@ -190,14 +190,6 @@ PROBLEMS = {
         False,
     ),
     "no node": (a_pod("worker", unschedulable="0/3 nodes"), Reason.UNSCHEDULABLE, "0/3 nodes", False),
-    "a claim that there is not": (
-        a_pod("worker", claims=("mine",)),
-        Reason.UNSCHEDULABLE,
-        "waits for its resource claims: mine. See whether they exist (kubectl get resourceclaims)",
-        False,
-    ),
-    "one with a claim that was just created": (a_pod("worker", claims=("mine",), created=ago(4)), None, "", False),
-    "one with a claim that has a node": (a_pod("worker", claims=("mine",), node="n"), None, "", False),
     "runs": (running("worker"), None, "", False),
     "is being made": (waiting("worker", "ContainerCreating"), None, "", False),
 }
@@ -296,16 +288,6 @@ def test_a_scheduler_that_kubernetes_never_accepts_fails_the_job_at_once() -> No
     assert failure is not None
     assert (failure.reason, failure.failure_class) == (Reason.POD_REJECTED, FailureClass.APPLICATION)
     assert failure.message == f"scheduler: {words}"
-
-
-def test_a_worker_group_that_kubernetes_refuses_is_told_until_it_is_there() -> None:
-    refusal = read_refusal('daskworkergroups.kubernetes.dask.org "a-default" is forbidden: exceeded quota: q')
-    scene = a_job().accepted().cluster().runner(a_pod("runner")).report().sees(group_refusal=refusal)
-    scene = scene.schedulers(running("scheduler"))
-    problem = find_blocker(scene.observe())
-    assert problem is not None
-    assert (problem.reason, problem.message) == (Reason.QUOTA_EXCEEDED, f"workers: {refusal.message}")
-    assert find_blocker(scene.group(1).workers(running("worker")).observe()) is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from daskjob.api.constants import FailureClass, Reason
+from daskjob.lifecycle.job.blockers import find_blocker
 from daskjob.lifecycle.job.silence import explanation, next_question, next_silence, read_warning, silent_pods
 from daskjob.lifecycle.pods import Container, Pod, Termination
 
@@ -144,3 +145,19 @@ def test_a_sandbox_that_the_template_makes_impossible_is_no_fault_of_the_infrast
         else (Reason.KUBERNETES_FAILED, FailureClass.INFRASTRUCTURE)
     )
     assert (blocker.reason, blocker.failure_class) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({}, True), ({"created": ago(4)}, False), ({"node": "n"}, False), ({"claims": ()}, False)],
+    ids=["for a minute", "just created", "it has a node", "without claims"],
+)
+def test_a_pod_that_waits_for_a_claim_that_there_is_not(changes: dict[str, Any], told: bool) -> None:
+    """Kubernetes' scheduler says nothing of it."""
+    pod = a_pod("worker", **{"claims": ("mine",), **changes})
+    problem = find_blocker(a_job().accepted().cluster().workers(pod).observe())
+    assert (problem is not None) == told
+    if problem is not None:
+        assert problem.reason == Reason.UNSCHEDULABLE
+        words = "waits for its resource claims: mine. See whether they exist (kubectl get resourceclaims)"
+        assert problem.message.endswith(words)

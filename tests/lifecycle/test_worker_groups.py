@@ -12,6 +12,7 @@ from daskjob.api.constants import Reason
 from daskjob.api.live_status import GroupCounts
 from daskjob.api.spec import parse_spec
 from daskjob.api.tokens import follows_from
+from daskjob.lifecycle.blocker import Blocker
 from daskjob.lifecycle.job.actions import Delete, ReplaceWorkers, Scale
 from daskjob.lifecycle.job.adaptive import scale
 from daskjob.lifecycle.job.blockers import find_blocker
@@ -221,6 +222,15 @@ def test_so_does_one_of_a_fixed_size_without_which_the_graph_starts() -> None:
     assert found[1].failure.reason == Reason.IMAGE_PULL_FAILED
     nobody = {"groups": [{"name": "big", "connected": 0}]}
     assert find_end(scene.says(stage="Running", workers=nobody).observe()) is None
+
+
+def test_one_that_kubernetes_refuses_is_told_until_it_is_there() -> None:
+    refusal = Blocker(Reason.QUOTA_EXCEEDED, 'daskworkergroups "a-default" is forbidden: exceeded quota: q')
+    scene = a_job().accepted().cluster().schedulers(running("scheduler")).sees(group_refusal=refusal)
+    problem = find_blocker(scene.observe())
+    assert problem is not None
+    assert (problem.reason, problem.message) == (Reason.QUOTA_EXCEEDED, f"workers: {refusal.message}")
+    assert find_blocker(scene.group(1).workers(running("worker")).observe()) is None
 
 
 def test_all_groups_go() -> None:
