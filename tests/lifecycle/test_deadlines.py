@@ -219,6 +219,16 @@ def test_without_a_report_their_pods_are_counted() -> None:
     assert reason_of(starting(3, 3).live().decide()) is None
 
 
+def test_a_pod_that_may_not_find_the_scheduler_by_name_is_told() -> None:
+    scene = starting(3, 2, stage="Starting", workers={"connected": 0})
+    assert "dnsPolicy" not in message_of(scene.live().decide())
+    pods = (running("worker", dns_policy="Default"), running("worker", 1))
+    words = (
+        "(worker) has dnsPolicy Default, by which it may not find the scheduler's Service by name: leave dnsPolicy out"
+    )
+    assert words in message_of(scene.workers(*pods).live().decide())
+
+
 def test_what_stands_in_the_way_of_the_rest_is_the_reason() -> None:
     pending = a_pod("worker", 9, unschedulable="0/1 nodes are available")
     scene = starting(3, 2, stage="Starting", workers={"connected": 2})

@@ -190,6 +190,9 @@ PROBLEMS = {
         False,
     ),
     "no node": (a_pod("worker", unschedulable="0/3 nodes"), Reason.UNSCHEDULABLE, "0/3 nodes", False),
+    "no scheduler": (a_pod("worker", scheduler="other"), Reason.UNSCHEDULABLE, "correct schedulerName", False),
+    "a scheduler that has just been asked": (a_pod("worker", scheduler="other", created=ago(4)), None, "", False),
+    "a node by another scheduler": (a_pod("worker", scheduler="other", node="n"), None, "", False),
     "runs": (running("worker"), None, "", False),
     "is being made": (waiting("worker", "ContainerCreating"), None, "", False),
 }

@@ -111,6 +111,8 @@ def test_a_pod_reads_the_same_from_what_is_kept() -> None:
         "spec": {
             "nodeName": "n",
             "activeDeadlineSeconds": 1,
+            "schedulerName": "other",
+            "dnsPolicy": "Default",
             "initContainers": [{"name": "a", "image": "i" * 500}, {"name": "mesh", "restartPolicy": "Always"}],
             "containers": [{"name": "runner", "env": [{"name": "A"}] * 100}],
             "readinessGates": [{"x": 1}],
@@ -139,7 +141,11 @@ def test_a_pod_reads_the_same_from_what_is_kept() -> None:
     }
     body = of_api_server(pod, labels={c.ATTEMPT_LABEL: "2", c.COMPONENT_LABEL: "runner"})
     assert read_pod(keeping.keep_pod(body)) == read_pod(body)
+    assert (read_pod(body).scheduler, read_pod(body).dns_policy) == ("other", "Default")
     assert len(json.dumps(keeping.keep_pod(body))) < 1500
+    body["spec"] |= {"schedulerName": "default-scheduler", "dnsPolicy": "ClusterFirst"}
+    assert not keeping.keep_pod(body)["spec"].keys() & {"schedulerName", "dnsPolicy"}
+    assert read_pod(keeping.keep_pod(body)) == read_pod(body)
 
 
 def test_a_job_that_cannot_be_read_is_told_so() -> None:

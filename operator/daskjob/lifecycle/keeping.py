@@ -15,6 +15,7 @@ from daskjob.api.constants import ConditionType
 from daskjob.api.long_texts import shorten
 from daskjob.api.runner_report import LONG
 from daskjob.api.spec import digest, parse_spec
+from daskjob.lifecycle.pods import USUAL
 from daskjob.streams.depth import UNREADABLE
 
 Body = dict[str, Any]
@@ -167,6 +168,7 @@ def keep_pod(body: Body) -> Body:
             **({"initContainers": initial} if initial else {}),
             "containers": containers,
             **_some(spec, ("nodeName", "activeDeadlineSeconds")),
+            **{key: spec[key] for key, usual in USUAL.items() if spec.get(key, usual[0]) not in usual},
             **gates,
             **({"resourceClaims": claims} if claims else {}),
         },

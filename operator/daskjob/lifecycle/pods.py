@@ -20,8 +20,13 @@ MOST_WORDS = 800
 LEAST_DEADLINE = 1
 #: What the kubelet calls the end of a container whose command it could not start.
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+#: How Dask wraps what keeps a worker from starting.
+_CAUSE_OF, _NO_START = "The above exception was the direct cause of the following exception:", "Worker failed to start."
 #: Why a pod is not on a node, as its condition `PodScheduled` says: no node fits, or somebody still has to open a gate.
 NOT_PLACED = frozenset({"Unschedulable", "SchedulingGated"})
+#: Fields of which most pods have one of these values: who places them, and how they find names, those of Services among
+#: them. Only others are kept and read.
+USUAL = {"schedulerName": ("default-scheduler",), "dnsPolicy": ("ClusterFirst", "ClusterFirstWithHostNet")}
 #: Exit codes of a process that SIGKILL or SIGTERM ended: somebody else ended it, if not its memory limit. But a process
 #: may choose them, and user code may kill it.
 FROM_OUTSIDE = frozenset({128 + signal.SIGKILL, 128 + signal.SIGTERM})
@@ -87,7 +92,7 @@ class Termination:
     def words(self) -> str:
         """`: ` and its last words; empty if it left none."""
         failure = self.report.failure if self.report is not None else None
-        text = ((failure.message if failure is not None else None) or self.message).strip()
+        text = _without_wrapping(((failure.message if failure is not None else None) or self.message).strip())
         if len(text) > MOST_WORDS:
             # From the beginning of a line, if one begins there.
             _, _, lines = text[-MOST_WORDS:].partition("\n")
@@ -168,6 +173,10 @@ class Pod:
     disrupted: bool = False
     reason: str = ""
     message: str = ""
+    #: The scheduler of Kubernetes that is to place it, if that is not the usual one; else empty.
+    scheduler: str = ""
+    #: How it finds names, if that is not the cluster's way, which knows Services; else empty.
+    dns_policy: str = ""
     #: The node that it is on; empty: none yet.
     node: str = ""
     #: Whether its node has given it an address.
@@ -273,6 +282,12 @@ class Pod:
         return self.main.restarts if self.main is not None else 0
 
 
+def _without_wrapping(text: str) -> str:
+    """The text without a last exception that only says that a worker did not start, if the one before says why."""
+    before, between, last = text.rpartition(_CAUSE_OF)
+    return before.strip() if between and last.rstrip().endswith(_NO_START) and before.strip() else text
+
+
 def read_pod(body: Mapping[str, Any]) -> Pod:
     """Reads a pod from the API server's JSON."""
     metadata = body["metadata"]
@@ -292,6 +307,7 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         for index, name in enumerate(each["name"] for each in (*first, *beside))
         if name in states
     ]
+    unusual = {key: spec.get(key) for key, usual in USUAL.items() if spec.get(key) not in usual}
     return Pod(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -306,6 +322,8 @@ def read_pod(body: Mapping[str, Any]) -> Pod:
         disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",
         reason=status.get("reason") or "",
         message=status.get("message") or "",
+        scheduler=unusual.get("schedulerName") or "",
+        dns_policy=unusual.get("dnsPolicy") or "",
         node=spec.get("nodeName") or "",
         has_address=bool(status.get("podIP")),
         claims=tuple(

@@ -33,6 +33,12 @@ def _blockers(observation: Observation) -> Iterator[Blocker]:
     for pod in attempt.pods:
         if pod.unschedulable is not None:
             yield Blocker(Reason.UNSCHEDULABLE, f"pod {pod.name} ({pod.component}): {pod.unschedulable}")
+        elif pod.scheduler and is_silent(pod, observation.now) and not pod.node:
+            yield Blocker(
+                Reason.UNSCHEDULABLE,
+                f"pod {pod.name} ({pod.component}): no scheduler {pod.scheduler!r} says anything of it: correct "
+                "schedulerName in its template, or see that a scheduler of that name runs",
+            )
     yield from map(read_warning, attempt.warnings)
     for pod in attempt.pods:
         if pod.claims and not pod.node and is_silent(pod, observation.now):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -240,7 +240,19 @@ def _last_state(observation: Observation) -> str:
     running = sum(each.running_since is not None for each in attempt.workers)
     words.append(f"{running} of {sum(each.replicas for each in wanted)} workers ran")
     others = [each for each in attempt.workers if each.running_since is None]
-    return ", ".join(words) + (f", and worker {others[0].name} {_state(others[0])}" if others else "")
+    last = f", and worker {others[0].name} {_state(others[0])}" if others else ""
+    return f"{', '.join(words)}{last}{_names_words(attempt.pods)}"
+
+
+def _names_words(pods: Iterable[Pod]) -> str:
+    """`; ` and which pod may not find the scheduler's Service; empty: each does."""
+    found = next((each for each in pods if each.dns_policy), None)
+    if found is None:
+        return ""
+    return (
+        f"; pod {found.name} ({found.component}) has dnsPolicy {found.dns_policy}, by which it may not find the "
+        "scheduler's Service by name: leave dnsPolicy out of its template"
+    )
 
 
 def _state(pod: Pod) -> str:
