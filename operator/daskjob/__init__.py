@@ -81,7 +81,17 @@ def __getattr__(name):  # type: ignore[no-untyped-def]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        home = importlib.import_module(_HOMES[name])
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("daskjob."):
+            raise
+        words = (
+            f"daskjob.{name}: a job's runner has only its own part of daskjob, under the same name: submit jobs from "
+        )
+        words += "outside of jobs, or in a task on a worker whose image has daskjob"
+        raise ModuleNotFoundError(words, name=error.name) from None
+    return getattr(home, name)
 
 
 def __dir__():  # type: ignore[no-untyped-def]

@@ -300,6 +300,38 @@ def test_options_that_there_are_not() -> None:
         daskjob.connect(backend="k8s")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"pip": "pandas"},
+            r"option pip: a list, such as \[\"lightgbm==4.6.0\"\], or a mapping was expected, .*str 'pandas'",
+        ),
+        ({"workers": "4"}, "option workers: a whole number, a mapping, or a list of groups"),
+        ({"workers": True}, "option workers: a whole number"),
+        ({"threads": 2.0}, "option threads: a whole number was expected, and it is the float 2.0"),
+        ({"deadline": "1h"}, "option deadline: seconds or a timedelta"),
+        ({"env": ["A=1"]}, "option env: a mapping"),
+        ({"store": Path("/mnt")}, "option store: a URL"),
+        ({"image": b"x"}, "option image: a text"),
+        ({"by_value": pytest}, r"option by_value: a list of modules, such as \[my_module\]"),
+        ({"by_value": ["pytest"]}, "option by_value: modules were expected, and 'pytest' is none: import it"),
+    ],
+    ids=str,
+)
+def test_options_of_other_types_are_told(options: Any, words: str) -> None:
+    """Not passed on as what they are not: each letter of a text would be a package."""
+    with pytest.raises(TypeError, match=words):
+        daskjob.connect(backend="local", **options)
+    with pytest.raises(TypeError, match=words):
+        daskjob.job(**options)(multiply)
+
+
+def test_no_option_may_be_none() -> None:
+    nothing: Any = dict.fromkeys(daskjob.JobOptions.__annotations__)
+    assert manifest_of(nothing, "m:f", "0" * 64)["spec"]["cluster"] == {"workers": {"replicas": 1}}
+
+
 def test_no_cluster_is_told(tmp_path: Path) -> None:
     with pytest.raises(daskjob.ClusterUnreachable, match="no kubeconfig"):
         daskjob.connect(kubeconfig=tmp_path / "none")

@@ -13,6 +13,7 @@ CODE = """
     import argparse
     import asyncio
     import atexit
+    import functools
     import pathlib
     import sys
     import time
@@ -58,6 +59,16 @@ CODE = """
     @delayed
     def decorated(number):
         return number + 1
+
+    def with_two(function):
+        @functools.wraps(function)
+        def around(number):
+            return function(2, number)
+        return around
+
+    @with_two
+    def injected(first, second):
+        return first + second
 
     def recursion(client):
         def endless(number):
@@ -115,7 +126,7 @@ def test_who_would_size_the_cluster_hears_where_that_is_done(call: str, told: bo
     assert cluster_words(caught.value).endswith("spec.cluster.workers (replicas or adaptive)") == told
 
 
-@pytest.mark.parametrize(("entry", "args"), [("parses", ()), ("decorated", (2,))])
+@pytest.mark.parametrize(("entry", "args"), [("parses", ()), ("decorated", (2,)), ("injected", (1,))])
 def test_what_is_not_a_plain_function_works(ends, entry: str, args: tuple[int, ...]) -> None:
     assert ends(entry, *args).value == 3
 

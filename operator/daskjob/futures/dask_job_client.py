@@ -140,6 +140,8 @@ class DaskJobClient(concurrent.futures.Executor):
     def attach(self, name: str, *, uid: str | None = None, allow_pickle: bool = False) -> JobFuture[Any]:
         """The future of a job that exists. `uid`: which one it has to be; `allow_pickle`: its maker is trusted like
         code that runs here. Raises JobNotFound."""
+        if not isinstance(name, str):
+            raise TypeError(f"attach takes the name of a job, such as future.name, and not a {type(name).__name__}")
         job = self._backend.get(name)
         if uid is not None and job["metadata"]["uid"] != uid:
             # Its future says that the job is another one.
@@ -191,7 +193,7 @@ class DaskJobClient(concurrent.futures.Executor):
 
     @property
     def _by_value(self) -> Iterable[Any]:
-        return self._options.get("by_value", ())
+        return self._options.get("by_value") or ()
 
     def _submit(self, payload: envelope.Payload) -> JobFuture[Any]:
         manifest = manifest_of(self._options, payload.label, payload.sha256)

@@ -18,6 +18,7 @@ from typing import Any
 
 from daskjob.api.payload_secret import MOST_BYTES
 from daskjob.futures.future_errors import NotPicklable, PayloadTooLarge
+from daskjob.futures.job_options import JobOptions
 
 #: Version of the header, and packages whose versions are in it: those of `runner.payload`.
 FORMAT = 1
@@ -38,6 +39,7 @@ class Payload:
 def call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], by_value: Iterable[ModuleType]) -> Payload:
     """A call. Raises NotPicklable, PayloadTooLarge, and TypeError for what no job can call."""
     check_function(function)
+    _check_call(function, args, kwargs)
     parts = {"function": function, **{f"args[{number}]": each for number, each in enumerate(args)}}
     parts |= {f"kwargs[{name!r}]": each for name, each in kwargs.items()}
     content = {"function": function, "args": args, "kwargs": dict(kwargs)}
@@ -48,6 +50,7 @@ def mapped(function: Any, columns: list[list[Any]], by_value: Iterable[ModuleTyp
     """A task for each `chunksize` items, which gives their value, or the list of them if a task has several. `columns`:
     the values of each argument."""
     check_function(function)
+    _check_call(function, tuple(each[0] for each in columns), {})
     parts = {"function": function, **{f"iterables[{number}]": each for number, each in enumerate(columns)}}
     content = {"function": function, "columns": columns}
     if chunksize > 1:
@@ -85,6 +88,23 @@ def check_function(function: Any) -> None:
         raise TypeError(f"a function was expected, not a {type(function).__name__}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{getattr(function, '__name__', function)!r} is a generator: have it return a list")
+
+
+def _check_call(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Raises TypeError for arguments that do not fit, as the job would when its cluster is there. A parameter `client`
+    need not be given."""
+    try:
+        # What is around a function may give it further arguments.
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind_partial(*args, **kwargs) if "client" in signature.parameters else signature.bind(*args, **kwargs)
+    except TypeError as error:
+        options = [name for name in kwargs if name in JobOptions.__annotations__ and name not in signature.parameters]
+        hint = f"; options of the job go into with_options({options[0]}=...)" if options else ""
+        name = getattr(function, "__name__", type(function).__name__)
+        raise TypeError(f"{name}{signature} does not take these arguments: {error}{hint}") from None
 
 
 def label_of(function: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from types import ModuleType
 from typing import Any, TypedDict
@@ -54,18 +54,60 @@ class JobOptions(TypedDict, total=False):
     spec: Mapping[str, Any]
 
 
-def check_options(options: Iterable[str]) -> None:
-    """Raises TypeError for an option that there is not."""
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, timedelta | float) or _is_number(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+#: What options take that the API server would not refuse by itself in words of Python.
+_WANTED: Mapping[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
+    **dict.fromkeys(("name", "generate_name", "image"), ((_is_text,), "a text")),
+    "workers": ((_is_number, _is_mapping, _is_list), "a whole number, a mapping, or a list of groups"),
+    **dict.fromkeys(("threads", "retries", "priority"), ((_is_number,), "a whole number")),
+    **dict.fromkeys(("resources", "env", "labels", "annotations", "spec"), ((_is_mapping,), "a mapping")),
+    "pip": ((_is_mapping, _is_list), 'a list, such as ["lightgbm==4.6.0"], or a mapping'),
+    "store": ((_is_text, _is_mapping), "a URL, such as s3://bucket/folder, or a mapping"),
+    "by_value": ((_is_list,), "a list of modules, such as [my_module]"),
+    **dict.fromkeys(("deadline", "ttl"), ((_is_time,), "seconds or a timedelta")),
+}
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raises TypeError for an option that there is not, or that has no value that it can have."""
     known = JobOptions.__annotations__
     unknown = [each for each in options if each not in known]
     if unknown:
         raise TypeError(f"there is no option {unknown[0]!r}; there are {', '.join(known)}")
+    for name, value in options.items():
+        kinds, wanted = _WANTED[name]
+        if value is not None and not any(is_one(value) for is_one in kinds):
+            raise TypeError(f"option {name}: {wanted} was expected, and it is the {type(value).__name__} {value!r:.80}")
+    odd = next((each for each in options.get("by_value") or () if not isinstance(each, ModuleType)), None)
+    if odd is not None:
+        raise TypeError(f"option by_value: modules were expected, and {odd!r:.80} is none: import it, and give itself")
 
 
 def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
     """The DaskJob of a payload. `label`: what people see as its entry point."""
     given: Mapping[str, Any] = {**options}
-    cluster = _cluster(options.get("workers", 1), {key: given[key] for key in ("threads", "resources") if key in given})
+    more = {key: given[key] for key in ("threads", "resources") if given.get(key) is not None}
+    workers = given.get("workers")
+    cluster = _cluster(1 if workers is None else workers, more)
     if options.get("image"):
         cluster["image"] = options["image"]
     if options.get("env"):
@@ -81,7 +123,7 @@ def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
         store = options["store"]
         spec["result"] = {"store": {"url": store} if isinstance(store, str) else dict(store)}
     for option, name in (("retries", "backoffLimit"), ("priority", "priority")):
-        if option in given:
+        if given.get(option) is not None:
             spec[name] = given[option]
     for option, name in (("deadline", "activeDeadlineSeconds"), ("ttl", "ttlSecondsAfterFinished")):
         if given.get(option) is not None:

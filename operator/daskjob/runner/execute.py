@@ -110,9 +110,10 @@ def _call(target: Any, job: JobFile, client: Any) -> Any:
 
 
 def _check_call(target: Any, args: list[Any], kwargs: dict[str, Any], job: JobFile) -> None:
-    """Raises TypeError if the arguments do not fit, before the function itself does without a word about the job."""
+    """Raises TypeError if the arguments do not fit, before the function itself does without a word about the job. What
+    is around a function may give it further arguments."""
     try:
-        signature = inspect.signature(target)
+        signature = inspect.signature(target, follow_wrapped=False)
     except (TypeError, ValueError):
         return
     try:
