@@ -52,6 +52,13 @@ def test_a_pickle_is_opened_for_whom_submitted_it() -> None:
         value_of(pickled(Opened()), trusted=False)
 
 
+def test_a_pickle_of_another_python_is_told_and_not_opened() -> None:
+    own = ".".join(map(str, sys.version_info[:2]))
+    assert value_of(pickled({1, 2}, python=f"{own}.99"), trusted=True) == {1, 2}
+    with pytest.raises(daskjob.ResultGone, match=rf"a pickle of Python 3\.8\.1, which was not opened in Python {own}"):
+        value_of(pickled(Opened(), python="3.8.1"), trusted=True)
+
+
 def test_a_pickle_with_another_digest_is_not_opened() -> None:
     with pytest.raises(daskjob.ResultGone, match="SHA-256"):
         value_of(pickled(Opened(), sha256="0" * 64), trusted=True)

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import pickle
+import platform
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from daskjob.futures import envelope
 from daskjob.results.codec import RESULT_BYTES, NotSerializable, TooLarge
 from daskjob.results.status_store import StatusStore
 from daskjob.runner import payload as opening
+from daskjob.runner.archive import build as build_runner
 from daskjob.wire.jobfile import InvalidJob, JobFile
 
 JOB = JobFile(entrypoint="m:f", scheduler="tls://s:1")
@@ -91,7 +93,7 @@ def test_a_call_arrives_as_it_was(tmp_path: Path) -> None:
 
 def test_two_payloads_of_one_call_differ() -> None:
     """So that the Secret of a job that was deleted is not the next one's."""
-    assert envelope.call(add, (), {}, ()).sha256 != envelope.call(add, (), {}, ()).sha256
+    assert envelope.call(add, (1,), {}, ()).sha256 != envelope.call(add, (1,), {}, ()).sha256
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_two_payloads_of_one_call_differ() -> None:
     ],
 )
 def test_other_versions_are_told_before_anything_is_opened(name: str, version: str, words: str, tmp_path: Path) -> None:
-    line, _ = envelope.call(add, (), {}, ()).data.split(b"\n", 1)
+    line, _ = envelope.call(add, (1,), {}, ()).data.split(b"\n", 1)
     body = pickle.dumps(Bomb())
     header = {**json.loads(line), "sha256": hashlib.sha256(body).hexdigest()}
     header["versions"] = other_versions(**{name: version})
@@ -148,7 +150,7 @@ def test_a_payload_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("args", [1]), ("kwargs", {"a": 1}), ("keys", ["a"])])
 def test_arguments_beside_a_payload_are_a_mistake(field: str, value: Any, tmp_path: Path) -> None:
-    path = written(tmp_path, envelope.call(add, (), {}, ()).data)
+    path = written(tmp_path, envelope.call(add, (1,), {}, ()).data)
     with pytest.raises(InvalidJob, match=rf"spec\.graph\.{field}: .*leave it out"):
         opening.opened(dataclasses.replace(JOB, **{field: value}), path)
 
@@ -170,7 +172,7 @@ def test_a_module_that_the_image_lacks_is_named(tmp_path: Path, monkeypatch: pyt
 
 def test_what_does_not_fit_is_told_with_its_largest_parts() -> None:
     with pytest.raises(daskjob.PayloadTooLarge, match=r"args\[1\] \d{7}.*nothing was created") as error:
-        envelope.call(add, (1, b"x" * MOST_BYTES), {"b": b"y" * 1000}, ())
+        envelope.call(dict, ([1], b"x" * MOST_BYTES), {"b": b"y" * 1000}, ())
     assert error.value.size > error.value.limit == MOST_BYTES
     assert list(error.value.parts)[:2] == ["args[1]", "kwargs['b']"]
     assert len(envelope.call(add, (b"x" * (MOST_BYTES - 1000),), {}, ()).data) <= MOST_BYTES
@@ -200,6 +202,35 @@ def test_what_cannot_be_pickled_is_named() -> None:
 def test_what_no_job_can_call(function: Any) -> None:
     with pytest.raises(TypeError, match=r"generator|a function was expected"):
         envelope.call(function, (), {}, ())
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "words"),
+    [
+        (
+            (),
+            {},
+            r"add\(a: 'int', b: 'int' = 0\) -> 'int' does not take these arguments: missing a required argument: 'a'$",
+        ),
+        ((1, 2, 3), {}, "too many positional arguments$"),
+        ((1,), {"image": "x"}, r"unexpected keyword argument 'image'; options of the job go into with_options\(image="),
+    ],
+)
+def test_arguments_that_do_not_fit_are_told_before_there_is_a_job(args: Any, kwargs: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        envelope.call(add, args, kwargs, ())
+
+
+def test_what_has_no_signature_or_gets_a_client_may_be_called() -> None:
+    @functools.wraps(add)
+    def with_one(*args: Any) -> Any:
+        return add(1, *args)
+
+    assert envelope.call(with_one, (), {}, ()).data
+    with pytest.raises(TypeError, match="too many positional arguments"):
+        envelope.mapped(add, [[1], [2], [3]], ())
+    for function, args in ((min, (1, 2)), (lambda client, a: a, (1,)), (lambda a, client=None: a, (1,)), (dict, ())):
+        assert envelope.call(function, args, {}, ()).data
 
 
 @pytest.mark.parametrize("function", [lambda: 1, functools.partial(add, 1), Locked, add, numbers.__call__, print])
@@ -238,15 +269,26 @@ def test_a_result_without_a_form_in_json_is_a_pickle() -> None:
     store = opening.PickleStore(RESULT_BYTES)
     assert store.put([1]) == StatusStore().put([1])
     record = store.put(Locked)
-    assert (record["types"], record["type"]) == ({"": "pickle"}, "type")
+    assert (record["types"], record["type"], record["python"]) == ({"": "pickle"}, "type", platform.python_version())
     with pytest.raises(ValueError, match="only the Python client"):
         StatusStore().get(record)
-    with pytest.raises(NotSerializable, match="cannot be pickled"):
-        store.put(Locked())
+    for value in (Locked(), numbers()):
+        with pytest.raises(
+            NotSerializable, match=r"cannot be pickled.*: return what can be, such as list\(...\) of a gen"
+        ):
+            store.put(value)
     with pytest.raises(TooLarge, match="as a pickle"):
         store.put(dataclasses.make_dataclass("Large", ["text"])("x" * RESULT_BYTES))
     with pytest.raises(TooLarge, match=r"the result, a str, takes \d+ bytes, and"):
         store.put("x" * (RESULT_BYTES + 1))
+
+
+def test_who_wants_the_client_in_a_runner_is_told(tmp_path: Path) -> None:
+    """The program of the runner is called daskjob, too."""
+    (tmp_path / "runner.pyz").write_bytes(build_runner())
+    program = "import sys; sys.path.insert(0, 'runner.pyz'); import daskjob; daskjob.connect()"
+    done = subprocess.run([sys.executable, "-S", "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert "daskjob.connect: a job's runner has only its own part of daskjob" in done.stderr
 
 
 def test_chunks_need_nothing_of_this_package(tmp_path: Path) -> None:

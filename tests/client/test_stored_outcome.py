@@ -106,6 +106,13 @@ def test_a_pickle_is_opened_for_whom_submitted_it_alone(tmp_path: Path) -> None:
         Kept(tmp_path, Opened(), "pickle").value()
 
 
+def test_a_pickle_of_another_python_is_told_and_not_opened(tmp_path: Path) -> None:
+    job = Kept(tmp_path, Opened(), "pickle").job
+    job["status"]["result"]["python"] = "3.8.1"
+    with pytest.raises(daskjob.ResultGone, match=r"is a pickle of Python 3\.8\.1, .*: ask for it from Python 3\.8, or"):
+        read_stored(job, PLACE, trusted=True)
+
+
 def test_a_status_that_calls_a_pickle_json_opens_none(tmp_path: Path) -> None:
     job = Kept(tmp_path, Opened(), "pickle").job
     job["status"]["result"]["format"] = "json"

@@ -46,6 +46,7 @@ EXACT = {
     "result.preview": "[1]",
     "result.sha256": "080a9ed428559ef602668b4c00f114f1a11c3f6b02a435f0bdc154578e4d7f22",
     "result.types.*": "tuple",
+    "result.python": "3.13.2",
     "failure.reason": "TaskFailed",
     "saved.location": "s3://bucket/folder/report",
     "saved.reason": "ReportLost",

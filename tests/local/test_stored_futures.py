@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ def test_values_of_every_kind_come_back_from_a_store(tmp_path: Path) -> None:
     ]
     refs = [each.result_ref(PATIENCE) for each in futures]
     assert [each.format for each in refs] == ["json", "pickle", "pickle", "parquet"]
+    pythons = [each.status().body["status"]["result"].get("python") for each in futures]
+    assert pythons == [None, platform.python_version(), platform.python_version(), None]
     assert all(each.url.startswith(f"file://{tmp_path}/default/") for each in refs)
     assert (futures[0].result(), futures[1].result().x) == ((1, {"two"}), 3)
     both = futures[2].result()

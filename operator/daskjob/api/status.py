@@ -106,6 +106,9 @@ class Result:
     size: int | None = None
     #: sha256 of value, or of the store's manifest.json, in hexadecimal.
     sha256: str | None = None
+    #: python is the version of Python that pickled the result; absent if it is no pickle. Only the same minor version
+    #: opens it.
+    python: str | None = None
     #: format of a result that is in a store.
     format: ResultFormat | None = None
     #: location is the URL of the folder that has the result, with a manifest.json; absent when value has it.

@@ -135,7 +135,8 @@ class LocalJobs:
         with self._lock:
             found = self._jobs.get(name)
         if found is None:
-            raise JobNotFound("DaskJob", name, self.namespace, difflib.get_close_matches(name, list(self._jobs)))
+            close = difflib.get_close_matches(name, list(self._jobs))
+            raise JobNotFound("DaskJob", name, self.namespace, close, "list() of the client, in this process,")
         return found.body
 
     def jobs(self, selector: str | None = None) -> list[Body]:

@@ -21,7 +21,7 @@ from daskjob.futures.future_errors import (
     ResultGone,
     VersionMismatch,
 )
-from daskjob.futures.stored_outcome import StoredOutcome, is_stored, untrusted
+from daskjob.futures.stored_outcome import StoredOutcome, check_python, is_stored, untrusted
 from daskjob.results.codec import sha256
 from daskjob.results.status_store import StatusStore
 from daskjob.results.store import PICKLE
@@ -47,6 +47,7 @@ def value_of(job: Mapping[str, Any], *, trusted: bool, storage_options: Mapping[
         return StatusStore().get(record)
     if not trusted:
         raise untrusted(where, record)
+    check_python(where, record)
     try:
         import cloudpickle
 

@@ -6,6 +6,7 @@ import concurrent.futures
 import importlib
 import io
 import json
+import platform
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -75,8 +76,10 @@ def read_stored(job: Mapping[str, Any], place: str, trusted: bool, options: Mapp
     """The value of a job's result in a store. `place`: how messages name the job; `options`: with which the store is
     read. Raises ResultGone, and UntrustedResult for a pickle that is not trusted."""
     record = status_of(job)["result"]
-    if record.get("format") == PICKLE and not trusted:
-        raise untrusted(place, record)
+    if record.get("format") == PICKLE:
+        if not trusted:
+            raise untrusted(place, record)
+        check_python(place, record)
     try:
         _check_packages(str(record.get("format")), str(record["location"]))
         copy = StoredCopy(job, options)
@@ -102,6 +105,19 @@ def untrusted(place: str, record: Mapping[str, Any]) -> UntrustedResult:
         "who made it could run code here. attach(name, allow_pickle=True) opens it; results of JSON, Parquet and Zarr "
         "need no trust"
     )
+
+
+def check_python(place: str, record: Mapping[str, Any]) -> None:
+    """Raises ResultGone for a pickle of another minor version of Python, whose bytecode could crash this one. An
+    operator of before does not say which it was."""
+    theirs, own = str(record.get("python") or ""), platform.python_version()
+    if theirs and theirs.split(".")[:2] != own.split(".")[:2]:
+        minor = ".".join(theirs.split(".")[:2])
+        raise ResultGone(
+            f"{place} succeeded, and its result, a {record.get('type')}, is a pickle of Python {theirs}, which was not "
+            f"opened in Python {own}: ask for it from Python {minor}, or have the job return what needs no pickle "
+            "(numbers, text, lists, dicts; with a store, a DataFrame or an array, too)"
+        )
 
 
 def _check_packages(form: str, location: str) -> None:

@@ -15,6 +15,7 @@ import platform
 from typing import Any, Dict, List, Mapping, Tuple
 
 from daskjob.results import codec
+from daskjob.results.opened_store import by_place
 from daskjob.results.status_store import StatusStore
 from daskjob.results.store import PICKLE, ResultStore
 from daskjob.wire.jobfile import InvalidJob, JobFile
@@ -54,11 +55,13 @@ def opened(job: JobFile, path: str) -> Tuple[Any, JobFile]:
                 f"{' and '.join(differing)} differ: have the same versions at both sides. Versions: {table}"
             ) from error
         if not isinstance(error, ModuleNotFoundError):
+            place = by_place("this image", "the job's process")
             raise Unreadable(
-                f"the payload cannot be opened in this image: {type(error).__name__}: {error}. Versions: {table}"
+                f"the payload cannot be opened in {place}: {type(error).__name__}: {error}. Versions: {table}"
             ) from error
+        lacks = by_place("this image does not have: add it to the image", "the job's processes do not find: install it")
         raise Unreadable(
-            f"the payload needs the module {error.name!r}, which this image does not have: add it to the image, or "
+            f"the payload needs the module {error.name!r}, which {lacks}, or "
             f"have the client pickle it by value (connect(by_value=[{(error.name or '').partition('.')[0]}]))"
         ) from error
     kind = header["kind"]
@@ -156,7 +159,10 @@ class PickleStore:
         try:
             data = cloudpickle.dumps(value, protocol=4)
         except Exception as error:
-            message = f"the result, a {kind}, has no JSON form and cannot be pickled: {error}"
+            message = (
+                f"the result, a {kind}, has no JSON form and cannot be pickled: {error}: return what can be, such as "
+            )
+            message += "list(...) of a generator"
             raise codec.NotSerializable(message, kind) from error
         text = json.dumps(base64.b64encode(data).decode())
         if len(text) > self._limit:
@@ -167,7 +173,7 @@ class PickleStore:
                 len(text),
             )
         record = {"type": kind, "value": text, "types": {"": PICKLE}, "size": len(text)}
-        return {**record, "sha256": codec.sha256(text.encode())}
+        return {**record, "sha256": codec.sha256(text.encode()), "python": platform.python_version()}
 
 
 def store_for(target: Any, limit: int, kept: Any = None) -> ResultStore:

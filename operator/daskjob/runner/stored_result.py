@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import platform
 import secrets
 import sys
 import time
@@ -52,7 +53,8 @@ class StoredResult:
         """Tries what the job will need of store and image."""
         form = self._orders.form
         if not stored_value.has(form):
-            message = f"the image has no {NEEDS[form]}, which result.format {form} needs: add it to the image"
+            needs = f"{opened_store.image_word()} has no {NEEDS[form]}, which result.format {form} needs"
+            message = f"{needs}: {opened_store.by_place('add it to the image', f'pip install {NEEDS[form]}')}"
             raise StoreProblem(opened_store.DRIVER_MISSING, message)
         name = f".trial-{secrets.token_hex(4)}"
         content = within(TRIAL, self._orders.url, lambda: try_store(self._open(), name))
@@ -89,7 +91,7 @@ class StoredResult:
 
     def put(self, value: Any) -> dict[str, Any]:
         """Writes the value, unless workers have, and the manifest last. Returns `{type, format, location, size, sha256,
-        preview?}`; the digest is the manifest's. Raises NotSerializable and TooLarge, too."""
+        python?, preview?}`; the digest is the manifest's. Raises NotSerializable and TooLarge, too."""
         if isinstance(value, Written):
             content = dict(value.content)
             metadata = content.pop("metadata", {})
@@ -113,6 +115,8 @@ class StoredResult:
             "size": sum(file["size"] for file in content["files"]),
             "sha256": hashlib.sha256(data).hexdigest(),
         }
+        if content["format"] == PICKLE:
+            record["python"] = platform.python_version()
         preview = content.get("preview")
         return record if preview is None else {**record, "preview": stored_value.json_text(preview)}
 

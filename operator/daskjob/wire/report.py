@@ -186,7 +186,7 @@ def termination_message(
         message["failure"] = dict(failure)
     text = _dump(message)
     if len(text.encode()) > TERMINATION_BYTES and result is not None:
-        short = ("type", "format", "location", "size", "sha256")
+        short = ("type", "format", "location", "size", "sha256", "python")
         message["result"] = {name: result[name] for name in short if name in result}
         message["truncated"] = "value" in result
         text = _dump(message)
@@ -310,6 +310,7 @@ _RESULT: dict[str, Reader] = {
     "types": _types,
     "size": _count,
     "sha256": matching("[0-9a-f]{64}", 64),
+    "python": matching(r"[0-9]+\.[0-9]+[0-9a-z.+]*", 32),
 }
 _FAILURE: dict[str, Reader] = {
     "reason": matching("[A-Z][A-Za-z]+", 64),
