@@ -15,10 +15,12 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import daskjob
+from daskjob.client import store_reading
 from daskjob.client.saved_reports import SavedReport
-from daskjob.client.store_reading import StoredFileError
+from daskjob.client.store_reading import KeptFolder, StoredFileError
 from daskjob.client.stored_results import StoredCopy
 from daskjob.futures.outcomes import value_of
+from daskjob.results.opened_store import StoreSilent
 
 ROOT = "playing://me:a-secret-word@bucket/kept"
 OWN = {"endpoint_url": "http://inside:9000", "region": "x"}
@@ -45,7 +47,7 @@ class Playing(MemoryFileSystem):
     def cat_file(self, path: str, start: Any = None, end: Any = None, **options: Any) -> bytes:
         if self.error is not None:
             raise self.error
-        return bytes(super().cat_file(path))
+        return bytes(super().cat_file(path, start, end))
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +149,45 @@ def test_a_store_that_answers_nothing_is_given_up(
     ):
         read(a_job())
     goes_on.set()
+
+
+class SlowLine(MemoryFileSystem):
+    """A store of which only small parts arrive in time, when it has shown itself fast."""
+
+    protocol = "slow"
+    cachable = False
+    asked: ClassVar[list[int]] = []
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(path.replace("slow://", "memory://"))
+
+    def cat_file(self, path: str, start: Any = None, end: Any = None, **options: Any) -> bytes:
+        self.asked.append((end or 0) - (start or 0))
+        return bytes(super().cat_file(path, start, end))
+
+
+def test_a_file_that_comes_slowly_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytes(range(256)) * 4096
+    fsspec.register_implementation("slow", SlowLine, clobber=True)
+    MemoryFileSystem().pipe_file("/bucket/team/one/u1/1/part", data)
+    monkeypatch.setattr(SlowLine, "asked", [])
+
+    def patient(seconds: float, url: str, work: Any) -> Any:
+        found = work()
+        if SlowLine.asked[-1] > store_reading.LEAST_PART:
+            raise StoreSilent("StoreUnavailable", "", "")
+        return found
+
+    monkeypatch.setattr(store_reading, "within", patient)
+    # However busy this machine is, the line counts as fast.
+    monkeypatch.setattr(store_reading, "PART_SECONDS", 1e9)
+    where = {"what": "the result", "field": "location"}
+    folder = KeptFolder(a_job(), "slow://bucket/team/one/u1/1", [{"url": "slow://bucket"}], {}, **where)
+    assert folder.read_whole("part", len(data), hashlib.sha256(data).hexdigest()) == data
+    assert max(SlowLine.asked) > store_reading.LEAST_PART
+    with pytest.raises(StoredFileError, match="its size or digest differs"):
+        folder.read_whole("part", len(data) - 1, hashlib.sha256(data[:-1]).hexdigest())
 
 
 @pytest.mark.parametrize("read", [StoredCopy, SavedReport])

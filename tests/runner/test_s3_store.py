@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ..support.object_store import S3, python_with_stores
+from ..support.stopping_line import StoppingLine
 from .conftest import Cluster, Outcome
 
 HERE = Path(__file__).parent
@@ -142,3 +143,16 @@ def test_a_worker_that_may_not_write_ends_the_job_before_its_graph(
     assert outcome.failure["reason"] == "StoreForbidden"
     assert outcome.failure["message"].startswith("on a worker: the credentials do not let the job write")
     assert "graphStarted" not in outcome.status["timings"]
+
+
+def test_a_store_that_stops_in_the_middle_of_a_file_is_told(image: str, s3: S3) -> None:
+    with StoppingLine(s3.address, 300_000) as line:
+        done = subprocess.run(
+            [image, str(HERE / "stopped_reading.py")],
+            input=json.dumps({"options": s3.options, "line": line.address}),
+            env={**os.environ, **s3.users["writer"], "PYTHONPATH": str(SOURCES)},
+            capture_output=True,
+            text=True,
+        )
+    assert "the result is at s3://results/team/one/u1/1, and the store has stopped: " in done.stdout, done.stderr
+    assert "of 1000000 bytes of value.pickle came, and nothing more for 0.5 s; try again" in done.stdout

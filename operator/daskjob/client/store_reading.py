@@ -7,6 +7,7 @@ had is told by one rule, whatever was kept there.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,17 @@ from daskjob.results.opened_store import (
     WRONG_CREDENTIALS,
     Store,
     StoreProblem,
+    StoreSilent,
     clean_url,
     open_store,
     within,
 )
 
-#: Seconds within which a store has to answer; drivers themselves wait for minutes.
+#: Seconds within which a store has to answer, or to give the next part of a file; drivers themselves wait for minutes.
 ANSWER_SECONDS = 45.0
+#: Bytes of a part: what a slow line brings in that time, and what memory and requests allow. The next part is as large
+#: as what these seconds bring.
+LEAST_PART, MOST_PART, PART_SECONDS = 128 * 1024, 64 * 2**20, 4.0
 
 NO_OPTIONS: Mapping[str, Any] = {}
 
@@ -74,14 +79,47 @@ class KeptFolder:
             raise self._refused(problem) from None
 
     def read_whole(self, path: str, size: int, digest: str) -> bytes:
-        """The content of a file with that size and SHA-256."""
-        try:
-            data = self._store.read(path)
-        except StoreProblem as problem:
-            raise self._refused(problem) from None
+        """The content of a file with that size and SHA-256. It may take as long as it comes: what ends it is a store
+        that gives nothing more for `ANSWER_SECONDS`."""
+        data = b"".join(self._parts(path, size))
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
             raise StoredFileError(f"{self.shown}/{path} is not what the job wrote: its size or digest differs")
         return data
+
+    def _parts(self, path: str, size: int) -> Iterator[bytes]:
+        """The file in parts. One that does not come in time is asked for again as the smallest one: the line may have
+        become slow."""
+        at, length = 0, LEAST_PART
+        while at < size:
+            # A byte more than the manifest says: whether the file ends there.
+            wanted = min(length, size + 1 - at)
+            began = time.monotonic()
+            try:
+                part = self._part(path, at, at + wanted)
+            except StoreSilent:
+                if length > LEAST_PART:
+                    length = LEAST_PART
+                    continue
+                raise StoredFileError(
+                    f"{self._what} is at {self.shown}, and the store has stopped: {at} of {size} bytes of {path} came, "
+                    f"and nothing more for {ANSWER_SECONDS:g} s; try again, and if it stops again look at the store "
+                    "and the network between"
+                ) from None
+            yield part
+            at += len(part)
+            if len(part) < wanted:
+                return
+            speed = len(part) / max(time.monotonic() - began, 0.001)
+            length = int(min(MOST_PART, max(LEAST_PART, speed * PART_SECONDS)))
+
+    def _part(self, path: str, begin: int, end: int) -> bytes:
+        """Raises StoreSilent if it does not come in time."""
+        try:
+            return bytes(within(ANSWER_SECONDS, self.shown, lambda: self._store.read(path, begin, end)))
+        except StoreSilent:
+            raise
+        except StoreProblem as problem:
+            raise self._refused(problem) from None
 
     def copy(self, folder: Path, files: Iterable[tuple[str, bytes]]) -> int:
         """Writes files, by their paths, into a folder of this machine, which may not have anything yet. Returns how

@@ -22,6 +22,8 @@ KINDS = ("scheme", "options", "no credentials", "wrong credentials")
 SCHEME, OPTIONS, NO_CREDENTIALS, WRONG_CREDENTIALS = KINDS
 #: The variable with the folder of the store's Secret (`runner.surroundings`); absent: there is none.
 SECRET_VARIABLE = "DASKJOB_STORE_SECRET"
+#: A variable that the processes of a run on a user's own machine have (`daskjob run`), and no pod.
+LOCAL_VARIABLE = "DASKJOB_LOCAL_RUN"
 #: Seconds before each further attempt of a write that failed because the store was not there.
 PAUSES = (0.5, 2.0, 5.0, 10.0, 20.0)
 #: Packages that bring fsspec's drivers, by the URL's scheme.
@@ -80,6 +82,10 @@ class StoreProblem(Exception):
         self.kind = kind
 
 
+class StoreSilent(StoreProblem):
+    """It has not answered in time."""
+
+
 class Store:
     """A folder in a store. Every method raises StoreProblem."""
 
@@ -118,10 +124,10 @@ class Store:
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
             self._fs.pipe_file(path, data)
 
-    def read(self, name: str) -> bytes:
-        """The content of a file."""
+    def read(self, name: str, begin: Optional[int] = None, end: Optional[int] = None) -> bytes:
+        """The content of a file, or its bytes from `begin` to `end`, of which there may be fewer."""
         with self._words("read", name):
-            return bytes(self._fs.cat_file(f"{self._folder}/{name}"))
+            return bytes(self._fs.cat_file(f"{self._folder}/{name}", begin, end))
 
     def names(self) -> list[str]:
         """The names of what is in the folder."""
@@ -236,11 +242,12 @@ def within(seconds: float, url: str, work: Callable[[], Any]) -> Any:
         raise failed[0]
     if not answer:
         silent = f"{clean_url(url)} did not answer within {seconds:g} s"
+        who = by_place("the job's pods", "this machine")
         message = (
-            f"{silent}: check the address in result.store (url, options.endpoint_url), and that the network lets the "
-            "job's pods connect to it"
+            f"{silent}: check the address in result.store (url, options.endpoint_url), and that the network lets {who} "
+            "connect to it"
         )
-        raise StoreProblem(UNAVAILABLE, message, silent)
+        raise StoreSilent(UNAVAILABLE, message, silent)
     return answer[0]
 
 
@@ -271,7 +278,8 @@ def problem_of(error: BaseException, url: str, doing: str) -> StoreProblem:
     text = " ".join(text.split())[:400]
     if any(isinstance(each, ImportError) for each in chain):
         package = DRIVERS.get(scheme) or f"the package for {scheme}://"
-        message = f"the image has no {package}, which {where} needs: add it to the image ({text})"
+        lacks = f"{image_word()} has no {package}, which {where} needs"
+        message = f"{lacks}: {by_place('add it to the image', f'pip install {package}')} ({text})"
         return StoreProblem(DRIVER_MISSING, message, text)
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         known = f"fsspec knows no {scheme}://"
@@ -280,16 +288,20 @@ def problem_of(error: BaseException, url: str, doing: str) -> StoreProblem:
     read_only = any(getattr(each, "errno", None) == errno.EROFS for each in chain)
     if read_only or kinds & _FORBIDDEN or any(isinstance(each, PermissionError) for each in chain):
         kind = NO_CREDENTIALS if kinds & _WITHOUT else WRONG_CREDENTIALS if kinds & _WRONG else ""
-        who = "the pod's user may not" if scheme in ("file", "local") else "the credentials do not let the job"
-        what = (
-            "give the volume to the group of the pods (fsGroup), or mount it writable"
-            if scheme in ("file", "local")
-            else "give the keys in the Secret of result.store.secretRef the right to write, read, list and delete there"
-        )
+        if scheme in ("file", "local"):
+            who = by_place("the pod's user may not", "your user may not")
+            what = by_place(
+                "give the volume to the group of the pods (fsGroup), or mount it writable",
+                "give a folder that your user may write to",
+            )
+        else:
+            who = "the credentials do not let the job"
+            keys = by_place("the keys in the Secret of result.store.secretRef", "those of this process's environment")
+            what = f"give {keys} the right to write, read, list and delete there"
         return StoreProblem(FORBIDDEN, f"{who} {doing} at {where}: {what} ({text})", text, kind)
     if kinds & _NOT_FOUND or any(isinstance(each, FileNotFoundError) for each in chain):
         what = (
-            "mount a volume there by the templates of runner and workers"
+            by_place("mount a volume there by the templates of runner and workers", "create that folder")
             if scheme in ("file", "local")
             else "create the bucket, or correct result.store.url"
         )
@@ -326,6 +338,16 @@ def _codes(error: BaseException) -> Iterator[str]:
         value = getattr(error, name, None)
         if isinstance(value, (int, str)) and not isinstance(value, bool):
             yield str(value)
+
+
+def by_place(pods: str, machine: str) -> str:
+    """The words that are true where this runs: in a pod, or on the machine of who reads them."""
+    return machine if os.environ.get(LOCAL_VARIABLE) else pods
+
+
+def image_word() -> str:
+    """What has the packages that a job finds."""
+    return by_place("the image", "this Python")
 
 
 def clean_url(url: str) -> str:
