@@ -105,7 +105,7 @@ def test_hashes(fetch: Fetch, index: Index) -> None:
 @pytest.mark.parametrize(
     ("requires", "module", "words"),
     [
-        (("msgpack<0.1",), "", "the image's own stay as they are"),
+        (("msgpack<0.1",), "", "those that the image has stay as they are"),
         ((), "distributed/__init__.py", "thing-1.0 has a module distributed, which would take the place"),
         ((), "msgpack.py", "thing-1.0 has a module msgpack, which would take the place"),
     ],

@@ -78,14 +78,12 @@ class NotFound(ClientError):
 
 
 class JobNotFound(NotFound):
-    """There is no such job. `close`: names of jobs that are similar."""
+    """There is no such job. `close`: names of jobs that are similar; `lists`: what shows those that exist, default the
+    command."""
 
-    def __init__(self, kind: str, name: str, namespace: str | None, close: Sequence[str] = ()) -> None:
-        names = (
-            f"; did you mean {' or '.join(close)}?"
-            if close
-            else f"; `daskjob {_LISTS.get(kind, 'list')} -A` shows those that exist"
-        )
+    def __init__(self, kind: str, name: str, namespace: str | None, close: Sequence[str] = (), lists: str = "") -> None:
+        lists = lists or f"`daskjob {_LISTS.get(kind, 'list')} -A`"
+        names = f"; did you mean {' or '.join(close)}?" if close else f"; {lists} shows those that exist"
         super().__init__(kind, name, namespace, names)
         self.close = tuple(close)
 
@@ -104,8 +102,8 @@ class AlreadyExists(ClientError):
 
     def __init__(self, kind: str, name: str, namespace: str | None) -> None:
         super().__init__(
-            f"a {kind} {name} exists in namespace {namespace}; delete it (daskjob delete {name}), or give "
-            f"metadata.generateName instead of metadata.name"
+            f"a {kind} {name} exists in namespace {namespace}; delete it (daskjob delete {name}, in Python .delete() "
+            "of its future), or give metadata.generateName (in Python generate_name) instead of a name"
         )
 
 

@@ -17,6 +17,7 @@ from daskjob.fetch.packed_files import Unpacking
 from daskjob.fetch.source_secret import Credentials
 from daskjob.fetch.sub_folders import folder_in, same_tree
 from daskjob.fetch.web import get
+from daskjob.results.opened_store import by_place, image_word
 
 FIELD = "spec.graph.source.archive"
 #: What fsspec would read from this machine, or by a way through another URL.
@@ -125,7 +126,8 @@ def _meaning(error: Exception, field: str, credentials: Credentials) -> FetchPro
         return error
     text = " ".join(f"{type(error).__name__}: {error}".split())[:400]
     if isinstance(error, (ImportError, ValueError)):
-        return FetchProblem(REFUSED, f"{field}: the image cannot read it: {text}: install the package in the image")
+        what = by_place("install the package in the image", "install the package")
+        return FetchProblem(REFUSED, f"{field}: {image_word()} cannot read it: {text}: {what}")
     if isinstance(error, FileNotFoundError):
         return FetchProblem(NOT_FOUND, f"{field}: there is nothing: {text}")
     if isinstance(error, PermissionError) or re.search(r"[Cc]redential|Forbidden|AccessDenied|\b40[13]\b", text):

@@ -13,6 +13,7 @@ from daskjob.fetch.fetch_limits import MOST_BYTES
 from daskjob.fetch.fetch_problem import FORBIDDEN, GIT_MISSING, REFUSED, FetchProblem
 from daskjob.fetch.git_words import git_problem
 from daskjob.fetch.source_secret import AUTHORITY, KNOWN_HOSTS, PASSWORD, SSH_KEY, Credentials
+from daskjob.results.opened_store import by_place
 
 #: A server that sends fewer bytes a second for so many seconds is too slow.
 LEAST_SPEED, SPEED_SECONDS = 1000, 30
@@ -126,8 +127,8 @@ class Git:
         if shutil.which("git", path=environment.get("PATH")) is None:
             raise FetchProblem(
                 GIT_MISSING,
-                "the image has no git, which fetches the code: install Debian's package git (or your distribution's) "
-                "in the image, or use source.archive",
+                f"{by_place('the image', 'this machine')} has no git, which fetches the code: install Debian's package "
+                f"git (or your distribution's){by_place(' in the image', '')}, or use source.archive",
             )
 
     def run(self, *arguments: str, folder: str = "") -> str:

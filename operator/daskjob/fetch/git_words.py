@@ -14,6 +14,7 @@ from daskjob.fetch.fetch_problem import (
     FetchProblem,
 )
 from daskjob.fetch.source_secret import AUTHORITY, KNOWN_HOSTS, SSH_KEY, Credentials
+from daskjob.results.opened_store import by_place
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 #: Characters of git's last words in a message.
@@ -48,7 +49,8 @@ def git_problem(words: str, field: str, credentials: Credentials) -> FetchProble
     reason = next((reason for pattern, reason in _MEANINGS if re.search(pattern, text)), UNREACHABLE)
     hint = ""
     if "cannot run ssh" in text or "ssh: not found" in text:
-        reason, hint = GIT_MISSING, "; the image has no ssh: install Debian's package openssh-client, or use https"
+        lacks = f"; {by_place('the image', 'this machine')} has no ssh"
+        reason, hint = GIT_MISSING, f"{lacks}: install Debian's package openssh-client, or use https"
     elif reason == FORBIDDEN:
         hint = f"; {_hint(text, credentials)}"
     lines = [each.strip() for each in text.splitlines() if not _EMPTY.fullmatch(each)]
@@ -67,6 +69,8 @@ def _authority(text: str, credentials: Credentials) -> str:
 
 def _hint(text: str, credentials: Credentials) -> str:
     """What to do where a server is not trusted, or does not trust."""
+    if own := by_place("", "here the configuration of your own git counts: see that `git clone` of the address works"):
+        return own
     secret = f"Secret {credentials.secret}"
     by_ssh = re.search("[Hh]ost key|HOST IDENTIFICATION|publickey", text)
     if by_ssh and not credentials.secret:

@@ -19,6 +19,7 @@ from daskjob.fetch.fetch_limits import MOST_BYTES
 from daskjob.fetch.fetch_problem import FORBIDDEN, NOT_FOUND, PIP_FAILED, REFUSED, FetchProblem
 from daskjob.fetch.source_secret import AUTHORITY, PASSWORD, Credentials
 from daskjob.fetch.web import get
+from daskjob.results.opened_store import image_word
 
 FIELD = "spec.graph.pip"
 #: What all processes of a Dask cluster must have alike: the image's own versions stay. With the modules of each.
@@ -146,21 +147,21 @@ class Packages:
         if module is not None:
             raise FetchProblem(
                 PIP_FAILED,
-                f"{FIELD}: {_owner(target, module)} has a module {module}, which would take the place of the image's "
-                "own: leave that package out",
+                f"{FIELD}: {_owner(target, module)} has a module {module}, which would take the place of that of "
+                f"{image_word()}: leave that package out",
             )
 
     def _problem(self, output: str, credentials: Credentials) -> FetchProblem:
         if "No module named pip" in output:
-            return FetchProblem(PIP_FAILED, f"{FIELD}: the image has no pip: install it there, or the packages")
+            return FetchProblem(PIP_FAILED, f"{FIELD}: {image_word()} has no pip: install it there, or the packages")
         if "no such option: --report" in output or "no such option: --dry-run" in output:
-            return FetchProblem(PIP_FAILED, f"{FIELD}: the image's pip is too old: 22.2 or newer is needed")
+            return FetchProblem(PIP_FAILED, f"{FIELD}: the pip of {image_word()} is too old: 22.2 or newer is needed")
         lines = [each.strip() for each in output.splitlines() if each.strip() and not each.startswith("[notice]")]
         words = f"{FIELD}: pip: {' | '.join(lines[-LINES:])[-WORDS:]}"
         if re.search(r"\b40[13] (Client )?Error", output):
             return FetchProblem(FORBIDDEN, f"{words}; {credentials.named}")
         if "ResolutionImpossible" in output:
-            words += f"; the image's own stay as they are: {', '.join(_pinned(self.kept))}"
+            words += f"; those that {image_word()} has stay as they are: {', '.join(_pinned(self.kept))}"
         elif "require-hashes" in output.lower() or "require hashes" in output.lower():
             words += "; once a package has a hash, all that are installed need an exact version and a hash, also those "
             words += "that it needs"

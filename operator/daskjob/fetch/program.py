@@ -21,6 +21,7 @@ from daskjob.fetch.fetch_problem import FINAL, TIMED_OUT, FetchProblem
 from daskjob.fetch.packages import Packages
 from daskjob.fetch.repository import Repository
 from daskjob.fetch.source_secret import Credentials, read_credentials
+from daskjob.results.opened_store import by_place
 
 if TYPE_CHECKING:
     from daskjob.results.opened_store import StoreProblem
@@ -47,7 +48,7 @@ def run(orders: str) -> int:
         return end(wire.failed(problem.reason, message))
     except Exception as error:
         # A disk that is full, an image that forbids what git needs.
-        text = f"the code cannot be fetched in this image: {type(error).__name__}: {error}"
+        text = f"the code cannot be fetched {by_place('in this image', 'here')}: {type(error).__name__}: {error}"
         return end(wire.failed("SourceUnreachable", text))
     print(f"daskjob: {outcome}", flush=True)
     return end({"outcome": wire.SUCCEEDED, "result": {"type": "commit", "value": json.dumps(outcome[:1000])}})

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from daskjob.fetch.fetch_problem import FORBIDDEN, FetchProblem
+from daskjob.results.opened_store import by_place
 
 #: The keys that are read: those of Kubernetes' own types of Secrets (basic-auth, ssh-auth), and what goes with them.
 USER, PASSWORD, SSH_KEY, KNOWN_HOSTS, AUTHORITY = "username", "password", "ssh-privatekey", "known_hosts", "ca.crt"
@@ -53,7 +54,10 @@ class Credentials:
     def named(self) -> str:
         """What to do where a server asks for more."""
         if not self.secret:
-            return "name a Secret with username and password in secretRef"
+            return by_place(
+                "name a Secret with username and password in secretRef",
+                "here it has no password: run the job in a cluster",
+            )
         return f"look at username and password in Secret {self.secret}, and at what they may read"
 
     def without_secrets(self, text: str) -> str:

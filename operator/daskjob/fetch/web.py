@@ -15,12 +15,14 @@ from urllib.parse import urljoin, urlsplit
 from daskjob.fetch.addresses import PORTS, WEB_SCHEMES, addresses_of, check_url
 from daskjob.fetch.fetch_problem import FORBIDDEN, NOT_FOUND, REFUSED, TIMED_OUT, UNREACHABLE, FetchProblem
 from daskjob.fetch.source_secret import AUTHORITY, Credentials
+from daskjob.results.opened_store import by_place
 
 MOST_REDIRECTS = 5
 #: Seconds without a byte after which a server counts as not answering.
 SILENCE = 20.0
 #: What OpenSSL says of a certificate that no authority would mend, and what to do.
-_RENEW = "whoever runs the server has to renew it, unless the clock of the pod's node is wrong"
+_CLOCK = by_place("the clock of the pod's node", "this machine's clock")
+_RENEW = f"whoever runs the server has to renew it, unless {_CLOCK} is wrong"
 _NAMED = "correct the host in the URL, or whoever runs the server has to mend that"
 _SERVERS_FAULTS = {9: _RENEW, 10: _RENEW, 62: _NAMED, 64: _NAMED}
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -134,7 +136,8 @@ def _unreachable(error: Exception, field: str, host: str) -> FetchProblem:
     if isinstance(reason, socket.timeout):
         return FetchProblem(TIMED_OUT, f"{field}: {host} did not answer within {SILENCE:g} s")
     if isinstance(reason, ssl.SSLCertVerificationError):
-        unknown = f"put its authority as {AUTHORITY} into the Secret of secretRef, or certificates into the image"
+        pods = f"put its authority as {AUTHORITY} into the Secret of secretRef, or certificates into the image"
+        unknown = by_place(pods, "have this machine trust its authority (SSL_CERT_FILE names a file of authorities)")
         what = _SERVERS_FAULTS.get(reason.verify_code, unknown)
         words = f"the certificate of {host} is not trusted ({reason.verify_message}): {what}"
         return FetchProblem(FORBIDDEN, f"{field}: {words}")

@@ -13,6 +13,7 @@ from daskjob.api.constants import Reason
 from daskjob.api.runner_report import read_termination_message
 from daskjob.lifecycle.job.observation import Job
 from daskjob.local.plan import Plan, PlanError
+from daskjob.local.reaper import MARKER
 from daskjob.manifests.fetch_container import FETCH_SHARE
 from daskjob.sources import Fetch
 
@@ -45,7 +46,7 @@ def fetch_code(fetch: Fetch, plan: Plan, program: Path, folder: Path) -> tuple[P
         "seconds": seconds,
     }
     command = [sys.executable, str(program), "--fetch", json.dumps(orders)]
-    environment = {**os.environ, **plan.environment, "DASKJOB_TERMINATION_LOG": str(log)}
+    environment = {**os.environ, **plan.environment, "DASKJOB_TERMINATION_LOG": str(log), MARKER: "fetch"}
     try:
         subprocess.run(command, env=environment, timeout=seconds + SPARE, stdin=subprocess.DEVNULL, capture_output=True)
         report = read_termination_message(log.read_text())

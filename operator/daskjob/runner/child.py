@@ -15,6 +15,7 @@ from typing import Any, Callable
 
 from daskjob import wire
 from daskjob.results.codec import NotSerializable, TooLarge
+from daskjob.results.opened_store import by_place
 from daskjob.results.status_store import StatusStore
 from daskjob.results.store import ResultStore
 from daskjob.runner.channel import Channel
@@ -245,7 +246,8 @@ def _cancel_futures(client: Any) -> Any:
 
 
 def _missing_dask(error: ImportError) -> dict[str, Any]:
-    message = f"this image cannot import dask and distributed ({error}): use one that has both"
+    place = by_place("this image", "this Python")
+    message = f"{place} cannot import dask and distributed ({error}): use one that has both"
     return wire.failed("ModuleNotFound", message, type(error).__name__)
 
 

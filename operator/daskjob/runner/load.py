@@ -11,6 +11,7 @@ import sys
 from types import ModuleType
 from typing import Any, Optional
 
+from daskjob.results.opened_store import by_place
 from daskjob.runner.surroundings import PACKAGES_VARIABLE
 from daskjob.wire.jobfile import InvalidJob
 
@@ -70,10 +71,10 @@ def load(entrypoint: str, folder: str) -> Any:
 
 
 def _missing_module(error: ModuleNotFoundError, wanted: str, folder: str) -> ModuleMissing:
-    missing, unread = error.name or "", _unread_packages()
+    missing, unread, place = error.name or "", _unread_packages(), by_place("this image", "this Python")
     if wanted != missing and not wanted.startswith(f"{missing}."):
         return ModuleMissing(
-            f"{error}: {wanted} imports it, and it is not installed in this image nor among the job's files{unread}"
+            f"{error}: {wanted} imports it, and it is not installed in {place} nor among the job's files{unread}"
             f"{cluster_words(error)}"
         )
     if "." in missing:
