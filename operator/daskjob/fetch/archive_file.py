@@ -131,6 +131,7 @@ def _meaning(error: Exception, field: str, credentials: Credentials) -> FetchPro
     if isinstance(error, FileNotFoundError):
         return FetchProblem(NOT_FOUND, f"{field}: there is nothing: {text}")
     if isinstance(error, PermissionError) or re.search(r"[Cc]redential|Forbidden|AccessDenied|\b40[13]\b", text):
-        which = f"look at Secret {credentials.secret}" if credentials.secret else "name a Secret in secretRef"
+        pods = f"look at Secret {credentials.secret}" if credentials.secret else "name a Secret in secretRef"
+        which = by_place(pods, "here the credentials of this process's environment count: correct those")
         return FetchProblem(FORBIDDEN, f"{field}: the store refuses: {text}: {which}")
     return FetchProblem(UNREACHABLE, f"{field}: {text}")
