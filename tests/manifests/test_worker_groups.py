@@ -108,7 +108,8 @@ def test_the_runner_knows_the_groups() -> None:
 def command_of(of: AttemptContext, key: str = "default") -> tuple[list[str], dict[str, str]]:
     """Dask's module and what follows it, and the environment."""
     (main,) = worker_spec(of, key)["containers"]
-    return main["command"][main["command"].index("--dask") + 1 :], {each["name"]: each.get("value") for each in main["env"]}
+    command: list[str] = main["command"]
+    return command[command.index("--dask") + 1 :], {each["name"]: each.get("value") for each in main["env"]}
 
 
 def test_several_processes_of_a_worker_have_a_nanny_and_share_its_memory() -> None:
