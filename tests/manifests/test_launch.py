@@ -217,6 +217,20 @@ def test_what_the_image_or_the_job_sets_wins_over_it(tmp_path: Path) -> None:
     assert (found["MALLOC_TRIM_THRESHOLD_"], found["MINE"]) == (None, "yes")
 
 
+FINDS = """\
+import json, sys
+found = [name for name in sys.modules if name.partition(".")[0] == "daskjob"]
+print(json.dumps([found, [each for each in sys.path if each.endswith("runner.pyz")], sys.path[0]]))
+"""
+
+
+def test_tasks_find_the_images_own_daskjob_if_any(tmp_path: Path) -> None:
+    environment = install(tmp_path, "a_scheduler", FINDS, _signals="")
+    command = dask_command(tmp_path, "a_scheduler", code=str(tmp_path / "code"))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(done.stdout) == [[], [], str(tmp_path / "code")]
+
+
 def test_a_scheduler_has_no_nanny_and_no_limit(tmp_path: Path) -> None:
     found = start(tmp_path, "a_scheduler", DASKJOB_MEMORY_REQUEST="1Gi")
     assert (found["OMP_NUM_THREADS"], found["options"]) == (None, [])

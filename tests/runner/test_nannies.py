@@ -22,8 +22,9 @@ LOOKS = """\
 import json, sys, distributed
 
 def look(folder, dask_worker):
-    import after_an_error, os
+    import after_an_error, os, sys
     assert after_an_error.read(folder) == "None"
+    assert not [name for name in sys.modules if name.partition(".")[0] == "daskjob"]
     names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "PYTHONHASHSEED")
     return dask_worker.name, os.getppid(), dask_worker.memory_manager.memory_limit, [os.environ[each] for each in names]
 
