@@ -12,7 +12,15 @@ from typing import Any
 from daskjob.api.payload_secret import KEY
 from daskjob.manifests.context import AttemptContext
 from daskjob.manifests.paths import CODE_PATH, JOB_PATH, PAYLOAD_PATH, RUNNER_PATH, TLS_PATH, copy_of
-from daskjob.manifests.pod_files import AUTHORITY, CERTIFICATE, JOB_FILE, PRIVATE_KEY, PROGRAM, runner_config_map_name
+from daskjob.manifests.pod_files import (
+    AUTHORITY,
+    CERTIFICATE,
+    JOB_FILE,
+    PRIVATE_KEY,
+    PROGRAM,
+    program_digest,
+    runner_config_map_name,
+)
 from daskjob.runner.checked_files import digests_of
 
 
@@ -45,7 +53,8 @@ def code_path(context: AttemptContext) -> str | None:
 
 def _program(context: AttemptContext) -> dict[str, Any]:
     program = context.files.program
-    return _folder(RUNNER_PATH, f"ConfigMap {runner_config_map_name(program)}", {PROGRAM: program})
+    folder = _folder(RUNNER_PATH, f"ConfigMap {runner_config_map_name(program)}", {})
+    return {**folder, "digests": {PROGRAM: program_digest(program)}}
 
 
 def _code(context: AttemptContext) -> list[dict[str, Any]]:

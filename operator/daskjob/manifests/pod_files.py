@@ -7,6 +7,7 @@ every kubelet that mounts it and of the garbage collector.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -40,9 +41,15 @@ def secret(context: AttemptContext, cluster_uid: str) -> dict[str, Any]:
     }
 
 
+@functools.lru_cache(maxsize=4)
+def program_digest(archive: bytes) -> str:
+    """The SHA-256 of the runner's program, of which each process of an operator has one, and each pod says it twice."""
+    return hashlib.sha256(archive).hexdigest()
+
+
 def runner_config_map_name(archive: bytes) -> str:
     """The name of the ConfigMap with the runner's program, which has a digest of the program."""
-    return f"daskjob-runner-{hashlib.sha256(archive).hexdigest()[:10]}"
+    return f"daskjob-runner-{program_digest(archive)[:10]}"
 
 
 def runner_config_map(namespace: str, archive: bytes) -> dict[str, Any]:
