@@ -52,7 +52,7 @@ def multiply(a: int, b: int) -> int:
 def test_the_job_comes_first_and_owns_the_secret(connect: Connect) -> None:
     server, client = connect({"create daskjobs": [created], "create secrets": [Answer({})]})
     password = "no word of it in the job"
-    future = client.with_options(image="i:1", workers=3, threads=2, retries=1, env={"A": "b"}, deadline=60).submit(
+    future = client.with_options(image="i:1", workers=3, threads=2, retries=1, env={"A": "b"}, deadline=59.5).submit(
         lambda: password
     )
     job_request, secret_request = (each for each in server.asked if each.what.startswith("create"))

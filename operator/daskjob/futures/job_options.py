@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
@@ -167,7 +168,8 @@ def _name(label: str) -> str:
 
 
 def _seconds(value: Any) -> int:
-    return int(value.total_seconds() if isinstance(value, timedelta) else value)
+    """Whole seconds, rounded up: half a second is not none."""
+    return math.ceil(value.total_seconds() if isinstance(value, timedelta) else value)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
