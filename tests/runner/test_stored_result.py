@@ -36,7 +36,9 @@ def keep(run: Callable[..., Outcome], root: Path) -> Callable[..., Outcome]:
 def record_of(outcome: Outcome) -> dict[str, Any]:
     assert outcome.status.get("outcome") == "Succeeded", outcome.output + json.dumps(outcome.status)
     record: dict[str, Any] = outcome.status["result"]
-    short = {name: record[name] for name in ("type", "format", "location", "size", "sha256")}
+    # Of which Python it is, only a pickle says.
+    python = ("python",) if record["format"] == "pickle" else ()
+    short = {name: record[name] for name in ("type", "format", "location", "size", "sha256", *python)}
     assert {name: each for name, each in outcome.termination["result"].items() if name != "preview"} == short
     return record
 

@@ -44,7 +44,9 @@ def test_it_has_all_tasks_and_where_they_ran(client: Client) -> None:
     file = TraceFile(text)
     left = 1
     while left:
-        answer = json.loads(client.run_on_scheduler(by_value(task_stream.fetch)))
+        # Who did not write what he was given is given it again.
+        client.run_on_scheduler(by_value(task_stream.fetch), have=file.tasks)
+        answer = json.loads(client.run_on_scheduler(by_value(task_stream.fetch), have=file.tasks))
         file.add(answer["rows"], answer["finished"], answer["names"])
         left = answer["left"]
     trace = whole(text.getvalue())
@@ -63,19 +65,26 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.integers(0, 40))
-def test_events_of_a_track_do_not_overlap(steps: list[tuple[str, int, int]], written: int) -> None:
-    """Whichever of two processes has written them."""
+@given(STEPS, st.integers(0, 40), st.integers(0, 400))
+def test_events_of_a_track_do_not_overlap(steps: list[tuple[str, int, int]], written: int, cut: int) -> None:
+    """Whichever of two processes has written them; the first one has ended while it wrote some more."""
     text = io.StringIO()
     rows = []
     for number, (action, start, length) in enumerate(sorted(steps, key=lambda each: each[1])):
         # A thread has one task at a time.
         where = number if action == "compute" else 0
         rows.append([f"a-{number}", False, "tcp://w", where, None, [[action, 1.0 + start, 1.0 + start + length]]])
-    TraceFile(text).add(rows[:written], len(rows[:written]), {})
-    text.write('{"ph":"X","name":"cut')
+    first = TraceFile(text)
+    first.add(rows[:written], len(rows[:written]), {})
+    size = text.tell()
+    first.add(rows[written : written + 5], len(rows), {})
+    # Of what it added, but for the counter at its end.
+    added = text.getvalue()[size:-1]
+    text.seek(size + min(cut, added.rfind("\n") + 1))
+    text.truncate()
     text.seek(0)
     resumed = TraceFile.resume(text)
+    assert resumed.tasks == len(rows[:written])
     resumed.add(rows[written:], len(rows), {})
     assert resumed.tasks == len(rows)
     tracks: dict[int, list[tuple[int, int]]] = {}

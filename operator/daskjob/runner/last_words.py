@@ -51,9 +51,9 @@ class LastWords:
         if self.rpc is not None:
             await self.rpc.close_rpc()
 
-    async def ask(self, function: Callable[[Any], str]) -> str:
+    async def ask(self, function: Callable[..., str], **keywords: Any) -> str:
         """The text that a function gives which the scheduler runs."""
-        return await self._questions.ask(self.rpc, function, self._patience)
+        return await self._questions.ask(self.rpc, function, self._patience, **keywords)
 
     async def scheduler_log(self) -> bytes:
         """The end of what the scheduler's process has printed (`output_copy`)."""

@@ -26,8 +26,8 @@ LARGEST = 64 * 2**20
 #: A page that is kept asks nobody for anything, and Dask's has its icon on a server.
 _ICON = re.compile(r"""<link[^>]*rel=["'](?:shortcut )?icon["'][^>]*>""")
 
-#: Runs a function of `task_stream` on the scheduler, and returns its text.
-Ask = Callable[[Callable[[Any], str]], Awaitable[str]]
+#: Runs a function of `task_stream` on the scheduler, with keywords, and returns its text.
+Ask = Callable[..., Awaitable[str]]
 
 
 class Recording:
@@ -108,7 +108,7 @@ class RecordingEnd:
 
 async def _fetch(ask: Ask, trace: TraceFile) -> int:
     """Fetches rows. Returns how many the scheduler still has."""
-    answer = json.loads(await ask(task_stream.fetch))
+    answer = json.loads(await ask(task_stream.fetch, have=trace.tasks))
     trace.add(answer["rows"], answer["finished"], answer["names"])
     return int(answer["left"])
 

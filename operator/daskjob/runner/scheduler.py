@@ -258,13 +258,13 @@ class Scheduler:
         """Runs a function that blocks, in a thread of its own."""
         return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
-    async def _ask(self, function: Callable[[Any], str], whole: bool = True) -> str:
-        return await self._questions.ask(self._rpc, function, CALL, **({} if whole else {"whole": False}))
+    async def _ask(self, function: Callable[..., str], **keywords: Any) -> str:
+        return await self._questions.ask(self._rpc, function, CALL, **keywords)
 
     async def _observe(self, whole: bool = True) -> bool:
         """Takes a snapshot, and publishes what is new in it; unless `whole`, with the last counts of tasks."""
         try:
-            answer = json.loads(await self._ask(snapshot.counts, whole))
+            answer = json.loads(await self._ask(snapshot.counts, **({} if whole else {"whole": False})))
         except (OSError, asyncio.TimeoutError):
             raise
         except Exception as error:

@@ -23,6 +23,8 @@ def collect(dask_scheduler: Any) -> str:
         def __init__(self) -> None:
             self.finished = 0
             self.rows: list[Any] = []
+            #: How many rows have gone, because somebody has them.
+            self.gone = 0
 
         def transition(self, key: Any, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
             if start == "processing" and finish in ("memory", "erred"):
@@ -36,8 +38,9 @@ def collect(dask_scheduler: Any) -> str:
     return "true"
 
 
-def fetch(dask_scheduler: Any) -> str:
-    """Takes the oldest rows away from the scheduler, at most 5,000, as a JSON object:
+def fetch(dask_scheduler: Any, have: int = 0) -> str:
+    """Gives the oldest rows, at most 5,000, as a JSON object. They stay with the scheduler until somebody asks who has
+    them: a process that ends meanwhile loses none. `have`: how many rows, from the first, the asker has written.
 
     `finished`: how many tasks have ended so far, kept or not; `left`: how many rows are left; `rows`: of each task
     `[key, whether it erred, worker's address, thread, bytes of the result, [[action, start, stop], …]]`, with seconds
@@ -47,9 +50,11 @@ def fetch(dask_scheduler: Any) -> str:
     import json
 
     stream = dask_scheduler.plugins["daskjob-task-stream"]
-    taken, stream.rows = stream.rows[:5000], stream.rows[5000:]
+    written = max(0, have - stream.gone)
+    del stream.rows[:written]
+    stream.gone += written
     rows = []
-    for key, finish, known in taken:
+    for key, finish, known in stream.rows[:5000]:
         steps = [
             [each["action"], round(each["start"], 6), round(each["stop"], 6)] for each in known["startstops"] or ()
         ]
@@ -57,4 +62,5 @@ def fetch(dask_scheduler: Any) -> str:
         rows.append([str(key), finish == "erred", str(known.get("worker")), thread, size, steps])
     workers = {address: dask_scheduler.workers.get(address) for address in {row[2] for row in rows}}
     names = {address: str(worker.name) for address, worker in workers.items() if worker is not None}
-    return json.dumps({"finished": stream.finished, "left": len(stream.rows), "names": names, "rows": rows})
+    left = len(stream.rows) - len(rows)
+    return json.dumps({"finished": stream.finished, "left": left, "names": names, "rows": rows})

@@ -36,29 +36,37 @@ class TraceFile:
 
     @classmethod
     def resume(cls, file: TextIO) -> TraceFile:
-        """Goes on with a file, open for reading and writing, of a process that has ended: on its tracks, and without a
-        last line that is incomplete."""
-        trace, end = cls(file), 0
+        """Goes on with a file, open for reading and writing, of a process that has ended: on its tracks, and without
+        what came after the last counter: the process ended while it wrote these tasks, and they are fetched again."""
+        trace, end, read = cls(file), 0, 0
         by_number: dict[int, _Worker] = {}
+        events: list[dict[str, Any]] = []
         for line in iter(file.readline, ""):
             if not line.endswith("}\n"):
                 break
             # JSON has ASCII alone.
-            end += len(line)
-            event = json.loads(line)
-            kind, number = event["ph"], event["pid"]
-            if event["name"] == "process_name":
-                address = event["args"]["address"]
-                by_number[number] = trace._workers[address] = _Worker(number)
-            elif kind == "M":
-                by_number[number].restore(event["tid"], event["args"])
-            elif kind == "X":
-                by_number[number].occupy(event["tid"], (event["ts"] + event["dur"]) / 1e6)
-            else:
-                trace.tasks, trace._latest = event["args"]["in the trace"], event["ts"] / 1e6
+            read += len(line)
+            events.append(json.loads(line))
+            if events[-1]["ph"] == "C":
+                for event in events:
+                    trace._restore(event, by_number)
+                events, end = [], read
         file.seek(end)
         file.truncate()
         return trace
+
+    def _restore(self, event: dict[str, Any], by_number: dict[int, _Worker]) -> None:
+        """Takes over an event of the file. `by_number`: the workers, by their process in the trace."""
+        kind, number = event["ph"], event["pid"]
+        if event["name"] == "process_name":
+            address = event["args"]["address"]
+            by_number[number] = self._workers[address] = _Worker(number)
+        elif kind == "M":
+            by_number[number].restore(event["tid"], event["args"])
+        elif kind == "X":
+            by_number[number].occupy(event["tid"], (event["ts"] + event["dur"]) / 1e6)
+        else:
+            self.tasks, self._latest = event["args"]["in the trace"], event["ts"] / 1e6
 
     def add(self, rows: Iterable[Row], finished: int, names: Mapping[str, str]) -> None:
         """Writes the events of tasks. `finished`: how many have ended so far, which the trace shows as a counter;
