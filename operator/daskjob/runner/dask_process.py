@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any, Optional
 
-from daskjob.runner.hiding import hide_package
+from daskjob.runner.hiding import hide_package, own_place
 from daskjob.runner.output_copy import keep_output
 from daskjob.runner.preloads import end_with_preloads, leave_words, watch_children
 from daskjob.runner.stale_errors import forget_errors
@@ -49,12 +49,12 @@ def run(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     keep_output()
     module, code, first, later = arguments[:4]
-    program, sys.argv[1:] = sys.argv[0], arguments[4:]
+    sys.argv[1:] = arguments[4:]
     cuda = module == DASK_CUDA
     worker = cuda or module.endswith("worker")
     nanny = cuda or "--nanny" in sys.argv
     environment, folder = dict(os.environ), _working_folder()
-    _set_path(program, code)
+    _set_path(code)
     if cuda and importlib.util.find_spec("dask_cuda") is None:
         leave_words("DaskCudaMissing", CUDA_MISSING)
     unattended = Unattended(float(first), float(later), "Nanny" if nanny else "Worker" if worker else "Scheduler")
@@ -80,7 +80,7 @@ def run(arguments: list[str]) -> int:
         signals: Any = untyped_signals
         signals.wait_for_signals = unattended.watch_or_wait
     forget_errors()
-    hide_package(program)
+    hide_package(own_place())
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     return 0
 
@@ -92,9 +92,8 @@ def _working_folder() -> str:
         return "/"
 
 
-def _set_path(program: str, code: str) -> None:
+def _set_path(code: str) -> None:
     """What `python3 -m` would have on the path, and before it the job's code and its packages."""
-    sys.path = [each for each in sys.path if each != program]
     if not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, "")
     packages = os.environ.get(PACKAGES_VARIABLE, "")

@@ -231,7 +231,7 @@ class Executor:
         spec = (await self._whole(job)).spec
         context = AttemptContext(job.ref, spec, Attempt(attempt.number, attempt.name), self.defaults)
         pod = remover_pod(context, self._program, removal.name, token, WORK_SECONDS, POD_SECONDS)
-        await _first_error(self._provide_account(job.namespace, now), self._provide_program(job.namespace, now))
+        await self._provide_shared(job.namespace, now)
         await self._objects.create_or_find(PODS, pod, lambda found: is_remover(found, removal), attempt=attempt.name)
 
     async def _set_finalizer(self, job: Job, on: bool) -> None:
@@ -239,15 +239,14 @@ class Executor:
         await self._objects.set_finalizer(DASK_JOBS, job.namespace, job.name, job.uid, c.RESULTS_FINALIZER, on)
 
     async def _create_resolver(self, built: AttemptObjects, work: JobPass) -> None:
-        namespace = work.job.namespace
-        await _first_error(self._provide_account(namespace, work.now), self._provide_program(namespace, work.now))
+        await self._provide_shared(work.job.namespace, work.now)
         await self._create(PODS, built.resolver(), work.attempt, is_resolver)
 
     async def _create_cluster(self, built: AttemptObjects, work: JobPass) -> None:
         job, attempt, now, created = work.job, work.attempt, work.now, work.created
         assert built.complete, "no commit is known of the code"
         # The Dask controller creates pods as soon as it sees the cluster.
-        await _first_error(self._provide_account(job.namespace, now), self._provide_program(job.namespace, now))
+        await self._provide_shared(job.namespace, now)
         cluster = await self._create(CLUSTERS, built.cluster, attempt, is_cluster)
         uid = cluster["metadata"]["uid"]
         beside = [
@@ -256,6 +255,10 @@ class Executor:
             if (uid, body["kind"], body["metadata"]["name"]) not in created.beside
         ]
         await _first_error(*(self._create_beside(resource, body, uid, attempt, created) for resource, body in beside))
+
+    async def _provide_shared(self, namespace: str, now: datetime) -> None:
+        """Creates what all jobs of a namespace share, before the first pod that needs it."""
+        await _first_error(self._provide_account(namespace, now), self._provide_program(namespace, now))
 
     async def _provide_account(self, namespace: str, now: datetime) -> None:
         """Creates the runners' service account, unless it was there just now: among many jobs, each would find it."""
