@@ -92,9 +92,9 @@ class Client:
     def get(self, path: str) -> Answer:
         return self.request("GET", path)
 
-    def merge(self, path: str, changes: dict[str, Any]) -> Answer:
+    def merge(self, path: str, changes: dict[str, Any], query: str = "fieldValidation=Strict") -> Answer:
         """A JSON merge-patch, as the runner sends it."""
-        return self.request("PATCH", f"{path}?fieldValidation=Strict", changes, "application/merge-patch+json")
+        return self.request("PATCH", f"{path}?{query}", changes, "application/merge-patch+json")
 
     def apply(self, path: str, manifest: dict[str, Any], manager: str = "test") -> Answer:
         """A server-side apply."""

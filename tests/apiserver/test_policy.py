@@ -76,11 +76,15 @@ def world(server: Server) -> Server:
 
 
 def await_policy(server: Server) -> None:
-    """Until the policy denies a write, in its own words: without a right, too, the answer would be 403."""
-    powerful = token(server, "default", "powerful")
+    """Until the policy denies a write, in its own words: without a right, too, the answer would be 403.
+
+    The write is one that no other policy of the chart denies: where two do, the API server names any one of them.
+    """
+    powerful, reports = token(server, "default", "powerful"), f"{GROUP}/default/daskjobreports"
+    assert server.admin.create(reports, a_report("canary", None)).status in (201, 409)
 
     def words() -> str:
-        return powerful.create(f"{GROUP}/default/daskjobreports", a_report("canary", None), "dryRun=All").message
+        return powerful.merge(f"{reports}/canary", {"spec": {"cancel": True}}, "dryRun=All").message
 
     wait_for("the policy to be in force", words, lambda message: NOT_THE_STATUS in message)
 
