@@ -32,18 +32,18 @@ def gives(job: Job, result: object) -> None:
 
 def workers_killed_all_at_once(kube: Kube) -> None:
     """Others take their place, and what was computed is computed again."""
-    job = apply(kube, manifest("workers", COUNT, [20], cluster={"workers": {"replicas": 2, "threads": 2}}))
+    job = apply(kube, manifest("workers", COUNT, [40], cluster={"workers": {"replicas": 2, "threads": 2}}))
     job.reaches("a task done", computing, 60)
     kube.delete("pod", *(pod["metadata"]["name"] for pod in job.pods("worker")), now=True)
-    gives(job, sum(range(20)))
+    gives(job, sum(range(40)))
 
 
 def worker_crashes(kube: Kube) -> None:
     """The kubelet starts it again in its pod."""
-    job = apply(kube, manifest("worker", COUNT, [8]))
+    job = apply(kube, manifest("worker", COUNT, [20]))
     job.reaches("a task done", computing, 60)
     Machine.of(kube).kill_container(job.pod("worker"))
-    gives(job, sum(range(8)))
+    gives(job, sum(range(20)))
 
 
 def forbid_pods(kube: Kube) -> None:

@@ -15,7 +15,7 @@ from ..controller.lint import lint
 from ..support.jobs import Job, apply, manifest
 from ..support.kube import Kube
 from ..support.platform import SYSTEM, Release
-from ..support.sources import SLEEP
+from ..support.sources import SLEEP, WAITS
 from ..support.waiting import wait_for
 
 FAIL = "def main():\n    raise ValueError('words of a user')\n"
@@ -70,14 +70,15 @@ def seconds(status: dict[str, Any], since: str, until: str) -> float:
 
 def test_a_job_from_start_to_end(kube: Kube, scrape: Callable[[], Scrape]) -> None:
     before = scrape()
-    job = apply(kube, manifest("counted", SLEEP, [4]))
+    job = apply(kube, manifest("counted", WAITS, [4]))
     job.reaches("Running", lambda status: status.get("phase") == "Running", 60)
 
     def phases(now: Scrape) -> dict[str, float]:
         return {phase: number for (phase,), number in now.job("daskjob_jobs", kube).items() if number}
 
-    during = wait_for("it to be counted as running", scrape, lambda now: phases(now) == {"Running": 1}, 3)
+    during = wait_for("it to be counted as running", scrape, lambda now: phases(now) == {"Running": 1}, 20)
     assert during.job("daskjob_jobs_finished_total", kube) == {}
+    job.let_go()
     status = job.end()
     job.is_clean()
     after = wait_for(
@@ -90,7 +91,7 @@ def test_a_job_from_start_to_end(kube: Kube, scrape: Callable[[], Scrape]) -> No
     assert after.job("daskjob_jobs", kube, phase="Succeeded") == {("Succeeded",): 1}
     assert increase(before, after, "daskjob_attempts_total", outcome="Succeeded") >= 1
     run = increase(before, after, "daskjob_job_stage_duration_seconds_sum", stage="run")
-    assert run >= seconds(status, "graphStarted", "graphFinished") - 0.01 >= 3.9
+    assert run >= seconds(status, "graphStarted", "graphFinished") - 0.01 > 0
     startup = increase(before, after, "daskjob_job_stage_duration_seconds_sum", stage="startup")
     assert startup >= seconds(status, "accepted", "graphStarted") - 0.01
     whole = increase(before, after, "daskjob_job_duration_seconds_sum", outcome="Succeeded")
