@@ -76,6 +76,10 @@ def test_a_manifest_is_a_job_too(client: daskjob.DaskJobClient, tmp_path: Path) 
         client.run(manifest("wrong", "x = 1", cluster={"workers": {"replica": 1}}))
     with pytest.raises(daskjob.InvalidJob, match=r"nothing\.yaml: cannot be read"):
         client.run(tmp_path / "nothing.yaml")
+    with pytest.raises(daskjob.InvalidJob, match="this is its text: give the path"):
+        client.run(file.read_text())
+    with pytest.raises(TypeError, match="not a list"):
+        client.run([])  # type: ignore[arg-type]
 
 
 def test_the_scheduler_of_dasks_configuration(client: daskjob.DaskJobClient) -> None:

@@ -132,7 +132,7 @@ class DaskJobClient(concurrent.futures.Executor):
 
     def run(self, manifest: Mapping[str, Any] | os.PathLike[str] | str) -> JobFuture[Any]:
         """The job of a manifest: a mapping, or the path of a YAML file. Raises InvalidJob."""
-        content = manifest if isinstance(manifest, Mapping) else _read(Path(manifest))
+        content = manifest if isinstance(manifest, Mapping) else _read(manifest)
         if content.get("kind") != "DaskJob" or not isinstance(content.get("metadata"), Mapping):
             raise InvalidJob("manifest", ["a DaskJob with metadata was expected"])
         return self._begin(self._created(content), trusted=False)
@@ -260,12 +260,16 @@ def _check_sizes(chunksize: int, buffersize: int | None) -> None:
         raise ValueError(f"buffersize must be at least 1, and is {buffersize}")
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: os.PathLike[str] | str) -> Mapping[str, Any]:
     import yaml
 
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"run takes a manifest as a mapping, or the path of its file, not a {type(path).__name__}")
+    if "\n" in str(path):
+        raise InvalidJob("manifest", ["this is its text: give the path of its file, or yaml.safe_load of the text"])
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        content = yaml.safe_load(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidJob(str(path), [f"cannot be read: {error}"]) from None
     if not isinstance(content, Mapping):
         raise InvalidJob(str(path), ["one DaskJob was expected"])
