@@ -99,7 +99,7 @@ def test_a_secret_whose_answer_was_lost_is_not_made_twice(connect: Connect) -> N
 def test_what_does_not_fit_creates_nothing(connect: Connect) -> None:
     server, client = connect({})
     with pytest.raises(daskjob.PayloadTooLarge):
-        client.submit(len, b"x" * 2_000_000)
+        client.submit(len, b"x" * 65_000_000)
     with pytest.raises(daskjob.NotPicklable):
         client.submit(len, threading.Lock())
     assert server.asked == []

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import numpy
@@ -31,6 +32,10 @@ from daskjob.runner.archive import build as build_runner
 from daskjob.wire.jobfile import InvalidJob, JobFile
 
 JOB = JobFile(entrypoint="m:f", scheduler="tls://s:1")
+#: Bytes that no compression makes fewer.
+NOISE = Random(1).randbytes(MOST_BYTES)
+#: A payload whose pickle is not compressed as its header says.
+NOT_COMPRESSED = json.dumps({"format": 2, "kind": "call", "sha256": hashlib.sha256(b"x").hexdigest()}).encode() + b"\nx"
 
 
 class Mood(enum.Enum):
@@ -132,9 +137,10 @@ def test_another_patch_of_python_and_another_dask_are_no_reason(tmp_path: Path) 
         (b"", "it has no header"),
         (b"\x80\x04.", "it has no header"),
         (b"[1]\nx", "it has no header"),
-        (b'{"format": 2, "kind": "call", "sha256": ""}\n', "a later client made it"),
+        (b'{"format": 3, "kind": "call", "sha256": ""}\n', "a later client made it"),
         (b'{"format": 1, "kind": "odd", "sha256": ""}\n', "a later client made it"),
         (b'{"format": 1, "kind": "call", "sha256": "0"}\nx', "its content is not what its header says"),
+        (NOT_COMPRESSED, "its content is not what its header says"),
         (b"x" * 100_000, "it has no header"),
     ],
 )
@@ -172,15 +178,28 @@ def test_a_module_that_the_image_lacks_is_named(tmp_path: Path, monkeypatch: pyt
 
 def test_what_does_not_fit_is_told_with_its_largest_parts() -> None:
     with pytest.raises(daskjob.PayloadTooLarge, match=r"args\[1\] \d{7}.*nothing was created") as error:
-        envelope.call(dict, ([1], b"x" * MOST_BYTES), {"b": b"y" * 1000}, ())
+        envelope.call(dict, ([1], NOISE), {"b": b"y" * 1000}, ())
     assert error.value.size > error.value.limit == MOST_BYTES
     assert list(error.value.parts)[:2] == ["args[1]", "kwargs['b']"]
-    assert len(envelope.call(add, (b"x" * (MOST_BYTES - 1000),), {}, ()).data) <= MOST_BYTES
+    assert len(envelope.call(add, (NOISE[:-3000],), {}, ()).data) <= MOST_BYTES
+
+
+def test_what_does_not_fit_as_it_is_may_fit_compressed(tmp_path: Path) -> None:
+    """Only that is compressed: an operator of before opens all that it could."""
+    call = envelope.call(add, (b"x" * 30 * MOST_BYTES,), {}, ()).data
+    assert len(call) < MOST_BYTES / 10
+    assert json.loads(call.partition(b"\n")[0])["format"] == envelope.COMPRESSED
+    _, job = opening.opened(JOB, written(tmp_path, call))
+    assert job.args == [b"x" * 30 * MOST_BYTES]
+    small = envelope.call(add, (b"x" * (MOST_BYTES - 3000),), {}, ()).data
+    assert json.loads(small.partition(b"\n")[0])["format"] == envelope.FORMAT
+    with pytest.raises(daskjob.PayloadTooLarge, match=r"take 64\d{6} bytes"):
+        envelope.call(add, (b"x" * envelope.MOST_COMPRESSED,), {}, ())
 
 
 def test_what_a_function_takes_along_is_named() -> None:
     """A closure over large data is found by the name that it has in the code."""
-    table, small = b"x" * MOST_BYTES, 3
+    table, small = NOISE, 3
     with pytest.raises(daskjob.PayloadTooLarge, match=r"function: table \d{7}, .*function: small \d+"):
         envelope.call(lambda: (table, small), (), {}, ())
 

@@ -1,6 +1,7 @@
 """Pickles a function with its arguments, or a graph, for one job: a header in JSON, and the pickle.
 
-`runner.payload` opens it. The versions are of this process; they are read without an import.
+`runner.payload` opens it. The versions are of this process; they are read without an import. A pickle that would not
+fit is compressed; others are not, for an operator of before that opens them, too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import inspect
 import json
 import platform
 import secrets
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -20,8 +22,11 @@ from daskjob.api.payload_secret import MOST_BYTES
 from daskjob.futures.future_errors import NotPicklable, PayloadTooLarge
 from daskjob.futures.job_options import JobOptions
 
-#: Version of the header, and packages whose versions are in it: those of `runner.payload`.
-FORMAT = 1
+#: Versions of the header, of a plain and of a compressed pickle, and packages whose versions are in it: those of
+#: `runner.payload`.
+FORMAT, COMPRESSED = 1, 2
+#: So much room the header has in a payload; a longer pickle than this is not compressed.
+HEADER_ROOM, MOST_COMPRESSED = 2_000, 64_000_000
 PACKAGES = ("cloudpickle", "dask", "distributed")
 #: So many of the largest parts are named; a part that cannot be pickled is looked for so deep.
 LARGEST, DEPTH = 5, 4
@@ -139,15 +144,15 @@ def _sealed(kind: str, content: Any, parts: Mapping[str, Any], label: str, by_va
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
-        pickled = _Bounded(MOST_BYTES)
+        pickled = _Bounded(MOST_COMPRESSED)
         try:
             cloudpickle.dump(content, pickled, protocol=4)
         except Exception as error:
             path = next((found for name, part in parts.items() for found in _culprits(part, name, DEPTH)), "it")
             raise NotPicklable(path, f"{type(error).__name__}: {error}") from error
-        body = bytes(pickled.kept)
+        format, body = _body(pickled)
         header = {
-            "format": FORMAT,
+            "format": format,
             "kind": kind,
             "function": label,
             "versions": versions(),
@@ -156,7 +161,7 @@ def _sealed(kind: str, content: Any, parts: Mapping[str, Any], label: str, by_va
             "nonce": secrets.token_hex(8),
         }
         data = json.dumps(header).encode() + b"\n" + body
-        size = len(data) - len(body) + pickled.size
+        size = len(data) if body else pickled.size
         if size > MOST_BYTES:
             sizes = {name: _size(part) for name, part in _with_inner_parts(parts).items()}
             largest = sorted(sizes.items(), key=lambda each: -each[1])[:LARGEST]
@@ -165,6 +170,13 @@ def _sealed(kind: str, content: Any, parts: Mapping[str, Any], label: str, by_va
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
     return Payload(data, hashlib.sha256(data).hexdigest(), label)
+
+
+def _body(pickled: _Bounded) -> tuple[int, bytes]:
+    """The header's version, and what follows the header; nothing if the pickle is too large to be tried."""
+    if pickled.size <= MOST_BYTES - HEADER_ROOM:
+        return FORMAT, bytes(pickled.kept)
+    return COMPRESSED, zlib.compress(pickled.kept) if pickled.size <= MOST_COMPRESSED else b""
 
 
 class _Bounded:

@@ -27,8 +27,9 @@ class PayloadTooLarge(DaskJobError):
     def __init__(self, size: int, limit: int, parts: Mapping[str, int]) -> None:
         largest = ", ".join(f"{name} {count}" for name, count in parts.items())
         super().__init__(
-            f"function and arguments take {size} bytes pickled, and {limit} are allowed (the largest, in bytes: "
-            f"{largest}); nothing was created: have the job read large data itself, from storage or the image"
+            f"function and arguments take {size} bytes pickled and compressed, and {limit} are allowed (the largest, "
+            f"as pickles: {largest}); nothing was created: have the job read large data itself, from storage or the "
+            "image"
         )
         self.size, self.limit, self.parts = size, limit, dict(parts)
 

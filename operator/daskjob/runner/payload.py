@@ -1,7 +1,8 @@
 """Opens what the Python client pickled: after a look at its header, and in the job's own pods only.
 
-A payload is one line of JSON, the header, and the pickle. The header says with which versions it was pickled, so a
-Python that would crash over the pickle does not open it. The client writes it (`daskjob.client.envelope`).
+A payload is one line of JSON, the header, and the pickle, which may be compressed. The header says with which versions
+it was pickled, so a Python that would crash over the pickle does not open it. The client writes it
+(`daskjob.futures.envelope`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import json
 import pickle
 import platform
+import zlib
 from typing import Any, Dict, List, Mapping, Tuple
 
 from daskjob.results import codec
@@ -20,8 +22,8 @@ from daskjob.results.status_store import StatusStore
 from daskjob.results.store import PICKLE, ResultStore
 from daskjob.wire.jobfile import InvalidJob, JobFile
 
-#: Version of the header.
-FORMAT = 1
+#: Versions of the header, of a plain and of a compressed pickle.
+FORMAT, COMPRESSED = 1, 2
 #: A longer first line is no header.
 HEADER_BYTES = 16 * 1024
 #: Packages whose versions the header has, beside `python`.
@@ -86,14 +88,17 @@ def split(path: str) -> Tuple[Dict[str, Any], bytes]:
         format, kind, digest = header["format"], header["kind"], header["sha256"]
     except (ValueError, KeyError, TypeError):
         raise InvalidJob("spec.graph.source.payload: it is none of the Python client's: it has no header") from None
-    if format != FORMAT or kind not in ("call", "value", "map", "graph"):
+    if format not in (FORMAT, COMPRESSED) or kind not in ("call", "value", "map", "graph"):
         raise InvalidJob(
             f"spec.graph.source.payload: a later client made it (format {format!r}, kind {kind!r}): bring client and "
             "operator to the same version"
         )
-    if hashlib.sha256(body).hexdigest() != digest:
-        raise InvalidJob("spec.graph.source.payload: its content is not what its header says: submit it again")
-    return header, body
+    try:
+        if hashlib.sha256(body).hexdigest() == digest:
+            return header, zlib.decompress(body) if format == COMPRESSED else body
+    except zlib.error:
+        pass
+    raise InvalidJob("spec.graph.source.payload: its content is not what its header says: submit it again")
 
 
 def versions() -> Dict[str, str]:
