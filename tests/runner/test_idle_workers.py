@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
 from distributed import Client
 
-from daskjob.runner import snapshot
+from daskjob.runner import idle_workers, scheduler, snapshot
 from daskjob.runner.idle_workers import GRACE, IdleWorkers
 from daskjob.runner.obstacles import Obstacles
+from daskjob.wire.jobfile import JobFile
 
 from .conftest import wait_for
 
@@ -98,3 +100,29 @@ def test_data_that_a_worker_cannot_read(make_cluster) -> None:
         idle.judge(120.0, client.get_worker_logs(n=50))
         assert f"of {other}: units are not registered" in idle.words
         assert used.status == "pending"
+
+
+def test_a_worker_that_is_frozen_hides_nothing_else(
+    make_cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idle_workers, "GRACE", 0.0)
+    monkeypatch.setattr(scheduler, "LOOK", 0.2)
+    monkeypatch.setattr(scheduler, "LONGEST", 0.1)
+    cluster = make_cluster(workers=1)
+    published: list[dict[str, Any]] = []
+    runner = scheduler.Scheduler(JobFile("m:f", cluster.address), published.append, published.append)
+    with Client(cluster.address) as client:
+        client.wait_for_workers(1)
+        assert runner.wait(runner.connected)
+        cluster.processes[1].send_signal(signal.SIGSTOP)
+        waiting = client.submit(abs, -1)
+        wait_for("a task of the worker", lambda: runner.observe() and runner.unfinished)
+        wait_for("the word", lambda: published[-1].get("waiting"))
+        # Whoever waits for tasks, or for more workers, goes on.
+        assert runner.observe()
+        assert published[-1]["waiting"][0]["reason"] == "WorkersIdle"
+        assert published[-1]["progress"]["total"] == 1
+        assert waiting.status == "pending"
+        # As if another scheduler answered: the thread ends.
+        runner._id = ""
+        wait_for("the end of the runner's thread", lambda: published[-1].get("reason") == "SchedulerLost")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from typing import Any, Callable, Iterable
+from typing import Any, Awaitable, Callable, Iterable
 
 from distributed.protocol import pickle as untyped_pickle
 
@@ -29,6 +29,15 @@ class Questions:
         if not isinstance(answer, dict) or answer.get("status") != "OK":
             raise RuntimeError(f"the scheduler does not run functions: {str(answer)[:500]}")
         return str(answer["result"])
+
+
+async def of_workers(question: Awaitable[Any], patience: float) -> Any:
+    """What the workers answer to a question that the scheduler passes on; {} if one is busy, frozen or gone for so many
+    seconds, which says nothing of the scheduler."""
+    try:
+        return await asyncio.wait_for(question, patience)
+    except Exception:
+        return {}
 
 
 def by_value(function: Question) -> Any:

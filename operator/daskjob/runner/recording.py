@@ -42,6 +42,7 @@ class Recording:
         self._file = open(os.path.join(folder, EVENTS), "w", encoding="utf-8")  # noqa: SIM115
         self._trace = TraceFile(self._file)
         self._began = False
+        self._follows = False
 
     async def begin(self, ask: Ask, scheduler: Any) -> None:
         """Has the scheduler keep its task stream. `scheduler`: Dask's RPC."""
@@ -59,10 +60,17 @@ class Recording:
             )
 
     async def follow(self, ask: Ask) -> None:
-        """Fetches what the scheduler has kept since the last time. Raises as the request does."""
-        for _ in range(REQUESTS if self._began else 0):
-            if not await _fetch(ask, self._trace):
-                return
+        """Fetches what the scheduler has kept since the last time. Raises as the request does. While somebody else is
+        at it, nothing more is to be done: the scheduler would give the same tasks to both."""
+        if self._follows or not self._began:
+            return
+        self._follows = True
+        try:
+            for _ in range(REQUESTS):
+                if not await _fetch(ask, self._trace):
+                    return
+        finally:
+            self._follows = False
 
 
 class RecordingEnd:

@@ -46,6 +46,7 @@ class Reporter:
         self._stage_since: Optional[float] = None
         self._part_since: Optional[float] = None
         self._final = False
+        self._rejected = False
         self._finished = threading.Event()
         self.accepted = False
         self.cancelled = False
@@ -111,6 +112,7 @@ class Reporter:
             except reports.SinkError as error:
                 failures += 1
                 self._refused(error)
+                self._rejected = self._rejected or error.kind == reports.REJECTED
                 with self._changed:
                     self._part_since = self._part_since or time.monotonic()
                 if failures == 5 or error.kind == reports.REJECTED:
@@ -153,7 +155,9 @@ class Reporter:
         self._status["seq"] += 1
         self._status["heartbeatTime"] = wire.timestamp(time.time())
         self._stage_since = self._part_since = None
-        return dict(self._status)
+        # Definitions of another version of the operator may not know all reasons to wait. Progress, and that the runner
+        # is alive, must get through.
+        return {name: value for name, value in self._status.items() if name != "waiting" or not self._rejected}
 
     def _accept(self, spec: dict[str, Any]) -> None:
         news = not self.accepted

@@ -26,7 +26,7 @@ from daskjob.runner import cadence, group_load, snapshot
 from daskjob.runner.adaptive_size import INTERVAL as ADAPTIVE_INTERVAL
 from daskjob.runner.adaptive_size import Scaler
 from daskjob.runner.obstacles import PAUSED_END, Obstacles
-from daskjob.runner.questions import Questions
+from daskjob.runner.questions import Questions, of_workers
 from daskjob.runner.reach import reach
 from daskjob.runner.task_counts import Progress
 from daskjob.wire.jobfile import JobFile
@@ -48,8 +48,10 @@ LONGEST_WAITING = 0.5
 #: The least and the most afterwards, so that snapshots take at most 5 % of the time.
 SHORTEST = 0.5
 LONGEST = 5.0
-#: Seconds that a request to the scheduler may take.
+#: Seconds that a request to the scheduler may take; one that its workers answer, too, takes less: a snapshot with both
+#: is a request of `CALL`.
 CALL = 8.0
+LOOK = 3.0
 #: Seconds without a successful connection after which the scheduler counts as lost.
 LOST = 6.0
 
@@ -307,10 +309,10 @@ class Scheduler:
     async def _look_at_workers(self, answer: dict[str, Any]) -> None:
         """Asks the workers what they are at, if nothing goes on."""
         if self.obstacles.blocked.wants_stacks(time.monotonic(), answer):
-            stacks = await asyncio.wait_for(self._rpc.call_stack(), CALL)
+            stacks = await of_workers(self._rpc.call_stack(), LOOK)
             self.obstacles.blocked.judge(time.monotonic(), stacks)
         if self.obstacles.idle.wants_logs(time.monotonic(), answer):
-            logs = await asyncio.wait_for(self._rpc.worker_logs(n=50), CALL)
+            logs = await of_workers(self._rpc.worker_logs(n=50), LOOK)
             self.obstacles.idle.judge(time.monotonic(), logs)
 
     async def _observe_workers(self) -> dict[str, Any]:
