@@ -49,6 +49,31 @@ def test_a_check_does_not_import_what_no_schema_needs(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{manifest}: document 1 (square-sum): valid\n"), done.stderr
 
 
+#: What Python has on Linux, and not on Windows.
+OTHER_SYSTEM = """\
+import os, signal, sys
+sys.modules.update(dict.fromkeys(("fcntl", "grp", "pwd", "resource", "termios")))
+del os.fork, os.getuid, os.killpg, os.setsid, os.uname, signal.SIGALRM, signal.SIGHUP, signal.SIGKILL
+"""
+
+
+def test_on_windows_manifests_are_checked_and_no_job_is_run(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(OTHER_SYSTEM)
+    manifest = str(ROOT / "jobs/01-square-sum/job.yaml")
+
+    def ran(command: str) -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, "-m", "daskjob.cli", command, manifest]
+        return subprocess.run(
+            whole, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}, timeout=120
+        )
+
+    checked, run = ran("validate"), ran("run")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert run.returncode == 1
+    assert "no job runs on this system, which does not fork processes" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_names_are_completed_from_the_cluster(on: On, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_options, "COMPLETION", 60.0)
     on({"list daskjobs": [listed(job("square-sum"), job("square-root"), job("other"))]})

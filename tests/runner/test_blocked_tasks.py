@@ -14,17 +14,19 @@ from daskjob.runner.obstacles import Obstacles
 
 from .conftest import wait_for
 
-OCCUPIED = {"occupying": ["outer-1"]}
+OCCUPIED: dict[str, Any] = {"occupying": ["outer-1"], "prefixes": {}}
 
 
 def frame(file: str, line: int, name: str) -> str:
     return f'File "{file}", line {line}, in {name}\n\tsomething()'
 
 
-BASE = [frame("/lib/python3.13/threading.py", 1012, "run"), frame("/lib/distributed/worker.py", 3000, "apply_function")]
-SYNC = [frame("/lib/distributed/utils.py", 430, "sync"), frame("/lib/python3.13/threading.py", 350, "wait")]
-OWN = frame("/opt/daskjob/code/work.py", 5, "outer")
-RESULT = [*BASE, OWN, frame("/lib/distributed/client.py", 400, "result"), *SYNC]
+LIB = "/lib/python3.13"
+DASK = f"{LIB}/site-packages/distributed"
+BASE = [frame(f"{LIB}/threading.py", 1012, "run"), frame(f"{DASK}/worker.py", 3000, "apply_function")]
+SYNC = [frame(f"{DASK}/utils.py", 430, "sync"), frame(f"{LIB}/threading.py", 350, "wait")]
+OWN = frame("/home/dask/work.py", 5, "outer")
+RESULT = [*BASE, OWN, frame(f"{DASK}/client.py", 400, "result"), *SYNC]
 STACKS = {"tcp://a:1": {"outer-1": RESULT}}
 
 
@@ -34,7 +36,7 @@ STACKS = {"tcp://a:1": {"outer-1": RESULT}}
         (RESULT, True),
         ([*BASE, OWN], False),
         # A lock of Dask, or of one's own: whoever has it may be anywhere.
-        ([*BASE, OWN, frame("/lib/distributed/lock.py", 80, "acquire"), *SYNC], False),
+        ([*BASE, OWN, frame(f"{DASK}/lock.py", 80, "acquire"), *SYNC], False),
         ([*BASE, OWN, SYNC[1]], False),
         ([*BASE, frame("/home/me/client.py", 4, "outer"), SYNC[1]], False),
         (BASE[:1], False),
@@ -50,7 +52,7 @@ def test_what_a_stack_shows(stack: list[str], waits: bool) -> None:
 
 def test_stacks_are_looked_at_if_nothing_changes() -> None:
     blocked = BlockedTasks()
-    assert not blocked.wants_stacks(100.0, {"occupying": []})
+    assert not blocked.wants_stacks(100.0, {**OCCUPIED, "occupying": []})
     assert not blocked.wants_stacks(101.0, OCCUPIED)
     assert not blocked.wants_stacks(101.0 + GRACE - 0.1, OCCUPIED)
     assert blocked.wants_stacks(101.0 + GRACE, OCCUPIED)
@@ -59,13 +61,13 @@ def test_stacks_are_looked_at_if_nothing_changes() -> None:
     assert not blocked.wants_stacks(112.0, OCCUPIED)
     assert blocked.wants_stacks(121.0, OCCUPIED)
     assert blocked.lasted(121.0) == 10.0
-    assert not blocked.wants_stacks(122.0, {"occupying": ["outer-2"]})
+    assert not blocked.wants_stacks(122.0, {**OCCUPIED, "occupying": ["outer-2"]})
     assert (blocked.words, blocked.lasted(130.0)) == ("", 0.0)
 
 
 def test_one_that_computes_may_yet_end() -> None:
     blocked = BlockedTasks()
-    both = {"occupying": ["outer-1", "busy"]}
+    both = {**OCCUPIED, "occupying": ["outer-1", "busy"]}
     assert not blocked.wants_stacks(100.0, both)
     for found in ({}, STACKS, {"tcp://a:1": {"outer-1": RESULT, "busy": [*BASE, OWN]}}):
         blocked.judge(110.0, found)
@@ -74,6 +76,15 @@ def test_one_that_computes_may_yet_end() -> None:
     assert "2 tasks, such as busy, wait at work.py:5 for other tasks" in blocked.words
     blocked.judge(130.0, STACKS)
     assert blocked.words == ""
+
+
+def test_tasks_that_end_meanwhile_have_other_threads() -> None:
+    """Those of an executor of the worker's own, say, of which no snapshot shows one."""
+    blocked = BlockedTasks()
+    for number in range(100):
+        shot = {**OCCUPIED, "prefixes": {"inner": [200, number, 1, 0, 0, 0]}}
+        assert not blocked.wants_stacks(100.0 + GRACE * number, shot)
+    assert blocked.wants_stacks(100.0 + GRACE * 100, shot)
 
 
 def test_they_end_the_job_as_late_as_a_worker_may_come() -> None:
@@ -108,7 +119,7 @@ def test_what_dask_itself_says_of_such_tasks(make_cluster) -> None:
 
         keys = wait_for("two tasks on two threads", occupying)
         assert sorted(keys) == sorted(each.key for each in futures)
-        blocked.wants_stacks(100.0, {"occupying": keys})
+        blocked.wants_stacks(100.0, {**OCCUPIED, "occupying": keys})
         blocked.judge(110.0, wait_for("their stacks", client.call_stack))
         assert blocked.words.startswith("all threads of the workers are taken: 2 tasks, such as waiting-")
         cluster.add_worker("another")

@@ -29,7 +29,7 @@ NOT_PLACED = frozenset({"Unschedulable", "SchedulingGated"})
 USUAL = {"schedulerName": ("default-scheduler",), "dnsPolicy": ("ClusterFirst", "ClusterFirstWithHostNet")}
 #: Exit codes of a process that SIGKILL or SIGTERM ended: somebody else ended it, if not its memory limit. But a process
 #: may choose them, and user code may kill it.
-FROM_OUTSIDE = frozenset({128 + signal.SIGKILL, 128 + signal.SIGTERM})
+FROM_OUTSIDE = frozenset({128 + 9, 128 + 15})
 #: What a process may say at its start that holds for each further start of it.
 FINAL_REASONS = (Reason.FILES_CHANGED, Reason.PRELOAD_FAILED, Reason.DASK_CUDA_MISSING)
 #: What kubelet and container runtime call the end of a container that they lost, as in a restart of its node.

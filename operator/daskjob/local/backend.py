@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import tempfile
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from daskjob.api.attempt_names import attempt_name
-from daskjob.api.constants import ConditionType
+from daskjob.api.constants import ConditionType, Reason
 from daskjob.api.resource_json import to_dict
 from daskjob.api.status import DaskJobStatus
 from daskjob.lifecycle.job import conclusion
@@ -32,6 +33,10 @@ from daskjob.local.processes import Processes
 from daskjob.local.report_files import write_report_files
 from daskjob.sources import FindConfigMap
 
+NO_FORK = (
+    "no job runs on this system, which does not fork processes: use Linux or macOS (on Windows: WSL), or submit the job to "
+    "a cluster"
+)
 #: Seconds between two looks at the processes.
 POLL = 0.05
 
@@ -70,6 +75,8 @@ def run(
     """
     job = read_manifest(manifest, uid, now())
     try:
+        if not hasattr(os, "fork"):
+            raise PlanError(Reason.INVALID_SPEC, NO_FORK)
         plan = make_plan(manifest, job, find_config_map, payload)
         status = _Run(plan, listener, cancel, dashboard, logs, report).run()
     except PlanError as error:

@@ -12,8 +12,10 @@ _WAITING = re.compile(r'File "[^"]*(?:/threading|/distributed/utils|/distributed
 #: A client that waits, for its futures mostly. (What waits for a lock, an event or a queue may wait for anything.)
 _CLIENT = re.compile(r'File "[^"]*/distributed/client\.py"')
 _PLACE = re.compile(r'File "(?:[^"]*/)?([^"/]+)", line (\d+)')
-#: Frames of Dask, and of what runs its tasks.
-_DASK = re.compile(r'File "[^"]*(?:/distributed|/dask|/concurrent/futures|/threading)(?:/[^"]*)?(?:\.py)?"')
+#: Frames of Dask, and of what runs its tasks. (User code may be in a folder `dask`, such as a home.)
+_DASK = re.compile(
+    r'File "[^"]*/(?:(?:site|dist)-packages/(?:distributed|dask)/[^"]*|concurrent/futures/[^"/]*|threading\.py)"'
+)
 
 
 class BlockedTasks:
@@ -21,7 +23,8 @@ class BlockedTasks:
 
     def __init__(self) -> None:
         self._occupying: list[str] = []
-        self._since = 0.0
+        #: How many tasks have ended so far: those of another executor have threads of their own.
+        self._ended = 0
         self._asked = 0.0
         self._blocked_since = 0.0
         #: What to say of tasks that are blocked; empty: none are.
@@ -30,8 +33,9 @@ class BlockedTasks:
     def wants_stacks(self, now: float, snapshot: Mapping[str, Any]) -> bool:
         """Whether to give `judge` the stacks of all tasks now. `now`: monotonic seconds."""
         occupying = sorted(snapshot.get("occupying", ()))
-        if occupying != self._occupying or not occupying:
-            self._occupying, self._since, self._asked, self.words = occupying, now, now, ""
+        ended = sum(row[1] + row[4] for row in snapshot["prefixes"].values())
+        if (occupying, ended) != (self._occupying, self._ended) or not occupying:
+            self._occupying, self._ended, self._asked, self.words = occupying, ended, now, ""
             return False
         return now - self._asked >= GRACE
 

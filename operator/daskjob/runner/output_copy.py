@@ -6,7 +6,6 @@ nannies and tasks fork among them, write into one file, which outlives them.
 """
 
 import errno
-import fcntl
 import os
 import sys
 import time
@@ -104,6 +103,8 @@ def add_output(path: str, data: bytes, patience: float = OUTPUT_PATIENCE) -> Non
 
 def lock_output(file: int, patience: float) -> bool:
     """Whether no other process writes into the file until it is closed. Waits at most so many seconds for that."""
+    import fcntl
+
     until = 0.0
     while True:
         try:

@@ -72,13 +72,14 @@ def counts(dask_scheduler: Any, whole: bool = True) -> str:
             for worker in dask_scheduler.workers.values()
         }
         occupied = {task for tasks in running.values() for task in tasks}
-        waited = any(
+        full = all(len(tasks) >= worker.nthreads for worker, tasks in running.items())
+        # Tasks may want very many others.
+        if full and any(
             task not in occupied and task.state in ("waiting", "queued", "no-worker", "processing")
             for name, client in dask_scheduler.clients.items()
             if "Client-worker-" in name
             for task in client.wants_what
-        )
-        if waited and all(len(tasks) >= worker.nthreads for worker, tasks in running.items()):
+        ):
             # A longer list would be sent twice a second.
             occupying = [str(task.key) for task in occupied] if len(occupied) <= 1000 else []
     found = {"id": dask_scheduler.id, "workers": workers, "occupying": occupying}
