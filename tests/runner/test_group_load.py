@@ -47,8 +47,11 @@ def test_target(snapshot: dict[str, Any], group: str, wanted: int) -> None:
 
 def test_a_group_is_awaited_if_it_offers_what_a_task_lacks() -> None:
     snapshot = shot(CPU, stuck=[["k", {"GPU": 2}, 1]], free=3)
-    assert [each.name for each in GROUPS if is_awaited(snapshot, each)] == ["big"]
-    assert not is_awaited(shot(CPU, free=3), DEFAULT)
+    assert [each.name for each in GROUPS if is_awaited(snapshot, each, GROUPS)] == ["big"]
+    assert not is_awaited(shot(CPU, free=3), DEFAULT, GROUPS)
+    # One that never starts fails no job whose tasks may run in another one.
+    either = shot(CPU, stuck=[["k", {"GPU": 1}, 1]])
+    assert [each.name for each in GROUPS if is_awaited(either, each, GROUPS)] == []
 
 
 def test_tasks_for_anybody_are_work_for_the_first_group_that_may_have_workers() -> None:

@@ -69,9 +69,13 @@ def target(snapshot: Mapping[str, Any], groups: Sequence[GroupOrders], name: str
     return int(max(wanted, sum(any(row[5] for row in pod) for pod in pods.values())))
 
 
-def is_awaited(snapshot: Mapping[str, Any], group: GroupOrders) -> bool:
-    """Whether tasks that no worker can run wait for what the group offers."""
-    return any(fits(wanted, group.resources) for _, wanted, _ in snapshot["stuck"])
+def is_awaited(snapshot: Mapping[str, Any], group: GroupOrders, groups: Sequence[GroupOrders]) -> bool:
+    """Whether tasks that no worker can run wait for what this group alone offers: without it, they never run."""
+    others = [each.resources for each in groups if each is not group]
+    return any(
+        fits(wanted, group.resources) and not any(fits(wanted, each) for each in others)
+        for _, wanted, _ in snapshot["stuck"]
+    )
 
 
 def idle(snapshot: Mapping[str, Any], groups: Sequence[GroupOrders], name: str) -> List[str]:

@@ -341,12 +341,12 @@ class Scheduler:
         retired = {"retired": list(self._retired)} if wanted else {}
         if len(self._job.groups) == 1:
             return {**wanted.get(self._job.groups[0].name, {}), **retired}
-        joined = self.joined
+        joined, groups = self.joined, self._job.groups
         # A group of a fixed size that has no worker yet wants one if tasks wait for it.
-        lacking = [each for each in self._job.groups if each.adaptive is None and not joined[each.name]]
-        wanted.update({each.name: {"wanted": 1} for each in lacking if group_load.is_awaited(self._snapshot, each)})
-        groups = [{"name": name, "connected": count, **wanted.get(name, {})} for name, count in joined.items()]
-        return {"groups": groups, **retired}
+        lacking = [each for each in groups if each.adaptive is None and not joined[each.name]]
+        wanted |= {each.name: {"wanted": 1} for each in lacking if group_load.is_awaited(self._snapshot, each, groups)}
+        rows = [{"name": name, "connected": count, **wanted.get(name, {})} for name, count in joined.items()]
+        return {"groups": rows, **retired}
 
     async def _scale(self) -> None:
         surplus: dict[str, int] = {}
