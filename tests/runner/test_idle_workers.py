@@ -102,9 +102,7 @@ def test_data_that_a_worker_cannot_read(make_cluster) -> None:
         assert used.status == "pending"
 
 
-def test_a_worker_that_is_frozen_hides_nothing_else(
-    make_cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_is_frozen_hides_nothing_else(make_cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_workers, "GRACE", 0.0)
     monkeypatch.setattr(scheduler, "LOOK", 0.2)
     monkeypatch.setattr(scheduler, "LONGEST", 0.1)
@@ -123,6 +121,12 @@ def test_a_worker_that_is_frozen_hides_nothing_else(
         assert published[-1]["waiting"][0]["reason"] == "WorkersIdle"
         assert published[-1]["progress"]["total"] == 1
         assert waiting.status == "pending"
+        # Nor does news wait for its answer.
+        monkeypatch.setattr(scheduler, "LOOK", 60.0)
+        more = client.submit(abs, -2)
+        wait_for("the scheduler's word of it", lambda: runner.refresh()["progress"]["total"] == 2)
+        cluster.processes[1].send_signal(signal.SIGCONT)
+        assert client.gather([waiting, more]) == [1, 2]
         # As if another scheduler answered: the thread ends.
         runner._id = ""
         wait_for("the end of the runner's thread", lambda: published[-1].get("reason") == "SchedulerLost")

@@ -286,8 +286,9 @@ class Scheduler:
         self.unfinished = sum(row[2] + row[3] for row in answer["prefixes"].values())
         usable = self._usable()
         part: dict[str, Any] = {"progress": self._progress.take(answer["prefixes"])}
-        await self._look_at_workers(answer)
-        part["waiting"] = self.obstacles.look(time.monotonic(), answer)
+        now, blocked, idle = time.monotonic(), self.obstacles.blocked, self.obstacles.idle
+        stacks, logs = blocked.wants_stacks(now, answer), idle.wants_logs(now, answer)
+        part["waiting"] = self.obstacles.look(now, answer)
         part["workers"] = {"connected": self.workers, "threads": sum(threads for _, threads, *_ in usable)}
         part["workers"].update(self._sizes())
         if part != self._last:
@@ -302,18 +303,14 @@ class Scheduler:
         failure = self.obstacles.find_end(time.monotonic(), answer)
         if failure is not None:
             self._fail(failure)
+        # What is known by now waits for no worker's answer.
+        if stacks:
+            blocked.judge(time.monotonic(), await of_workers(self._rpc.call_stack(), LOOK))
+        if logs:
+            idle.judge(time.monotonic(), await of_workers(self._rpc.worker_logs(n=50), LOOK))
         if self._recording is not None:
             await self._recording.follow(self._ask)
         return True
-
-    async def _look_at_workers(self, answer: dict[str, Any]) -> None:
-        """Asks the workers what they are at, if nothing goes on."""
-        if self.obstacles.blocked.wants_stacks(time.monotonic(), answer):
-            stacks = await of_workers(self._rpc.call_stack(), LOOK)
-            self.obstacles.blocked.judge(time.monotonic(), stacks)
-        if self.obstacles.idle.wants_logs(time.monotonic(), answer):
-            logs = await of_workers(self._rpc.worker_logs(n=50), LOOK)
-            self.obstacles.idle.judge(time.monotonic(), logs)
 
     async def _observe_workers(self) -> dict[str, Any]:
         identity = await asyncio.wait_for(self._rpc.identity(), CALL)
