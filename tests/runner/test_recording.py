@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from daskjob.runner import task_stream
 from daskjob.runner.recording import EVENTS, Recording
 
 
