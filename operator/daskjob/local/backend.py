@@ -34,8 +34,8 @@ from daskjob.local.report_files import write_report_files
 from daskjob.sources import FindConfigMap
 
 NO_FORK = (
-    "no job runs on this system, which does not fork processes: use Linux or macOS (on Windows: WSL), or submit the job to "
-    "a cluster"
+    "no job runs on this system, which does not fork processes: use Linux or macOS (on Windows: WSL), or submit the "
+    "job to a cluster"
 )
 #: Seconds between two looks at the processes.
 POLL = 0.05
