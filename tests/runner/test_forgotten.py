@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from distributed import Client, fire_and_forget
+
+from daskjob.runner import scheduler
+from daskjob.runner.forgotten import Forgotten
+from daskjob.wire.jobfile import JobFile
 
 from .conftest import wait_for
 
@@ -125,3 +134,37 @@ def test_futures_that_nobody_waits_for_are_not_waited_for(forget, tmp_path: Path
     assert "fireAndForget" not in outcome.status
     assert "3 tasks were not finished and were thrown away: nobody waited for them\n" in outcome.output
     assert outcome.seconds < 30
+
+
+def test_a_scheduler_that_is_busy_has_lost_none(make_cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scheduler, "CALL", 0.5)
+    monkeypatch.setattr(scheduler, "LONGEST", 0.1)
+    # Whatever it is set to is taken back.
+    monkeypatch.setattr(Client, "_send_to_scheduler", Client._send_to_scheduler)
+    go = tmp_path / "go"
+
+    def reach(path: str) -> None:
+        while not Path(path).exists():
+            time.sleep(0.1)
+
+    cluster = make_cluster()
+    published: list[dict[str, Any]] = []
+    runner = scheduler.Scheduler(JobFile("m:f", cluster.address), published.append, published.append)
+    forgotten = Forgotten()
+    with Client(cluster.address) as client, ThreadPoolExecutor() as threads:
+        assert runner.wait(runner.connected)
+        fire_and_forget(client.submit(reach, str(go)))
+        wait_for("the task", lambda: runner.observe() and runner.forgotten)
+        cluster.scheduler.send_signal(signal.SIGSTOP)
+        waits = threads.submit(forgotten.wait, runner, 600.0)
+        assert not runner.observe()
+        assert runner.is_busy()
+        assert not waits.done()
+        cluster.scheduler.send_signal(signal.SIGCONT)
+        wait_for("its answer", runner.observe)
+        go.touch()
+        assert waits.result(60) == 0
+        assert (runner.observe(), runner.forgotten) == (True, 0)
+        # As if another scheduler answered: the thread ends.
+        runner._id = ""
+        wait_for("the end of the runner's thread", lambda: published[-1].get("reason") == "SchedulerLost")

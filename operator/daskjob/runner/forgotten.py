@@ -46,6 +46,8 @@ class Forgotten:
         while not sure and time.monotonic() < deadline:
             time.sleep(UNDER_WAY)
             if not scheduler.observe():
+                if scheduler.is_busy():
+                    continue
                 return 0
             if not scheduler.forgotten:
                 break

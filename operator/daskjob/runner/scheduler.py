@@ -154,6 +154,10 @@ class Scheduler:
             time.sleep(0.3)
         return False
 
+    def is_busy(self) -> bool:
+        """Whether the same scheduler may be there, though it has not answered in time."""
+        return bool(self._call(self._is_busy(), 4 * LOST))
+
     def _call(self, work: Any, patience: float) -> Any:
         """Runs a coroutine in the connection's loop. Returns its result; None if it fails or takes too long."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -244,6 +248,9 @@ class Scheduler:
             self.last_error = f"{type(error).__name__}: {error}".strip(": ")
             return None
 
+    async def _is_busy(self) -> bool:
+        return await self._accepts() and await self._probe() in (None, self._id)
+
     async def _accepts(self) -> bool:
         address = urlsplit(self._job.scheduler)
 
@@ -318,11 +325,9 @@ class Scheduler:
             address: [str(worker.get("name", address)), worker.get("nthreads", 1), True, *([0] * 7)]
             for address, worker in identity.get("workers", {}).items()
         }
+        numbers = {"spent": 0.0, "forgotten": 0, "nested": False, "free": 0}
         nothing: dict[str, Any] = {"prefixes": {}, "stuck": [], "placed": [], "offers": []}
-        return {
-            **{"id": identity["id"], "workers": workers, "spent": 0.0, "forgotten": 0, "nested": False, "free": 0},
-            **nothing,
-        }
+        return {"id": identity["id"], "workers": workers, **numbers, **nothing}
 
     def _usable(self) -> list[list[Any]]:
         return [row for row in self._alive()["workers"].values() if row[2]]
