@@ -138,6 +138,7 @@ def test_futures_that_nobody_waits_for_are_not_waited_for(forget, tmp_path: Path
 
 def test_a_scheduler_that_is_busy_has_lost_none(make_cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scheduler, "CALL", 0.5)
+    monkeypatch.setattr(scheduler, "LOOK", 0.5)
     monkeypatch.setattr(scheduler, "LONGEST", 0.1)
     # Whatever it is set to is taken back.
     monkeypatch.setattr(Client, "_send_to_scheduler", Client._send_to_scheduler)
@@ -159,9 +160,9 @@ def test_a_scheduler_that_is_busy_has_lost_none(make_cluster, monkeypatch: pytes
         waits = threads.submit(forgotten.wait, runner, 600.0)
         assert not runner.observe()
         assert runner.is_busy()
-        assert not waits.done()
         cluster.scheduler.send_signal(signal.SIGCONT)
         wait_for("its answer", runner.observe)
+        assert not waits.done()
         go.touch()
         assert waits.result(60) == 0
         assert (runner.observe(), runner.forgotten) == (True, 0)

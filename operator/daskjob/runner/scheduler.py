@@ -48,8 +48,8 @@ LONGEST_WAITING = 0.5
 #: The least and the most afterwards, so that snapshots take at most 5 % of the time.
 SHORTEST = 0.5
 LONGEST = 5.0
-#: Seconds that a request to the scheduler may take; one that its workers answer, too, takes less: a snapshot with both
-#: is a request of `CALL`.
+#: Seconds that a request to the scheduler may take; less for one that its workers answer, because a snapshot with it is a
+#: request, and for a connection that asks who it is.
 CALL = 8.0
 LOOK = 3.0
 #: Seconds without a successful connection after which the scheduler counts as lost.
@@ -243,7 +243,7 @@ class Scheduler:
 
     async def _probe(self) -> Optional[str]:
         try:
-            return await self._identify(3.0)
+            return await self._identify(LOOK)
         except Exception as error:
             self.last_error = f"{type(error).__name__}: {error}".strip(": ")
             return None
