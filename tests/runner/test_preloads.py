@@ -61,6 +61,22 @@ def test_one_that_works(launch: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "last-words").exists()
 
 
+def test_those_of_the_image_s_settings_under_a_nanny(
+    launch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a nanny's workers load first does not take their place, and nothing is kept twice of what it prints."""
+    (tmp_path / "code" / "works_too.py").write_text("def dask_setup(of):\n    open('works', 'w').write(of.name)\n")
+    _, address = a_scheduler(launch)
+    monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD", '["works_too"]')
+    monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD_ARGV", '[["--folder", "."]]')
+    monkeypatch.setenv("DASKJOB_OUTPUT_COPY", str(tmp_path / "output"))
+    worker = launch("dask_worker", address, "--nanny", "--nworkers", "1", "--nthreads", "1", "--name", "pod")
+    file = worker.folder / "works"
+    assert wait_for("the preload", lambda: file.exists() and file.read_text()) == "pod"
+    lines = (tmp_path / "output").read_text().splitlines()
+    assert len([each for each in lines if "Start Nanny" in each]) == 1, lines
+
+
 def test_other_last_words_are_not_those_of_a_preload() -> None:
     said = json.dumps({"protocol": 1, "outcome": "Failed", "failure": {"reason": "TaskFailed", "message": "x"}})
     assert Termination(1, "Error", said).own_reason is None

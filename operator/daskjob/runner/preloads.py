@@ -73,14 +73,27 @@ def watch_children(arguments: list[str]) -> None:
     program's name and arguments after it."""
     import tempfile
 
+    import dask.config
+
     # A nanny reads it for each process: it stays as long as the nanny. A local run removes the folder of Dask's files.
     place = os.environ.get("DASK_TEMPORARY_DIRECTORY") or ""
     folder = tempfile.mkdtemp(prefix="daskjob-", dir=place if os.path.isdir(place) else None)
     path = os.path.join(folder, "daskjob_watches_preloads.py")
     own = own_place()
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"import sys\nsys.path.insert(0, {own!r})\nfrom daskjob.runner.preloads import watch_child\n")
-        file.write(f"watch_child({arguments!r}, {own!r})\n")
+        # Dask imports what its arguments name in the nanny, too.
+        file.write(f"import os, sys\nif os.getpid() != {os.getpid()}:\n    sys.path.insert(0, {own!r})\n")
+        file.write("    from daskjob.runner.preloads import watch_child\n")
+        file.write(f"    watch_child({arguments!r}, {own!r})\n")
+    if "--preload" not in arguments:
+        # Arguments take the place of Dask's settings.
+        known = dask.config.get("distributed.worker.preload", None) or []
+        names = [known] if isinstance(known, str) else known
+        arguments[1:1] = [each for name in names for each in ("--preload", str(name))]
+    further = dask.config.get("distributed.worker.preload-argv", None) or []
+    if further and not isinstance(further[0], str):
+        # A list for each preload.
+        dask.config.set({"distributed.worker.preload-argv": [[], *further]})
     first = arguments.index("--preload") if "--preload" in arguments else 1
     arguments[first:first] = ["--preload", path]
 
