@@ -48,8 +48,8 @@ LONGEST_WAITING = 0.5
 #: The least and the most afterwards, so that snapshots take at most 5 % of the time.
 SHORTEST = 0.5
 LONGEST = 5.0
-#: Seconds that a request to the scheduler may take; less for one that its workers answer, because a snapshot with it is a
-#: request, and for a connection that asks who it is.
+#: Seconds that a request to the scheduler may take; less for one that its workers answer, because a snapshot with it is
+#: a request, and for a connection that asks who it is.
 CALL = 8.0
 LOOK = 3.0
 #: Seconds without a successful connection after which the scheduler counts as lost.
