@@ -19,7 +19,7 @@ MOST_PODS = 3
 
 
 def silent_pods(observation: Observation) -> list[str]:
-    """Names of pods on a node that are pending for `SILENCE` while their containers give no message; at most three."""
+    """Names of pods that are pending for `SILENCE` while nothing in their status says why; at most three."""
     return [pod.name for pod in observation.attempt.pods if is_silent(pod, observation.now)][:MOST_PODS]
 
 
@@ -62,7 +62,7 @@ def _next_look(created: datetime, now: datetime) -> datetime:
 
 
 def _is_mute(pod: Pod) -> bool:
-    """Whether a pod is on a node, runs nothing, and does not say why."""
+    """Whether a pod runs nothing, and does not say why."""
     if pod.phase != "Pending" or pod.deleting or pod.unschedulable is not None:
         return False
     begun = [each for each in pod.containers if each.running_since is not None or each.terminations]
