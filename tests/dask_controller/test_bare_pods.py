@@ -46,7 +46,7 @@ def test_a_worker_has_the_name_of_its_pod() -> None:
 
 
 def test_what_has_ended_or_is_being_deleted_does_not_act() -> None:
-    pods = {
+    pods: dict[str, dict[str, Any]] = {
         "just created": {"metadata": {}},
         "pending": {"metadata": {}, "status": {"phase": "Pending"}},
         "running": {"metadata": {}, "status": {"phase": "Running"}},
@@ -56,7 +56,9 @@ def test_what_has_ended_or_is_being_deleted_does_not_act() -> None:
         "being deleted": {"metadata": {"deletionTimestamp": "now"}, "status": {"phase": "Running"}},
         "without a status": {"metadata": {}, "status": None},
     }
-    found = acting(pods.values())
+    for pod in pods.values():
+        pod["metadata"]["ownerReferences"] = [CONTROLLING]
+    found = acting(pods.values(), "a-default")
     assert [name for name, pod in pods.items() if pod in found] == [
         "just created",
         "pending",
@@ -64,6 +66,20 @@ def test_what_has_ended_or_is_being_deleted_does_not_act() -> None:
         "on a node that does not answer",
         "without a status",
     ]
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [
+        [],
+        [CONTROLLING | {"controller": False}],
+        [CONTROLLING | {"name": "b-default"}],
+        [CONTROLLING | {"kind": "ReplicaSet"}],
+    ],
+    ids=["nobody's", "beside a controller", "another group's", "another controller's"],
+)
+def test_a_strangers_pod_with_the_groups_label_is_no_worker(owners: list[dict[str, Any]]) -> None:
+    assert acting([{"metadata": {"ownerReferences": owners}}], "a-default") == []
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,13 @@ async def test_creation_is_one_request(server: Server) -> None:
     await closed(api)
 
 
-async def test_workers_that_have_ended_or_are_being_deleted_are_not_counted(server: Server) -> None:
+async def test_workers_that_have_ended_and_pods_of_strangers_are_not_counted(server: Server) -> None:
     api = await connection.open_api()
     begun = len(server.asked)
-    ended = {"metadata": {"name": "b"}, "status": {"phase": "Failed"}}
-    server.found[PODS] = {"metadata": {}, "items": [{"metadata": {"name": "a"}}, ended]}
+    owners = [{"kind": "DaskWorkerGroup", "name": "a-default", "uid": "u", "controller": True}]
+    worker, ended = ({"metadata": {"name": name, "ownerReferences": owners}} for name in "ab")
+    ended["status"] = {"phase": "Failed"}
+    server.found[PODS] = {"metadata": {}, "items": [worker, ended, {"metadata": {"name": "of a stranger"}}]}
     selector = {"dask.org/workergroup-name": "a-default"}
     found = [each async for each in kr8s.asyncio.get(Deployment, namespace="n", label_selector=selector)]
     assert [each.name for each in found] == ["a"]

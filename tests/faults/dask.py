@@ -54,7 +54,7 @@ async def make_workers(view: NamespaceView, group: Body) -> None:
     async with view.lock(group["metadata"]["uid"]):
         pods = await view.api.list("Pod", namespace)
         mine = [each for each in pods if labels_of(each).get(c.DASK_GROUP_LABEL) == name]
-        for _ in range(worker["replicas"] - len(acting(mine))):
+        for _ in range(worker["replicas"] - len(acting(mine, name))):
             deployment = build_worker_deployment_spec(
                 worker_group_name=name,
                 namespace=namespace,

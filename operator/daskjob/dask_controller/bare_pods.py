@@ -25,13 +25,16 @@ def pod_of(deployment: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def acting(pods: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The pods, from the JSON of a list, that have not ended and are not being deleted."""
+def acting(pods: Iterable[Mapping[str, Any]], group: str) -> list[Mapping[str, Any]]:
+    """Of the pods, from the JSON of a list, those of the worker group with that name that have not ended and are not
+    being deleted. A label makes no pod a worker: anybody may give it to one of his own, which would then count instead
+    of a worker that is missing."""
     return [
         pod
         for pod in pods
         if not pod["metadata"].get("deletionTimestamp")
         and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        and [owner_of(pod).get(key) for key in ("kind", "name")] == ["DaskWorkerGroup", group]
     ]
 
 

@@ -177,11 +177,13 @@ class SharedApi(Api):
             raise await self._refused(namespace, owner, text, message_of(response))
 
     async def _acting_pods(self, namespace: str | None, arguments: Mapping[str, Any]) -> httpx.Response:
-        """The answer to a list of Deployments: those of the pods that may still act."""
-        if self._new_groups.have_none(namespace, (arguments.get("params") or {}).get("labelSelector")):
+        """The answer to a list of the Deployments of a worker group: those of its pods that may still act."""
+        selector = (arguments.get("params") or {}).get("labelSelector")
+        if self._new_groups.have_none(namespace, selector):
             return httpx.Response(httpx.codes.OK, json={"items": []})
         body = (await self._send("GET", namespace=namespace, url=PODS, **arguments)).json()
-        return httpx.Response(httpx.codes.OK, json={**body, "items": acting(body["items"])})
+        group = str(selector).partition("=")[2]
+        return httpx.Response(httpx.codes.OK, json={**body, "items": acting(body["items"], group)})
 
     async def _create_pod(self, namespace: str | None, pod: dict[str, Any]) -> httpx.Response:
         """Creates a pod, or finds the one that the same owner has under that name. If Kubernetes refuses it, the owner
