@@ -193,9 +193,14 @@ def test_each_of_our_labels_is_ours_alone(world: World, namespace: str, key: str
         world.create("operator", kind, namespace, labels={key: "1"}).ok()
 
 
-def test_nor_the_label_by_which_a_service_finds_our_scheduler(world: World, namespace: str) -> None:
-    labels = {c.DASK_CLUSTER_LABEL: ATTEMPT, c.DASK_COMPONENT_LABEL: "scheduler"}
-    refused(world.create("stranger", "Pod", namespace, labels=labels), "label dask.org/cluster-name ")
+@pytest.mark.parametrize(
+    ("key", "value"), [(c.DASK_CLUSTER_LABEL, ATTEMPT), (c.DASK_GROUP_LABEL, f"{ATTEMPT}-default")]
+)
+def test_nor_the_labels_by_which_our_scheduler_is_found_and_workers_counted(
+    world: World, namespace: str, key: str, value: str
+) -> None:
+    refused(world.create("stranger", "Pod", namespace, labels={key: value}), f"label {key} ")
+    world.create("stranger", "Pod", namespace, labels={key: "mine-default"}).ok()
 
 
 @pytest.mark.parametrize(
@@ -228,6 +233,7 @@ def test_names_of_ours(world: World, namespace: str, kind: str, name: str) -> No
         ("/apis/apps/v1/namespaces/{}/statefulsets", workload("apps/v1", "StatefulSet", MANAGED)),
         ("/apis/apps/v1/namespaces/{}/daemonsets", workload("apps/v1", "DaemonSet", MANAGED)),
         ("/apis/batch/v1/namespaces/{}/jobs", workload("batch/v1", "Job", MANAGED)),
+        ("/apis/apps/v1/namespaces/{}/deployments", workload("apps/v1", "Deployment", {c.DASK_CLUSTER_LABEL: ATTEMPT})),
     ],
 )
 def test_labels_that_others_would_give_to_pods_for_a_user(
@@ -289,6 +295,21 @@ def test_all_else_may_change_and_all_may_be_deleted(world: World, namespace: str
         world.made("Pod", namespace, MANAGED)
     pods, _ = KINDS["Pod"]
     assert client.delete(f"{pods.format(namespace)}?labelSelector=app.kubernetes.io/managed-by").status == 200
+
+
+@pytest.mark.parametrize("kind", ["DaskCluster", "DaskWorkerGroup"])
+def test_nobody_has_the_controller_make_other_pods_for_a_job(world: World, namespace: str, kind: str) -> None:
+    """Who may edit the object need not have any right on pods."""
+    path = world.made(kind, namespace, MANAGED)
+    for worker in ({"spec": {"containers": [], "hostPID": True}}, {"replicas": 100}):
+        answer = world.users["stranger"].merge(path, {"spec": {"worker": worker}})
+        assert (answer.status, "is the operator's of DaskJobs" in answer.message) == (403, True), answer
+    for user in ("controller", "operator"):
+        world.users[user].merge(path, {"spec": {"worker": {"replicas": 2}}}).ok()
+    mine = f"{KINDS[kind][0].format(namespace)}/mine"
+    body = KINDS[kind][1]("mine", {})
+    world.users["stranger"].create(KINDS[kind][0].format(namespace), body).ok()
+    world.users["stranger"].merge(mine, {"spec": {"worker": {"replicas": 3}}}).ok()
 
 
 def test_what_kubernetes_itself_does_with_a_pod(world: World, namespace: str) -> None:

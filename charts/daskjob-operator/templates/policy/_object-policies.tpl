@@ -2,8 +2,8 @@
 Who may create what looks like an object of a job, and what the operator may change of a job: three policies, each with
 its binding.
 
-- `…-job-objects` holds objects with the label by which the operator watches. The API server selects these by the label
-  and runs nothing for others, so it may fail closed.
+- `…-job-objects` holds objects with the label by which the operator watches, and what the Dask controller makes pods
+  of. The API server selects these by the label and runs nothing for others, so it may fail closed.
 - `…-job-names` holds the other labels, the labels that other controllers copy to pods, and names. It runs for every
   object of these kinds, system pods too: if it should ever fail, the API server passes over it.
 - `…-job-edits` holds the operator's own account, wherever that may patch DaskJobs: RBAC cannot limit the right to the
@@ -100,6 +100,12 @@ validations:
   messageExpression: "'label ' + variables.changed[0] + ' {{ include "daskjob.objectPolicy.message" . }}'"
   message: "label app.kubernetes.io/managed-by=daskjob-operator {{ include "daskjob.objectPolicy.message" . }}"
   reason: Forbidden
+# Its pods are created by the Dask controller, whatever rights on pods its editor has.
+- expression: >-
+    request.operation != 'UPDATE' || !(request.resource.resource in ['daskclusters', 'daskworkergroups'])
+    || object.?spec == oldObject.?spec
+  message: "the spec of a job's DaskCluster or DaskWorkerGroup is the operator's of DaskJobs, who changes it as the DaskJob says"
+  reason: Forbidden
 {{- end }}
 
 {{/* The labels that an object has its pods given, in CEL: by Kubernetes' controllers, by dask-kubernetes. */}}
@@ -116,6 +122,9 @@ validations:
 {{- /* An attempt's name ends so (api/attempt_names.py), and its objects' names with a word more. */}}
 {{- $attempt := "-[0-9a-f]{5}-[0-9]+-[bcdfghjklmnpqrstvwxz2456789]{8}" }}
 {{- $keys := "['daskjob.io/job', 'daskjob.io/job-uid', 'daskjob.io/attempt', 'daskjob.io/component', 'daskjob.io/installation']" }}
+{{- /* By these, Services find schedulers, and the Dask controller workers. Others may have such labels for clusters of their own. */}}
+{{- $found := "['dask.org/cluster-name', 'dask.org/workergroup-name']" }}
+{{- $ours := printf "each[?key].orValue('').matches('%s(-[-a-z0-9]+)?$')" $attempt }}
 failurePolicy: Ignore
 matchConstraints:
   resourceRules:
@@ -131,7 +140,7 @@ matchConditions:
 - name: concerns-jobs
   expression: >-
     [object, oldObject].exists(each, each != null
-    && (each.metadata.?labels.orValue({}).exists(key, key.startsWith('daskjob.io/') || key == 'dask.org/cluster-name')
+    && (each.metadata.?labels.orValue({}).exists(key, key.startsWith('daskjob.io/') || key in {{ $found }})
     || each.?spec.?template.hasValue() || each.?spec.?jobTemplate.hasValue() || each.?spec.?worker.hasValue()
     || each.?spec.?cluster.hasValue()))
     || request.resource.resource == 'daskjobreports'
@@ -145,8 +154,8 @@ variables:
 - name: changed
   expression: >-
     {{ $keys }}.filter(key, variables.labels[?key] != variables.before[?key])
-    + ['dask.org/cluster-name'].filter(key, variables.labels[?key] != variables.before[?key]
-    && [variables.labels, variables.before].exists(each, each[?key].orValue('').matches('{{ $attempt }}$')))
+    + {{ $found }}.filter(key, variables.labels[?key] != variables.before[?key]
+    && [variables.labels, variables.before].exists(each, {{ $ours }}))
 - name: given
   expression: "{{ include "daskjob.objectPolicy.given" "object" }}"
 - name: givenBefore
@@ -156,6 +165,7 @@ variables:
     {{ $keys }}.filter(key, variables.given.exists(each, key in each) && !variables.givenBefore.exists(each, key in each))
     + ['app.kubernetes.io/managed-by'].filter(key, variables.given.exists(each, each[?key].orValue('') == 'daskjob-operator')
     && !variables.givenBefore.exists(each, each[?key].orValue('') == 'daskjob-operator'))
+    + {{ $found }}.filter(key, variables.given.exists(each, {{ $ours }}) && !variables.givenBefore.exists(each, {{ $ours }}))
 - name: cronJobs
   expression: >-
     object.metadata.?ownerReferences.orValue([]).filter(each, each.kind == 'DaskCronJob' && each.?controller.orValue(false)
