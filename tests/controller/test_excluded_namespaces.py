@@ -7,17 +7,21 @@ from typing import Any
 
 import pytest
 
+from daskjob.api import constants as c
+from daskjob.api.resource_json import to_dict
 from daskjob.controller.controller import Controller
 from daskjob.controllers.cron.kind import CronKind
 from daskjob.controllers.job.kind import JobKind
 from daskjob.manifests.context import Defaults
 
+from ..lifecycle.builders import a_job as known_job
 from ..lifecycle.model import NAMESPACE, Server
 from ..lifecycle.world import a_job
 from .refusing import RefusingClient
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SPEC = {"graph": {"entrypoint": "m:f"}}
+KEPT = {"result": {"store": {"url": "s3://results"}, "retention": "DeleteWithJob"}}
 
 
 class Setting:
@@ -34,14 +38,18 @@ class Setting:
 
     async def pass_over(self, body: dict[str, Any], name: str) -> dict[str, Any]:
         """The object after two passes."""
+        found = await self.look(body, name)
+        assert found is not None
+        return found
+
+    async def look(self, body: dict[str, Any], name: str) -> dict[str, Any] | None:
+        """The same, of one that may be gone by then."""
         body = self.server.create(body["kind"], body, "2026-03-01T11:00:00Z")
         controller = self.controllers[body["kind"]]
         controller.kind.cache.put_whole(body)
         for _ in range(2):
             await controller.reconcile((NAMESPACE, name))
-        found = self.server.find(body["kind"], name)
-        assert found is not None
-        return found
+        return self.server.find(body["kind"], name)
 
     def created(self) -> list[str]:
         return [kind for verb, kind in self.client.requests if verb == "create" and kind != "Event"]
@@ -57,6 +65,15 @@ async def test_a_job_fails_at_once_and_is_told_why(more: dict[str, Any]) -> None
     assert (failure["reason"], failure["class"]) == ("InvalidSpec", "Application")
     assert failure["message"].startswith(f"metadata.namespace: no job is run in {NAMESPACE}")
     assert "excludeNamespaces" in failure["message"]
+    assert setting.created() == []
+
+
+async def test_results_of_a_job_that_ran_there_before_are_left() -> None:
+    setting = Setting(NAMESPACE)
+    scene = known_job().with_spec(**KEPT).accepted().finished().gone()
+    metadata = {"name": "sum", "namespace": NAMESPACE, "finalizers": [c.RESULTS_FINALIZER]}
+    body = {**a_job({**SPEC, **KEPT}), "metadata": {**metadata, "deletionTimestamp": "2026-03-01T11:59:00Z"}}
+    assert await setting.look({**body, "status": to_dict(scene.status)}, "sum") is None, "it is held"
     assert setting.created() == []
 
 

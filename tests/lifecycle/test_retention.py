@@ -56,6 +56,14 @@ def test_a_job_that_never_had_an_attempt_is_not_held() -> None:
     assert Hold not in kinds(keeping().with_spec(suspend=True).decide())
 
 
+def test_who_holds_one_all_the_same_has_no_pod_run_for_it() -> None:
+    """A finalizer may stand in the manifest. Neither a job that is suspended nor one that was refused runs a pod."""
+    for scene in (keeping().with_spec(suspend=True), keeping().that_is(spec_problem="spec: refused")):
+        for live in (False, True):
+            decision = deleted(scene).sees(live=live).decide()
+            assert (kinds(decision), decision.events, decision.status.removal) == ([LetGo], (), None)
+
+
 def test_the_removal_is_recorded_with_the_pod_that_is_created() -> None:
     decision = deleted().decide()
     removal = decision.status.removal
@@ -127,9 +135,10 @@ LEFT = Blocker(Reason.POD_REJECTED, "no such thing", permanent=True)
         (deleted(ago=LIMIT.total_seconds()), "longer than 10 minutes"),
         (deleted(keeping().accepted().cluster().runner(), ago=LIMIT.total_seconds()), "longer than 10 minutes"),
         (deleted().sees(namespace_going=True), "no pod can be created"),
+        (deleted().sees(served=False), "excludeNamespaces"),
         (deleted().sees(refusal=LEFT), "no such thing"),
     ],
-    ids=["late", "late while it runs", "namespace", "refused for good"],
+    ids=["late", "late while it runs", "namespace", "not served", "refused for good"],
 )
 def test_a_job_that_goes_all_the_same_says_what_is_left(scene: Scene, words: str) -> None:
     decision = scene.decide()

@@ -114,7 +114,8 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         random: Random = secrets.token_bytes,
     ) -> None:
         """`program`: the runner's zipapp; `policies`: the installation's admission policies, by which reports are
-        believed, None: they are believed without; `excluded`: namespaces in which jobs fail at once."""
+        believed, None: they are believed without; `excluded`: namespaces in which jobs fail at once, and nothing is
+        created."""
         super().__init__(client, clock)
         self.executor = Executor(self.objects, program, defaults, self._whole)
         self._installed_defaults = defaults
@@ -200,6 +201,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             draw=state.memory.tokens.draw,
             holds_token=holds_token,
             namespace_going=state.memory.namespace_going,
+            served=job.namespace not in self._excluded,
             live=look.live,
             last_status_write=state.last_status_write,
             last_live_read=state.last_live_read,

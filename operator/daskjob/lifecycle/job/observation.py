@@ -221,6 +221,8 @@ class Observation:
     last_report_at: datetime | None = None
     #: Whether the job's namespace is being deleted, as the API server said: nothing can be created there.
     namespace_going: bool = False
+    #: Whether the installation creates anything in the job's namespace.
+    served: bool = True
     #: The name of another installation of the operator that acts on this job, too; None: there is none.
     other_installation: str | None = None
 

@@ -47,8 +47,11 @@ def remove_results(observation: Observation) -> Decision:
     """The decision about a job that is being deleted and has the finalizer."""
     job, now = observation.job, observation.now
     actions = tuple(teardown.remove_all(observation))
-    if not wanted(job):
+    if not wanted(job) or not job.status.attempt:
+        # Without an attempt, nothing was written: somebody else set the finalizer, or took it over from another job.
         return _let_go(observation, actions)
+    if not observation.served:
+        return _let_go(observation, actions, "no pods are created in its namespace (excludeNamespaces of the chart)")
     left = (job.deleted or now) + LIMIT - now
     if left <= timedelta(0):
         return _let_go(observation, actions, f"it took longer than {LIMIT.seconds // 60} minutes")
