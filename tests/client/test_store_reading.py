@@ -15,8 +15,9 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import daskjob
-from daskjob.client import store_reading
+from daskjob.client import server_options, store_reading
 from daskjob.client.saved_reports import SavedReport
+from daskjob.client.server_options import SIGNED, chooses_server
 from daskjob.client.store_reading import KeptFolder, StoredFileError
 from daskjob.client.stored_results import StoredCopy
 from daskjob.futures.outcomes import value_of
@@ -53,6 +54,7 @@ class Playing(MemoryFileSystem):
 @pytest.fixture(autouse=True)
 def playing(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Playing]]:
     fsspec.register_implementation("playing", Playing, clobber=True)
+    monkeypatch.setattr(server_options, "SIGNED", {*SIGNED, "playing", "nowhere"})
     monkeypatch.setattr(Playing, "opened", [])
     yield Playing
     Playing.error = None
@@ -195,6 +197,47 @@ def test_the_users_options_count_over_those_of_the_job(playing: type[Playing], r
     own = {"endpoint_url": "https://outside", "profile": "me"}
     read(a_job(), options=own)
     assert playing.opened == [{**OWN, **own}]
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "refused"),
+    [
+        ("gs://bucket", {"endpoint_url": "https://evil.example"}, "endpoint_url"),
+        ("abfs://container", {"account_host": "evil"}, "account_host"),
+        ("abfs://container", {"account_name": "evil.example/"}, "account_name"),
+        ("abfs://container", {"account_name": "team", "anon": False, "max_concurrency": 4}, None),
+        ("gs://bucket", {"session_kwargs": {"proxy": "http://evil"}}, "session_kwargs"),
+        ("gs://bucket", {"project": "prices-1", "requester_pays": True, "endpoint_url": None}, None),
+        ("hf://datasets/a", {"endpoint": 2130706433}, "endpoint"),
+        ("anything://a", {"targets": ["evil.example"]}, "targets"),
+        ("s3://bucket", {"endpoint_url": "https://minio", "client_kwargs": {"verify": False}}, None),
+        ("s3://bucket", {"config_kwargs": {"signature_version": "bearer"}}, "config_kwargs"),
+        ("file:///mnt", {"auto_mkdir": True, "any": "/"}, None),
+    ],
+)
+def test_a_job_does_not_choose_who_gets_the_readers_credentials(url: str, options: Any, refused: str | None) -> None:
+    assert chooses_server(url.partition("://")[0], options) == refused
+
+
+@pytest.mark.parametrize("read", [StoredCopy, SavedReport])
+def test_who_reads_may_choose_the_same_server(
+    playing: type[Playing], monkeypatch: pytest.MonkeyPatch, read: Any
+) -> None:
+    monkeypatch.setattr(server_options, "SIGNED", SIGNED)
+    with pytest.raises(StoredFileError, match="the option endpoint_url of the job's store may choose the server"):
+        read(a_job())
+    assert playing.opened == []
+    read(a_job(), options={"endpoint_url": OWN["endpoint_url"]})
+    assert value_of(a_job(), trusted=True, storage_options={}).value(10) == 7
+    assert playing.opened == [OWN, OWN]
+
+
+def test_a_place_that_only_the_jobs_code_names_is_in_a_bucket() -> None:
+    job = a_job()
+    job["spec"] = {}
+    job["status"]["result"]["location"] = "sftp://evil.example/team/one/u1/1"
+    with pytest.raises(StoredFileError, match="only the job's code says which server that is"):
+        StoredCopy(job)
 
 
 def test_a_future_reads_with_the_options_of_its_client(playing: type[Playing]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from daskjob.client import store_reading
 from daskjob.client.store_reading import StoredFileError
 from daskjob.client.stored_results import StoredCopy
 
@@ -156,8 +157,9 @@ def test_what_is_not_taken(stored: Stored, tmp_path: Path, spoil: Any, words: st
     assert not (tmp_path / "copy" / "manifest.json").exists()
 
 
-def test_the_installations_store(stored: Stored) -> None:
-    """Its URL is not in the job: a place outside this machine counts if it is named for the job."""
+def test_the_installations_store(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its URL is not in the job: a bucket counts if the place in it is named for the job."""
+    monkeypatch.setattr(store_reading, "BUCKETS", {"nowhere"})
     stored.spec, stored.location = {}, "nowhere://bucket/team/job/uid-1/1"
     with pytest.raises(StoredFileError, match="fsspec knows no nowhere"):
         StoredCopy(stored.job)

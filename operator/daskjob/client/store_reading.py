@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from daskjob.client.problems import ClientError
+from daskjob.client.server_options import BUCKETS, chooses_server
 from daskjob.results.opened_store import (
     DRIVER_MISSING,
     DRIVERS,
@@ -29,6 +30,7 @@ from daskjob.results.opened_store import (
     open_store,
     within,
 )
+from daskjob.schema.field_error import short_name
 
 #: Seconds within which a store has to answer, or to give the next part of a file; drivers themselves wait for minutes.
 ANSWER_SECONDS = 45.0
@@ -66,6 +68,19 @@ class KeptFolder:
         own = options_for(job, location, stores)
         if own is None:
             raise StoredFileError(f"{field}, {self.shown[:200]!r}, is no place of this job: it is not opened")
+        scheme = location.partition("://")[0]
+        option = chooses_server(scheme, {name: value for name, value in own.items() if name not in options})
+        if option is not None:
+            raise StoredFileError(
+                f"{what} is at {self.shown}, and is not opened: the option {short_name(option)} of the job's store may "
+                f"choose the server to which {scheme}:// sends the credentials of this process; if you trust who made "
+                "the job, give the option yourself (storage options)"
+            )
+        if not stores and scheme not in BUCKETS:
+            raise StoredFileError(
+                f"{what} is at {self.shown}, and is not opened: only the job's code says which server that is, to "
+                "which this process would send its credentials; if it is the installation's store, copy it from there"
+            )
         try:
             self._store: Store = open_store(location, {**own, **options})
         except StoreProblem as problem:
@@ -157,6 +172,11 @@ def options_for(job: Mapping[str, Any], location: str, stores: Sequence[Mapping[
             return dict(store.get("options") or {})
     known = not stores and own in location and ".." not in location
     return {} if known and not location.startswith(("file:", "local:")) else None
+
+
+def own_options(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of the store of a job's result."""
+    return {name: each for store in stores_of(job, "result") for name, each in (store.get("options") or {}).items()}
 
 
 def stores_of(job: Mapping[str, Any], *parts: str) -> list[Mapping[str, Any]]:

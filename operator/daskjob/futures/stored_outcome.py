@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daskjob.client.job_end import status_of
-from daskjob.client.store_reading import NO_OPTIONS, StoredFileError
+from daskjob.client.store_reading import NO_OPTIONS, StoredFileError, own_options
 from daskjob.client.stored_results import StoredCopy
 from daskjob.futures.future_errors import ResultGone, UntrustedResult
 from daskjob.results.codec import decode
@@ -82,7 +82,8 @@ def read_stored(job: Mapping[str, Any], place: str, trusted: bool, options: Mapp
         check_python(place, record)
     try:
         _check_packages(str(record.get("format")), str(record["location"]))
-        copy = StoredCopy(job, options)
+        # Of a job that is trusted, its own options are as good as the user's.
+        copy = StoredCopy(job, {**(own_options(job) if trusted else {}), **options})
         if copy.form == PICKLE and not trusted:
             raise untrusted(place, record)
         return _READERS[copy.form](copy)
