@@ -116,6 +116,16 @@ def unknown_file(stored: Stored) -> None:
     stored.write()
 
 
+def in_capitals(stored: Stored) -> None:
+    stored.add("value.zarr/.ZARRAY", b"{}")
+    stored.write()
+
+
+def with_a_dot(stored: Stored) -> None:
+    stored.add("value.zarr/.zarray.", b"{}")
+    stored.write()
+
+
 def elsewhere(stored: Stored) -> None:
     stored.location = "file:///etc"
 
@@ -144,6 +154,8 @@ def a_file_without_a_store(stored: Stored) -> None:
         (leads_out, "leads out of the result"),
         (absolute, "leads out of the result"),
         (unknown_file, "leads out of the result"),
+        (in_capitals, "leads out of the result"),
+        (with_a_dot, "leads out of the result"),
         (elsewhere, "is no place of this job"),
         (of_another_job, "is no place of this job"),
         (a_step_up, "is no place of this job"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -68,12 +69,18 @@ class StoredCopy:
             raise StoredFileError(f"{where} is no manifest") from None
         odd = next((path for path, *_ in files if not _is_plain(path)), None)
         if odd is not None:
-            raise StoredFileError(f"the manifest names {odd[:80]!r}, which leads out of the result: it is not copied")
+            raise StoredFileError(f"the manifest names {odd[:80]!r}, which leads out of the result, or is no name that a runner writes: it is not copied")
         return dict(manifest)
 
 
 def _is_plain(path: str) -> bool:
+    """Whether it is a path as the runner writes them: on every file system, a name of its own below the result. Where
+    case or a last dot does not count, another name would be that of the metadata, unchecked."""
     parts = PurePosixPath(path).parts
     top = parts[0] if parts else ""
     known = top in NAMES.values() or path == TYPES_NAME
-    return known and path.isprintable() and "\\" not in path and not {".", ".."} & set(path.split("/"))
+    return known and all(map(_NAME.fullmatch, path.split("/")))
+
+
+#: A file's or a folder's name.
+_NAME = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")

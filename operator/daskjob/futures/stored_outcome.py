@@ -179,12 +179,11 @@ def _zarr(copy: StoredCopy) -> Any:
 
 
 def _check_codecs(metadata: Any) -> None:
-    """Raises StoredFileError for metadata of an array whose chunks could be pickles."""
-    if metadata.get("zarr_format") == 2:
-        named = [metadata.get("compressor"), *(metadata.get("filters") or ())]
-        names = [each["id"] for each in named if each is not None]
-    else:
-        names = [each if isinstance(each, str) else each["name"] for each in metadata.get("codecs") or ()]
+    """Raises StoredFileError for metadata of an array whose chunks could be pickles. Of both formats of Zarr: which one
+    counts, the file's name says, and not what is in it."""
+    named = [metadata.get("compressor"), *(metadata.get("filters") or ())]
+    names = [each["id"] for each in named if each is not None]
+    names += [each if isinstance(each, str) else each["name"] for each in metadata.get("codecs") or ()]
     odd = [each for each in names if each not in CODECS]
     if odd:
         raise StoredFileError(f"the array is packed with {odd[0]!r}, which the operator's runner does not write")
