@@ -42,7 +42,7 @@ def with_options(**options: Any) -> dict[str, Any]:
 
 
 ACCEPTED = {
-    "options": with_options(endpoint_url="http://a", token=None, client_kwargs={"verify": False}),
+    "options": with_options(endpoint_url="http://a", token=None, client_kwargs={"verify": False}, email="me@a"),
     "depth": with_args(nested(DEPTH)),
     "size": with_args("x" * (ARGUMENTS - len('{"args":[""]}'))),
     "template": with_template({"a": "x" * (TEMPLATE - len('{"spec":{"a":""}}'))}),
@@ -73,6 +73,17 @@ REFUSED = {
         "spec.result.store.options.client_kwargs.a[0].aws_secret_access_key",
         "is for the Secret of secretRef",
     ),
+    "a token in a header": (
+        with_options(client_kwargs={"headers": {"Proxy-Authorization": "Bearer x"}}),
+        "spec.result.store.options.client_kwargs.headers.Proxy-Authorization",
+        "is for the Secret of secretRef",
+    ),
+    "a password in a URL": (
+        with_options(config_kwargs={"proxies": {"https": "http://me:p@ss@proxy:3128"}}),
+        "spec.result.store.options.config_kwargs.proxies.https",
+        "is for the Secret of secretRef",
+    ),
+    "a signed URL": (with_options(a="https://a/b?se=1&sig=x"), "spec.result.store.options.a", "is for the Secret"),
     "depth of options": (with_options(a=nested(DEPTH)), "spec.result.store.options.a", "no option is so deep"),
     "size of options": (with_options(a="x" * OPTIONS), "spec.result.store.options", "no driver takes so much"),
     "size of a template": (with_template({"a": "x" * TEMPLATE}), "spec.cluster.workers.template", "in a ConfigMap"),

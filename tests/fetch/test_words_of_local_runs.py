@@ -86,3 +86,10 @@ def test_no_word_is_of_a_cluster(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_processes_of_a_local_run_have_the_variable() -> None:
     assert MARKER == LOCAL_VARIABLE
+
+
+def test_no_words_have_what_stands_before_a_host() -> None:
+    """Of a proxy, or of an index that a variable names."""
+    words = "ProxyError at http://me:se@cret@proxy:3128/, https://token@index/simple; ssh://git@host is a user"
+    shown = "ProxyError at http://***@proxy:3128/, https://***@index/simple; ssh://git@host is a user"
+    assert NONE.without_secrets(words) == shown

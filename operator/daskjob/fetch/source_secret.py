@@ -17,6 +17,7 @@ KEYS = (USER, PASSWORD, SSH_KEY, KNOWN_HOSTS, AUTHORITY)
 #: A key that is the name of a variable, for the library of a store (`source.archive`).
 VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
 MOST_BYTES = 64 * 1024
+_USER_IN_URL = re.compile(r"(https?://)[^/?#\s]+@")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class Credentials:
         return f"look at username and password in Secret {self.secret}, and at what they may read"
 
     def without_secrets(self, text: str) -> str:
-        """The text without the Secret's values, should a server or a program repeat one."""
+        """The text without the Secret's values, should a server or a program repeat one, and without what a URL of the
+        image or of a variable has before its host, such as that of a proxy."""
+        text = _USER_IN_URL.sub(r"\1***@", text)
         for key in (PASSWORD, SSH_KEY, *self.variables):
             value = self.values.get(key, "")
             if len(value) > 3:

@@ -64,9 +64,10 @@ _NOT_FOUND = {"NoSuchBucket", "ResourceNotFoundError", "NoSuchContainer", "404"}
 #: A text's parts that may be secret: parameters of signed URLs, headers, user and password in a URL.
 _SECRET_TEXT = re.compile(
     r"(?i)((?:\b|[-_])(?:sig|signature|token|secret|password|passwd|credential|accountkey|access_?key(?:_?id)?|key)"
-    r"\s*[=:]\s*)['\"]?[^&\s;,'\"<>]+"
+    r"['\"]?\s*[=:]\s*|authorization['\"]?\s*[=:]\s*['\"]?\s*(?:[a-z]+\s+)?)['\"]?[^&\s;,'\"<>]+"
 )
-_USER_IN_URL = re.compile(r"://[^/@\s]+@")
+#: To the last @ before the path: a password may have one.
+_USER_IN_URL = re.compile(r"://[^/?#\s]+@")
 _SECRET_NAME = re.compile(r"(?i)key|secret|token|password|credential|connection|sas|^fsspec_")
 
 

@@ -7,6 +7,7 @@ operator's time and memory from all jobs, or leaves no room for its own status.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,8 +27,13 @@ SECRET_OPTIONS = frozenset(
     {
         *("key", "secret", "token", "password", "passwd", "account_key", "sas_token", "connection_string"),
         *("client_secret", "credential", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"),
+        *("access_key", "access_key_id", "secret_key", "secret_access_key", "private_key", "application_key"),
+        *("access_token", "refresh_token", "session_token", "bearer_token", "api_token", "api_key", "apikey"),
+        *("authorization", "proxy_authorization", "cookie", "credentials", "passphrase", "pwd", "sas"),
     }
 )
+#: What is secret in a URL: a password before the host, the parameter with the signature of one that is signed.
+_SECRET_URL = re.compile(r"(?i)://[^/?#\s]*:[^/?#\s]*@|[?&](sig|signature|x-amz-signature|token|password)=")
 TEMPLATES = (("cluster", "scheduler"), ("cluster", "workers"), ("runner",))
 _ELSEWHERE = (
     "put data where the graph can read it (an object store, a volume or a ConfigMap that a template mounts, a file in "
@@ -71,7 +77,8 @@ def _secret_option(options: Mapping[str, Any], path: str) -> FieldError | None:
     """The first option of a store's driver that is secret: who may read a job reads them."""
     for steps, value in walk(options):
         name = steps[-1] if steps else ""
-        if isinstance(name, str) and name.lower() in SECRET_OPTIONS and isinstance(value, str) and value:
+        secret = isinstance(name, str) and name.lower().replace("-", "_") in SECRET_OPTIONS
+        if isinstance(value, str) and value and (secret or _SECRET_URL.search(value)):
             message = "is for the Secret of secretRef, as a variable that the driver reads, e.g. AWS_SECRET_ACCESS_KEY"
             return FieldError(_written(path, steps), message)
     return None
