@@ -56,12 +56,13 @@ IDLE = 30.0
 @dataclass
 class Client:
     """One user of the API server, known by its token. Keeps one connection open. `person`: a user of that name, as whom
-    the token's user acts."""
+    the token's user acts; `group`: what the user is in."""
 
     port: int
     certificate: Path
     token: str
     person: str = ""
+    group: str = ""
     _connection: http.client.HTTPSConnection = field(init=False)
     _used: float = field(init=False, default=0.0)
 
@@ -77,6 +78,7 @@ class Client:
         """`path` with its query; `body` is sent as JSON of the content type `kind`."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
         headers |= {"Impersonate-User": self.person} if self.person else {}
+        headers |= {"Impersonate-Group": self.group} if self.group else {}
         if time.monotonic() - self._used > IDLE:
             self._connection.close()  # The next request opens it again.
         self._used = time.monotonic()
@@ -119,9 +121,9 @@ class Server:
         """A client for a token; closed with the server."""
         return self._closed_later(Client(self.port, self.certificate, token))
 
-    def person(self, name: str) -> Client:
-        """A client of a user who is no service account, and of no group but that of all users."""
-        return self._closed_later(Client(self.port, self.certificate, self.admin.token, name))
+    def person(self, name: str, group: str = "") -> Client:
+        """A client of a user who is no service account, and of no other group but that of all users."""
+        return self._closed_later(Client(self.port, self.certificate, self.admin.token, name, group))
 
     def _closed_later(self, client: Client) -> Client:
         self._open.callback(client.close)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import uuid
 from collections.abc import Callable
@@ -16,70 +15,14 @@ from daskjob.lifecycle.enforcement import compare, read_policies
 from ..support.waiting import wait_for
 from .conftest import CHART, Helm, make_namespace
 from .dask_clusters import CONTROLLER, OPERATOR, SYSTEM, dask_cluster
+from .labelled_objects import KINDS, MANAGED, Body, a_pod, plain, workload
 from .roles import grant
 from .server import Answer, Client, Server
 from .test_policy import account, token
 
-Body = dict[str, Any]
-
-MANAGED = {c.MANAGED_BY_LABEL: c.MANAGER}
 #: As `lifecycle.job.record` names an attempt.
 ATTEMPT = "sum-3f2a9-1-bcdfgh24"
 REFUSED = "is for objects that the operator of DaskJobs creates"
-CONTAINER = {"name": "a", "image": "localhost/none:test"}
-
-
-def a_pod(name: str, labels: dict[str, str]) -> Body:
-    metadata = {"name": name, "labels": labels}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [CONTAINER]}}
-
-
-def plain(version: str, kind: str, **fields: Any) -> Callable[[str, dict[str, str]], Body]:
-    return lambda name, labels: {
-        "apiVersion": version,
-        "kind": kind,
-        "metadata": {"name": name, "labels": labels},
-        **copy.deepcopy(fields),
-    }
-
-
-def workload(version: str, kind: str, given: dict[str, str] | None = None) -> Callable[[str, dict[str, str]], Body]:
-    """With these labels in its template of pods, beside its own."""
-    labels = {"app": "a", **(given or {})}
-    restart = {"restartPolicy": "Never"} if kind == "Job" else {}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [CONTAINER], **restart}}
-    selector = {} if kind == "Job" else {"selector": {"matchLabels": {"app": "a"}}}
-    more = {"serviceName": "a"} if kind == "StatefulSet" else {}
-    return plain(version, kind, spec={**selector, "template": template, **more})
-
-
-def a_report(name: str, labels: dict[str, str]) -> Body:
-    return plain("daskjob.io/v1alpha1", "DaskJobReport", spec={"job": "sum", "jobUID": "u", "attempt": 1})(name, labels)
-
-
-#: Path of the collection, with {} for the namespace, and a manifest by name and labels.
-KINDS: dict[str, tuple[str, Callable[[str, dict[str, str]], Body]]] = {
-    "Pod": ("/api/v1/namespaces/{}/pods", a_pod),
-    "ConfigMap": ("/api/v1/namespaces/{}/configmaps", plain("v1", "ConfigMap", data={"a": "b"})),
-    "Secret": ("/api/v1/namespaces/{}/secrets", plain("v1", "Secret", stringData={"a": "b"})),
-    "Service": ("/api/v1/namespaces/{}/services", plain("v1", "Service", spec={"ports": [{"port": 1}]})),
-    "Deployment": ("/apis/apps/v1/namespaces/{}/deployments", workload("apps/v1", "Deployment")),
-    "ReplicaSet": ("/apis/apps/v1/namespaces/{}/replicasets", workload("apps/v1", "ReplicaSet")),
-    "NetworkPolicy": (
-        "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
-        plain("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}}),
-    ),
-    "DaskCluster": ("/apis/kubernetes.dask.org/v1/namespaces/{}/daskclusters", dask_cluster),
-    "DaskWorkerGroup": (
-        "/apis/kubernetes.dask.org/v1/namespaces/{}/daskworkergroups",
-        plain(
-            "kubernetes.dask.org/v1",
-            "DaskWorkerGroup",
-            spec={"cluster": "a", "worker": {"replicas": 1, "spec": {"containers": [CONTAINER]}}},
-        ),
-    ),
-    "DaskJobReport": ("/apis/daskjob.io/v1alpha1/namespaces/{}/daskjobreports", a_report),
-}
 #: Service accounts that may do everything by their roles, and so may the stranger, who is a person.
 ACCOUNTS = {
     "account": ("default", "stranger"),
@@ -97,6 +40,8 @@ class World:
         self.users: dict[str, Client] = {"admin": server.admin, "stranger": server.person("stranger")}
         person = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "stranger"}
         grant(server, "all-stranger", everything, person)
+        self.users["kubelet"] = server.person("system:node:node", "system:nodes")
+        grant(server, "all-kubelet", everything, {**person, "name": "system:node:node"})
         for name, (namespace, called) in ACCOUNTS.items():
             subject = {"kind": "ServiceAccount", "namespace": namespace, "name": called}
             if namespace != SYSTEM:
@@ -302,8 +247,7 @@ def test_nobody_has_the_controller_make_other_pods_for_a_job(world: World, names
     """Who may edit the object need not have any right on pods."""
     path = world.made(kind, namespace, MANAGED)
     for worker in ({"spec": {"containers": [], "hostPID": True}}, {"replicas": 100}):
-        answer = world.users["stranger"].merge(path, {"spec": {"worker": worker}})
-        assert (answer.status, "is the operator's of DaskJobs" in answer.message) == (403, True), answer
+        refused(world.users["stranger"].merge(path, {"spec": {"worker": worker}}), "a change of the spec of dask")
     for user in ("controller", "operator"):
         world.users[user].merge(path, {"spec": {"worker": {"replicas": 2}}}).ok()
     mine = f"{KINDS[kind][0].format(namespace)}/mine"
@@ -327,6 +271,26 @@ def test_what_kubernetes_itself_does_with_a_pod(world: World, namespace: str) ->
     stranger.request("PUT", f"{path}/ephemeralcontainers", body).ok()
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     stranger.create(f"{path}/eviction", eviction).ok()
+
+
+def test_nobody_asks_for_a_runners_token(world: World, namespace: str) -> None:
+    """With one that is bound to the runner's pod, its report can be written. Kubernetes' role edit has the right."""
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    world.server.admin.create(accounts, plain("v1", "ServiceAccount")("daskjob-runner", {})).ok()
+
+    def ask(user: str, pod: str) -> Answer:
+        bound = {"apiVersion": "v1", "kind": "Pod", "name": pod}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"boundObjectRef": bound}}
+        return world.users[user].create(f"{accounts}/daskjob-runner/token", body)
+
+    for name in (f"{ATTEMPT}-runner", "mine-runner"):
+        body = a_pod(name, {})
+        body["spec"]["serviceAccountName"] = "daskjob-runner"
+        world.users["operator"].create(f"/api/v1/namespaces/{namespace}/pods", body).ok()
+    for user in ("stranger", "account"):
+        refused(ask(user, f"{ATTEMPT}-runner"), f"a token that is bound to {ATTEMPT}-runner")
+        ask(user, "mine-runner").ok()
+    ask("kubelet", f"{ATTEMPT}-runner").ok()
 
 
 def test_what_the_api_server_makes_of_them_is_what_the_operator_compares(world: World) -> None:

@@ -9,7 +9,7 @@ its binding.
 - `…-job-edits` holds the operator's own account, wherever that may patch DaskJobs: RBAC cannot limit the right to the
   finalizer for which it is given. It runs for nobody else, so it may fail closed.
 
-None concerns deletions, nor subresources: status, binding, eviction, ephemeral containers, scale.
+None concerns deletions, nor subresources (status, binding, eviction, ephemeral containers, scale), but for tokens.
 */}}
 {{- define "daskjob.objectPolicies" -}}
 {{- if not .Values.objectPolicy.enabled }}
@@ -104,7 +104,8 @@ validations:
 - expression: >-
     request.operation != 'UPDATE' || !(request.resource.resource in ['daskclusters', 'daskworkergroups'])
     || object.?spec == oldObject.?spec
-  message: "the spec of a job's DaskCluster or DaskWorkerGroup is the operator's of DaskJobs, who changes it as the DaskJob says"
+  messageExpression: "'a change of the spec of ' + request.resource.resource + ' ' + object.metadata.name + ', by which pods are made, {{ include "daskjob.objectPolicy.message" . }}'"
+  message: "a change of this spec, by which pods are made, {{ include "daskjob.objectPolicy.message" . }}"
   reason: Forbidden
 {{- end }}
 
@@ -135,6 +136,8 @@ matchConstraints:
   - {apiGroups: [""], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [replicationcontrollers]}
   - {apiGroups: [apps], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [statefulsets, daemonsets]}
   - {apiGroups: [batch], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [jobs, cronjobs]}
+  # A token that is bound to a runner's pod writes the runner's report.
+  - {apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [serviceaccounts/token]}
 matchConditions:
 {{- include "daskjob.objectPolicy.exempt" . | nindent 0 }}
 - name: concerns-jobs
@@ -144,6 +147,7 @@ matchConditions:
     || each.?spec.?template.hasValue() || each.?spec.?jobTemplate.hasValue() || each.?spec.?worker.hasValue()
     || each.?spec.?cluster.hasValue()))
     || request.resource.resource == 'daskjobreports'
+    || object.?spec.?boundObjectRef.?name.orValue('').matches('{{ $attempt }}-runner$')
     || object.metadata.?ownerReferences.orValue([]).exists(each, each.kind == 'DaskCronJob')
     || object.metadata.?name.orValue('').matches('{{ $attempt }}|^daskjob-runner-[0-9a-f]{10,64}$')
 variables:
@@ -187,6 +191,10 @@ validations:
     && !(request.resource.resource == 'configmaps' && object.metadata.name.matches('^daskjob-runner-[0-9a-f]{10,64}$')))
   messageExpression: "request.resource.resource + ' ' + object.metadata.name + ': this name {{ include "daskjob.objectPolicy.message" . }}'"
   message: "this name {{ include "daskjob.objectPolicy.message" . }}"
+  reason: Forbidden
+- expression: "request.resource.resource != 'serviceaccounts' || 'system:nodes' in request.userInfo.groups"
+  messageExpression: "'a token that is bound to ' + object.spec.boundObjectRef.name + ' and not asked for by a kubelet {{ include "daskjob.objectPolicy.message" . }}'"
+  message: "a token that is bound to a runner's pod and not asked for by a kubelet {{ include "daskjob.objectPolicy.message" . }}"
   reason: Forbidden
 - expression: "request.resource.resource != 'daskjobs' || variables.cronJobs.size() == 0"
   messageExpression: "'the controller DaskCronJob ' + variables.cronJobs[0].name + ' {{ include "daskjob.objectPolicy.message" . }}'"
