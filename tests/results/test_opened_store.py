@@ -136,7 +136,7 @@ def test_codes_of_http(status: int, reason: str) -> None:
         "s3://me:with@Hidden@host/x",
         "headers {'Authorization': 'Bearer Hidden', 'Accept': 'x'}",
         "Authorization: Hidden",
-        "{'token': 'Hidden'}",
+        "{'token': 'Hidden', 'x-ms-sas': 'Hidden'}",
         '{"password": "Hidden"}',
         "Credential=Hidden/2026",
         "invalid header value b'Hidden\\n'",

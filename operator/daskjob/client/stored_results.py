@@ -69,7 +69,9 @@ class StoredCopy:
             raise StoredFileError(f"{where} is no manifest") from None
         odd = next((path for path, *_ in files if not _is_plain(path)), None)
         if odd is not None:
-            raise StoredFileError(f"the manifest names {odd[:80]!r}, which leads out of the result, or is no name that a runner writes: it is not copied")
+            raise StoredFileError(
+                f"the manifest names {odd[:80]!r}, which no runner writes or leads out of the result: it is not copied"
+            )
         return dict(manifest)
 
 

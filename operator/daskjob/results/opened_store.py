@@ -63,7 +63,8 @@ _FORBIDDEN = _WITHOUT | _WRONG | {"AccessDenied", "AccountProblem", "AllAccessDi
 _NOT_FOUND = {"NoSuchBucket", "ResourceNotFoundError", "NoSuchContainer", "404"}
 #: A text's parts that may be secret: parameters of signed URLs, headers, user and password in a URL.
 _SECRET_TEXT = re.compile(
-    r"(?i)((?:\b|[-_])(?:sig|signature|token|secret|password|passwd|credential|accountkey|access_?key(?:_?id)?|key)"
+    r"(?i)((?:\b|[-_])(?:sig|signature|token|secret|password|passwd|passphrase|credential|accountkey|sas|cookie"
+    r"|access_?key(?:_?id)?|key)"
     r"['\"]?\s*[=:]\s*|authorization['\"]?\s*[=:]\s*['\"]?\s*(?:[a-z]+\s+)?)['\"]?[^&\s;,'\"<>]+"
 )
 #: To the last @ before the path: a password may have one.
