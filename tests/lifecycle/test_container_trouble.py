@@ -248,18 +248,3 @@ def test_a_worker_that_runs_again_after_others_have_joined_is_no_blocker() -> No
     loop = scene.workers(running("worker", 1), looping("worker", 139))
     assert find_blocker(loop.observe()) is not None
     assert not loop.live().decide().status.finished
-
-
-def test_of_a_worker_that_does_not_start_the_cause_is_told() -> None:
-    """Dask's own last exception says nothing of it, and is longer than a message."""
-    cause = "File \"/job/numpy.py\", line 1\nAttributeError: module 'numpy' has no attribute 'ndarray'"
-    around = "".join(f'  File "/lib/distributed/core.py", line {number}, in start\n' for number in range(30))
-    link = "The above exception was the direct cause of the following exception:"
-    text = f"{cause}\n\n{link}\n\nTraceback (most recent call last):\n{around}RuntimeError: Worker failed to start.\n"
-    problem = find_blocker(a_job().accepted().cluster().workers(looping("worker", 1, text)).observe())
-    assert problem is not None
-    assert problem.message.endswith(cause)
-    other = text.replace("Worker failed to start.", "of the user's own")
-    problem = find_blocker(a_job().accepted().cluster().workers(looping("worker", 1, other)).observe())
-    assert problem is not None
-    assert problem.message.endswith("of the user's own")

@@ -20,8 +20,6 @@ MOST_WORDS = 800
 LEAST_DEADLINE = 1
 #: What the kubelet calls the end of a container whose command it could not start.
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
-#: How Dask wraps what keeps a worker from starting.
-_CAUSE_OF, _NO_START = "The above exception was the direct cause of the following exception:", "Worker failed to start."
 #: Why a pod is not on a node, as its condition `PodScheduled` says: no node fits, or somebody still has to open a gate.
 NOT_PLACED = frozenset({"Unschedulable", "SchedulingGated"})
 #: Fields of which most pods have one of these values: who places them, and how they find names, those of Services among
@@ -92,7 +90,7 @@ class Termination:
     def words(self) -> str:
         """`: ` and its last words; empty if it left none."""
         failure = self.report.failure if self.report is not None else None
-        text = _without_wrapping(((failure.message if failure is not None else None) or self.message).strip())
+        text = ((failure.message if failure is not None else None) or self.message).strip()
         if len(text) > MOST_WORDS:
             # From the beginning of a line, if one begins there.
             _, _, lines = text[-MOST_WORDS:].partition("\n")
@@ -280,12 +278,6 @@ class Pod:
     @property
     def restarts(self) -> int:
         return self.main.restarts if self.main is not None else 0
-
-
-def _without_wrapping(text: str) -> str:
-    """The text without a last exception that only says that a worker did not start, if the one before says why."""
-    before, between, last = text.rpartition(_CAUSE_OF)
-    return before.strip() if between and last.rstrip().endswith(_NO_START) and before.strip() else text
 
 
 def read_pod(body: Mapping[str, Any]) -> Pod:

@@ -17,6 +17,7 @@ import time
 from typing import Any, Optional
 
 from daskjob.runner.hiding import hide_package, own_place
+from daskjob.runner.name_clashes import explain_failures
 from daskjob.runner.output_copy import keep_output
 from daskjob.runner.preloads import end_with_preloads, leave_words, watch_children
 from daskjob.runner.stale_errors import forget_errors
@@ -55,6 +56,7 @@ def run(arguments: list[str]) -> int:
     nanny = cuda or "--nanny" in sys.argv
     environment, folder = dict(os.environ), _working_folder()
     _set_path(code)
+    explain_failures(code)
     if cuda and importlib.util.find_spec("dask_cuda") is None:
         leave_words("DaskCudaMissing", CUDA_MISSING)
     unattended = Unattended(float(first), float(later), "Nanny" if nanny else "Worker" if worker else "Scheduler")

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from daskjob.runner.hiding import hide_package, own_place
+from daskjob.runner.name_clashes import explain_failures
 from daskjob.runner.output_copy import keep_output
 from daskjob.runner.stale_errors import forget_errors
 
@@ -108,9 +109,10 @@ def watch_child(arguments: list[str], place: str) -> None:
 
 
 def run_dask(module: str) -> None:
-    """Runs one of Dask's programs with the arguments of this process."""
+    """Runs one of Dask's programs with the arguments of this process. The job's code is first in PYTHONPATH."""
     import runpy
 
+    explain_failures((os.environ.get("PYTHONPATH") or "").partition(os.pathsep)[0])
     keep_output()
     end_with_preloads(sys.argv)
     if "--nanny" in sys.argv or not module.startswith("distributed."):
