@@ -101,9 +101,14 @@ class FuturesContract:
                 dask.compute(*parts, scheduler=client)
             return
         total = client.compute(dask.delayed(sum)(parts))
+        bag = pytest.importorskip("dask.bag").from_sequence(range(4), npartitions=2).map(multiply).map(multiply)
+        whole = client.compute(bag, optimize_graph=False)
         assert list(dask.compute(*parts, scheduler=client)) == [2 * number for number in range(1000)]
         assert total.result(PATIENCE) == sum(2 * number for number in range(1000))
-        assert len(client.list()) == 2
+        assert whole.result(PATIENCE) == [0, 4, 8, 12]
+        prefixes = {each.name for each in whole.progress.prefixes}
+        assert "from_sequence" in prefixes, f"optimizing fuses these tasks with the next: {prefixes}"
+        assert len(client.list()) == 3
 
     def test_ends(self, client: daskjob.DaskJobClient) -> None:
         """Exceptions come back as themselves; a job that is cancelled or deleted says so."""

@@ -273,6 +273,8 @@ def test_a_child_process_has_connections_of_its_own(connect: Connect) -> None:
             {"workers": [{"name": "gpu", "adaptive": {"maximum": 2}}]},
             {"cluster": {"workers": {"replicas": 0}, "workerGroups": [{"name": "gpu", "adaptive": {"maximum": 2}}]}},
         ),
+        ({"report": "s3://a/b"}, {"report": {"store": {"url": "s3://a/b"}}}),
+        ({"report": {}, "store": "s3://a"}, {"report": {}, "result": {"store": {"url": "s3://a"}}}),
         (
             {"store": "s3://a", "spec": {"result": {"format": "pickle"}}},
             {"result": {"store": {"url": "s3://a"}, "format": "pickle"}},
@@ -286,6 +288,28 @@ def test_what_options_become(options: Any, spec: dict[str, Any]) -> None:
     found = manifest["spec"]
     for part, fields in spec.items():
         assert {key: found[part][key] for key in fields} == fields
+
+
+def test_secrets_and_config_maps_as_variables() -> None:
+    """In all pods, beside what the templates have."""
+    beside = {"name": "beside", "image": "i", "command": ["c"]}
+    group = {"name": "gpu", "template": {"spec": {"containers": [beside, {"name": "worker", "args": ["--x"]}]}}}
+    spec = {"runner": {"template": {"spec": {"containers": [{"name": "runner", "envFrom": [{"prefix": "A_"}]}]}}}}
+    options: Any = {"env_from": ["secret/db", "configmap/it"], "workers": [group], "spec": spec}
+    manifest = manifest_of(options, "m:f", "0" * 64)
+    found = manifest["spec"]
+    sources = [{"secretRef": {"name": "db"}}, {"configMapRef": {"name": "it"}}]
+
+    def containers(part: Any) -> Any:
+        return part["template"]["spec"]["containers"]
+
+    assert containers(found["cluster"]["scheduler"]) == [{"name": "scheduler", "envFrom": sources}]
+    assert containers(found["cluster"]["workers"]) == [{"name": "worker", "envFrom": sources}]
+    assert found["cluster"]["workers"]["replicas"] == 0
+    [theirs] = found["cluster"]["workerGroups"]
+    assert containers(theirs) == [{"name": "worker", "args": ["--x"], "envFrom": sources}, beside]
+    assert containers(found["runner"]) == [{"name": "runner", "envFrom": [{"prefix": "A_"}, *sources]}]
+    assert containers(group) == [beside, {"name": "worker", "args": ["--x"]}], "what the caller gave is left alone"
 
 
 def test_a_group_without_a_name_is_refused() -> None:
@@ -314,6 +338,10 @@ def test_options_that_there_are_not() -> None:
         ({"env": ["A=1"]}, "option env: a mapping"),
         ({"store": Path("/mnt")}, "option store: a URL"),
         ({"image": b"x"}, "option image: a text"),
+        ({"env_from": "secret/a"}, r"option env_from: a list, such as \[\"secret/database\"\] was expected"),
+        ({"env_from": ["db"]}, "option env_from: write secret/NAME or configmap/NAME, and not 'db'"),
+        ({"env_from": ["secret/"]}, "option env_from: write secret/NAME"),
+        ({"report": True}, "option report: a URL"),
         ({"by_value": pytest}, r"option by_value: a list of modules, such as \[my_module\]"),
         ({"by_value": ["pytest"]}, "option by_value: modules were expected, and 'pytest' is none: import it"),
     ],

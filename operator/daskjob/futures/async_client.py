@@ -45,9 +45,9 @@ class AsyncDaskJobClient:
         values = await elsewhere(self._client.map, fn, *iterables, **sizes)
         return await elsewhere(builtins.list, values)
 
-    async def compute(self, *collections: Any) -> JobFuture[Any]:
+    async def compute(self, *collections: Any, optimize_graph: bool = True) -> JobFuture[Any]:
         """See `DaskJobClient.compute`."""
-        return await elsewhere(self._client.compute, *collections)
+        return await elsewhere(self._client.compute, *collections, optimize_graph=optimize_graph)
 
     async def run(self, manifest: Mapping[str, Any] | os.PathLike[str] | str) -> JobFuture[Any]:
         """See `DaskJobClient.run`."""

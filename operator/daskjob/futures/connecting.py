@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping
 from typing import Any, Literal, Unpack, cast
@@ -12,10 +11,12 @@ from daskjob.futures.dask_job_client import DaskJobClient
 from daskjob.futures.job_options import JobOptions
 
 
-@functools.cache
+_last: DaskJobClient | None = None
+
+
 def default_client() -> DaskJobClient:
-    """The client of decorated functions that name none: one for all, so that there is one watch."""
-    return connect()
+    """The client of decorated functions that name none: that of the last `connect` in this process."""
+    return _last or connect()
 
 
 def connect(
@@ -33,11 +34,25 @@ def connect(
     here, over those of the jobs, such as `endpoint_url` or `profile`. `options`: of all its jobs (`JobOptions`).
 
     What is not given is taken from `daskjob` in Dask's configuration, if it is there: from variables such as
-    `DASK_DASKJOB__NAMESPACE` and `DASK_DASKJOB__IMAGE`, and from Dask's YAML files.
+    `DASK_DASKJOB__NAMESPACE` and `DASK_DASKJOB__IMAGE`, and from Dask's YAML files. Functions of `daskjob.job` without
+    a client of their own use the one that was connected last.
 
     Raises ClusterUnreachable without a kubeconfig, ValueError for another backend, and TypeError for an option that
     there is not.
     """
+    global _last
+    _last = _connected(namespace, context, kubeconfig, backend, storage_options, options)
+    return _last
+
+
+def _connected(
+    namespace: str | None,
+    context: str | None,
+    kubeconfig: str | os.PathLike[str] | None,
+    backend: Literal["kubernetes", "local"] | None,
+    storage_options: Mapping[str, Any] | None,
+    options: JobOptions,
+) -> DaskJobClient:
     found = configured()
     chosen: dict[str, Any] = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig, "backend": backend}
     chosen["storage_options"] = storage_options

@@ -119,12 +119,13 @@ class DaskJobClient(concurrent.futures.Executor):
 
         return values(first)
 
-    def compute(self, *collections: Any) -> JobFuture[Any]:
-        """One job that computes Dask's collections: the future of the value, or of a tuple of values."""
+    def compute(self, *collections: Any, optimize_graph: bool = True) -> JobFuture[Any]:
+        """One job that computes Dask's collections: the future of the value, or of a tuple of values. `optimize_graph`:
+        as of `distributed.Client.compute`; False keeps what `dask.annotate` says of arrays."""
         if not collections:
             raise TypeError("compute: give at least one collection")
         values = collections[0] if len(collections) == 1 else collections
-        return self._submit(envelope.collections(values, self._by_value))
+        return self._submit(envelope.collections(values, self._by_value, optimize_graph))
 
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
         """What Dask calls for `compute(scheduler=client)`: one job, whatever the number of tasks. Ctrl-C cancels it."""

@@ -78,8 +78,8 @@ def job(
 ) -> Callable[[Callable[P, T]], JobFunction[P, T]]: ...
 def job(function: Any = None, /, *, client: DaskJobClient | None = None, **options: Unpack[JobOptions]) -> Any:
     """Decorates a function or method, as `@job` or with options: `.remote(…)` is a job's future, `.map(…)` one job with
-    a task an item, and a plain call the plain function. `client`: whose jobs they are; default that of `connect()`,
-    which is called with the first job of all such functions."""
+    a task an item, and a plain call the plain function. `client`: whose jobs they are; default the one that this
+    process has connected last when a job is asked for, or that of `connect()` if there is none."""
 
     def decorate(function: Callable[P, T]) -> JobFunction[P, T]:
         return JobFunction(function, options, client)

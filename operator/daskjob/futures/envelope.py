@@ -75,11 +75,26 @@ def _of_chunks(function: Any) -> Any:
     return of_chunk
 
 
-def collections(values: Any, by_value: Iterable[ModuleType]) -> Payload:
-    """Dask collections to be computed: one, or a tuple of them."""
+def collections(values: Any, by_value: Iterable[ModuleType], optimize_graph: bool = True) -> Payload:
+    """Dask collections to be computed: one, or a tuple of them; without `optimize_graph`, as they are."""
     many = values if isinstance(values, tuple) else (values,)
     parts = {f"collections[{number}]": each for number, each in enumerate(many)}
-    return _sealed("value", {"value": values}, parts, f"dask:{_identifier(type(many[0]).__name__)}", by_value)
+    label = f"dask:{_identifier(type(many[0]).__name__)}"
+    if optimize_graph:
+        return _sealed("value", {"value": values}, parts, label, by_value)
+    content = {"function": _computing_as_they_are(values), "args": (), "kwargs": {}}
+    return _sealed("call", content, parts, label, by_value)
+
+
+def _computing_as_they_are(values: Any) -> Any:
+    """A function of a client that computes them without optimization. Being local, it is pickled by value."""
+
+    def computing(client: Any) -> Any:
+        if isinstance(values, tuple):
+            return tuple(client.compute([*values], optimize_graph=False))
+        return client.compute(values, optimize_graph=False)
+
+    return computing
 
 
 def graph(dsk: Any, keys: Any, by_value: Iterable[ModuleType]) -> Payload:

@@ -34,10 +34,16 @@ class JobOptions(TypedDict, total=False):
     resources: Mapping[str, Any]
     #: Environment variables of scheduler, workers and runner. Default none.
     env: Mapping[str, str]
+    #: Secrets and ConfigMaps of the namespace whose keys are environment variables of scheduler, workers and runner, as
+    #: `kubectl set env --from` names them: `["secret/database", "configmap/settings"]`. Default none.
+    env_from: Sequence[str]
     #: Packages that pip installs in each pod, as it takes them, or `spec.graph.pip` as a mapping. Default none.
     pip: Sequence[str] | Mapping[str, Any]
     #: Where the result is kept: a URL of fsspec, or `spec.result.store` as a mapping. Default: in the job's status.
     store: str | Mapping[str, Any]
+    #: Where logs, trace and performance report of each attempt are kept: a URL of fsspec, or `spec.report` as a mapping
+    #: ({}: in the store of the result). Default: nowhere.
+    report: str | Mapping[str, Any]
     #: Modules that the image does not have: they are pickled with the function.
     by_value: Sequence[ModuleType]
     #: `backoffLimit`: attempts after a failure of the code. Default 0.
@@ -75,6 +81,8 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
+#: Fields of `envFrom` by the kinds that `env_from` names.
+_SOURCES = {"secret": "secretRef", "configmap": "configMapRef"}
 #: What options take that the API server would not refuse by itself in words of Python.
 _WANTED: Mapping[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     **dict.fromkeys(("name", "generate_name", "image"), ((_is_text,), "a text")),
@@ -82,7 +90,8 @@ _WANTED: Mapping[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     **dict.fromkeys(("threads", "retries", "priority"), ((_is_number,), "a whole number")),
     **dict.fromkeys(("resources", "env", "labels", "annotations", "spec"), ((_is_mapping,), "a mapping")),
     "pip": ((_is_mapping, _is_list), 'a list, such as ["lightgbm==4.6.0"], or a mapping'),
-    "store": ((_is_text, _is_mapping), "a URL, such as s3://bucket/folder, or a mapping"),
+    "env_from": ((_is_list,), 'a list, such as ["secret/database"]'),
+    **dict.fromkeys(("store", "report"), ((_is_text, _is_mapping), "a URL, such as s3://bucket/folder, or a mapping")),
     "by_value": ((_is_list,), "a list of modules, such as [my_module]"),
     **dict.fromkeys(("deadline", "ttl"), ((_is_time,), "seconds or a timedelta")),
 }
@@ -101,6 +110,14 @@ def check_options(options: Mapping[str, Any]) -> None:
     odd = next((each for each in options.get("by_value") or () if not isinstance(each, ModuleType)), None)
     if odd is not None:
         raise TypeError(f"option by_value: modules were expected, and {odd!r:.80} is none: import it, and give itself")
+    odd = next((each for each in options.get("env_from") or () if not _is_source(each)), None)
+    if odd is not None:
+        raise TypeError(f"option env_from: write secret/NAME or configmap/NAME, and not {odd!r:.80}")
+
+
+def _is_source(value: Any) -> bool:
+    kind, _, name = value.partition("/") if isinstance(value, str) else ("", "", "")
+    return kind in _SOURCES and bool(name)
 
 
 def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
@@ -123,6 +140,9 @@ def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
     if options.get("store"):
         store = options["store"]
         spec["result"] = {"store": {"url": store} if isinstance(store, str) else dict(store)}
+    if options.get("report") is not None:
+        report = options["report"]
+        spec["report"] = {"store": {"url": report}} if isinstance(report, str) else dict(report)
     for option, name in (("retries", "backoffLimit"), ("priority", "priority")):
         if given.get(option) is not None:
             spec[name] = given[option]
@@ -133,8 +153,31 @@ def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
         "apiVersion": c.API_VERSION,
         "kind": "DaskJob",
         "metadata": metadata_of(options, label),
-        "spec": _merged(spec, options.get("spec") or {}),
+        "spec": _with_sources(_merged(spec, options.get("spec") or {}), options.get("env_from") or ()),
     }
+
+
+def _with_sources(spec: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The spec with the Secrets and ConfigMaps in the pod templates, beside what these have already."""
+    sources = [{_SOURCES[kind]: {"name": name}} for kind, _, name in (each.partition("/") for each in names)]
+    if not sources:
+        return spec
+
+    def part(fields: Mapping[str, Any], container: str) -> dict[str, Any]:
+        template = fields.get("template") or {}
+        pod = template.get("spec") or {}
+        containers = list(pod.get("containers") or ())
+        given = next((each for each in containers if each.get("name") == container), {"name": container})
+        own = {**given, "envFrom": [*(given.get("envFrom") or ()), *sources]}
+        others = [each for each in containers if each is not given]
+        return {**fields, "template": {**template, "spec": {**pod, "containers": [own, *others]}}}
+
+    cluster = dict(spec["cluster"])
+    cluster["scheduler"] = part(cluster.get("scheduler") or {}, "scheduler")
+    cluster["workers"] = part(cluster["workers"], "worker")
+    if cluster.get("workerGroups"):
+        cluster["workerGroups"] = [part(each, "worker") for each in cluster["workerGroups"]]
+    return {**spec, "cluster": cluster, "runner": part(spec.get("runner") or {}, "runner")}
 
 
 def _cluster(workers: Any, more: Mapping[str, Any]) -> dict[str, Any]:
