@@ -10,7 +10,6 @@ from daskjob.futures.configuration import configured
 from daskjob.futures.dask_job_client import DaskJobClient
 from daskjob.futures.job_options import JobOptions
 
-
 _last: DaskJobClient | None = None
 
 
