@@ -85,6 +85,26 @@ def test_arguments_are_json_or_text(folder: Path) -> None:
     }
 
 
+def test_variables_and_packages(folder: Path) -> None:
+    command = "submit my.py:graph --env A=x=y --env B= --env-from secret/db --pip x==1 --pip y --dry-run -o yaml"
+    found = yaml.safe_load(run(*command.split()).stdout)["spec"]
+    assert found["cluster"]["env"] == [{"name": "A", "value": "x=y"}, {"name": "B", "value": ""}]
+    assert found["graph"]["pip"] == {"packages": ["x==1", "y"]}
+    parts = {
+        "scheduler": found["cluster"]["scheduler"],
+        "worker": found["cluster"]["workers"],
+        "runner": found["runner"],
+    }
+    for name, part in parts.items():
+        assert part["template"]["spec"]["containers"] == [{"name": name, "envFrom": [{"secretRef": {"name": "db"}}]}]
+    for option, words in (
+        ("--env=A", "--env A: write NAME=VALUE"),
+        ("--env-from=db", "--env-from db: write secret/NAME"),
+    ):
+        done = run("submit", "my.py:graph", option, "--dry-run")
+        assert (done.exit_code, words in done.stderr) == (2, True)
+
+
 def test_what_it_imports_from_beside_it_comes_with_it(folder: Path) -> None:
     """Modules and packages, at any place of the code, however deep; nothing else of the folder."""
     files = {

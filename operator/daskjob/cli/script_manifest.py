@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daskjob.api.env_sources import is_env_source, with_env_sources
 from daskjob.cli.documents import API_VERSION, Document, InputError
 from daskjob.cli.working_folder import files_of
 
@@ -25,7 +26,8 @@ _NAME = 34
 @dataclass(frozen=True)
 class ScriptOptions:
     """What a manifest would say, as given on the command line; None: nothing. `memory`: the limit of each worker;
-    `keywords`: NAME=VALUE; `working_dir`: the folder whose files all go along."""
+    `keywords`, `env`: NAME=VALUE; `env_from`: KIND/NAME; `pip`: requirements; `working_dir`: the folder whose files all
+    go along."""
 
     name: str | None = None
     image: str | None = None
@@ -33,6 +35,9 @@ class ScriptOptions:
     threads: int | None = None
     memory: str | None = None
     keywords: Sequence[str] = ()
+    env: Sequence[str] = ()
+    env_from: Sequence[str] = ()
+    pip: Sequence[str] = ()
     working_dir: str | None = None
 
     def are_given(self) -> bool:
@@ -81,13 +86,23 @@ def _manifest(
         workers["threads"] = options.threads
     if options.memory is not None:
         workers["resources"] = {"limits": {"memory": options.memory}}
-    cluster = ({"image": options.image} if options.image else {}) | ({"workers": workers} if workers else {})
+    if options.pip:
+        graph["pip"] = {"packages": list(options.pip)}
+    cluster: dict[str, Any] = {"image": options.image} if options.image else {}
+    if options.env:
+        cluster["env"] = [{"name": name, "value": value} for name, value in map(_variable, options.env)]
+    if workers:
+        cluster["workers"] = workers
+    odd = next((each for each in options.env_from if not is_env_source(each)), None)
+    if odd is not None:
+        raise InputError(f"--env-from {odd}: write secret/NAME or configmap/NAME")
+    spec = with_env_sources({"graph": graph} | ({"cluster": cluster} if cluster else {}), options.env_from)
     name = re.sub(r"[^a-z0-9]+", "-", module.rpartition(".")[2].lower()).strip("-0123456789")[:_NAME].rstrip("-")
     return {
         "apiVersion": API_VERSION,
         "kind": "DaskJob",
         "metadata": {"name": options.name} if options.name else {"generateName": f"{name or 'job'}-"},
-        "spec": {"graph": graph} | ({"cluster": cluster} if cluster else {}),
+        "spec": spec,
     }
 
 
@@ -152,6 +167,13 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--env {text}: write NAME=VALUE")
+    return name, value
 
 
 def _keyword(text: str) -> tuple[str, Any]:

@@ -37,6 +37,16 @@ Body = dict[str, Any]
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each worker of a script; by default 1.")
 @click.option("--memory", metavar="QUANTITY", help="Limit of each worker of a script, as 2Gi.")
 @click.option("--kwarg", "keywords", metavar="NAME=VALUE", multiple=True, help="For a script's graph; repeatable.")
+@click.option("--env", metavar="NAME=VALUE", multiple=True, help="A variable of a script's pods; repeatable.")
+@click.option(
+    "--env-from",
+    metavar="KIND/NAME",
+    multiple=True,
+    help="A Secret or ConfigMap whose keys are such variables, as secret/database or configmap/settings; repeatable.",
+)
+@click.option(
+    "--pip", metavar="REQUIREMENT", multiple=True, help="A package that pip installs in a script's pods; repeatable."
+)
 @click.option(
     "--working-dir",
     metavar="FOLDER",

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from daskjob.api import constants as c
 from daskjob.api.cluster_spec import DEFAULT_GROUP
+from daskjob.api.env_sources import is_env_source, with_env_sources
 
 #: Longer names of functions are cut: a job's name has 40 characters, of which five are drawn.
 NAME_LENGTH = 34
@@ -81,8 +82,6 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-#: Fields of `envFrom` by the kinds that `env_from` names.
-_SOURCES = {"secret": "secretRef", "configmap": "configMapRef"}
 #: What options take that the API server would not refuse by itself in words of Python.
 _WANTED: Mapping[str, tuple[tuple[Callable[[Any], bool], ...], str]] = {
     **dict.fromkeys(("name", "generate_name", "image"), ((_is_text,), "a text")),
@@ -110,14 +109,9 @@ def check_options(options: Mapping[str, Any]) -> None:
     odd = next((each for each in options.get("by_value") or () if not isinstance(each, ModuleType)), None)
     if odd is not None:
         raise TypeError(f"option by_value: modules were expected, and {odd!r:.80} is none: import it, and give itself")
-    odd = next((each for each in options.get("env_from") or () if not _is_source(each)), None)
+    odd = next((each for each in options.get("env_from") or () if not is_env_source(each)), None)
     if odd is not None:
         raise TypeError(f"option env_from: write secret/NAME or configmap/NAME, and not {odd!r:.80}")
-
-
-def _is_source(value: Any) -> bool:
-    kind, _, name = value.partition("/") if isinstance(value, str) else ("", "", "")
-    return kind in _SOURCES and bool(name)
 
 
 def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
@@ -153,31 +147,8 @@ def manifest_of(options: JobOptions, label: str, sha256: str) -> dict[str, Any]:
         "apiVersion": c.API_VERSION,
         "kind": "DaskJob",
         "metadata": metadata_of(options, label),
-        "spec": _with_sources(_merged(spec, options.get("spec") or {}), options.get("env_from") or ()),
+        "spec": with_env_sources(_merged(spec, options.get("spec") or {}), options.get("env_from") or ()),
     }
-
-
-def _with_sources(spec: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The spec with the Secrets and ConfigMaps in the pod templates, beside what these have already."""
-    sources = [{_SOURCES[kind]: {"name": name}} for kind, _, name in (each.partition("/") for each in names)]
-    if not sources:
-        return spec
-
-    def part(fields: Mapping[str, Any], container: str) -> dict[str, Any]:
-        template = fields.get("template") or {}
-        pod = template.get("spec") or {}
-        containers = list(pod.get("containers") or ())
-        given = next((each for each in containers if each.get("name") == container), {"name": container})
-        own = {**given, "envFrom": [*(given.get("envFrom") or ()), *sources]}
-        others = [each for each in containers if each is not given]
-        return {**fields, "template": {**template, "spec": {**pod, "containers": [own, *others]}}}
-
-    cluster = dict(spec["cluster"])
-    cluster["scheduler"] = part(cluster.get("scheduler") or {}, "scheduler")
-    cluster["workers"] = part(cluster["workers"], "worker")
-    if cluster.get("workerGroups"):
-        cluster["workerGroups"] = [part(each, "worker") for each in cluster["workerGroups"]]
-    return {**spec, "cluster": cluster, "runner": part(spec.get("runner") or {}, "runner")}
 
 
 def _cluster(workers: Any, more: Mapping[str, Any]) -> dict[str, Any]:
