@@ -138,6 +138,16 @@ def test_the_runner_waits_for_the_workers_that_the_job_starts_with(workers: dict
 UNUSED_NOTE = "not used by a local run, which makes one attempt: "
 
 
+@pytest.mark.parametrize("part", ["cluster.scheduler", "cluster.workers", "runner"])
+def test_variables_that_only_a_cluster_has_are_said(part: str) -> None:
+    container = {"name": part.rpartition(".")[2].rstrip("s"), "envFrom": [{"secretRef": {"name": "database"}}]}
+    spec: dict[str, Any] = {"template": {"spec": {"containers": [container]}}}
+    for name in reversed(part.split(".")):
+        spec = {name: spec}
+    (note,) = plan_of(**spec).notes
+    assert note.startswith("envFrom of the pod templates: only a cluster has Secrets")
+
+
 @pytest.mark.parametrize(
     ("spec", "notes"),
     [

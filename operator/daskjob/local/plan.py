@@ -131,6 +131,11 @@ def make_plan(
     if job.spec.report is not None:
         notes.append("spec.report: nothing is saved into a store here; --report FOLDER keeps trace and report")
         job = replace(job, spec=replace(job.spec, report=None))
+    templates = [cluster.scheduler.template, *(each.template for each in cluster.groups.values())]
+    if any(_has_sources(each) for each in (*templates, job.spec.runner.template)):
+        notes.append(
+            "envFrom of the pod templates: only a cluster has Secrets and ConfigMaps; set the variables here yourself"
+        )
     theirs = read_environment(cluster.env, "spec.cluster.env", {}, notes)
     environment = {**cluster.scheduler.environment, **theirs}
     judged = AttemptContext(job.ref, job.spec, Attempt(1, job.name))
@@ -191,6 +196,11 @@ def check_payload(graph: Graph, payload: bytes | None) -> None:
         )
     if hashlib.sha256(payload).hexdigest() != named.sha256:
         raise PlanError(Reason.FILES_CHANGED, "spec.graph.source.payload: the payload has another SHA-256")
+
+
+def _has_sources(template: Mapping[str, Any]) -> bool:
+    """Whether a pod has variables from Secrets or ConfigMaps."""
+    return any(each.get("envFrom") for each in (template.get("spec") or {}).get("containers") or ())
 
 
 def memory_limit(workers: Workers) -> Any:
