@@ -1,6 +1,6 @@
 # Commands for people who work on this project. Each calls a script that can also be called by itself.
 .DEFAULT_GOAL := help
-.PHONY: help lint test test-all drawn clouds kind-up images install e2e run docs lock sbom
+.PHONY: help lint test test-all drawn clouds gpus kind-up images install e2e run docs lock sbom
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z0-9-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,6 +22,9 @@ drawn: .venv/bin/python ## Draw the trace of 120,000 tasks in a browser. Needs c
 
 clouds: .venv/bin/python ## Try stores of Azure and Google on their emulators. Needs npm.
 	.venv/bin/python -m tests.runner.other_clouds
+
+gpus: .venv/bin/python ## Try workers of dask-cuda on the test cluster, with an imitation of NVIDIA's library.
+	tests/run tests/e2e/gpu_workers.py
 
 kind-up: ## Create the kind cluster. Needs docker and kind.
 	tests/kind/up

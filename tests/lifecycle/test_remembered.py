@@ -76,6 +76,7 @@ STAGES: dict[Reason, int] = {
     Reason.FILES_CHANGED: RUN,
     Reason.PRELOAD_FAILED: RUN,
     Reason.DASK_CUDA_MISSING: RUN,
+    Reason.WRONG_GPU_COUNT: RUN,
     Reason.SCHEDULER_OOM_KILLED: RUN,
     Reason.WORKER_OOM_KILLED: RUN,
     **dict.fromkeys(map(Reason, FETCH_REASONS), RUN),

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daskjob.api.constants import Reason
+from daskjob.api.constants import Reason, WorkerCommand
 from daskjob.api.graph_spec import ConfigMapSource, Graph, Source
 from daskjob.api.resource_json import camel
 from daskjob.api.spec import parse_spec
@@ -28,6 +29,8 @@ from daskjob.local.plan import (
     write_code,
 )
 from daskjob.schema import apply_defaults, property_paths
+
+from ..support.dask_command import DASK_CUDA_OPTIONS
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 UID = "12345678-0000-4000-8000-000000000000"
@@ -212,6 +215,13 @@ def test_several_processes_divide_the_memory() -> None:
     assert [each["processes"] for each in job_json(plan)["groups"]] == [4, 1]
     free = plan_of(cluster={"workers": {"processes": 2}})
     assert "--nanny" in worker_command(free.groups["default"], "worker-0", Path("/s"), Path("/t"))
+
+
+def test_the_options_of_dask_cuda() -> None:
+    group = plan_of(cluster={"workers": {"resources": {"limits": {"memory": "3Gi"}}, "processes": 3}}).groups["default"]
+    command = worker_command(replace(group, command=WorkerCommand.CUDA), "worker-0", Path("/s"), Path("/t"))
+    assert {each for each in command if each.startswith("--")} <= DASK_CUDA_OPTIONS
+    assert command[command.index("--memory-limit") + 1] == str(2**30)
 
 
 def test_dask_cuda_is_not_here() -> None:

@@ -18,6 +18,7 @@ from daskjob.manifests.runner import job_file
 from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
 from daskjob.schema.field_error import FieldError
 
+from ..support.dask_command import DASK_CUDA_OPTIONS
 from .builders import LONGEST, context, job
 
 GROUPS = [
@@ -131,10 +132,10 @@ def test_several_processes_of_a_worker_have_a_nanny_and_share_its_memory() -> No
 
 def test_workers_of_dask_cuda() -> None:
     gpus = {"limits": {"nvidia.com/gpu": "2"}}
-    group = {"name": "gpu", "command": "cuda", "processes": 2, "resources": gpus}
+    group = {"name": "gpu", "command": "cuda", "processes": 2, "resources": gpus, "preload": ["setup"]}
     command, environment = command_of(context(job(cluster={"image": "i", "workerGroups": [group]})), "gpu")
     assert command[0] == "dask_cuda.cli"
-    assert not {"--nanny", "--no-nanny", "--nworkers"} & {*command}, "options that it does not have"
+    assert {each for each in command if each.startswith("--")} <= DASK_CUDA_OPTIONS
     assert environment[PROCESSES_VARIABLE] == "2"
 
 

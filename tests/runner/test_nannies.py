@@ -1,20 +1,16 @@
-"""Workers of several processes, which a nanny starts, and those of dask-cuda, as their containers start them."""
+"""Workers of several processes, which a nanny starts, as their containers start them."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daskjob.api.constants import Reason
-from daskjob.lifecycle.pods import Termination
 from daskjob.runner.surroundings import PROCESSES_VARIABLE, REQUEST_VARIABLE
 
-from ..support.dask_command import dask_command
 from .conftest import CODE, PYTHON, wait_for
 from .dask_pods import a_scheduler, certificate
 
@@ -64,15 +60,3 @@ def test_several_processes(launched: Any, tmp_path: Path, monkeypatch: pytest.Mo
     wait_for("a later time, for it has its scheduler", lambda: float(record.read_text() or 0) > found + 1)
     scheduler.leaves()
     assert worker.process.wait(60) == 0, worker.log.read_text()
-
-
-def test_an_image_without_dask_cuda_says_so_at_once(tmp_path: Path) -> None:
-    last = tmp_path / "last-words"
-    environment = {**os.environ, "DASKJOB_TERMINATION_LOG": str(last), "DASKJOB_RECORD_FOLDER": str(tmp_path)}
-    command = dask_command(tmp_path, "dask_cuda.cli", "tls://nowhere:8786")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    end = Termination(done.returncode, "Error", last.read_text())
-    assert end.own_reason is Reason.DASK_CUDA_MISSING
-    assert "the image has no dask-cuda, with which command: cuda starts workers" in end.words
-    assert done.returncode == 1
-    assert "distributed" not in done.stderr

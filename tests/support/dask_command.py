@@ -13,6 +13,11 @@ from daskjob.runner import archive
 from daskjob.runner.checked_files import digests_of
 
 PROGRAM = "runner.pyz"
+#: Options of `dask cuda worker` (dask-cuda 26.10), which ends by any that it does not know: those that ours could be.
+DASK_CUDA_OPTIONS = {
+    *("--host", "--scheduler-file", "--name", "--nthreads", "--memory-limit", "--resources", "--preload"),
+    *("--dashboard", "--no-dashboard", "--dashboard-address", "--local-directory", "--death-timeout", "--worker-port"),
+}
 
 
 def dask_command(

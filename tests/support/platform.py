@@ -38,15 +38,16 @@ def running_cluster() -> Iterator[Kube]:
             script("down")
 
 
-def load_images(kube: Kube) -> dict[str, str]:
+def load_images(kube: Kube, *names: str) -> dict[str, str]:
     """Builds the images whose inputs changed and puts them into our cluster. Returns the archive of each, by name.
+    `names`: which; by default those of all tests that are not run by hand.
 
     The nodes of another cluster must have the images already (see tests/README.md): they are out of reach from here.
     """
     if PREBUILT:
-        return dict.fromkeys(IMAGES, PREBUILT)
+        return dict.fromkeys(names or IMAGES, PREBUILT)
     ours = (Path(kube.kubeconfig).parent / "containerd.sock").exists()
-    printed = script("image", *([] if ours else ["--build-only"]), *IMAGES)
+    printed = script("image", *([] if ours else ["--build-only"]), *(names or IMAGES))
     return dict(line.split() for line in printed.splitlines())
 
 

@@ -84,7 +84,8 @@ class Workers(Component):
     #: share the pod's memory limit in equal parts. replicas, minWorkers and all other counts are of pods. Default 1.
     processes: int = 1
     #: command of Dask that starts a worker: worker, or cuda for that of dask-cuda, which the image must have
-    #: (DaskCudaMissing). It starts a process for each GPU of the pod: give processes that number. Default worker.
+    #: (DaskCudaMissing). It starts a process for each GPU of the pod: give processes that number (else WrongGpuCount).
+    #: Default worker.
     command: WorkerCommand = WorkerCommand.WORKER
     #: daskResources are Dask's resources of each worker, by name as tasks ask for them (GPU: 1, for client.submit(...,
     #: resources={"GPU": 1})); capital and small letters differ. They count tasks only, and bring no device. Default

@@ -207,6 +207,7 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "StoreUnavailable"
     PRELOAD_FAILED = "PreloadFailed"
     DASK_CUDA_MISSING = "DaskCudaMissing"
+    WRONG_GPU_COUNT = "WrongGpuCount"
     VERSION_MISMATCH = "VersionMismatch"
     PAYLOAD_UNREADABLE = "PayloadUnreadable"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

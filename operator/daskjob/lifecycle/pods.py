@@ -29,7 +29,7 @@ USUAL = {"schedulerName": ("default-scheduler",), "dnsPolicy": ("ClusterFirst", 
 #: may choose them, and user code may kill it.
 FROM_OUTSIDE = frozenset({128 + 9, 128 + 15})
 #: What a process may say at its start that holds for each further start of it.
-FINAL_REASONS = (Reason.FILES_CHANGED, Reason.PRELOAD_FAILED, Reason.DASK_CUDA_MISSING)
+FINAL_REASONS = (Reason.FILES_CHANGED, Reason.PRELOAD_FAILED, Reason.DASK_CUDA_MISSING, Reason.WRONG_GPU_COUNT)
 #: What kubelet and container runtime call the end of a container that they lost, as in a restart of its node.
 LOST = frozenset({"ContainerStatusUnknown", "Unknown"})
 #: What the kubelet calls the end of a pod for what its own spec asks for, or for what its own containers use.
@@ -100,7 +100,8 @@ class Termination:
     @property
     def own_reason(self) -> Reason | None:
         """What its process says at its start that is final: what it mounts is not what its pod's spec has digests of,
-        a preload failed, or its image lacks dask-cuda. Anything that runs in a container may say so."""
+        a preload failed, its image lacks dask-cuda, or its pod has more or fewer GPUs than processes. Anything that
+        runs in a container may say so."""
         failure = self.report.failure if self.report is not None else None
         return next((each for each in FINAL_REASONS if failure is not None and failure.reason == each), None)
 

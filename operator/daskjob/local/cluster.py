@@ -25,7 +25,7 @@ from daskjob.local.report_files import OUTPUT_ENDING, RUNNER_OUTPUT
 from daskjob.manifests.dask_cluster import WORKER_ENVIRONMENT
 from daskjob.runner.archive import build as build_runner
 from daskjob.runner.output_copy import OUTPUT_VARIABLE
-from daskjob.runner.surroundings import NANNY
+from daskjob.runner.surroundings import NANNY, PROCESSES_VARIABLE
 from daskjob.wire import jobfile
 
 #: The generator that a user may have seeded for his graph is left alone.
@@ -208,7 +208,8 @@ class LocalCluster:
         full = f"{name}-{self._restarts}" if self._restarts else name
         planned = self._plan.groups[group]
         command = worker_command(planned, full, self._scheduler_file, self._scratch)
-        return self._start_dask(name, command, {**NANNY, **WORKER_ENVIRONMENT}, planned.environment)
+        own = {**NANNY, **WORKER_ENVIRONMENT, PROCESSES_VARIABLE: str(planned.processes)}
+        return self._start_dask(name, command, own, planned.environment)
 
     def _start_dask(
         self, name: str, command: list[str], own: Mapping[str, str], theirs: Mapping[str, str] = NOTHING

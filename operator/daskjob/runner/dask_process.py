@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import os
 import runpy
 import signal
@@ -16,21 +15,17 @@ import sys
 import time
 from typing import Any, Optional
 
+from daskjob.runner.cuda_start import end_without_gpus, end_without_package
 from daskjob.runner.hiding import hide_package, own_place
 from daskjob.runner.name_clashes import explain_failures
 from daskjob.runner.output_copy import keep_output
-from daskjob.runner.preloads import end_with_preloads, leave_words, watch_children
+from daskjob.runner.preloads import end_with_preloads, watch_children
 from daskjob.runner.stale_errors import forget_errors
 from daskjob.runner.surroundings import PACKAGES_VARIABLE, memory_limit, settle_in, stand_in_for_nanny
 from daskjob.runner.unattended import Unattended
 
 #: The modules of Dask's commands that start workers.
 DASK_WORKER, DASK_CUDA = "distributed.cli.dask_worker", "dask_cuda.cli"
-#: For `command: cuda`.
-CUDA_MISSING = (
-    "the image has no dask-cuda, with which command: cuda starts workers: use an image that has it, or leave command "
-    "out (for one GPU in each pod, Dask's usual worker is enough)"
-)
 #: Seconds in which a worker looks for its scheduler before it starts all the same.
 LOOKING = 15
 
@@ -57,13 +52,15 @@ def run(arguments: list[str]) -> int:
     environment, folder = dict(os.environ), _working_folder()
     _set_path(code)
     explain_failures(code)
-    if cuda and importlib.util.find_spec("dask_cuda") is None:
-        leave_words("DaskCudaMissing", CUDA_MISSING)
+    if cuda:
+        end_without_package()
     unattended = Unattended(float(first), float(later), "Nanny" if nanny else "Worker" if worker else "Scheduler")
     unattended.check(lambda: _listens(sys.argv[1]))
     settle_in()
     if worker:
         stand_in_for_nanny()
+        if cuda:
+            end_without_gpus()
         limit = memory_limit()
         if limit:
             sys.argv[2:2] = ["--memory-limit", limit]

@@ -114,8 +114,13 @@ def run_dask(module: str) -> None:
 
     explain_failures((os.environ.get("PYTHONPATH") or "").partition(os.pathsep)[0])
     keep_output()
+    cuda = not module.startswith("distributed.")
+    if cuda:
+        from daskjob.runner.cuda_start import end_without_gpus
+
+        end_without_gpus()
     end_with_preloads(sys.argv)
-    if "--nanny" in sys.argv or not module.startswith("distributed."):
+    if cuda or "--nanny" in sys.argv:
         watch_children(sys.argv)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -91,6 +91,7 @@ REASONS = (
     *STORE_REASONS,
     "PreloadFailed",
     "DaskCudaMissing",
+    "WrongGpuCount",
     "VersionMismatch",
     "PayloadUnreadable",
     *DEADLINE_REASONS,

@@ -167,6 +167,7 @@ OVERCOME: Mapping[str, Callable[[Observation], bool]] = {
     **dict.fromkeys(map(Reason, FETCH_REASONS), _runs),
     Reason.PRELOAD_FAILED: _runs,
     Reason.DASK_CUDA_MISSING: _runs,
+    Reason.WRONG_GPU_COUNT: _runs,
     Reason.SCHEDULER_OOM_KILLED: _runs,
     Reason.WORKER_OOM_KILLED: _runs,
 }

@@ -23,6 +23,7 @@ MISTAKES = frozenset(
         Reason.NO_SUITABLE_WORKERS,
         Reason.PRELOAD_FAILED,
         Reason.DASK_CUDA_MISSING,
+        Reason.WRONG_GPU_COUNT,
         Reason.RESULT_NOT_SERIALIZABLE,
         Reason.RESULT_TOO_LARGE,
         Reason.STORE_DRIVER_MISSING,
