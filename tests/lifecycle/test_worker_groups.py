@@ -149,15 +149,13 @@ def test_a_group_that_cannot_start_keeps_the_job_from_it_only_if_the_job_needs_i
         assert (blocker.reason, blocker.permanent) == (Reason.CONTAINER_START_FAILED, permanent)
 
 
-MISSING = json.dumps(
-    {"protocol": 1, "outcome": "Failed", "failure": {"reason": "DaskCudaMissing", "message": "no dask-cuda"}}
-)
 WAITS = {"connected": 1, "groups": [{"name": "gpu", "wanted": 1, "connected": 0}]}
 
 
-def without_cuda(number: int, restarts: int = 0) -> Pod:
+def without_cuda(number: int, restarts: int = 0, reason: str = "DaskCudaMissing") -> Pod:
     (pod,) = of("gpu", number)
-    end = Termination(1, "Error", MISSING)
+    failure = {"reason": reason, "message": "no dask-cuda"}
+    end = Termination(1, "Error", json.dumps({"protocol": 1, "outcome": "Failed", "failure": failure}))
     waiting = ("CrashLoopBackOff", "back-off")
     before = Container("worker", restarts=restarts, waiting=waiting, last_terminated=end)
     return replace(pod, containers=(before,))
@@ -177,6 +175,7 @@ def bad_image(number: int) -> Pod:
     [
         ([without_cuda(0)], WAITS, Reason.DASK_CUDA_MISSING),
         ([without_cuda(0, 1), without_cuda(1)], WAITS, Reason.DASK_CUDA_MISSING),
+        ([without_cuda(0, reason="WrongGpuCount")], WAITS, Reason.WRONG_GPU_COUNT),
         ([bad_image(0)], WAITS, Reason.IMAGE_PULL_FAILED),
         ([without_cuda(0)], {"groups": [{"name": "gpu", "wanted": 0, "connected": 0}]}, None),
         ([without_cuda(0)], {"groups": [{"name": "gpu", "wanted": 2, "connected": 1}]}, None),
@@ -190,6 +189,7 @@ def bad_image(number: int) -> Pod:
     ids=[
         "an image without dask-cuda",
         "all its pods",
+        "other GPUs than processes",
         "an image that is none",
         "nothing waits for it",
         "another worker is there",
