@@ -15,16 +15,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import daskjob
 from daskjob.client.problems import WrongState
-from daskjob.futures import connecting
 
-from .conftest import Start
 from .played import CLOSED, Answer, Asked, Play, Reply, Stream, event, forbidden, job, listed, status
 from .test_futures import DONE, PATIENCE, Connect, connect, created, multiply
 
@@ -262,46 +259,6 @@ def test_a_job_of_another_namespace_has_a_watch_of_its_own(connect: Connect) -> 
     server.plays["list daskjobs"] = [listed(job("two", "uid-of-two", "2", **DONE))]
     manifest = {"apiVersion": "daskjob.io/v1alpha1", "kind": "DaskJob", "metadata": {"name": "two", "namespace": "b"}}
     assert client.run(manifest).result(PATIENCE) == 7
-
-
-def test_what_can_be_decorated(connect: Connect) -> None:
-    """With options or without, and a method, whose object travels with the call."""
-    server, client = connect({"create daskjobs": [created], "create secrets": [Answer({})]})
-
-    @daskjob.job
-    def plain(number: int) -> int:
-        return number + 1
-
-    class Model:
-        factor = 3
-
-        @daskjob.job(workers=2)
-        def scaled(self, number: int) -> int:
-            return self.factor * number
-
-    assert (plain(1), Model().scaled(2)) == (2, 6)
-    assert plain.on(client).remote(1).name.startswith("plain-")
-    assert Model().scaled.on(client).remote(2).name.startswith("scaled-")
-    assert server.times("create daskjobs") == 2
-
-
-def test_a_decorated_function_goes_where_was_connected_last(
-    play: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing else would be expected after `connect(backend="local")`, say."""
-
-    @daskjob.job
-    def plain(number: int) -> int:
-        return number + 1
-
-    monkeypatch.setattr(connecting, "_last", None)
-    servers = []
-    for name in ("first", "last"):
-        (tmp_path / name).mkdir()
-        servers.append(play({"create daskjobs": [created], "create secrets": [Answer({})]}))
-        daskjob.connect(kubeconfig=servers[-1].kubeconfig(tmp_path / name))
-    plain.remote(1)
-    assert [each.times("create daskjobs") for each in servers] == [0, 1]
 
 
 @pytest.mark.parametrize("failure", [CLOSED, status(429, "TooManyRequests", "slow down"), status(503, "x", "starting")])

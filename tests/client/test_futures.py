@@ -365,21 +365,6 @@ def test_no_cluster_is_told(tmp_path: Path) -> None:
         daskjob.connect(kubeconfig=tmp_path / "none")
 
 
-def test_a_decorated_function_is_itself_and_a_job(connect: Connect) -> None:
-    server, client = connect({"create daskjobs": [created], "create secrets": [Answer({})]})
-
-    @daskjob.job(client=client, workers=4)
-    def double(number: int) -> int:
-        """Twice as much."""
-        return 2 * number
-
-    assert (double(2), double.local(2), double.__doc__) == (4, 4, "Twice as much.")
-    future = double.with_options(image="i").remote(3)
-    [request] = [each for each in server.asked if each.what == "create daskjobs"]
-    assert request.body["spec"]["cluster"] == {"workers": {"replicas": 4}, "image": "i"}
-    assert future.name.startswith("double-")
-
-
 @pytest.mark.parametrize(
     ("sizes", "error", "words"),
     [
