@@ -79,4 +79,4 @@ def certificate(folder: Path) -> None:
 
 
 def a_client(program: str, *arguments: str) -> None:
-    subprocess.run([PYTHON, "-c", program, *arguments], check=True, timeout=60)
+    subprocess.run([PYTHON, "-c", program, *arguments], check=True, timeout=120)

@@ -68,7 +68,7 @@ def keys_in_trace(files):
 
 #: Prints, and ends one process of a nanny as the kernel does it.
 KILLS = """\
-import sys, distributed
+import sys, time, distributed
 
 def dies():
     import os
@@ -80,7 +80,7 @@ with distributed.Client(sys.argv[1]) as client:
     names = {each["name"]: address for address, each in client.scheduler_info(n_workers=-1)["workers"].items()}
     client.run(dies, workers=[names["two-0"]], on_error="ignore")
     while names["two-0"] in client.scheduler_info(n_workers=-1)["workers"]:
-        pass
+        time.sleep(0.1)
     client.wait_for_workers(3)
 """
 KEYS = {str(("add", i)) for i in range(50)}
