@@ -21,6 +21,7 @@ from daskjob.futures.dask_job_client import DaskJobClient
 from daskjob.futures.job_options import manifest_of
 from daskjob.schema import validate
 
+from ..support.waiting import wait_for
 from .played import CLOSED, Answer, Asked, Play, Played, Stream, event, forbidden, job, listed, status
 
 Connect = Callable[..., tuple[Played, DaskJobClient]]
@@ -238,8 +239,7 @@ def test_a_child_process_has_connections_of_its_own(connect: Connect) -> None:
         }
     )
     future = client.attach("one")
-    while server.times("watch daskjobs") == 0:
-        pass
+    wait_for("the watch", lambda: server.times("watch daskjobs"), bool)
     child = os.fork()
     if child == 0:
         # What the parent waits for, the child can wait for, too. Whatever happens, it does not go on with the tests.
