@@ -224,7 +224,7 @@ def test_who_reads_may_choose_the_same_server(
     playing: type[Playing], monkeypatch: pytest.MonkeyPatch, read: Any
 ) -> None:
     monkeypatch.setattr(server_options, "SIGNED", SIGNED)
-    with pytest.raises(StoredFileError, match="the option endpoint_url of the job's store may choose the server"):
+    with pytest.raises(StoredFileError, match="the option 'endpoint_url' of the job's store may choose the server"):
         read(a_job())
     assert playing.opened == []
     read(a_job(), options={"endpoint_url": OWN["endpoint_url"]})

@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from daskjob.schema.json_walk import walk
-
 #: Stores without credentials, or whose drivers send signatures, which are of no use elsewhere, and no keys.
 SIGNED = frozenset({"s3", "s3a", "file", "local"})
 #: Stores of whose URLs the first part is a bucket or a container, and no server.
@@ -25,7 +23,7 @@ _SERVER = re.compile(r"(?i)endpoint|host|ur[il]|prox|server|address|domain|insta
 def chooses_server(scheme: str, options: Mapping[str, Any]) -> str | None:
     """The first option that may choose a server for credentials; None: none does. `scheme`: of the store's URL."""
     if scheme in SIGNED:
-        return next((str(steps[0]) for steps, _ in walk(options) if steps and steps[-1] == _UNSIGNED), None)
+        return next((name for name, value in options.items() if _UNSIGNED in f"{name} {value}"), None)
     return next((name for name, value in options.items() if not _is_harmless(name, value)), None)
 
 

@@ -30,7 +30,6 @@ from daskjob.results.opened_store import (
     open_store,
     within,
 )
-from daskjob.schema.field_error import short_name
 
 #: Seconds within which a store has to answer, or to give the next part of a file; drivers themselves wait for minutes.
 ANSWER_SECONDS = 45.0
@@ -72,7 +71,7 @@ class KeptFolder:
         option = chooses_server(scheme, {name: value for name, value in own.items() if name not in options})
         if option is not None:
             raise StoredFileError(
-                f"{what} is at {self.shown}, and is not opened: the option {short_name(option)} of the job's store may "
+                f"{what} is at {self.shown}, and is not opened: the option {option[:60]!r} of the job's store may "
                 f"choose the server to which {scheme}:// sends the credentials of this process; if you trust who made "
                 "the job, give the option yourself (storage options)"
             )
