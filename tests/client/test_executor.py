@@ -269,6 +269,11 @@ def test_an_api_server_that_is_away_when_the_waiting_begins(connect: Connect, fa
     assert client.attach("one").result(PATIENCE) == 7
 
 
+def test_a_job_that_waits_for_its_turn_has_its_place(connect: Connect) -> None:
+    _, client = connect({"list daskjobs": [listed(job("one", phase="Queued", queuePosition=3), job("two", **DONE))]})
+    assert [each.queue_position for each in client.list()] == [3, None]
+
+
 def test_phases_that_there_are_not(connect: Connect) -> None:
     _, client = connect({})
     with pytest.raises(ValueError, match=r"no phase 'running'; there are Pending, .*Running"):

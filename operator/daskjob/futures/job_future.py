@@ -31,8 +31,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job at one moment. `phase`: as `kubectl get` shows it; `reason`, `message`: why it waits or failed; `attempt`:
-    the last one's number; `body`: the whole resource."""
+    """A job at one moment. `phase`: as `kubectl get` shows it; `reason`, `message`: why it waits or failed;
+    `queue_position`: its place among the jobs of its namespace that wait for their turn, None: it is not among them;
+    `attempt`: the last one's number; `body`: the whole resource."""
 
     name: str
     namespace: str
@@ -40,6 +41,7 @@ class JobStatus:
     phase: str
     reason: str
     message: str
+    queue_position: int | None
     attempt: int
     progress: Progress
     body: Body = field(repr=False)
@@ -75,6 +77,7 @@ def read_status(job: Body) -> JobStatus:
         phase=str(status.get("phase") or "Pending"),
         reason=str(shown.get("reason") or ""),
         message=str(shown.get("message") or ""),
+        queue_position=status.get("queuePosition"),
         attempt=int(status.get("attempt") or 0),
         progress=from_dict(Progress, status.get("progress")),
         body=job,
