@@ -55,6 +55,9 @@ def test_the_first_cause_is_told(code: Path) -> None:
         "daskjob: this.py of the job's code took the place of a module that is installed: rename it",
     ]
     assert explanation(ValueError("alone"), "") == ""
+    circle = ValueError("its own cause")
+    circle.__cause__ = circle
+    assert explanation(circle, "") == ""
 
 
 @pytest.mark.parametrize("module", ["dask_scheduler", "dask_worker"])

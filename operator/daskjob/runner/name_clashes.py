@@ -31,9 +31,10 @@ def explain_failures(code: str) -> None:
 
 def explanation(error: BaseException, code: str) -> str:
     """Lines for the end of a log; empty if the traceback says all."""
-    first = error
-    while first.__cause__ is not None:
+    first, passed = error, {id(error)}
+    while first.__cause__ is not None and id(first.__cause__) not in passed:
         first = first.__cause__
+        passed.add(id(first))
     lines: List[str] = []
     if first is not error:
         import traceback
