@@ -245,6 +245,28 @@ async def test_bookmarks_that_nobody_reads(api: FakeApi) -> None:
         assert watches.silent(1.0) == []
 
 
+async def test_since_when_the_watches_have_missed_nothing(api: FakeApi) -> None:
+    clock = Turns(0.0)
+    watches = Watches(clock=clock)
+    watches.expect([PODS])
+    login = await watches.log_in(kopf.ConnectionInfo(server=f"http://127.0.0.1:{api.port}"))
+    assert login is not None
+    lists, changes = f"{login.server}{PODS}", f"{login.server}{PODS}?watch=true"
+
+    async def asked(url: str, now: float) -> float | None:
+        clock.now = now
+        async with login.aiohttp_session.get(url):
+            return watches.followed_for()
+
+    async with login.aiohttp_session:
+        assert watches.followed_for() is None
+        assert await asked(lists, 1) is None
+        assert await asked(changes, 10) == 0
+        assert await asked(changes, 15) == 5, "it goes on where it was"
+        assert await asked(lists, 17) is None, "it has lost its place"
+        assert await asked(changes, 20) == 0
+
+
 async def test_refused_credentials_are_not_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
 

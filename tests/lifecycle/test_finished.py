@@ -123,6 +123,17 @@ def test_what_lingers_is_looked_for_but_not_all_the_time() -> None:
     assert kept(60).sees(live=False).decide().needs_live_read
 
 
+def test_what_is_shown_by_watches_that_missed_nothing_is_believed_for_longer() -> None:
+    scene = a_job().started().finished(seconds_ago=30).runner(running("runner", deleting=True))
+    followed = scene.sees(followed_since=ago(31)).decide()
+    assert not followed.needs_live_read
+    assert followed.requeue_after == timedelta(seconds=30), "a watch may break until then"
+    assert scene.sees(followed_since=ago(29)).decide().needs_live_read, "it began anew after the end"
+    longer = a_job().started().finished(seconds_ago=60).runner(running("runner", deleting=True))
+    assert longer.sees(followed_since=ago(99)).decide().needs_live_read
+    assert not longer.sees(followed_since=ago(99), last_live_read=ago(59)).decide().needs_live_read
+
+
 def test_a_runner_is_not_kept() -> None:
     """It is done, and its log stays."""
     decision = kept(30).runner(running("runner")).says(outcome="Failed").decide()

@@ -127,6 +127,9 @@ class Kind(ABC, Generic[R, O, D, M]):
         self.objects = Objects(client, self.cache, clock)
         #: Queues the key of a root object for a pass. The controller sets it.
         self.wake: Callable[[Key], None] = lambda _: None
+        #: For how many seconds the watches have missed nothing (`Watches.followed_for`); None: unknown. `operator.main`
+        #: sets it.
+        self.followed_for: Callable[[], float | None] = lambda: None
 
     @staticmethod
     @abstractmethod

@@ -73,6 +73,8 @@ async def operate(settings: Settings) -> None:
     controllers = [each for each in configured if await is_served(client, each.kind, settings.process.namespaces)]
     feed, queues = Feed(controllers), [controller.queue for controller in controllers]
     watches = Watches(metrics.watch_request)
+    for controller in controllers:
+        controller.kind.followed_for = watches.followed_for
     lock = LeaseLock(client, settings.operator_namespace, settings.lease_name, settings.pod_name)
     health = Health(watches, lock, queues, more=[controller.kind.details for controller in controllers])
     collectors = [WorkCollector(queues), *(each for controller in controllers for each in controller.kind.collectors())]

@@ -49,6 +49,8 @@ class Watch:
     begun: bool = False
     #: How many lists kopf has begun: one at the start, and one whenever it lost its place in the changes.
     lists: int = 0
+    #: Since when kopf has followed the changes after its last list, by the clock of `Watches`; None: it does not yet.
+    since: float | None = None
     #: Whether the API server accepted the last watch request, which follows a complete list.
     listening: bool = False
     #: Why the last request failed; None: it did not.
@@ -114,6 +116,13 @@ class Watches:
     def _is_disturbed(self) -> bool:
         return any(watch.problem is not None or watch.lists > 1 for watch in self._watches.values())
 
+    def followed_for(self) -> float | None:
+        """For how many seconds all watches have followed the changes without a new list, which would not have what was
+        deleted meanwhile; None: one does not follow them."""
+        begun = [watch.since for watch in self._watches.values()]
+        known = [since for since in begun if since is not None]
+        return self._clock() - max(known) if known and len(known) == len(begun) else None
+
     def ages(self) -> dict[str, float]:
         """Seconds since the last heartbeat of every watch, by path."""
         return {path: self._age(watch) for path, watch in self._watches.items()}
@@ -170,7 +179,8 @@ class Watches:
         watch = self._find(request.method, request.url)
         if watch is not None:
             watch.begun = True
-            watch.lists += not _is_watch(request.url) and "continue" not in request.url.query
+            if not _is_watch(request.url) and "continue" not in request.url.query:
+                watch.lists, watch.since = watch.lists + 1, None
 
     async def _on_answer(self, _: Any, context: SimpleNamespace, answer: aiohttp.TraceRequestEndParams) -> None:
         response = answer.response
@@ -184,6 +194,7 @@ class Watches:
         watch.problem = None
         if _is_watch(answer.url):
             watch.listening = True
+            watch.since = self._clock() if watch.since is None else watch.since
             self._news.set()
             # mypy: the wrapper has only the methods that kopf calls.
             response.content = _HeartbeatStream(response.content, watch.sign)  # type: ignore[assignment]

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from prometheus_client.registry import Collector
@@ -192,6 +192,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         deployments = await self._deployments.owners(job.namespace, look.objects)
         observation = observe(job, look.objects, look.now, deployments)
         holds_token = state.memory.tokens.look(job.status.open, look.objects)
+        followed = self.followed_for()
         if needs_check(job):
             job = replace(job, spec_problem=await self._spec_problem(observation, state.memory))
             observation = replace(observation, job=job)
@@ -205,6 +206,7 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
             live=look.live,
             last_status_write=state.last_status_write,
             last_live_read=state.last_live_read,
+            followed_since=look.now - timedelta(seconds=followed) if followed is not None else None,
             other_installation=self.other_installations.look(look.objects),
         )
         observation = state.memory.with_report_age(self._with_distrust(observation))

@@ -216,6 +216,8 @@ class Observation:
     last_status_write: datetime | None = None
     #: When this process last did a live read of all that belongs to the job; None: not yet.
     last_live_read: datetime | None = None
+    #: Since when the watches have brought every change, deletions included; None: unknown.
+    followed_since: datetime | None = None
     #: When this process last observed a change of the runner's report; None: not yet. The age of a report that existed
     #: at this process' first pass is unknown.
     last_report_at: datetime | None = None

@@ -15,6 +15,8 @@ NODE_PATIENCE = timedelta(seconds=60)
 #: How long the cache may show objects of an ended attempt before a live read asks whether they still exist; after
 #: that, as long again as the removal has taken, up to the second value.
 LINGERING, MOST_LINGERING = timedelta(seconds=10), timedelta(minutes=5)
+#: The same while the watches have brought every change since the attempt ended: pods of a busy node take their time.
+FOLLOWED_LINGERING = timedelta(seconds=60)
 
 
 def delete_stale_objects(observation: Observation) -> list[Action]:
@@ -92,8 +94,7 @@ def _delete_at_once(targets: list[Owned], cluster: str | None, why: str) -> list
 
 
 def _overdue(observation: Observation) -> bool:
-    attempt = observation.job.status.current
-    ended = from_text(attempt.completion_time) if attempt is not None else None
+    ended = _ended_at(observation)
     return ended is not None and observation.now >= ended + runner_grace(observation.job.spec)
 
 
@@ -119,18 +120,32 @@ def lingers(observation: Observation) -> bool:
 
 def lingering_until(observation: Observation) -> datetime | None:
     """When a live read asks next whether the objects of the ended attempt still exist; None: no attempt has ended."""
-    status = observation.job.status
-    ended = from_text(status.current.completion_time) if status.current is not None else None
+    ended = _ended_at(observation)
     if ended is None:
         return None
     asked = max(ended, observation.last_live_read or ended)
-    return asked + min(max(LINGERING, asked - ended), MOST_LINGERING)
+    first = FOLLOWED_LINGERING if _is_followed(observation, ended) else LINGERING
+    return asked + min(max(first, asked - ended), MOST_LINGERING)
 
 
 def next_check(observation: Observation) -> timedelta:
     """How soon the next pass runs while the removal goes on, if no watch event brings it earlier."""
-    due = lingering_until(observation) or observation.now
-    return max(due - observation.now, LINGERING)
+    ended, now = _ended_at(observation), observation.now
+    pause = (lingering_until(observation) or now) - now
+    if ended is not None and _is_followed(observation, ended):
+        # A watch may break until then.
+        pause = min(pause, now - ended)
+    return max(pause, LINGERING)
+
+
+def _ended_at(observation: Observation) -> datetime | None:
+    current = observation.job.status.current
+    return from_text(current.completion_time) if current is not None else None
+
+
+def _is_followed(observation: Observation, ended: datetime) -> bool:
+    """Whether the watches have brought every deletion since the attempt ended."""
+    return observation.followed_since is not None and observation.followed_since <= ended
 
 
 def fenced_at(observation: Observation) -> datetime | None:
