@@ -225,13 +225,19 @@ async def test_a_definition_that_was_missing_when_kopf_looked(api: FakeApi, port
     await process.stop()
 
 
-async def test_bookmarks_that_nobody_reads(api: FakeApi) -> None:
-    """Whoever should read them hangs: that the server sends them is no sign of life."""
-    clock = Turns(0.0)
+async def logged_in(api: FakeApi, clock: Turns) -> tuple[Watches, kopf.AiohttpSession]:
+    """The watch of pods, and the session in which kopf would send its requests."""
     watches = Watches(clock=clock)
     watches.expect([PODS])
     login = await watches.log_in(kopf.ConnectionInfo(server=f"http://127.0.0.1:{api.port}"))
     assert login is not None
+    return watches, login
+
+
+async def test_bookmarks_that_nobody_reads(api: FakeApi) -> None:
+    """Whoever should read them hangs: that the server sends them is no sign of life."""
+    clock = Turns(0.0)
+    watches, login = await logged_in(api, clock)
     url = f"{login.server}{PODS}?watch=true"
     async with login.aiohttp_session, login.aiohttp_session.get(url) as response:
         clock.now = 100.0
@@ -247,10 +253,7 @@ async def test_bookmarks_that_nobody_reads(api: FakeApi) -> None:
 
 async def test_since_when_the_watches_have_missed_nothing(api: FakeApi) -> None:
     clock = Turns(0.0)
-    watches = Watches(clock=clock)
-    watches.expect([PODS])
-    login = await watches.log_in(kopf.ConnectionInfo(server=f"http://127.0.0.1:{api.port}"))
-    assert login is not None
+    watches, login = await logged_in(api, clock)
     lists, changes = f"{login.server}{PODS}", f"{login.server}{PODS}?watch=true"
 
     async def asked(url: str, now: float) -> float | None:

@@ -13,6 +13,9 @@ from daskjob.client.job_end import status_of
 from daskjob.client.store_reading import NO_OPTIONS, KeptFolder, StoredFileError, stores_of
 from daskjob.results.stored_value import JSON, MANIFEST_NAME, NAMES, TYPES_NAME
 
+#: The name of a file or a folder, as the runner writes it.
+_NAME = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
 
 class StoredCopy:
     """The files of a job's result. `options`: the user's own for the store's driver. Every method raises
@@ -82,7 +85,3 @@ def _is_plain(path: str) -> bool:
     top = parts[0] if parts else ""
     known = top in NAMES.values() or path == TYPES_NAME
     return known and all(map(_NAME.fullmatch, path.split("/")))
-
-
-#: A file's or a folder's name.
-_NAME = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*")

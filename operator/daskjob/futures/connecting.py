@@ -40,23 +40,16 @@ def connect(
     there is not.
     """
     global _last
-    _last = _connected(namespace, context, kubeconfig, backend, storage_options, options)
+    given = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig, "backend": backend}
+    _last = _connected({**given, "storage_options": storage_options}, options)
     return _last
 
 
-def _connected(
-    namespace: str | None,
-    context: str | None,
-    kubeconfig: str | os.PathLike[str] | None,
-    backend: Literal["kubernetes", "local"] | None,
-    storage_options: Mapping[str, Any] | None,
-    options: JobOptions,
-) -> DaskJobClient:
+def _connected(given: Mapping[str, Any], options: JobOptions) -> DaskJobClient:
+    """The client of these arguments of `connect`, by name."""
     found = configured()
-    chosen: dict[str, Any] = {"namespace": namespace, "context": context, "kubeconfig": kubeconfig, "backend": backend}
-    chosen["storage_options"] = storage_options
-    configured_ones = {name: found.pop(name, None) for name in chosen}
-    chosen = {name: configured_ones[name] if value is None else value for name, value in chosen.items()}
+    configured_ones = {name: found.pop(name, None) for name in given}
+    chosen = {name: configured_ones[name] if value is None else value for name, value in given.items()}
     jobs = cast(JobOptions, {**found, **options})
     reading = chosen["storage_options"] or {}
     if not isinstance(reading, Mapping):

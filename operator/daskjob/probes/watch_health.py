@@ -119,9 +119,8 @@ class Watches:
     def followed_for(self) -> float | None:
         """For how many seconds all watches have followed the changes without a new list, which would not have what was
         deleted meanwhile; None: one does not follow them."""
-        begun = [watch.since for watch in self._watches.values()]
-        known = [since for since in begun if since is not None]
-        return self._clock() - max(known) if known and len(known) == len(begun) else None
+        known = [watch.since for watch in self._watches.values() if watch.since is not None]
+        return self._clock() - max(known) if known and len(known) == len(self._watches) else None
 
     def ages(self) -> dict[str, float]:
         """Seconds since the last heartbeat of every watch, by path."""

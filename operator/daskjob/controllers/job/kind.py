@@ -192,10 +192,10 @@ class JobKind(Kind[Job, Observation, Decision, JobMemory]):
         deployments = await self._deployments.owners(job.namespace, look.objects)
         observation = observe(job, look.objects, look.now, deployments)
         holds_token = state.memory.tokens.look(job.status.open, look.objects)
-        followed = self.followed_for()
         if needs_check(job):
             job = replace(job, spec_problem=await self._spec_problem(observation, state.memory))
             observation = replace(observation, job=job)
+        followed = self.followed_for()
         observation = replace(
             observation,
             attempt=replace(observation.attempt, refusal=state.refusal),
